@@ -1,0 +1,101 @@
+"""Checkpoints: tensors and plain values in one safetensors file that carries its own digest.
+
+Nothing is unpickled on load. A file appears under its name only when it is whole and on the disk.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from bench.errors import WorkError
+
+_TENSOR = "tensor"  # marks, in the tree of plain values, where a tensor belongs
+
+
+def write(path: Path, state: Mapping[str, Any]) -> None:
+    """Write a nested state of dicts, lists, tensors and plain values, atomically.
+
+    Parameters
+    ----------
+    path : Path
+        The file to make or replace.
+    state : mapping
+        What to keep. Keys of nested mappings may be strings or integers.
+    """
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_strip(state, "", tensors), sort_keys=True)
+    metadata = {"tree": tree, "sha256": _digest(tree, tensors)}
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(save(tensors, metadata))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """Read what :func:`write` wrote, on the CPU.
+
+    Raises
+    ------
+    WorkError
+        If the file is missing, not a checkpoint, or its content does not match its digest.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
+        tree, digest = metadata["tree"], metadata["sha256"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise WorkError(f"checkpoint {path} cannot be read: {error}") from None
+    if _digest(tree, tensors) != digest:
+        raise WorkError(f"checkpoint {path} is damaged: its content does not match its digest")
+    state: dict[str, Any] = _restore(json.loads(tree), tensors)
+    return state
+
+
+def _strip(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    """Replace tensors by their names, and mappings by lists of pairs, since JSON knows no integer keys."""
+    if isinstance(value, Tensor):
+        # a copy: safetensors refuses tensors that share memory
+        tensors[path] = value.detach().cpu().contiguous().clone()
+        return {_TENSOR: path}
+    if isinstance(value, Mapping):
+        return {"pairs": [[key, _strip(item, f"{path}/{key}", tensors)] for key, item in value.items()]}
+    if isinstance(value, list | tuple):
+        return [_strip(item, f"{path}/{index}", tensors) for index, item in enumerate(value)]
+    return value
+
+
+def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, dict):
+        if _TENSOR in value:
+            return tensors[value[_TENSOR]]
+        return {key: _restore(item, tensors) for key, item in value["pairs"]}
+    if isinstance(value, list):
+        return [_restore(item, tensors) for item in value]
+    return value
+
+
+def _digest(tree: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(tree.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

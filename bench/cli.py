@@ -1,0 +1,74 @@
+"""The command line: ``bench COMMAND``.
+
+Nothing heavy is imported here, nor at the head of a command's file, so that help is immediate.
+"""
+
+import importlib
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+
+from bench import __version__
+from bench.errors import RequestError, WorkError, unknown
+
+COMMANDS = ("run", "variants", "datasets", "doctor", "ui")
+
+
+class Commands(click.Group):
+    """The commands, each imported from bench.commands when it is wanted."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Their names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
+        """One of them; RequestError if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            raise unknown("command", cmd_name, COMMANDS)
+        command: click.Command = importlib.import_module(f"bench.commands.{cmd_name}").command
+        return command
+
+
+@click.command(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="bench")
+def cli() -> None:
+    """Train, judge and compare boundary-equilibrium GANs.
+
+    Results lie under mlruns/ in the folder that BENCH_HOME names, else in the project's root, else
+    in the current folder. `bench doctor` says where, and what this machine has.
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status.
+
+    Returns
+    -------
+    int
+        0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        status = cli.main(args=words, prog_name="bench", standalone_mode=False)
+        return status if isinstance(status, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message(), err=True)
+        return 2
+    except click.ClickException as error:
+        return _fail(words, error.format_message(), 2)
+    except RequestError as error:
+        return _fail(words, str(error), 2)
+    except WorkError as error:
+        return _fail(words, str(error), 1)
+    except (KeyboardInterrupt, click.Abort):
+        return _fail(words, "interrupted", 130)
+
+
+def _fail(words: list[str], message: str, status: int) -> int:
+    line = " ".join(message.split())
+    click.echo(f"bench: {line}", err=True)
+    if "--json" in words:
+        click.echo(json.dumps({"error": line, "status": status}))
+    return status

@@ -1,0 +1,26 @@
+"""``bench datasets``: what can be trained on."""
+
+from dataclasses import asdict
+
+import click
+
+from bench.commands.report import Report, reporting, table
+
+
+@click.command("datasets")
+@click.option("--data-root", metavar="DIR", help="Folder of the data sets' files; the cache folder by default.")
+@reporting
+def command(data_root: str | None) -> Report:
+    """List the data sets: what they show, whose they are, what is on this machine and what is missing."""
+    from pathlib import Path
+
+    from bench import places
+    from bench.datasets import catalogue
+
+    entries = catalogue(Path(data_root) if data_root else places.datasets(), places.cache())
+    rows = [(e.name, e.description, e.images, e.native_size, e.channels, e.present) for e in entries]
+    header = ("data set", "what", "images", "pixels", "channels", "here")
+    missing = [f"{e.name}: {e.missing}" for e in entries if e.missing]
+    sources = [f"{e.name}: {e.source}" for e in entries]
+    text = "\n\n".join([table(rows, header), "Sources\n" + "\n".join(sources), "Missing\n" + "\n".join(missing)])
+    return Report({"datasets": [asdict(e) for e in entries]}, text)

@@ -1,0 +1,60 @@
+"""What a command hands back: the same facts for people and for programs."""
+
+import functools
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of a command.
+
+    Attributes
+    ----------
+    data : dict
+        Plain values, printed with ``--json``.
+    text : str
+        The same for people.
+    """
+
+    data: dict[str, Any]
+    text: str
+
+
+def reporting(function: Callable[..., Report]) -> Callable[..., None]:
+    """Decorator of a command: add ``--json`` and print the report that the command returns."""
+
+    @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
+    @functools.wraps(function)
+    def command(*args: Any, as_json: bool, **kwargs: Any) -> None:
+        click.get_current_context().ensure_object(dict)["json"] = as_json
+        report = function(*args, **kwargs)
+        click.echo(json.dumps(report.data) if as_json else report.text)
+
+    return command
+
+
+def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
+    """Aligned columns; numbers to the right."""
+    lines = [list(map(_cell, row)) for row in ([header] if header else []) + list(rows)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    numeric = [all(isinstance(x, int | float) or x is None for x in column) for column in zip(*rows, strict=True)]
+    padded = [
+        [cell.rjust(w) if n else cell.ljust(w) for cell, w, n in zip(line, widths, numeric, strict=True)]
+        for line in lines
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,70 @@
+"""``bench variants``: what can be trained, with parameter counts and knobs."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.report import Report, reporting, table
+
+if TYPE_CHECKING:
+    from variants.base import Variant
+
+
+@click.command("variants")
+@click.argument("name", required=False)
+@reporting
+def command(name: str | None) -> Report:
+    """List the variants, or one variant's knobs."""
+    from bench.configuration import variant_named
+    from variants.registry import all_variants
+
+    if name is not None:
+        return _knobs(variant_named(name))
+    entries = [_entry(variant) for variant in all_variants().values()]
+    rows = [
+        (e["name"], e["title"], e["parameters"], ", ".join(e["presets"]), e["source"]) for e in entries
+    ]
+    header = ("variant", "what", "parameters (paper)", "presets", "source")
+    return Report({"variants": entries}, table(rows, header))
+
+
+def _entry(variant: "type[Variant]") -> dict[str, Any]:
+    from bench.configuration import resolve
+    from bench.cost import cost
+    from bench.datasets import native_channels
+
+    paper = resolve({"variant": variant.name, "preset": "paper"})
+    price = cost(paper, paper.harness.channels or native_channels(paper.harness.dataset))
+    return {
+        "name": variant.name,
+        "title": variant.title,
+        "source": variant.source,
+        "presets": list(variant.presets),
+        "parameters": price.generator_parameters + price.discriminator_parameters,
+    }
+
+
+def _knobs(variant: "type[Variant]") -> Report:
+    from bench.configuration import allowed, knobs_of, unit_of
+
+    rows: list[tuple[str, str, str, str]] = []
+    data: list[dict[str, Any]] = []
+    for name, field in knobs_of(variant).items():
+        extra = field.json_schema_extra
+        search = extra.get("search") if isinstance(extra, dict) else None
+        data.append(
+            {
+                "name": name,
+                "default": field.default,
+                "allowed": allowed(field),
+                "unit": unit_of(field),
+                "description": field.description,
+                "search": None if search is None else vars(search),
+                "of": "variant" if name in variant.Hyperparameters.model_fields else "harness",
+            }
+        )
+        rows.append((name, str(field.default), allowed(field), field.description or ""))
+    facts = {"name": variant.name, "title": variant.title, "source": variant.source}
+    head = f"{variant.name}: {variant.title} ({variant.source})"
+    text = f"{head}\n\n{table(rows, ('key', 'default', 'allowed', 'what'))}"
+    return Report(facts | {"knobs": data, "presets": variant.presets}, text)

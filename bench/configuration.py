@@ -1,0 +1,231 @@
+"""The configuration of a run: every knob once, resolved from defaults, preset, file and command line.
+
+Later layers win: a knob's default, the variant's preset, a YAML file, what the caller sets.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from bench.errors import RequestError, unknown
+from variants.base import Hyperparameters, Variant
+from variants.knobs import Knobs, knob
+from variants.registry import all_variants
+
+# Knobs that say where and how a run is made, not what it computes: outside its identity.
+CIRCUMSTANCES = frozenset({"device", "threads", "data_root", "tracking", "experiment"})
+
+
+class Harness(Knobs):
+    """Knobs of the harness, the same for every variant."""
+
+    dataset: str = knob("mnist-5k", "name of the data set, or folder:PATH")
+    image_size: int = knob(28, "side of the square images", unit="pixels", low=1)
+    channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
+    batch_size: int = knob(64, "real images in a batch", unit="images", low=2)
+    drop_last: bool = knob(True, "leave out the short last batch of an epoch")
+    steps: int | None = knob(None, "length of training, in generator updates", unit="steps", low=1)
+    epochs: float | None = knob(None, "length of training in passes over the data, instead of steps", above=0)
+    seed: int = knob(0, "seed of weights, data order, latents and evaluation", low=0)
+    lr_rule: Literal["none", "halve_every", "halve_on_stall"] = knob(
+        "none", "learning rates stay, halve every lr_window steps, or halve when M's mean over a window stalls"
+    )
+    lr_window: int = knob(100_000, "window of lr_rule", unit="steps", low=1)
+    lr_floor: float = knob(2e-5, "lr_rule takes no learning rate below this (unless it starts there)", low=0)
+    ema_decay: float = knob(
+        0.0, "decay of the generator's moving average that is judged; 0 judges the generator itself", low=0, high=0.99999
+    )
+    eval_every: int = knob(1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0)
+    eval_samples: int = knob(5000, "generated images in an evaluation", unit="images", low=100)
+    extractor: Literal["inception", "shipped"] = knob(
+        "inception",
+        "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, else the "
+        "shipped one for grey images; shipped takes that one first (0.2 s an image against 0.2 ms on a CPU)",
+    )
+    checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1)
+    device: Literal["auto", "cpu", "cuda"] = knob("auto", "where to compute; auto takes a GPU where there is one")
+    threads: int = knob(0, "CPU threads; 0 leaves it to torch", low=0)
+    data_root: str | None = knob(None, "folder of the data sets' files; the cache folder where not given")
+    tracking: bool = knob(True, "record the run in MLflow too; without it neither MLflow nor Optuna is imported")
+    experiment: str = knob("began-bench", "name of the MLflow experiment")
+
+
+class Configuration:
+    """A resolved configuration.
+
+    Attributes
+    ----------
+    variant : type[Variant]
+        The variant's class.
+    preset : str
+        Name of the preset it starts from.
+    harness : Harness
+        The harness's knobs.
+    hyperparameters : Hyperparameters
+        The variant's.
+    """
+
+    def __init__(self, variant: type[Variant], preset: str, values: Mapping[str, Any]) -> None:
+        check_names(variant, values)
+        self.variant = variant
+        self.preset = preset
+        own = variant.Hyperparameters.model_fields
+        self.harness = _build(Harness, {k: v for k, v in values.items() if k not in own})
+        self.hyperparameters: Hyperparameters = _build(
+            variant.Hyperparameters, {k: v for k, v in values.items() if k in own}
+        )
+        if (self.harness.steps is None) == (self.harness.epochs is None):
+            raise RequestError("steps and epochs: give one of them, as a number above 0")
+
+    def flat(self) -> dict[str, Any]:
+        """Every knob by name, as YAML and MLflow have them."""
+        return {
+            "variant": self.variant.name,
+            "preset": self.preset,
+            **self.harness.model_dump(),
+            **self.hyperparameters.model_dump(),
+        }
+
+    def hash(self) -> str:
+        """sha256 of everything that decides what is computed."""
+        identity = {name: value for name, value in self.flat().items() if name not in CIRCUMSTANCES}
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+
+    def with_values(self, **values: Any) -> "Configuration":
+        """A copy with some knobs changed."""
+        flat = self.flat() | values
+        return Configuration(self.variant, self.preset, {k: v for k, v in flat.items() if k not in NAMES})
+
+
+NAMES = ("variant", "preset")
+
+
+def resolve(given: Mapping[str, Any], file: Path | None = None) -> Configuration:
+    """Resolve a configuration from what the caller sets and, below it, a YAML file.
+
+    Parameters
+    ----------
+    given : mapping
+        Knobs by name, `variant` and `preset` among them; strings are read as the knob's type.
+    file : Path, optional
+        A YAML file of the same keys.
+
+    Raises
+    ------
+    RequestError
+        If a name is unknown, a value is out of range or the file cannot be read.
+    """
+    layers = [read_file(file) if file else {}, dict(given)]
+    named: dict[str, Any] = {}
+    for layer in layers:
+        named |= {name: layer.pop(name) for name in NAMES if name in layer}
+    if "variant" not in named:
+        raise RequestError(f"no variant given: --variant is one of {', '.join(all_variants())}")
+    variant = variant_named(str(named["variant"]))
+    preset = str(named.get("preset", "quick"))
+    if preset not in variant.presets:
+        raise unknown("preset", preset, variant.presets)
+    return Configuration(variant, preset, merge([variant.presets[preset], *layers]))
+
+
+def merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
+    """Lay later layers over earlier ones; steps and epochs displace each other."""
+    merged: dict[str, Any] = {}
+    for layer in layers:
+        if layer.get("steps") is not None:
+            merged.pop("epochs", None)
+        elif layer.get("epochs") is not None:
+            merged.pop("steps", None)
+        merged |= layer
+    return merged
+
+
+def variant_named(name: str) -> type[Variant]:
+    """The variant's class; RequestError if there is none of that name."""
+    known = all_variants()
+    if name not in known:
+        raise unknown("variant", name, known)
+    return known[name]
+
+
+def knobs_of(variant: type[Variant]) -> dict[str, FieldInfo]:
+    """Every knob that a run of a variant has, by name."""
+    return {**Harness.model_fields, **variant.Hyperparameters.model_fields}
+
+
+def check_names(variant: type[Variant], values: Mapping[str, Any]) -> None:
+    """Refuse keys that neither the harness nor the variant has, and a clash of the two."""
+    known = knobs_of(variant)
+    for name in values:
+        if name not in known:
+            raise unknown(f"configuration key for {variant.name}", str(name), known)
+    clash = set(Harness.model_fields) & set(variant.Hyperparameters.model_fields)
+    if clash:
+        raise RequestError(f"{variant.name} declares knobs that the harness has: {', '.join(sorted(clash))}")
+
+
+def read_file(path: Path) -> dict[str, Any]:
+    """Read a YAML mapping of configuration keys."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"configuration file {str(path)!r} cannot be read: {error}") from None
+    except yaml.YAMLError as error:
+        raise RequestError(f"configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise RequestError(f"configuration file {str(path)!r} must hold 'key: value' lines")
+    return content
+
+
+def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
+    """Read ``key=value`` words; ``key=`` and ``key=none`` give None."""
+    parsed: dict[str, Any] = {}
+    for word in settings:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise RequestError(f"--set {word!r}: write it as key=value")
+        parsed[key.strip()] = None if value.strip().lower() in ("", "none", "null") else value.strip()
+    return parsed
+
+
+def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
+    try:
+        return kind(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = str(first["loc"][0])
+        field = kind.model_fields[name]
+        raise RequestError(f"{name}: {first['input']!r} is not possible: allowed is {allowed(field)}") from None
+
+
+def allowed(field: FieldInfo) -> str:
+    """What a knob may be, in words: its choices, or its type and range with the unit."""
+    kinds = get_args(field.annotation) or (field.annotation,)
+    optional = type(None) in kinds
+    kinds = tuple(kind for kind in kinds if kind is not type(None))
+    choices = [str(c) for kind in kinds for c in (get_args(kind) or ([] if isinstance(kind, type) else [kind]))]
+    if choices:
+        words = " or ".join(choices)
+    else:
+        kind = kinds[0]
+        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
+        for bound in field.metadata:
+            for attribute, text in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below")):
+                if hasattr(bound, attribute):
+                    words += f" {text} {getattr(bound, attribute)}"
+        if unit_of(field):
+            words += f" ({unit_of(field)})"
+    return words + (" or none" if optional else "")
+
+
+def unit_of(field: FieldInfo) -> str:
+    """The unit of a knob, empty for a pure number."""
+    extra = field.json_schema_extra
+    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""

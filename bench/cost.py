@@ -1,0 +1,68 @@
+"""What a variant costs before it is trained: parameters, and operations of a step."""
+
+from dataclasses import dataclass
+
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from bench.configuration import Configuration
+from variants.base import Batch, parameter_count
+from variants.noise import Noise
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Cost of a configuration.
+
+    Attributes
+    ----------
+    generator_parameters, discriminator_parameters : int
+        Scalars in the networks.
+    step_operations : int
+        Floating-point operations of a training step, counted in convolutions and matrix products,
+        a multiplication and an addition as two.
+    """
+
+    generator_parameters: int
+    discriminator_parameters: int
+    step_operations: int
+
+
+def cost(configuration: Configuration, channels: int) -> Cost:
+    """Count without computing: the networks are built on torch's meta device, without data.
+
+    Raises
+    ------
+    ValueError
+        If the variant cannot be built at that size.
+    """
+    meta = torch.device("meta")
+    size = configuration.harness.image_size
+    with meta:
+        variant = configuration.variant(configuration.hyperparameters, (channels, size, size))
+        batch = Batch(torch.zeros(configuration.harness.batch_size, channels, size, size), MetaNoise())
+        with FlopCounterMode(display=False) as counter:
+            scalars = {}
+            for phase in variant.phases():
+                scalars |= phase.accumulate_gradients(batch)
+            variant.settle(batch, scalars)
+    return Cost(
+        parameter_count(variant.generator), parameter_count(variant.discriminator), counter.get_total_flops()
+    )
+
+
+class MetaNoise(Noise):
+    """Draws of the right shapes and no values."""
+
+    def __init__(self) -> None:
+        super().__init__(0, 0, torch.device("meta"))
+
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> torch.Tensor:
+        """A tensor without values."""
+        return torch.empty(shape, device=self.device)
+
+    def uniform(
+        self, purpose: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0
+    ) -> torch.Tensor:
+        """A tensor without values."""
+        return torch.empty(shape, device=self.device)

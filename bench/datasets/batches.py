@@ -1,0 +1,124 @@
+"""Batches of images in an order that is a pure function of seed and epoch."""
+
+import warnings
+from typing import TYPE_CHECKING
+
+from bench.datasets.arrays import ImageArray
+from bench.errors import RequestError
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Batches:
+    """Gives any batch of training by its index, with no state carried from one to the next.
+
+    Parameters
+    ----------
+    array : ImageArray
+        The images.
+    batch_size : int
+        Images in a batch.
+    seed : int
+        The run's seed; each epoch's order follows from it and the epoch's number.
+    device : torch.device
+        Where batches are wanted. The whole array is moved there once if it fits: on a GPU, if it needs less
+        than half of the free memory. The CPU shares the array's own memory.
+    drop_last : bool
+        Leave out the images that do not fill a batch at the end of an epoch; else they come as a shorter one.
+
+    Attributes
+    ----------
+    batches_per_epoch : int
+        Batches in one pass over the images.
+
+    Raises
+    ------
+    RequestError
+        If `batch_size` is below 1 or above the number of images.
+    """
+
+    def __init__(
+        self, array: ImageArray, *, batch_size: int, seed: int, device: "torch.device", drop_last: bool = True
+    ) -> None:
+        import torch
+
+        if not 1 <= batch_size <= array.count:
+            allowed = f"1 to {array.count}, the number of images in {array.name}"
+            raise RequestError(f"batch_size {batch_size} is out of range: allowed is {allowed}")
+        self.batch_size = batch_size
+        self.seed = seed
+        self.device = device
+        self.count = array.count
+        self.batches_per_epoch = array.count // batch_size if drop_last else -(-array.count // batch_size)
+        self._images = _place(array, device)
+        # As a tensor on the device: CUDA multiplies by the rounded reciprocal of a plain number instead.
+        self._half = torch.tensor(127.5, device=device)
+        self._epoch = -1
+        self._order = torch.empty(0, dtype=torch.int64)
+
+    def indices(self, index: int) -> "torch.Tensor":
+        """Give the places in the array of a batch's images.
+
+        Parameters
+        ----------
+        index : int
+            Batches since the start of training, from 0; beyond the first epoch it goes on counting.
+
+        Returns
+        -------
+        torch.Tensor
+            int64 of shape (batch,), on the CPU.
+
+        Raises
+        ------
+        ValueError
+            If `index` is negative.
+        """
+        if index < 0:
+            raise ValueError(f"batch index {index} is negative")
+        epoch, place = divmod(index, self.batches_per_epoch)
+        if epoch != self._epoch:
+            self._order = _order(self.count, self.seed, epoch)
+            self._epoch = epoch
+        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def take(self, index: int) -> "torch.Tensor":
+        """Give a batch of images.
+
+        Parameters
+        ----------
+        index : int
+            As for `indices`.
+
+        Returns
+        -------
+        torch.Tensor
+            float32 of shape (batch, channels, image_size, image_size) in [-1, 1], on the device.
+        """
+        rows = self.indices(index).to(self._images.device)
+        pixels = self._images.index_select(0, rows).to(self.device)
+        return pixels.float().div_(self._half).sub_(1.0)
+
+
+def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
+    """Shuffle the images for one epoch, on the CPU so that it is the same whatever the device."""
+    import torch
+
+    from variants.noise import derive_seed
+
+    generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
+    return torch.randperm(count, generator=generator)
+
+
+def _place(array: ImageArray, device: "torch.device") -> "torch.Tensor":
+    """Put the bytes on the device if they fit; else leave them, and batches are gathered from there."""
+    import torch
+
+    with warnings.catch_warnings():
+        # The array is read-only and torch warns of writing to it; nothing here does.
+        warnings.filterwarnings("ignore", message=".*not writable.*")
+        images = torch.from_numpy(array.images)
+    if device.type == "cuda" and 2 * array.images.nbytes < torch.cuda.mem_get_info(device)[0]:
+        return images.to(device)
+    return images

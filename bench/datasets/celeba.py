@@ -1,0 +1,79 @@
+"""CelebA with BEGAN's crop."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.datasets.pictures import open_image
+from bench.datasets.registry import Dataset, Pictures, register
+from bench.errors import WorkError
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+ALIGNED_SIZE = (178, 218)
+# Rows 50-178 and columns 25-153, as left, top, right, bottom.
+CROP = (25, 50, 153, 178)
+TRAIN = "0"
+IMAGES = "img_align_celeba"
+PARTITION = "list_eval_partition.txt"
+
+
+@register
+class CelebA(Dataset):
+    """Faces of celebrities, aligned, cropped as BEGAN's authors did.
+
+    torchvision's reader is not used, since it insists on the checksum of the zip file.
+    """
+
+    name = "celeba"
+    description = "faces, aligned and cropped to rows 50-178 and columns 25-153, the training split"
+    source = "Liu, Luo, Wang, Tang 2015 (MMLAB, CUHK); research without commerce only"
+    channels = 3
+    native_size = CROP[2] - CROP[0]
+    published_count = 162_770
+    crop_words = "rows 50-178, columns 25-153"
+
+    def train_names(self, data_root: Path) -> list[str]:
+        """Read the file names of the training split, in the order of the partition file."""
+        path = data_root / "celeba" / PARTITION
+        try:
+            lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+            return [name for name, part in lines if part == TRAIN]
+        except (OSError, ValueError) as error:
+            raise WorkError(f"{path} is not CelebA's list of file names and splits: {error}") from error
+
+    def files(self, data_root: Path) -> dict[str, Path]:
+        """List the partition file and the images of the training split."""
+        folder = data_root / "celeba"
+        names = [PARTITION, *(f"{IMAGES}/{name}" for name in self.train_names(data_root))]
+        return {name: folder / name for name in names}
+
+    def missing(self, data_root: Path) -> str:
+        """Say which of the aligned images and the partition file are not there."""
+        folder = data_root / "celeba"
+        images = folder / IMAGES
+        absent = [name for name in (PARTITION, IMAGES) if not (folder / name).exists()]
+        if absent:
+            return f"put {' and '.join(absent)} (the aligned jpg images and their splits) into {folder}"
+        there = set(os.listdir(images))
+        lost = [name for name in self.train_names(data_root) if name not in there]
+        return f"put {len(lost)} more images, such as {lost[0]}, into {images}" if lost else ""
+
+    def images(self, data_root: Path) -> Pictures:
+        """Open the images of the training split."""
+        folder = data_root / "celeba" / IMAGES
+        names = self.train_names(data_root)
+        return Pictures(len(names), (open_image(folder / name) for name in names))
+
+    def count(self, data_root: Path) -> int | None:
+        """Count the names in the partition file."""
+        if not (data_root / "celeba" / PARTITION).is_file():
+            return self.published_count
+        return len(self.train_names(data_root))
+
+    def crop(self, image: "Image") -> "Image":
+        """Cut out the face; an image of another size was not aligned by CelebA's authors."""
+        if image.size != ALIGNED_SIZE:
+            raise ValueError("it is {}x{}, aligned images are {}x{}".format(*image.size, *ALIGNED_SIZE))
+        return image.crop(CROP)

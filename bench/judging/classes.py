@@ -1,0 +1,71 @@
+"""Which classes a set of images shows, by a network's predictions."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor
+
+from bench.errors import WorkError
+from bench.judging.measurement import effective_classes
+
+# A class belongs to the real images when at least this share of them is predicted to be of it.
+REAL_SHARE = 0.01
+# A generated image shows a class when the network is this sure.
+SURE = 0.9
+# A class is covered when such images hold at least this part of its share among the real ones.
+PART_OF_REAL_SHARE = 0.2
+
+
+class ClassShares:
+    """Counts of predicted classes, gathered batch by batch.
+
+    Attributes
+    ----------
+    hard : ndarray
+        int64 (K,): images whose most probable class it is.
+    confident : ndarray
+        int64 (K,): those of them with a probability of at least 0.9.
+    """
+
+    def __init__(self) -> None:
+        self.hard: np.ndarray = np.zeros(0, dtype=np.int64)
+        self.confident: np.ndarray = np.zeros(0, dtype=np.int64)
+
+    @property
+    def count(self) -> int:
+        """Number of images."""
+        return int(self.hard.sum())
+
+    def update(self, probabilities: Tensor) -> None:
+        """Take in class probabilities (N, K), each row summing to 1.
+
+        Raises
+        ------
+        WorkError
+            If a probability is not finite.
+        """
+        values = probabilities.numpy()
+        if not np.isfinite(values).all():
+            raise WorkError("class probabilities are NaN or infinite")
+        kinds = values.shape[1]
+        guesses, sure = values.argmax(axis=1), values.max(axis=1) >= SURE
+        if not len(self.hard):
+            self.hard, self.confident = np.zeros(kinds, dtype=np.int64), np.zeros(kinds, dtype=np.int64)
+        self.hard = self.hard + np.bincount(guesses, minlength=kinds)
+        self.confident = self.confident + np.bincount(guesses[sure], minlength=kinds)
+
+    def covered(self, real: ClassShares) -> int:
+        """Count the real images' classes that these images cover.
+
+        A class counts when it holds at least 1 % of the real images, and images predicted with a probability
+        of at least 0.9 hold, among all images here, at least a fifth of that share.
+        """
+        if not self.count:
+            return 0
+        real_share = real.hard / real.count
+        enough = self.confident / self.count >= PART_OF_REAL_SHARE * real_share
+        return int(np.count_nonzero(enough & (real_share >= REAL_SHARE)))
+
+    def effective(self) -> float:
+        """Exponential of the entropy of the most probable classes: 1 to K."""
+        return effective_classes((self.hard / self.count).tolist())

@@ -1,0 +1,197 @@
+"""The extractors themselves: images in, features and class probabilities out, each with an exact name.
+
+`bench.judging.extractors` chooses among them. Only the standard Inception weights of 2015-12-05 may be called
+`fid`; every other network is `fd_NAME`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from bench.errors import WorkError
+from bench.judging import feature_network
+
+PUBLISHED_PREFIX = "6726825d"  # first digits of the published Inception file's sha256
+INCEPTION_NAME = "inception-2015-12-05"
+SHIPPED_NAME = "digits-garments"
+
+
+class Extractor(Protocol):
+    """A network whose features are compared.
+
+    Attributes
+    ----------
+    name : str
+        Such as `digits-garments` or `inception-2015-12-05`.
+    metric : str
+        Name of the Fréchet distance on these features: `fid` or `fd_NAME`.
+    hash : str
+        sha256 of the weights file, hexadecimal.
+    width : int
+        Number of features.
+    preprocessing : str
+        How an image reaches the network, in words for the protocol.
+    """
+
+    name: str
+    metric: str
+    hash: str
+    width: int
+    preprocessing: str
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn uint8 images (N, C, H, W) into float32 features (N, width) and class probabilities (N, K)."""
+        ...
+
+
+class _Network:
+    """What extractors share: checks, batches, and the network run alone in float32, results on the CPU."""
+
+    name: str
+    metric: str
+    hash: str
+    width: int
+    preprocessing: str
+    channels: tuple[int, ...]
+    batch_size: int
+
+    def __init__(self, device: torch.device | str = "cpu") -> None:
+        self.device = torch.device(device)
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Compute features and class scores of one batch on the device."""
+        raise NotImplementedError
+
+    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn uint8 images (N, C, H, W) into float32 features (N, width) and class probabilities (N, K).
+
+        Raises
+        ------
+        ValueError
+            If the images are not uint8, not 4-dimensional or of a number of channels that the network does
+            not take.
+        """
+        if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] not in self.channels:
+            raise ValueError(
+                f"{self.name} takes uint8 images (N, C, H, W) with C in {self.channels},"
+                f" not {images.dtype} {tuple(images.shape)}"
+            )
+        features, probabilities = [], []
+        # A caller's mixed precision must not reach the judge, nor may TF32 shorten its convolutions on a GPU.
+        with (
+            torch.inference_mode(),
+            torch.autocast(self.device.type, enabled=False),
+            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+        ):
+            for batch in images.split(self.batch_size):
+                found, scores = self._forward(batch.to(self.device))
+                features.append(found.float().cpu())
+                probabilities.append(scores.float().softmax(dim=1).cpu())
+        return torch.cat(features), torch.cat(probabilities)
+
+
+class DigitsGarments(_Network):
+    """The project's own network for grey images: digits 0-9 and the ten garments.
+
+    Parameters
+    ----------
+    path : Path
+        Weights written by `bench.judging.train_feature_network`. Any but the shipped file is named by its
+        hash.
+    device : torch.device or str
+        Where it runs.
+
+    Raises
+    ------
+    WorkError
+        If the file holds no such network.
+    """
+
+    width = feature_network.WIDTH
+    preprocessing = f"{feature_network.IMAGE_SIZE}x{feature_network.IMAGE_SIZE} bilinear antialias uint8"
+    channels = (1,)
+    batch_size = 250
+
+    def __init__(
+        self, path: Path = feature_network.SHIPPED_WEIGHTS, device: torch.device | str = "cpu"
+    ) -> None:
+        super().__init__(device)
+        loaded = feature_network.load(path)
+        self.hash = loaded.hash
+        shipped = path == feature_network.SHIPPED_WEIGHTS
+        self.name = SHIPPED_NAME if shipped else f"{SHIPPED_NAME}-{self.hash[:8]}"
+        self.metric = "fd_" + self.name.replace("-", "_")
+        self.record = loaded.record
+        self._network = loaded.network.to(self.device)
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features, scores = self._network(feature_network.to_input(images))
+        return features, scores
+
+
+class Inception(_Network):
+    """Inception-v3 as torch-fidelity and the original FID code run it; pool3 features.
+
+    Parameters
+    ----------
+    path : Path
+        Weights as a state dict. Only the published file is called `fid`; any other is `fd_inception_HASH`.
+    device : torch.device or str
+        Where it runs. About 0.2 s an image on a CPU.
+
+    Raises
+    ------
+    WorkError
+        If the file holds no such weights.
+
+    Notes
+    -----
+    Equals torch-fidelity, and torchmetrics with `antialias=False`.
+    """
+
+    width = 2048
+    preprocessing = "299x299 bilinear as TensorFlow 1, no antialias, uint8, grey repeated to 3 channels"
+    channels = (1, 3)
+    batch_size = 32
+
+    def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
+        super().__init__(device)
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise WorkError(f"{path} cannot be read: {error.strerror}") from error
+        self.hash = hashlib.sha256(content).hexdigest()
+        published = self.hash.startswith(PUBLISHED_PREFIX)
+        self.name = INCEPTION_NAME if published else f"inception-{self.hash[:8]}"
+        self.metric = "fid" if published else f"fd_inception_{self.hash[:8]}"
+        self._network = _build_inception(content, path).to(self.device)
+
+    def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        features, scores = self._network(images.expand(-1, 3, -1, -1))
+        return features, scores
+
+
+def _build_inception(content: bytes, path: Path) -> torch.nn.Module:
+    # Late: torch-fidelity brings torchvision, 4 s and more.
+    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+
+    try:
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        # torch-fidelity unpickles freely what it is given. So it gets what was just read safely, written
+        # anew.
+        safe = io.BytesIO()
+        torch.save(state, safe)
+        safe.seek(0)
+        network: torch.nn.Module = FeatureExtractorInceptionV3(
+            "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=safe
+        )
+    except Exception as error:  # unpickling a foreign file can raise nearly anything
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        raise WorkError(f"{path} holds no Inception weights: {reason}") from error
+    return network

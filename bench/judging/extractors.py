@@ -1,0 +1,171 @@
+"""Which extractor judges: where Inception's weights are looked for, and what serves without them."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from bench.errors import WorkError
+from bench.judging import feature_network
+from bench.judging.extraction import (
+    INCEPTION_NAME,
+    PUBLISHED_PREFIX,
+    SHIPPED_NAME,
+    DigitsGarments,
+    Extractor,
+    Inception,
+)
+
+__all__ = [
+    "Availability",
+    "DigitsGarments",
+    "Extractor",
+    "Inception",
+    "availability",
+    "choose",
+    "inception_paths",
+]
+
+# The same file goes by two names: pytorch-fid's and torch-fidelity's.
+INCEPTION_FILES = (
+    f"pt_inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
+    f"weights-inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
+)
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Availability:
+    """One extractor's row for `bench doctor`.
+
+    Attributes
+    ----------
+    name, metric : str
+        The extractor, and what its distance is called.
+    present : bool
+        Whether it can be used now.
+    path : str
+        The weights found; where missing, where to put them.
+    searched : tuple of str
+        Every path looked at, in order.
+    hash : str or None
+        sha256 of the file found.
+    note : str
+        What is wrong, or empty.
+    """
+
+    name: str
+    metric: str
+    present: bool
+    path: str
+    searched: tuple[str, ...]
+    hash: str | None
+    note: str
+
+
+def inception_paths(cache: Path) -> tuple[Path, ...]:
+    """List where Inception's weights may lie, in order: the bench's cache, then torch.hub's checkpoints."""
+    folders = (cache / "weights", Path(torch.hub.get_dir()) / "checkpoints")
+    return tuple(folder / name for folder in folders for name in INCEPTION_FILES)
+
+
+def choose(
+    channels: int,
+    cache: Path,
+    allow_download: bool = False,
+    device: torch.device | str = "cpu",
+    prefer_shipped: bool = False,
+) -> Extractor:
+    """Choose the extractor: Inception where its weights are, else for grey images the shipped network.
+
+    Parameters
+    ----------
+    channels : int
+        1 or 3.
+    prefer_shipped : bool
+        Take the shipped network for grey images even where Inception's weights are.
+    cache : Path
+        The bench's cache folder.
+    allow_download : bool
+        Whether missing Inception weights may be fetched into the cache.
+    device : torch.device or str
+        Where the extractor runs.
+
+    Raises
+    ------
+    WorkError
+        If a file that goes by the published name is not the published one, or if there is none and the images
+        have colours; says where to put it.
+    """
+    if prefer_shipped and channels == 1:
+        return DigitsGarments(device=device)
+    path = _find(cache)
+    reason = ""
+    if path is None and allow_download:
+        try:
+            path = _download(cache)
+        except (OSError, RuntimeError) as error:
+            reason = f" (fetching failed: {error})"
+            _log.warning("Inception weights could not be fetched: %s", error)
+    if path is not None:
+        wrong = _wrong(_hash(path))
+        if wrong:
+            raise WorkError(f"{path} {wrong}: remove it, or replace it by the published file")
+        return Inception(path, device)
+    if channels == 1:
+        return DigitsGarments(device=device)
+    raise WorkError(
+        f"Inception weights are needed to judge images of {channels} channels{reason}:"
+        f" put {INCEPTION_FILES[0]} into {cache / 'weights'}"
+    )
+
+
+def availability(cache: Path) -> list[Availability]:
+    """List every extractor and whether it can be used, for `bench doctor`. Downloads nothing."""
+    searched = tuple(str(path) for path in inception_paths(cache))
+    found = _find(cache)
+    digest = _hash(found) if found else None
+    note = f"not found: put it at {searched[0]}" if digest is None else _wrong(digest)
+    inception = Availability(
+        INCEPTION_NAME, "fid", not note, str(found or searched[0]), searched, digest, note
+    )
+    return [inception, _shipped()]
+
+
+def _shipped() -> Availability:
+    path = feature_network.SHIPPED_WEIGHTS
+    try:
+        digest, note = feature_network.load(path).hash, ""
+    except WorkError as error:
+        digest, note = None, str(error)
+    metric = "fd_" + SHIPPED_NAME.replace("-", "_")
+    return Availability(SHIPPED_NAME, metric, not note, str(path), (str(path),), digest, note)
+
+
+def _find(cache: Path) -> Path | None:
+    return next((path for path in inception_paths(cache) if path.is_file()), None)
+
+
+def _hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _wrong(digest: str) -> str:
+    if digest.startswith(PUBLISHED_PREFIX):
+        return ""
+    return f"is not the published file: its sha256 begins {digest[:8]}, not {PUBLISHED_PREFIX}"
+
+
+def _download(cache: Path) -> Path:
+    # The address is torch-fidelity's own; importing it costs seconds, so only here.
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    path = cache / "weights" / INCEPTION_FILES[0]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=PUBLISHED_PREFIX, progress=False)
+    return path

@@ -1,0 +1,192 @@
+"""The record of a run: an append-only file of JSON lines, and the truth about it.
+
+A line is a training step (``{"step": 1, "M": ...}``) or an event (``{"event": ..., "step": ...}``).
+A run that is resumed at a checkpoint appends ``{"event": "resume", "step": S}``, which takes back
+the lines after step S; whoever reads the record sees each step once.
+"""
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.errors import WorkError
+
+FILE = "record.jsonl"
+
+
+@dataclass
+class Record:
+    """What a record says.
+
+    Attributes
+    ----------
+    steps : list of dict
+        One row a training step, in order: ``step`` and the scalars.
+    evaluations : list of dict
+        One row an evaluation: ``step`` and what was measured.
+    checkpoints : list of dict
+        One row a checkpoint: ``step``, ``M`` (mean since the checkpoint before), ``file``.
+    end : dict or None
+        The last event ``end``: status, health, best values; None while the run is not over.
+    sessions : int
+        How many times the run was started or resumed.
+    """
+
+    steps: list[dict[str, Any]] = field(default_factory=list)
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    end: dict[str, Any] | None = None
+    sessions: int = 0
+
+    def series(self, name: str) -> list[float]:
+        """The values of a scalar, one a step, or [] where the run has none of that name."""
+        return [row[name] for row in self.steps] if self.steps and name in self.steps[0] else []
+
+    def take_back(self, step: int) -> None:
+        """Forget what came after a step."""
+        self.steps = [row for row in self.steps if row["step"] <= step]
+        self.evaluations = [row for row in self.evaluations if row["step"] <= step]
+        self.checkpoints = [row for row in self.checkpoints if row["step"] <= step]
+        self.end = None
+
+
+def read(path: Path) -> Record:
+    """Read a record file; a torn last line, left by a kill, is passed over.
+
+    Raises
+    ------
+    WorkError
+        If a line in the middle is broken.
+    """
+    record = Record()
+    if not path.exists():
+        return record
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                _take(record, json.loads(line))
+            except (ValueError, KeyError) as error:
+                raise WorkError(f"{path}: line {number} is broken: {error}") from None
+    return record
+
+
+def _take(record: Record, row: dict[str, Any]) -> None:
+    event = row.pop("event", None)
+    if event is None:
+        record.steps.append(row)
+    elif event == "evaluation":
+        record.evaluations.append(row)
+    elif event == "checkpoint":
+        record.checkpoints.append(row)
+    elif event == "resume":
+        record.take_back(row["step"])
+        record.sessions += 1
+    elif event == "end":
+        record.end = row
+    else:
+        raise ValueError(f"unknown event {event!r}")
+
+
+class Tail:
+    """Reads a record as it grows, and hands out only what will not be taken back.
+
+    Parameters
+    ----------
+    path : Path
+        The record file; it may not exist yet.
+
+    Attributes
+    ----------
+    end : dict or None
+        The last event ``end`` unless a resume took it back.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.end: dict[str, Any] | None = None
+        self._offset = 0
+        self._open: list[dict[str, Any]] = []
+        self._settled: list[dict[str, Any]] = []
+
+    def rows(self, settled_only: bool = True) -> list[dict[str, Any]]:
+        """New lines, as written: those that a checkpoint covers, or with False all of them."""
+        if self.path.exists():
+            with self.path.open("rb") as file:
+                file.seek(self._offset)
+                for line in file:
+                    if not line.endswith(b"\n"):
+                        break
+                    self._offset += len(line)
+                    self._take(json.loads(line))
+        rows, self._settled = self._settled, []
+        if not settled_only:
+            rows, self._open = rows + self._open, []
+        return rows
+
+    def _take(self, row: dict[str, Any]) -> None:
+        event = row.get("event")
+        if event == "resume":
+            self._open = [open_row for open_row in self._open if open_row["step"] <= row["step"]]
+            self.end = None
+        elif event == "end":
+            self.end = row
+        else:
+            self._open.append(row)
+        if event in ("checkpoint", "resume"):
+            self._settled += [open_row for open_row in self._open if open_row["step"] <= row["step"]]
+            self._open = [open_row for open_row in self._open if open_row["step"] > row["step"]]
+
+
+class RecordWriter:
+    """Appends to a record file.
+
+    Parameters
+    ----------
+    path : Path
+        The file. A torn last line is cut off before anything is added.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        cut_torn_line(path)
+        self._file = path.open("ab")
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Append rows and hand them to the operating system in one write."""
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        self._file.write(lines.encode())
+        self._file.flush()
+
+    def event(self, name: str, **values: Any) -> None:
+        """Append one event."""
+        self.write([{"event": name, **values}])
+
+    def sync(self) -> None:
+        """Return when everything written is on the disk."""
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut a file back to the end of its last whole line."""
+    if not path.exists():
+        return
+    with path.open("rb+") as file:
+        end = file.seek(0, os.SEEK_END)
+        while end > 0:
+            start = max(0, end - 4096)
+            file.seek(start)
+            newline = file.read(end - start).rfind(b"\n")
+            if newline >= 0:
+                end = start + newline + 1
+                break
+            end = start
+        file.truncate(end)

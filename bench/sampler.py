@@ -1,0 +1,54 @@
+"""Samples of a generator at fixed latents: all that the judge sees of a model."""
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor, nn
+
+from variants.noise import Noise
+
+CHUNK = 250  # images a forward pass
+
+Sampler = Callable[[int], Iterator[Tensor]]
+
+
+def make_sampler(
+    generator: nn.Module,
+    draw_latent: Callable[[Noise, int, str], Tensor],
+    seed: int,
+    device: torch.device,
+    purpose: str = "evaluation latent",
+) -> Sampler:
+    """Make the sampler of a generator.
+
+    Parameters
+    ----------
+    generator : nn.Module
+        Maps latents to images (B, C, H, W) in [-1, 1]; it is switched to eval mode while it samples.
+    draw_latent : callable
+        The variant's prior, ``draw_latent(noise, count, purpose)``.
+    seed : int
+        Decides the latents; variants of one prior and latent size get the same ones.
+    device : torch.device
+        Where to draw and compute.
+    purpose : str
+        Name of the stream of latents.
+
+    Returns
+    -------
+    callable
+        ``sampler(count)`` iterates over float32 batches of images, `count` in all, always the same.
+    """
+
+    @torch.no_grad()
+    def sample(count: int) -> Iterator[Tensor]:
+        latents = draw_latent(Noise(seed, 0, device), count, purpose)
+        training = generator.training
+        generator.eval()
+        try:
+            for chunk in latents.split(CHUNK):
+                yield generator(chunk)
+        finally:
+            generator.train(training)
+
+    return sample

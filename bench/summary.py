@@ -1,0 +1,55 @@
+"""What is told at the end of a run."""
+
+from typing import Any
+
+from bench.commands.report import table
+from bench.session import Outcome
+
+
+def data(outcome: Outcome) -> dict[str, Any]:
+    """The end of a run in plain values."""
+    record, description = outcome.record, outcome.description
+    assert record.end is not None
+    last = record.evaluations[-1] if record.evaluations else {}
+    return {
+        "run_id": outcome.run.id,
+        "name": description["name"],
+        "status": record.end["status"],
+        "health": record.end["health"],
+        "step": record.end["step"],
+        "train_seconds": record.checkpoints[-1]["train_seconds"] if record.checkpoints else None,
+        "last": {name: value for name, value in last.items() if name != "step"},
+        "best": record.end["best"],
+        "metric": description["metric"],
+        "metric.protocol": description["protocol"],
+        "folder": str(outcome.run.path),
+        "tracking": description["tracking"],
+    }
+
+
+def text(outcome: Outcome) -> str:
+    """The end of a run as a table for people."""
+    facts = data(outcome)
+    description = outcome.description
+    best, metric = facts["best"], facts["metric"]
+    at_best = next((e for e in outcome.record.evaluations if e["step"] == best.get(f"{metric}_best_step")), {})
+    rows: list[tuple[object, ...]] = []
+    if "M_best" in best:
+        rows.append(("M (mean since last checkpoint)", outcome.record.checkpoints[-1]["M"], best["M_best"], best["M_best_step"]))
+    for name, value in facts["last"].items():
+        rows.append((name, value, at_best.get(name), at_best.get("step")))
+    samples = sorted(outcome.run.samples.glob("*.png"))
+    seconds = facts["train_seconds"]
+    head = [
+        ("run", f"{facts['name']}  (id {facts['run_id']})"),
+        ("health", facts["health"]),
+        ("trained", f"{facts['step']:,} steps" + (f" in {seconds:.0f} s" if seconds else "")),
+        ("parameters", f"generator {description['parameters']['generator']:,}, "
+                       f"discriminator {description['parameters']['discriminator']:,}"),
+        ("judged by", facts["metric.protocol"]),
+        ("samples", str(samples[-1]) if samples else "none"),
+    ]
+    parts = [table(head)]
+    if rows:
+        parts.append(table(rows, ("", "last", "best", "at step")))
+    return "\n\n".join(parts)

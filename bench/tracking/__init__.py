@@ -1,0 +1,6 @@
+"""Tracking: MLflow as a view of the record, kept by a process of its own.
+
+The training process never imports MLflow and never waits for a store. It starts a tracking process,
+which makes the MLflow run, follows the run's folder and sends what is safe on the disk; when the
+training process ends, in whatever way, the tracking process finishes the run and ends too.
+"""

@@ -1,0 +1,162 @@
+"""The tracking process: follows a run's folder and keeps MLflow like it.
+
+It reads requests, one JSON object a line, from standard input and answers each with one. Only what
+a checkpoint covers is sent while the run lasts, so a run that is resumed after a kill neither leaves
+a gap nor logs a step twice. End of input means that the training process has ended.
+"""
+
+import json
+import os
+import select
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from bench import record
+from bench.run_folder import RunFolder
+from bench.tracking import store
+from bench.tracking.model import save_generator
+
+POLL_SECONDS = 2.0
+SYSTEM_SECONDS = 10.0
+NICE = 10  # training goes first
+
+
+class Follower:
+    """Sends one run's folder to its MLflow run.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run; its id is that of the MLflow run.
+    client : MlflowClient
+        The store.
+    """
+
+    def __init__(self, run: RunFolder, client: Any) -> None:
+        self.run = run
+        self.client = client
+        self.sent = store.latest_steps(client, run.id)
+        self._tail = record.Tail(run.record_path)
+        self._pending: list[dict[str, Any]] = []
+        self._grids: set[str] = set()
+        self._system_at = 0.0
+        client.update_run(run.id, status="RUNNING")
+
+    def send(self, final: bool = False) -> None:
+        """Send what the record has up to its last checkpoint, or all of it at the end."""
+        # kept until all of it has arrived: a store that is away gets it at the next call
+        self._pending += self._tail.rows(settled_only=not final)
+        points = [point for row in self._pending for point in points_of(row)]
+        unsent = [(name, step, value) for name, step, value in points if step > self.sent.get(name, -1)]
+        for batch in store.batched(unsent, store.POINTS):
+            store.send_points(self.client, self.run.id, batch)
+            self.sent |= {name: step for name, step, _ in batch}
+        for row in self._pending:
+            if row.get("event") == "evaluation":
+                self._send_grid(row["step"])
+        self._pending.clear()
+
+    def _send_grid(self, step: int) -> None:
+        path = self.run.samples / f"step-{step:08d}.png"
+        if not path.exists() or path.name in self._grids:
+            return
+        from PIL import Image
+
+        self._grids.add(path.name)
+        with Image.open(path) as image:
+            self.client.log_image(self.run.id, image, key="samples", step=step, synchronous=True)
+
+    def send_system(self, process_id: int) -> None:
+        """Log the training process's share of the machine, at most every SYSTEM_SECONDS."""
+        import psutil
+
+        if time.monotonic() - self._system_at < SYSTEM_SECONDS:
+            return
+        self._system_at = time.monotonic()
+        try:
+            process = psutil.Process(process_id)
+            resident = process.memory_info().rss / 2**20
+        except psutil.NoSuchProcess:
+            return
+        step = self.sent.get("system/process_memory_megabytes", -1) + 1
+        points = [
+            ("system/process_memory_megabytes", step, resident),
+            ("system/cpu_utilization_percentage", step, psutil.cpu_percent()),
+            ("system/system_memory_usage_percentage", step, psutil.virtual_memory().percent),
+        ]
+        store.send_points(self.client, self.run.id, points)
+        self.sent |= {name: step for name, step, _ in points}
+
+    def finish(self) -> None:
+        """Send the rest, artifacts and the status; a run that did not end itself was killed."""
+        self.send()
+        end = self._tail.end
+        if end is None:
+            self.client.set_terminated(self.run.id, status="KILLED")
+            return
+        self.send(final=True)
+        step = end["step"]
+        store.send_points(self.client, self.run.id, [(n, step, v) for n, v in end["best"].items()])
+        store.send_tags(self.client, self.run.id, {"health": end["health"]})
+        for path in (self.run.path / "run.json", self.run.record_path):
+            self.client.log_artifact(self.run.id, str(path))
+        for folder in (self.run.checkpoints, self.run.figures):
+            self.client.log_artifacts(self.run.id, str(folder), folder.name)
+        if end["status"] == "FINISHED":
+            with tempfile.TemporaryDirectory() as folder:
+                save_generator(self.run, Path(folder) / "generator")
+                self.client.log_artifacts(self.run.id, str(Path(folder) / "generator"), "generator")
+        self.client.set_terminated(self.run.id, status=end["status"])
+
+
+def points_of(row: dict[str, Any]) -> list[store.Point]:
+    """The metric points of one line of the record."""
+    if row.get("event") not in (None, "evaluation"):
+        return []
+    return [(name, row["step"], value) for name, value in row.items() if name not in ("step", "event")]
+
+
+def main() -> int:
+    """Answer requests until the training process has ended."""
+    os.nice(NICE)
+    follower: Follower | None = None
+    parent = os.getppid()
+    while True:
+        ready, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
+        try:
+            if ready:
+                line = sys.stdin.readline()
+                if not line:
+                    break
+                request = json.loads(line)
+                client = store.open_store(request["uri"], Path(request["results"]))
+                if "create" in request:
+                    results = Path(request["results"])
+                    answer = {"run_id": store.create_run(client, request["uri"], request["create"], results)}
+                else:
+                    follower = Follower(RunFolder(Path(request["follow"])), client)
+                    answer = {"following": request["follow"]}
+                print(json.dumps(answer), flush=True)
+            elif follower:
+                follower.send()
+                follower.send_system(parent)
+        except Exception as error:
+            # the run goes on without a store that is away; what was not sent is sent later
+            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+            print(json.dumps({"error": reason}) if ready else f"tracking: {reason}",
+                  file=sys.stdout if ready else sys.stderr, flush=True)
+    try:
+        if follower:
+            follower.finish()
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        print(json.dumps({"error": f"the store does not show all of the run yet: {reason}"}), flush=True)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,122 @@
+"""What is written to MLflow: runs, metrics in batches, artifacts."""
+
+import logging
+import os
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+# a server that is away is noticed within seconds instead of minutes
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
+
+from mlflow import MlflowClient  # noqa: E402
+from mlflow.entities import (  # noqa: E402
+    Dataset,
+    DatasetInput,
+    InputTag,
+    Metric,
+    Param,
+    RunTag,
+)
+from mlflow.exceptions import MlflowException  # noqa: E402
+
+POINTS = 1000  # MLflow's limit on the metrics of one call
+PARAMS = 100
+
+Point = tuple[str, int, float]  # name, step, value
+
+
+def open_store(uri: str, results: Path) -> MlflowClient:
+    """Open a tracking store; a SQLite store is created and migrated by one process at a time."""
+    if not uri.startswith("sqlite:"):
+        return MlflowClient(tracking_uri=uri)
+    # MLflow tells of each step of a migration
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    results.mkdir(parents=True, exist_ok=True)
+    with FileLock(results / ".mlflow.lock"):
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)
+    return client
+
+
+def experiment_id(client: MlflowClient, uri: str, name: str, results: Path) -> str:
+    """The id of an experiment, which is made where there is none; its artifacts lie below `results`."""
+    for _ in range(2):
+        if found := client.get_experiment_by_name(name):
+            return str(found.experiment_id)
+        # a server chooses its own, portable place
+        location = (results / "artifacts").as_uri() if uri.startswith("sqlite:") else None
+        try:
+            made = client.create_experiment(name, artifact_location=location)
+        except MlflowException:
+            # another process may have made it in between
+            continue
+        return str(made)
+    raise MlflowException(f"experiment {name!r} can neither be found nor made (was it deleted?)")
+
+
+def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:
+    """Create the MLflow run of a description (as in run.json), with its params, tags and data set."""
+    config = description["config"]
+    experiment = experiment_id(client, uri, config["experiment"], results)
+    tags = {name: str(value) for name, value in tags_of(description).items()}
+    run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
+    params = [Param(name, "" if value is None else str(value)) for name, value in config.items()]
+    for batch in batched(params, PARAMS):
+        client.log_batch(run_id, params=batch)
+    data = description["data"]
+    entity = Dataset(
+        name=data["name"], digest=data["hash"][:16], source_type="files", source=data["transform"], profile=None
+    )
+    client.log_inputs(run_id, datasets=[DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
+    return run_id
+
+
+def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The tags of a run's description."""
+    config, environment = description["config"], description["environment"]
+    facts = {f"environment.{name}": value for name, value in environment.items() if name not in ("packages", "commit")}
+    packages = {f"package.{name}": value for name, value in environment["packages"].items()}
+    return {
+        "variant": config["variant"],
+        "dataset": config["dataset"],
+        "preset": config["preset"],
+        "seed": config["seed"],
+        "source.commit": environment["commit"],
+        "config.hash": description["config_hash"],
+        "data.hash": description["data"]["hash"],
+        "metric.protocol": description["protocol"],
+        **facts,
+        **packages,
+    }
+
+
+def latest_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
+    """The last step that the store has of each metric."""
+    return {metric.key: int(metric.step) for metric in client.get_run(run_id).data.to_proto().metrics}
+
+
+def send_points(client: MlflowClient, run_id: str, points: Iterable[Point]) -> None:
+    """Log metric points, many at a time; returns when the store has them."""
+    now = int(time.time() * 1000)
+    for batch in batched(points, POINTS):
+        metrics = [Metric(name, value, now, step) for name, step, value in batch]
+        client.log_batch(run_id, metrics=metrics, synchronous=True)
+
+
+def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Any]) -> None:
+    """Set tags."""
+    client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in tags.items()])
+
+
+def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    """Lists of at most `size` items."""
+    iterator = iter(items)
+    while batch := list(islice(iterator, size)):
+        yield batch

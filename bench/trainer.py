@@ -1,0 +1,347 @@
+"""The common trainer: one loop for every variant.
+
+The variant leaves gradients and scalars; the trainer owns optimizers, learning rates, the moving
+average, the record, checkpoints and the moments of judging. Scalars stay on the device and come to
+the host many steps at a time, so that no step waits for them.
+"""
+
+import math
+import time
+from array import array
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from bench import checkpoint
+from bench.errors import WorkError
+from bench.learning_rate import LearningRateRule
+from bench.record import Record, RecordWriter
+from bench.sampler import Sampler, make_sampler
+from variants.base import Batch, NetworkName, Scalars, Variant
+from variants.noise import Noise
+
+DRAIN_STEPS = 100  # scalars of at most so many steps wait on the device
+DRAIN_SECONDS = 1.0  # and no longer than this, so that slow runs show progress
+NETWORKS: tuple[NetworkName, ...] = ("generator", "discriminator")
+
+
+class Diverged(WorkError):
+    """A scalar was not finite."""
+
+    def __init__(self, step: int, name: str) -> None:
+        super().__init__(f"diverged at step {step}: {name} is not finite")
+        self.step = step
+
+
+class Interrupted(Exception):
+    """The user asked to stop, and can go on from a checkpoint; the message names the run."""
+
+
+class RealBatches(Protocol):
+    """Where real images come from."""
+
+    def take(self, index: int) -> Tensor:
+        """The batch of that index since the start of training, float32 in [-1, 1]."""
+
+
+class Observer:
+    """Somebody who is told what happens. Does nothing; subclasses do what they care for."""
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Rows of training steps have come to the host."""
+
+    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """An evaluation was made; `grid` holds sample images (B, C, H, W) in [-1, 1]."""
+
+    def checkpoint(self, row: dict[str, Any]) -> None:
+        """Everything up to ``row["step"]`` is safe on the disk."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How long and how to train; every time is in steps.
+
+    Attributes
+    ----------
+    steps : int
+        Generator updates.
+    seed : int
+        Seed of all draws but the initial weights, which the variant already has.
+    rule : LearningRateRule
+        What learning rates do.
+    ema_decay : float
+        Decay of the generator's moving average; 0 keeps none.
+    eval_every, checkpoint_every : int
+        Intervals; 0 evaluates at the end only.
+    grid_images : int
+        Images in a sample grid.
+    """
+
+    steps: int
+    seed: int
+    rule: LearningRateRule
+    ema_decay: float = 0.0
+    eval_every: int = 0
+    checkpoint_every: int = 1000
+    grid_images: int = 100
+
+    def evaluates(self, step: int) -> bool:
+        """Whether an evaluation follows a step."""
+        return step == self.steps or (self.eval_every > 0 and step % self.eval_every == 0)
+
+    def saves(self, step: int) -> bool:
+        """Whether a checkpoint follows a step; every evaluation has one, so that the best is kept."""
+        return self.evaluates(step) or step % self.checkpoint_every == 0
+
+
+@dataclass
+class Trainer:
+    """Trains one variant on one stream of real batches.
+
+    Attributes
+    ----------
+    variant : Variant
+        Networks and losses, on `device`.
+    batches : RealBatches
+        Real images.
+    plan : Plan
+        How long and how.
+    learning_rates : dict
+        Adam's learning rate of each network at the start.
+    betas, epsilon : tuple of float, float
+        Adam's other knobs.
+    device : torch.device
+        Where to compute.
+    writer : RecordWriter
+        Takes every step and event.
+    folder : Path
+        Where checkpoints go.
+    measure : callable
+        Judges a sampler; returns named numbers.
+    lower_is_better : str
+        The number by which the best checkpoint is chosen.
+    record : Record
+        What the record says up to the step to start from; empty for a new run.
+    observers : list of Observer
+        Who is told.
+    stop_requested : callable
+        Asked after each step.
+    """
+
+    variant: Variant
+    batches: RealBatches
+    plan: Plan
+    learning_rates: dict[NetworkName, float]
+    betas: tuple[float, float]
+    epsilon: float
+    device: torch.device
+    writer: RecordWriter
+    folder: Path
+    measure: Callable[[Sampler], dict[str, Any]]
+    lower_is_better: str
+    record: Record = field(default_factory=Record)
+    observers: list[Observer] = field(default_factory=list)
+    stop_requested: Callable[[], bool] = lambda: False
+
+    def __post_init__(self) -> None:
+        self.optimizers: dict[NetworkName, torch.optim.Adam] = {
+            network: torch.optim.Adam(
+                self.variant.trainable(network),
+                lr=self.learning_rates[network],
+                betas=self.betas,
+                eps=self.epsilon,
+            )
+            for network in NETWORKS
+        }
+        self.average: AveragedModel | None = None
+        if self.plan.ema_decay:
+            self.average = AveragedModel(
+                self.variant.generator,
+                multi_avg_fn=get_ema_multi_avg_fn(self.plan.ema_decay),
+                use_buffers=True,
+            )
+        self.step = 0
+        self.seconds = 0.0
+        self.reals_per_step = sum(phase.new_real for phase in self.variant.phases())
+        self._measures = array("d", self.record.series("M"))
+        self.record.steps = []  # a long run's rows stay in the file
+        self._halvings = 0
+        self._waiting: list[tuple[int, dict[str, float], Tensor]] = []
+        self._names: list[str] = []
+        self._clock = time.perf_counter()
+        self._drained_at = self._clock
+
+    def train(self) -> None:
+        """Train from where the state stands to the plan's end.
+
+        Raises
+        ------
+        Diverged
+            If a scalar is not finite; the record holds everything up to there.
+        Interrupted
+            If a stop was requested; a checkpoint of the last step was written.
+        """
+        self.variant.train()
+        self._clock = self._drained_at = time.perf_counter()
+        first = self.step + 1
+        for step in range(first, self.plan.steps + 1):
+            rates = self._set_learning_rates(step, step == first)
+            scalars = self._take_step(step)
+            self._keep(step, rates, scalars)
+            self.step = step
+            stop = self.stop_requested()
+            if self.plan.evaluates(step):
+                self._evaluate()
+            if stop or self.plan.saves(step):
+                self._save()
+            if stop and step < self.plan.steps:
+                raise Interrupted
+
+    def _take_step(self, step: int) -> Scalars:
+        batch = Batch(torch.empty(0), Noise(self.plan.seed, step, self.device))
+        taken = (step - 1) * self.reals_per_step
+        scalars: Scalars = {}
+        for phase in self.variant.phases():
+            if phase.new_real:
+                batch.real = self.batches.take(taken)
+                taken += 1
+            for network in phase.updates:
+                self.optimizers[network].zero_grad(set_to_none=True)
+            scalars |= phase.accumulate_gradients(batch)
+            for network in phase.updates:
+                self.optimizers[network].step()
+        scalars |= self.variant.settle(batch, scalars)
+        if self.average is not None:
+            self.average.update_parameters(self.variant.generator)
+        return scalars
+
+    def _set_learning_rates(self, step: int, first: bool) -> dict[str, float]:
+        if first or self.plan.rule.moves(step):
+            self._drain()
+            self._halvings = self.plan.rule.halvings(step, self._measures)
+        rates = {}
+        for network, optimizer in self.optimizers.items():
+            rate = self.plan.rule.rate(self.learning_rates[network], self._halvings)
+            optimizer.param_groups[0]["lr"] = rate
+            rates[f"lr_{network[0]}"] = rate
+        return rates
+
+    def _keep(self, step: int, rates: dict[str, float], scalars: Scalars) -> None:
+        self._names = list(scalars)
+        self._waiting.append((step, rates, torch.stack(list(scalars.values()))))
+        late = time.perf_counter() - self._drained_at > DRAIN_SECONDS
+        if len(self._waiting) >= DRAIN_STEPS or late:
+            self._drain()
+
+    def _drain(self) -> None:
+        """Bring waiting scalars to the host, into the record, and look at them."""
+        if not self._waiting:
+            return
+        values = torch.stack([tensor for _, _, tensor in self._waiting]).cpu().numpy()
+        rows: list[dict[str, Any]] = []
+        for (step, rates, _), line in zip(self._waiting, values, strict=True):
+            # the shortest decimal that gives the same float32 back
+            numbers = {name: float(str(np.float32(x))) for name, x in zip(self._names, line, strict=True)}
+            rows.append({"step": step, **numbers, **rates})
+        self._waiting.clear()
+        self._drained_at = time.perf_counter()
+        bad = next(((r["step"], n) for r in rows for n in self._names if not math.isfinite(r[n])), None)
+        if bad:
+            rows = [row for row in rows if row["step"] <= bad[0]]
+        self.writer.write(rows)
+        self._measures.extend(row["M"] for row in rows if "M" in row)
+        for observer in self.observers:
+            observer.scalars(rows)
+        if bad:
+            raise Diverged(*bad)
+
+    def sampler(self, purpose: str = "evaluation latent") -> Sampler:
+        """Samples of the generator that is judged: its moving average where there is one."""
+        generator = self.variant.generator if self.average is None else self.average.module
+        return make_sampler(generator, self.variant.draw_latent, self.plan.seed, self.device, purpose)
+
+    def _evaluate(self) -> None:
+        self._drain()
+        self._stop_clock()
+        row = {"step": self.step, **self.measure(self.sampler())}
+        self.writer.event("evaluation", **row)
+        self.record.evaluations.append(row)
+        grid = torch.cat(list(self.sampler("grid latent")(self.plan.grid_images))).cpu()
+        for observer in self.observers:
+            observer.evaluation(row, grid)
+        self._clock = time.perf_counter()
+
+    def _stop_clock(self) -> None:
+        self.seconds += time.perf_counter() - self._clock
+        self._clock = time.perf_counter()
+
+    def _save(self) -> None:
+        """Write a checkpoint, then let go of those that are neither last, last but one nor best."""
+        self._drain()
+        self._stop_clock()
+        self.writer.sync()
+        file = f"step-{self.step:08d}.safetensors"
+        checkpoint.write(self.folder / file, self.state())
+        previous = self.record.checkpoints[-1]["step"] if self.record.checkpoints else 0
+        row: dict[str, Any] = {"step": self.step, "file": file, "train_seconds": round(self.seconds, 3)}
+        if self._measures:
+            row["M"] = fmean(self._measures[previous : self.step])
+        self.writer.event("checkpoint", **row)
+        self.record.checkpoints.append(row)
+        for observer in self.observers:
+            observer.checkpoint(row)
+        kept = {row["file"] for row in self.record.checkpoints[-2:]}
+        kept |= {best["file"] for best in best_checkpoints(self.record, self.lower_is_better).values()}
+        for path in self.folder.glob("step-*.safetensors"):
+            if path.name not in kept:
+                path.unlink()
+        self._clock = time.perf_counter()
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on, and the seconds trained so far."""
+        return {
+            "step": self.step,
+            "seconds": self.seconds,
+            "variant": self.variant.state_dict(),
+            "optimizers": {network: optimizer.state_dict() for network, optimizer in self.optimizers.items()},
+            "average": None if self.average is None else self.average.state_dict(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Stand where a state was taken."""
+        self.step = state["step"]
+        self.seconds = state["seconds"]
+        self.variant.load_state_dict(state["variant"])
+        for network, optimizer in self.optimizers.items():
+            optimizer.load_state_dict(state["optimizers"][network])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+
+def best_checkpoints(record: Record, lower_is_better: str) -> dict[str, dict[str, Any]]:
+    """The best checkpoints of a record so far: by M's mean since the one before, and by a distance.
+
+    Returns
+    -------
+    dict
+        ``{"M": row, lower_is_better: row}`` as far as they exist; a row has ``step``, ``file`` and
+        the value under ``value``.
+    """
+    best = {}
+    rows = [row for row in record.checkpoints if "M" in row]
+    if rows:
+        row = min(rows, key=lambda row: row["M"])
+        best["M"] = row | {"value": row["M"]}
+    at = {row["step"]: row for row in record.checkpoints}
+    judged = [row for row in record.evaluations if row["step"] in at]
+    if judged:
+        row = min(judged, key=lambda row: row[lower_is_better])
+        best[lower_is_better] = at[row["step"]] | {"value": row[lower_is_better]}
+    return best

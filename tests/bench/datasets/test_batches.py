@@ -1,0 +1,129 @@
+import warnings
+
+import numpy as np
+import pytest
+import torch
+
+from bench.datasets import Batches, ImageArray, load, loading
+from bench.errors import RequestError
+
+CPU = torch.device("cpu")
+DEVICES = [
+    CPU,
+    pytest.param(
+        torch.device("cuda"), marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+    ),
+]
+
+
+@pytest.fixture(scope="module")
+def array(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cache")
+    return load("mnist-5k", image_size=28, channels=None, data_root=folder, cache=folder)
+
+
+def made(count):
+    images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
+    return ImageArray(name="made", images=images, hash="", transform="")
+
+
+def epoch_of(batches, epoch):
+    first = epoch * batches.batches_per_epoch
+    return torch.cat([batches.indices(first + place) for place in range(batches.batches_per_epoch)])
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_values_are_the_bytes_from_minus_one_to_one(array, device):
+    batches = Batches(array, batch_size=64, seed=0, device=device)
+    taken = batches.take(3)
+    assert taken.dtype == torch.float32
+    assert taken.shape == (64, 1, 28, 28)
+    assert taken.device.type == device.type
+    pixels = array.images[batches.indices(3).numpy()]
+    assert torch.equal(taken.cpu(), torch.from_numpy(pixels).float() / 127.5 - 1)
+    assert (taken.min().item(), taken.max().item()) == (-1.0, 1.0)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_every_byte_value_is_exact(device):
+    taken = Batches(made(256), batch_size=256, seed=0, device=device).take(0).flatten().sort().values.cpu()
+    assert torch.equal(taken, torch.arange(256, dtype=torch.float32) / 127.5 - 1)
+
+
+def test_epoch_is_a_permutation_and_a_function_of_seed_and_epoch(array):
+    def orders(seed):
+        batches = Batches(array, batch_size=100, seed=seed, device=CPU)
+        return [epoch_of(batches, epoch) for epoch in range(3)]
+
+    ours, again, others = orders(7), orders(7), orders(8)
+    for order, same, other in zip(ours, again, others, strict=True):
+        assert torch.equal(order.sort().values, torch.arange(5000))
+        assert torch.equal(order, same)
+        assert not torch.equal(order, other)
+    assert not torch.equal(ours[0], ours[1])
+
+
+def test_order_does_not_depend_on_batch_size(array):
+    one = Batches(array, batch_size=50, seed=0, device=CPU)
+    other = Batches(array, batch_size=500, seed=0, device=CPU)
+    assert torch.equal(epoch_of(one, 1), epoch_of(other, 1))
+
+
+def test_order_leaves_the_global_random_state_alone(array):
+    before = torch.get_rng_state()
+    Batches(array, batch_size=50, seed=0, device=CPU).take(0)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("index", [0, 1, 11, 12, 13, 37])
+def test_resumption_at_any_index_equals_going_through(array, index):
+    through = Batches(array, batch_size=400, seed=3, device=CPU)
+    taken = [through.take(step) for step in range(index + 1)][-1]
+    assert torch.equal(Batches(array, batch_size=400, seed=3, device=CPU).take(index), taken)
+
+
+def test_batches_may_be_asked_for_in_any_order(array):
+    batches = Batches(array, batch_size=400, seed=3, device=CPU)
+    forward = [batches.indices(index).clone() for index in range(40)]
+    assert all(torch.equal(batches.indices(index), forward[index]) for index in reversed(range(40)))
+
+
+def test_last_batch_is_dropped():
+    batches = Batches(made(10), batch_size=4, seed=0, device=CPU)
+    assert batches.batches_per_epoch == 2
+    assert [len(batches.take(index)) for index in range(4)] == [4, 4, 4, 4]
+    assert len(epoch_of(batches, 0).unique()) == 8
+
+
+def test_last_batch_is_kept():
+    batches = Batches(made(10), batch_size=4, seed=0, device=CPU, drop_last=False)
+    assert batches.batches_per_epoch == 3
+    assert [len(batches.take(index)) for index in range(6)] == [4, 4, 2, 4, 4, 2]
+    assert torch.equal(epoch_of(batches, 1).sort().values, torch.arange(10))
+
+
+@pytest.mark.parametrize("drop_last", [True, False])
+@pytest.mark.parametrize("size", [0, -1, 11])
+def test_batch_size_out_of_range(size, drop_last):
+    with pytest.raises(RequestError, match=f"batch_size {size} .*1 to 10"):
+        Batches(made(10), batch_size=size, seed=0, device=CPU, drop_last=drop_last)
+
+
+def test_negative_index():
+    with pytest.raises(ValueError, match="negative"):
+        Batches(made(10), batch_size=2, seed=0, device=CPU).take(-1)
+
+
+def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, monkeypatch):
+    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
+    mapped = load("mnist-5k", image_size=28, channels=None, data_root=tmp_path, cache=tmp_path)
+    assert isinstance(mapped.images, np.memmap)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        taken = Batches(mapped, batch_size=32, seed=0, device=CPU).take(5)
+    assert torch.equal(taken, Batches(array, batch_size=32, seed=0, device=CPU).take(5))
+
+
+def test_array_is_not_copied_on_the_cpu(array):
+    batches = Batches(array, batch_size=32, seed=0, device=CPU)
+    assert batches._images.data_ptr() == array.images.ctypes.data

@@ -1,0 +1,52 @@
+"""BEGAN with an autoencoder discriminator."""
+
+from typing import Literal
+
+from torch import nn
+
+from variants.base import initialise
+from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters
+from variants.knobs import knob
+from variants.networks import AutoEncoder, arrange
+from variants.registry import register
+
+
+class BeganHyperparameters(BoundaryEquilibriumHyperparameters):
+    """Knobs of BEGAN."""
+
+    layers: Literal["published", "strided"] = knob(
+        "published", "carpedm20's arrangement, or a small DCGAN-like one for quick runs"
+    )
+
+
+@register
+class Began(BoundaryEquilibrium):
+    """BEGAN (Berthelot et al. 2017, arXiv 1703.10717).
+
+    Layers as in carpedm20/BEGAN-tensorflow `models.py`; that program's learning rate is 8e-5, its
+    batch 16. The paper's z is U[-1, 1]^64.
+    """
+
+    name = "began"
+    title = "BEGAN: autoencoder discriminator"
+    source = "Berthelot, Schumm, Metz 2017, arXiv 1703.10717"
+    Hyperparameters = BeganHyperparameters
+    presets = {
+        "quick": {"extractor": "shipped", "steps": 600, "layers": "strided", "filters": 16, "latent_dim": 16, "gamma": 1.0, "lambda_k": 0.1, "norm": "l2", "update": "simultaneous", "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "eval_every": 200, "eval_samples": 2000, "checkpoint_every": 200},
+        "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 16, "epochs": 30, "lr_g": 8e-5, "lr_d": 8e-5},
+    }
+
+    def __init__(self, hyperparameters: BeganHyperparameters, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(hyperparameters, sample_shape)
+        parts = arrange(
+            {"published": "began"}.get(hyperparameters.layers, hyperparameters.layers),
+            sample_shape,
+            hyperparameters.filters,
+            hyperparameters.latent_dim,
+            nn.ELU,
+        )
+        self.generator = parts.generator
+        self.discriminator = AutoEncoder(
+            parts.trunk, nn.Linear(parts.trunk.features, hyperparameters.latent_dim), parts.decoder
+        )
+        initialise(self, nn.init.xavier_uniform_)

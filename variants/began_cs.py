@@ -1,0 +1,67 @@
+"""BEGAN-CS: BEGAN whose encoder is held to invert the generator."""
+
+from typing import Literal
+
+from torch import Tensor, nn
+
+from variants.base import initialise
+from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters, Regularisers
+from variants.knobs import Search, knob
+from variants.networks import AutoEncoder, Encoding, arrange
+from variants.registry import register
+
+
+class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
+    """Knobs of BEGAN-CS. The published program alternates and then measures k and M again."""
+
+    update: Literal["simultaneous", "alternating"] = knob(
+        "alternating", "both networks from one forward pass, or D and then G against the new D"
+    )
+    remeasure: bool = knob(
+        True, "k and M from L(x) and L(G(z)) computed again after both updates, as the published program has it"
+    )
+    alpha: float = knob(0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log"))
+    layers: Literal["published", "strided"] = knob(
+        "published", "BEGAN_CS.py's arrangement, or a small DCGAN-like one for quick runs"
+    )
+
+
+@register
+class BeganCs(BoundaryEquilibrium):
+    """BEGAN-CS (Chang et al., ECCV 2018): L_D = L(x) - k L(G(z)) + alpha mean|z - Enc(G(z))|.
+
+    The constraint loss moves D's encoder only. Layers and order as in chang810249/BEGAN-CS.
+    """
+
+    name = "began-cs"
+    title = "BEGAN-CS: constrained latent space"
+    source = "Chang, Lin, Lee, Juan, Wei, Chen 2018, ECCV"
+    Hyperparameters = BeganCsHyperparameters
+    regularises_fake = True
+    presets = {
+        "quick": {"extractor": "shipped", "steps": 600, "layers": "strided", "filters": 16, "latent_dim": 16, "gamma": 1.0, "lambda_k": 0.1, "norm": "l2", "update": "simultaneous", "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "eval_every": 200, "eval_samples": 2000, "checkpoint_every": 200},
+        "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "epochs": 300, "norm": "frobenius"},
+    }
+
+    def __init__(self, hyperparameters: BeganCsHyperparameters, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(hyperparameters, sample_shape)
+        self.alpha = hyperparameters.alpha
+        parts = arrange(
+            {"published": "constrained"}.get(hyperparameters.layers, hyperparameters.layers),
+            sample_shape,
+            hyperparameters.filters,
+            hyperparameters.latent_dim,
+            nn.ELU,
+        )
+        self.generator = parts.generator
+        self.discriminator = AutoEncoder(
+            parts.trunk, nn.Linear(parts.trunk.features, hyperparameters.latent_dim), parts.decoder
+        )
+        initialise(self, nn.init.xavier_uniform_)
+
+    def regularise(
+        self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor
+    ) -> Regularisers:
+        """L_c = mean |z - Enc(G(z))|."""
+        constraint = (latent - fake.mean).abs().mean()
+        return Regularisers(None, self.alpha * constraint, {"loss_constraint": constraint})

@@ -1,0 +1,125 @@
+"""The ResNet-18 BEGAN of a bachelor's thesis (Kyiv 2025), made for Fashion-MNIST at 64 px."""
+
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from variants.base import initialise
+from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters
+from variants.knobs import Search, knob
+from variants.networks import AutoEncoder, Trunk, transposed_decoder
+from variants.registry import register
+
+
+class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
+    """Knobs of the ResNet-18 BEGAN; defaults are the thesis's program."""
+
+    filters: int = knob(64, "base width; 64 is torchvision's resnet18 and the thesis's decoder", unit="channels", low=1)
+    latent_dim: int = knob(48, "size of the latent z (the text says 64, the program 48)", unit="dimensions", low=1)
+    lr_d: float = knob(
+        1e-5,
+        "Adam's learning rate of the discriminator; slower than G's as the thesis's cure for collapse",
+        above=0,
+        search=Search(1e-5, 5e-3, "log"),
+    )
+    beta1: float = knob(0.5, "Adam's decay of the first moment", low=0, high=0.9999)
+    update: Literal["alternating", "simultaneous"] = knob(
+        "alternating", "D and then G against the new D, or both networks from one forward pass"
+    )
+    fresh_latent: bool = knob(True, "alternating only: G's phase draws its own z instead of reusing D's")
+    prior: Literal["uniform", "normal"] = knob("normal", "z ~ U[-1, 1] or N(0, I)")
+    encoder_weights: Literal["random", "imagenet"] = knob(
+        "random",
+        "D's encoder starts from torchvision's own initialisation or from its ImageNet weights "
+        "(filters 64 only; they must be on the machine or be fetched)",
+    )
+
+
+class ResNet18Features(nn.Module):
+    """torchvision's resnet18 up to its average pool, at any base width and number of channels.
+
+    The classifier is kept, unused and frozen: published weights load, and it is in the thesis's
+    parameter count.
+
+    Parameters
+    ----------
+    channels : int
+        Channels of the images; the first convolution is 7x7, stride 2, padding 3, without bias.
+    filters : int
+        Base width, 64 for torchvision's own.
+    weights : {"random", "imagenet"}
+        ImageNet weights cover everything but a first convolution of other than 3 channels.
+    """
+
+    def __init__(self, channels: int, filters: int, weights: str) -> None:
+        super().__init__()
+        # torchvision takes seconds to import, and no other variant needs it
+        from torchvision.models import ResNet18_Weights, resnet
+        from torchvision.models.resnet import BasicBlock
+
+        network: Any = resnet.ResNet(BasicBlock, [2, 2, 2, 2])
+        if weights == "imagenet":
+            if filters != 64:
+                raise ValueError(f"encoder_weights 'imagenet' needs filters 64, not {filters}")
+            network.load_state_dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
+        if filters != 64:
+            network.inplanes = filters
+            network.bn1 = nn.BatchNorm2d(filters)
+            for stage in range(4):
+                layer = network._make_layer(BasicBlock, filters << stage, 2, stride=1 if stage == 0 else 2)
+                setattr(network, f"layer{stage + 1}", layer)
+            network.fc = nn.Linear(filters * 8, 1000)
+        if channels != 3 or filters != 64:
+            network.conv1 = nn.Conv2d(channels, filters, 7, stride=2, padding=3, bias=False)
+        if filters != 64:
+            initialise_like_torchvision(network)
+        network.fc.requires_grad_(False)
+        self.network = network
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (B, C, S, S) to (B, 8 filters)."""
+        net = self.network
+        maps = net.maxpool(net.relu(net.bn1(net.conv1(images))))
+        return net.avgpool(net.layer4(net.layer3(net.layer2(net.layer1(maps)))))
+
+
+def initialise_like_torchvision(network: nn.Module) -> None:
+    """Set convolutions as torchvision's ResNet constructor does."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+
+
+@register
+class BeganResnet18(BoundaryEquilibrium):
+    """The ResNet-18 BEGAN for Fashion-MNIST (a bachelor's thesis, Kyiv 2025).
+
+    Alternating updates with a fresh z for G; k and M compare L(x) from before D's update with
+    L(G(z_G)) from after it. Real and fake pass D separately, all in train mode.
+    """
+
+    name = "began-resnet18"
+    title = "ResNet-18 BEGAN"
+    source = "a bachelor's thesis, Kyiv 2025"
+    Hyperparameters = BeganResnet18Hyperparameters
+    presets = {
+        "quick": {"extractor": "shipped", "steps": 600, "filters": 16, "latent_dim": 16, "gamma": 1.0, "lambda_k": 0.1, "norm": "l2", "update": "alternating", "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "eval_every": 200, "eval_samples": 2000, "checkpoint_every": 200},
+        "paper": {
+            "dataset": "fashion-mnist",
+            "image_size": 64,
+            "batch_size": 64,
+            "epochs": 8,
+            "drop_last": False,
+        },
+    }
+
+    def __init__(self, hyperparameters: BeganResnet18Hyperparameters, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(hyperparameters, sample_shape)
+        channels, size, _ = sample_shape
+        filters = hyperparameters.filters
+        encoder = ResNet18Features(channels, filters, hyperparameters.encoder_weights)
+        decoder = transposed_decoder(channels, size, filters, filters * 8)
+        self.generator = transposed_decoder(channels, size, filters, hyperparameters.latent_dim)
+        self.discriminator = AutoEncoder(Trunk(encoder, filters * 8), nn.Identity(), decoder)
+        for module in (self.generator, decoder):
+            initialise(module, lambda weight: nn.init.xavier_normal_(weight, gain=0.02))

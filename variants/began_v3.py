@@ -1,0 +1,113 @@
+"""BEGAN v3: BEGAN-CS whose discriminator is a variational autoencoder."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from variants.base import initialise
+from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters, Regularisers
+from variants.knobs import Search, knob
+from variants.networks import Encoding, VariationalAutoEncoder, arrange, leaky_relu
+from variants.noise import Noise
+from variants.registry import register
+
+
+class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
+    """Knobs of BEGAN v3. What the paper leaves open is an option here."""
+
+    update: Literal["simultaneous", "alternating"] = knob(
+        "alternating",
+        "both networks from one forward pass, or D and then G against the new D "
+        "(the paper does not say; BEGAN-CS's program, its likely parent, alternates)",
+    )
+    alpha: float = knob(0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log"))
+    kl_over: Literal["mean", "sum"] = knob(
+        "mean", "KL averaged or summed over latent dimensions; the sum swamps a mean-per-pixel loss"
+    )
+    kl_weight: float = knob(
+        1.0, "factor of both KL terms; 1 is the paper's equation 21", low=0, search=Search(1e-3, 1.0, "log")
+    )
+    kl_fake_limit: float = knob(
+        10.0, "KL(G(z)) above this pulls no more: -k KL(G(z)) has no lower bound", unit="nats", above=0
+    )
+    constraint_code: Literal["mean", "decoded"] = knob(
+        "mean", "Enc(G(z)) in L_c: mu, or the code that D's decoder gets"
+    )
+    fake_code: Literal["sample", "mean"] = knob(
+        "sample", "the code from which D reconstructs G(z), in both networks' losses"
+    )
+    layers: Literal["published", "table3", "strided"] = knob(
+        "published",
+        "BEGAN-CS's arrangement with Leaky ReLU and two heads, one with the parameter count of the paper's "
+        "Table 3 (a conjecture), or a small DCGAN-like one for quick runs",
+    )
+
+
+@register
+class BeganV3(BoundaryEquilibrium):
+    """BEGAN v3 (Park, Huh, Kim 2020, Electronics 9, 688, equations 20 and 21).
+
+        L_R = KL(q(z|x) || N(0, I)) - k KL(q(z|G(z)) || N(0, I))
+        L_D = ((L(x) - k L(G(z))) + L_R) / 2 + alpha L_c
+
+    Glorot uniform weights, zero biases. The constraint loss and KL(G(z)) move D's encoder only. The
+    sign of k's update is Berthelot's; equation 8 of the v3 paper has it reversed, which diverges.
+    """
+
+    name = "began-v3"
+    title = "BEGAN v3: variational discriminator"
+    source = "Park, Huh, Kim 2020, Electronics 9, 688"
+    Hyperparameters = BeganV3Hyperparameters
+    reconstruction_weight = 0.5
+    regularises_fake = True
+    presets = {
+        "quick": {"extractor": "shipped", "steps": 600, "layers": "strided", "filters": 16, "latent_dim": 16, "gamma": 1.0, "lambda_k": 0.1, "norm": "l2", "update": "simultaneous", "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "eval_every": 200, "eval_samples": 2000, "checkpoint_every": 200},
+        "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
+    }
+
+    discriminator: VariationalAutoEncoder
+
+    def __init__(self, hyperparameters: BeganV3Hyperparameters, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(hyperparameters, sample_shape)
+        self.options = hyperparameters
+        parts = arrange(
+            {"published": "constrained"}.get(hyperparameters.layers, hyperparameters.layers),
+            sample_shape,
+            hyperparameters.filters,
+            hyperparameters.latent_dim,
+            leaky_relu,
+        )
+        self.generator = parts.generator
+        self.discriminator = VariationalAutoEncoder(parts.trunk, hyperparameters.latent_dim, parts.decoder)
+        initialise(self, nn.init.xavier_uniform_)
+
+    def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
+        """Draw mu + sigma epsilon, or give mu where an option says so."""
+        assert encoding.log_variance is not None
+        if fake and self.options.fake_code == "mean":
+            return encoding.mean
+        epsilon = noise.normal("code of fake" if fake else "code of real", tuple(encoding.mean.shape))
+        return encoding.mean + (0.5 * encoding.log_variance).exp() * epsilon
+
+    def divergence(self, encoding: Encoding) -> Tensor:
+        """KL(N(mu, sigma^2) || N(0, I)) in nats, averaged over the batch and over or along dimensions."""
+        mean, log_variance = encoding
+        assert log_variance is not None
+        terms = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
+        return terms.mean() if self.options.kl_over == "mean" else terms.sum(1).mean()
+
+    def regularise(
+        self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor
+    ) -> Regularisers:
+        """L_R / 2 + alpha L_c, split by the half it comes from."""
+        kl_real, kl_fake = self.divergence(real), self.divergence(fake)
+        encoded = fake.mean if self.options.constraint_code == "mean" else fake_code
+        constraint = (latent - encoded).abs().mean()
+        weight = 0.5 * self.options.kl_weight
+        bounded = torch.clamp(kl_fake, max=self.options.kl_fake_limit)
+        return Regularisers(
+            weight * kl_real,
+            self.options.alpha * constraint - weight * self.k * bounded,
+            {"loss_constraint": constraint, "kl_real": kl_real, "kl_fake": kl_fake},
+        )

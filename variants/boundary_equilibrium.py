@@ -1,0 +1,249 @@
+"""The rules that every BEGAN shares: equilibrium between L(x) and L(G(z)), kept by k.
+
+Berthelot, Schumm, Metz 2017 (arXiv 1703.10717), section 3:
+
+    L_D = L(x) - k_t L(G(z_D))
+    L_G = L(G(z_G))
+    k_{t+1} = clip(k_t + lambda_k (gamma L(x) - L(G(z_G))), 0, 1),  k_0 = 0
+    M = L(x) + |gamma L(x) - L(G(z_G))|
+
+Variants add terms to L_D through :meth:`BoundaryEquilibrium.regularise`.
+"""
+
+from functools import cached_property
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from variants.base import Batch, Hyperparameters, Phase, Scalars, Variant, mean_loss
+from variants.knobs import Search, knob
+from variants.networks import AutoEncoder, Encoding
+from variants.noise import Noise
+
+# The simultaneous form divides by the weight of L(G(z)) in L_D, and k starts at 0: below this the
+# weight adds less to D's gradient than float32 can hold.
+SMALLEST_PULL = 2.0**-27
+
+
+class BoundaryEquilibriumHyperparameters(Hyperparameters):
+    """Knobs of the family."""
+
+    gamma: float = knob(
+        0.5, "diversity ratio L(G(z)) / L(x) at equilibrium", low=0, high=1, search=Search(0.3, 1.0)
+    )
+    lambda_k: float = knob(
+        0.001, "proportional gain of k", unit="per step", above=0, search=Search(1e-4, 0.2, "log")
+    )
+    norm: Literal["l1", "l2", "frobenius"] = knob(
+        "l1", "L(v): mean absolute error, mean squared error, or Frobenius norm of the batch over its size"
+    )
+    update: Literal["simultaneous", "alternating"] = knob(
+        "simultaneous", "both networks from one forward pass, or D and then G against the new D"
+    )
+    fresh_latent: bool = knob(False, "alternating only: G's phase draws its own z instead of reusing D's")
+    remeasure: bool = knob(
+        False, "k and M from L(x) and L(G(z)) computed again after both updates, as the BEGAN-CS program has it"
+    )
+    prior: Literal["uniform", "normal"] = knob("uniform", "z ~ U[-1, 1] or N(0, I)")
+
+
+class Regularisers(NamedTuple):
+    """Further terms of L_D, None where there are none.
+
+    Attributes
+    ----------
+    real : Tensor or None
+        A term of the real half's encoding.
+    fake : Tensor or None
+        A term of the fake half's encoding. It reaches the encoder only, never the generator.
+    scalars : dict
+        What to log of them.
+    """
+
+    real: Tensor | None
+    fake: Tensor | None
+    scalars: Scalars
+
+
+class Reconstructions(NamedTuple):
+    """One forward pass of D over a real and a fake batch."""
+
+    loss_real: Tensor
+    loss_fake: Tensor
+    regularisers: Regularisers
+
+
+class BoundaryEquilibrium(Variant):
+    """A GAN whose discriminator is an autoencoder and whose balance is kept by k.
+
+    Subclasses build `generator` and `discriminator` (an :class:`AutoEncoder`).
+    """
+
+    Hyperparameters: ClassVar[type[Hyperparameters]] = BoundaryEquilibriumHyperparameters
+    # weight of L(x) - k L(G(z)) in L_D
+    reconstruction_weight: ClassVar[float] = 1.0
+    # whether L_D has a term of the fake half's encoding
+    regularises_fake: ClassVar[bool] = False
+
+    discriminator: AutoEncoder
+    k: Tensor
+
+    def __init__(
+        self, hyperparameters: BoundaryEquilibriumHyperparameters, sample_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__(hyperparameters, sample_shape)
+        self.hyperparameters = hyperparameters
+        self.register_buffer("k", torch.zeros(()))
+
+    def phases(self) -> tuple[Phase, ...]:
+        """One phase for both networks, or D's and then G's."""
+        if self.hyperparameters.update == "simultaneous":
+            return (Phase(("discriminator", "generator"), self._simultaneous_phase),)
+        return (
+            Phase(("discriminator",), self._discriminator_phase),
+            Phase(("generator",), self._generator_phase, new_real=False),
+        )
+
+    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
+        """z ~ U[-1, 1] or N(0, I), float32 (count, latent_dim)."""
+        shape = (count, self.hyperparameters.latent_dim)
+        if self.hyperparameters.prior == "uniform":
+            return noise.uniform(purpose, shape, -1.0, 1.0)
+        return noise.normal(purpose, shape)
+
+    def reconstruct(self, images: Tensor) -> Tensor:
+        """D(v), from the mean where the encoder is variational."""
+        return self.discriminator(images)
+
+    def regularise(
+        self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor
+    ) -> Regularisers:
+        """Terms of L_D beside the reconstruction losses; none in BEGAN itself.
+
+        Parameters
+        ----------
+        latent : Tensor
+            The z of the fake images, (B, latent_dim).
+        real, fake : Encoding
+            What D's encoder says of each half.
+        fake_code : Tensor
+            The code that D's decoder gets of the fake half, (B, latent_dim).
+        """
+        return Regularisers(None, None, {})
+
+    def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
+        """The latent that D's decoder gets of an encoding, (B, latent_dim)."""
+        return encoding.mean
+
+    def settle(self, batch: Batch, scalars: Scalars) -> Scalars:
+        """Move k and measure M."""
+        loss_real, loss_fake = scalars["loss_real"], scalars["loss_fake"]
+        if self.hyperparameters.remeasure:
+            with torch.no_grad():
+                fake = self.generator(batch.kept["latent"])
+                loss_real, loss_fake, _ = self._compare(batch, batch.kept["latent"], batch.real, fake)
+        balance = self.hyperparameters.gamma * loss_real - loss_fake
+        self.k.add_(self.hyperparameters.lambda_k * balance).clamp_(0.0, 1.0)
+        return {
+            "loss_real": loss_real,
+            "loss_fake": loss_fake,
+            "balance": balance,
+            "M": loss_real + balance.abs(),
+            # a copy: the next step moves k in place
+            "k": self.k.clone(),
+        }
+
+    @cached_property
+    def _normalises(self) -> bool:
+        return any(isinstance(layer, nn.BatchNorm2d) for layer in self.discriminator.modules())
+
+    def _loss(self, images: Tensor, reconstructed: Tensor) -> Tensor:
+        return mean_loss(images - reconstructed, self.hyperparameters.norm)
+
+    def _compare(self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor) -> Reconstructions:
+        """Pass real and fake images, (B, C, H, W) each, through D once.
+
+        Both go as one batch, but not where batch norm would mix their statistics, and not through
+        the encoder where the fake half is to be passed backward alone.
+        """
+        count = real.shape[0]
+        if self._normalises or self.regularises_fake:
+            encoded = self.discriminator.encode(real), self.discriminator.encode(fake)
+        else:
+            encoding = self.discriminator.encode(torch.cat((real, fake)))
+            encoded = encoding.half(0, count), encoding.half(count, 2 * count)
+        codes = self.code(encoded[0], batch.noise, fake=False), self.code(encoded[1], batch.noise, fake=True)
+        if self._normalises:
+            decoded = tuple(self.discriminator.decoder(code) for code in codes)
+        else:
+            decoded = self.discriminator.decoder(torch.cat(codes)).split(count)
+        return Reconstructions(
+            self._loss(real, decoded[0]),
+            self._loss(fake, decoded[1]),
+            self.regularise(latent, *encoded, codes[1]),
+        )
+
+    def _simultaneous_phase(self, batch: Batch) -> Scalars:
+        """Both networks' gradients from one forward of D over [x, G(z)] and one backward.
+
+        That backward leaves -weight dL(G(z))/dG(z) at the fake images; divided by -weight it is the
+        generator's. A fake regulariser takes a second backward, through the fake half's encoder alone.
+        """
+        latent = batch.kept["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
+        fake = self.generator(latent)
+        images = fake.detach().requires_grad_()
+        loss_real, loss_fake, terms = self._compare(batch, latent, batch.real, images)
+
+        pull = self.k.clamp(min=SMALLEST_PULL)
+        objective = self.reconstruction_weight * (loss_real - pull * loss_fake)
+        if terms.real is not None:
+            objective = objective + terms.real
+        torch.autograd.backward(
+            objective,
+            inputs=[*self.trainable("discriminator"), images],
+            retain_graph=terms.fake is not None,
+        )
+        if terms.fake is not None:
+            torch.autograd.backward(terms.fake, inputs=self.discriminator.encoder_parameters())
+        assert images.grad is not None
+        fake.backward(images.grad / (-self.reconstruction_weight * pull), inputs=self.trainable("generator"))
+        return self._scalars(loss_real, loss_fake, terms) | {"loss_g": loss_fake.detach()}
+
+    def _discriminator_phase(self, batch: Batch) -> Scalars:
+        latent = batch.kept["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
+        if self.hyperparameters.fresh_latent:
+            with torch.no_grad():
+                fake = self.generator(latent)
+        else:
+            # G does not move before its own phase, so its graph serves there too
+            fake = batch.kept["fake"] = self.generator(latent)
+        loss_real, loss_fake, terms = self._compare(batch, latent, batch.real, fake.detach())
+        objective = self.reconstruction_weight * (loss_real - self.k * loss_fake)
+        for term in (terms.real, terms.fake):
+            if term is not None:
+                objective = objective + term
+        torch.autograd.backward(objective, inputs=self.trainable("discriminator"))
+        return self._scalars(loss_real, loss_fake, terms)
+
+    def _generator_phase(self, batch: Batch) -> Scalars:
+        if self.hyperparameters.fresh_latent:
+            latent = self.draw_latent(batch.noise, batch.real.shape[0], "generator latent")
+            batch.kept["latent"] = latent
+            fake = self.generator(latent)
+        else:
+            fake = batch.kept["fake"]
+        encoding = self.discriminator.encode(fake)
+        decoded = self.discriminator.decoder(self.code(encoding, batch.noise, fake=True))
+        loss_fake = self._loss(fake, decoded)
+        torch.autograd.backward(loss_fake, inputs=self.trainable("generator"))
+        # with L(x) from D's phase, this L(G(z)) is what k and M compare
+        return {"loss_g": loss_fake.detach(), "loss_fake": loss_fake.detach()}
+
+    def _scalars(self, loss_real: Tensor, loss_fake: Tensor, terms: Regularisers) -> Scalars:
+        loss_d = self.reconstruction_weight * (loss_real - self.k * loss_fake)
+        for term in (terms.real, terms.fake):
+            if term is not None:
+                loss_d = loss_d + term
+        scalars = {"loss_real": loss_real, "loss_fake": loss_fake, "loss_d": loss_d, **terms.scalars}
+        return {name: value.detach() for name, value in scalars.items()}

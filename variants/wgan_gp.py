@@ -1,0 +1,96 @@
+"""WGAN-GP: a critic held to slope 1, without k; here to compare and to keep the interface general."""
+
+import torch
+from torch import Tensor, nn
+
+from variants.base import Batch, Hyperparameters, Phase, Scalars, Variant, initialise
+from variants.knobs import Search, knob
+from variants.networks import leaky_relu, strided_trunk, transposed_decoder
+from variants.noise import Noise
+from variants.registry import register
+
+
+class WganGpHyperparameters(Hyperparameters):
+    """Knobs of WGAN-GP (defaults of its paper, algorithm 1)."""
+
+    filters: int = knob(64, "base width of the networks", unit="channels", low=1)
+    latent_dim: int = knob(128, "size of the latent z", unit="dimensions", low=1)
+    beta1: float = knob(0.0, "Adam's decay of the first moment", low=0, high=0.9999)
+    beta2: float = knob(0.9, "Adam's decay of the second moment", low=0, high=0.999999)
+    critic_steps: int = knob(5, "critic's updates to one of the generator", low=1)
+    penalty_weight: float = knob(10.0, "weight of the gradient penalty", low=0, search=Search(1.0, 30.0, "log"))
+
+
+class Critic(nn.Module):
+    """Strided convolutions to one number an image, without normalisation."""
+
+    def __init__(self, sample_shape: tuple[int, ...], filters: int) -> None:
+        super().__init__()
+        channels, size, _ = sample_shape
+        self.trunk = strided_trunk(channels, size, filters, leaky_relu, normalise=False)
+        self.score = nn.Linear(self.trunk.features, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Score images (B, C, S, S), shape (B,)."""
+        return self.score(self.trunk(images)).squeeze(1)
+
+
+@register
+class WganGp(Variant):
+    """WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1), with DCGAN's networks.
+
+        L_D = E[D(G(z))] - E[D(x)] + weight E[(|grad D(x')| - 1)^2],  x' between x and G(z)
+        L_G = -E[D(G(z))]
+
+    Each critic update sees its own real batch. z ~ N(0, I).
+    """
+
+    name = "wgan-gp"
+    title = "WGAN-GP: critic with gradient penalty"
+    source = "Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, arXiv 1704.00028"
+    Hyperparameters = WganGpHyperparameters
+    presets = {
+        "quick": {"extractor": "shipped", "steps": 300, "filters": 16, "latent_dim": 16, "eval_every": 100, "eval_samples": 2000, "checkpoint_every": 100},
+        "paper": {"dataset": "lsun-bedroom", "image_size": 64, "batch_size": 64, "steps": 200_000},
+    }
+
+    def __init__(self, hyperparameters: WganGpHyperparameters, sample_shape: tuple[int, ...]) -> None:
+        super().__init__(hyperparameters, sample_shape)
+        channels, size, _ = sample_shape
+        self.hyperparameters = hyperparameters
+        self.generator = transposed_decoder(channels, size, hyperparameters.filters, hyperparameters.latent_dim)
+        self.discriminator = Critic(sample_shape, hyperparameters.filters)
+        initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
+
+    def phases(self) -> tuple[Phase, ...]:
+        """The critic's updates, then the generator's."""
+        critic = Phase(("discriminator",), self._critic_phase)
+        generator = Phase(("generator",), self._generator_phase, new_real=False)
+        return (critic,) * self.hyperparameters.critic_steps + (generator,)
+
+    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
+        """z ~ N(0, I), float32 (count, latent_dim)."""
+        return noise.normal(purpose, (count, self.hyperparameters.latent_dim))
+
+    def _critic_phase(self, batch: Batch) -> Scalars:
+        real = batch.real
+        count = real.shape[0]
+        with torch.no_grad():
+            fake = self.generator(self.draw_latent(batch.noise, count))
+        scores = self.discriminator(torch.cat((real, fake)))
+        distance = scores[:count].mean() - scores[count:].mean()
+        weight = batch.noise.uniform("interpolation", (count, 1, 1, 1))
+        between = torch.lerp(real, fake, weight).requires_grad_()
+        score = self.discriminator(between).sum()
+        (slope,) = torch.autograd.grad(score, between, create_graph=True)
+        penalty = (slope.flatten(1).norm(dim=1) - 1.0).square().mean()
+        loss = self.hyperparameters.penalty_weight * penalty - distance
+        torch.autograd.backward(loss, inputs=self.trainable("discriminator"))
+        scalars = {"loss_d": loss, "wasserstein": distance, "gradient_penalty": penalty}
+        return {name: value.detach() for name, value in scalars.items()}
+
+    def _generator_phase(self, batch: Batch) -> Scalars:
+        fake = self.generator(self.draw_latent(batch.noise, batch.real.shape[0]))
+        loss = -self.discriminator(fake).mean()
+        torch.autograd.backward(loss, inputs=self.trainable("generator"))
+        return {"loss_g": loss.detach()}
