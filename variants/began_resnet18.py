@@ -104,6 +104,7 @@ class BeganResnet18(BoundaryEquilibrium):
     Hyperparameters = BeganResnet18Hyperparameters
     presets = {
         "quick": {"extractor": "shipped", "steps": 600, "filters": 16, "latent_dim": 16, "gamma": 1.0, "lambda_k": 0.1, "norm": "l2", "update": "alternating", "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "eval_every": 200, "eval_samples": 2000, "checkpoint_every": 200},
+        "small": {"dataset": "fashion-mnist", "image_size": 64, "filters": 32, "epochs": 8},
         "paper": {
             "dataset": "fashion-mnist",
             "image_size": 64,

@@ -51,6 +51,7 @@ class WganGp(Variant):
     Hyperparameters = WganGpHyperparameters
     presets = {
         "quick": {"extractor": "shipped", "steps": 300, "filters": 16, "latent_dim": 16, "eval_every": 100, "eval_samples": 2000, "checkpoint_every": 100},
+        "small": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "filters": 32, "steps": 20_000},
         "paper": {"dataset": "lsun-bedroom", "image_size": 64, "batch_size": 64, "steps": 200_000},
     }
 

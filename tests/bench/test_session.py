@@ -1,0 +1,181 @@
+"""Whole runs: what is recorded, repeated and resumed."""
+
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from bench import record, run_folder
+from bench.errors import RequestError, WorkError
+from bench.progress import Progress
+from bench.session import prepare_workbench, resume, start
+from bench.trained import load_variant
+from bench.trainer import Diverged, Interrupted
+from variants.registry import all_variants
+
+VARIANTS = sorted(all_variants())
+
+
+class StopAt(Progress):
+    """Sends this process a signal when a step has been evaluated."""
+
+    def __init__(self, step: int, number: int = signal.SIGTERM) -> None:
+        super().__init__(quiet=True)
+        self.step, self.number = step, number
+
+    def evaluation(self, row: dict[str, Any], grid: torch.Tensor) -> None:
+        super().evaluation(row, grid)
+        if row["step"] == self.step:
+            os.kill(os.getpid(), self.number)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_run_records_every_step_judges_itself_and_keeps_its_best(variant: str, small: SimpleNamespace) -> None:
+    outcome = small.run(small.tiny(variant))
+    rows, run = outcome.record, outcome.run
+    assert [row["step"] for row in rows.steps] == list(range(1, 10))
+    assert {"loss_d", "loss_g", "lr_d", "lr_g"} <= set(rows.steps[0])
+    assert [row["step"] for row in rows.evaluations] == [4, 8, 9]
+    assert rows.end is not None
+    assert rows.end["status"] == "FINISHED"
+    metric = outcome.description["metric"]
+    assert rows.end["best"][f"{metric}_best"] == min(row[metric] for row in rows.evaluations)
+    if "M" in rows.steps[0]:
+        last = [row["M"] for row in rows.steps if 4 < row["step"] <= 6]
+        at_six = next(row for row in rows.checkpoints if row["step"] == 6)
+        assert at_six["M"] == pytest.approx(sum(last) / 2)
+    assert {path.name for path in run.samples.iterdir()} == {f"step-0000000{n}.png" for n in (4, 8, 9)}
+    assert (run.figures / "trajectories.png").stat().st_size > 1000
+    assert load_variant(run, "best")[2] == rows.end["best"][f"{metric}_best_step"]
+    assert load_variant(run, "last")[2] == 9
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_same_seed_gives_the_same_bits_and_another_seed_does_not(
+    variant: str, small: SimpleNamespace
+) -> None:
+    first, second = (small.run(small.tiny(variant, steps=4)).run for _ in range(2))
+    assert small.same(small.final_state(first), small.final_state(second))
+    assert small.numbers(first) == small.numbers(second)
+    other = small.run(small.tiny(variant, steps=4, seed=1)).run
+    assert small.numbers(first) != small.numbers(other)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_and_resumed_run_ends_as_one_never_stopped(
+    variant: str, number: int, small: SimpleNamespace
+) -> None:
+    values = {"ema_decay": 0.9, "lr_rule": "halve_every", "lr_window": 3, "lr_floor": 0.0}
+    whole = small.run(small.tiny(variant, **values)).run
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny(variant, **values), StopAt(4, number))
+    run = run_folder.find(str(stopped.value))
+    end = record.read(run.record_path).end
+    assert end is not None
+    assert end["status"] == "KILLED"
+    outcome = resume(run, Progress(quiet=True))
+    assert outcome.record.end is not None
+    assert outcome.record.end["status"] == "FINISHED"
+    assert small.same(small.final_state(run), small.final_state(whole))
+    assert small.numbers(run) == small.numbers(whole)
+
+
+def test_rates_that_wait_for_a_stall_resume_alike(small: SimpleNamespace) -> None:
+    values = {"lr_rule": "halve_on_stall", "lr_window": 2, "lr_floor": 0.0, "lr_g": 0.05, "lr_d": 0.05}
+    whole = small.run(small.tiny("began", **values)).run
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("began", **values), StopAt(4))
+    run = run_folder.find(str(stopped.value))
+    resume(run, Progress(quiet=True))
+    assert small.numbers(run) == small.numbers(whole)
+    rates = {row["lr_g"] for row in small.numbers(run)[0]}
+    assert len(rates) > 1
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over(small: SimpleNamespace) -> None:
+    whole = small.run(small.tiny("began")).run
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("began"), StopAt(4))
+    run = run_folder.find(str(stopped.value))
+    newest = max(run.checkpoints.iterdir())
+    newest.write_bytes(newest.read_bytes()[:-7])
+    resume(run, Progress(quiet=True))
+    assert small.numbers(run) == small.numbers(whole)
+    assert small.same(small.final_state(run), small.final_state(whole))
+
+
+def test_a_run_killed_before_its_first_checkpoint_starts_again(small: SimpleNamespace) -> None:
+    whole = small.run(small.tiny("began")).run
+    run = small.run(small.tiny("began")).run
+    for path in run.checkpoints.iterdir():
+        path.unlink()
+    lines = run.record_path.read_bytes().splitlines(keepends=True)
+    run.record_path.write_bytes(b"".join(lines[:2]) + lines[2][:5])
+    resume(run, Progress(quiet=True))
+    assert small.numbers(run) == small.numbers(whole)
+
+
+def test_resuming_a_complete_run_changes_nothing(small: SimpleNamespace) -> None:
+    run = small.run(small.tiny("began", steps=3)).run
+    before = run.record_path.read_bytes()
+    outcome = resume(run, Progress(quiet=True))
+    assert outcome.record.end is not None
+    assert run.record_path.read_bytes() == before
+
+
+def test_a_run_in_training_cannot_be_resumed_by_another_process(small: SimpleNamespace) -> None:
+    run = small.run(small.tiny("began", steps=3)).run
+    with run.lock(), pytest.raises(RequestError, match="being trained"):
+        resume(run_folder.RunFolder(run.path), Progress(quiet=True))
+
+
+def test_data_that_changed_cannot_be_resumed_on(small: SimpleNamespace, tmp_path: Path) -> None:
+    from PIL import Image
+
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for shade in range(16):
+        Image.new("L", (28, 28), shade * 16).save(folder / f"{shade:02}.png")
+    configuration = small.tiny("began", dataset=f"folder:{folder}", channels=1)
+    with pytest.raises(Interrupted) as stopped:
+        start(configuration, StopAt(4))
+    Image.new("L", (28, 28), 255).save(folder / "00.png")
+    with pytest.raises(WorkError, match="changed"):
+        resume(run_folder.find(str(stopped.value)), Progress(quiet=True))
+
+
+def test_a_diverged_run_fails_and_says_where(small: SimpleNamespace) -> None:
+    with pytest.raises(Diverged) as error:
+        small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, norm="l2", steps=40, eval_every=0))
+    run = run_folder.find("last")
+    rows = record.read(run.record_path)
+    assert rows.end is not None
+    assert rows.end["status"] == "FAILED"
+    assert rows.end["health"] == f"diverged@{error.value.step}"
+    assert rows.steps[-1]["step"] == error.value.step
+
+
+@pytest.mark.parametrize("word", ["last", "name", "id", "prefix"])
+def test_a_run_is_found_by_id_prefix_name_or_last(word: str, small: SimpleNamespace) -> None:
+    run = small.run(small.tiny("began", steps=2)).run
+    words = {"last": "last", "name": run.describe()["name"], "id": run.id, "prefix": run.id[:7]}
+    assert run_folder.find(words[word]).path == run.path
+
+
+def test_a_run_that_does_not_exist_is_refused(small: SimpleNamespace) -> None:
+    with pytest.raises(RequestError, match="there are no runs"):
+        run_folder.find("last")
+    small.run(small.tiny("began", steps=2))
+    with pytest.raises(RequestError, match="does not exist"):
+        run_folder.find("zzz")
+
+
+def test_two_variants_of_one_seed_see_the_same_images_in_the_same_order(small: SimpleNamespace) -> None:
+    benches = [prepare_workbench(small.tiny(name), Progress(quiet=True)) for name in ("began", "began-v3")]
+    for index in (0, 3, 700):
+        assert torch.equal(benches[0].batches.take(index), benches[1].batches.take(index))

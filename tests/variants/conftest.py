@@ -1,0 +1,308 @@
+"""Small variants, images and draws, and the equations of the family written out anew.
+
+The equations call a variant's networks and nothing else of it; they are taken from the papers.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from bench.learning_rate import LearningRateRule
+from bench.record import RecordWriter
+from bench.trainer import Plan, Trainer
+from variants.base import Batch, Scalars, Variant
+from variants.noise import Noise
+from variants.registry import all_variants
+
+NETWORKS = ("generator", "discriminator")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def build_variant(
+    name: str,
+    *,
+    size: int = 28,
+    channels: int = 1,
+    seed: int = 0,
+    shaken: bool = False,
+    dtype: torch.dtype = torch.float32,
+    **knobs: Any,
+) -> Variant:
+    """Build a variant of 4 filters and 6 latent dimensions.
+
+    `shaken` moves every parameter off its initial value, so that zero biases are no special case.
+    """
+    kind = all_variants()[name]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        hyperparameters = kind.Hyperparameters(**({"filters": 4, "latent_dim": 6} | knobs))
+        variant = kind(hyperparameters, (channels, size, size))
+        if shaken:
+            with torch.no_grad():
+                for parameter in variant.parameters():
+                    parameter.add_(0.05 * torch.randn(parameter.shape))
+    return variant.to(dtype).train()
+
+
+@pytest.fixture
+def build() -> Callable[..., Any]:
+    return build_variant
+
+
+def draw_images(count: int = 4, size: int = 28, channels: int = 1, seed: int = 1) -> Tensor:
+    """Images float32 in [-1, 1], (B, C, H, W), smooth enough to be of different brightness."""
+    generator = torch.Generator().manual_seed(seed)
+    pixels = torch.rand((count, channels, size, size), generator=generator)
+    brightness = torch.rand((count, 1, 1, 1), generator=generator)
+    return (pixels * brightness) * 2 - 1
+
+
+@pytest.fixture
+def images() -> Callable[..., Tensor]:
+    return draw_images
+
+
+class DoubleNoise(Noise):
+    """The same draws in float64."""
+
+    def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
+        return super().normal(purpose, shape).double()
+
+    def uniform(self, purpose: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
+        return super().uniform(purpose, shape, low, high).double()
+
+
+@pytest.fixture
+def double_noise() -> Callable[[], Noise]:
+    return lambda: DoubleNoise(11, 5, torch.device("cpu"))
+
+
+def run_phases(
+    variant: Variant, batch: Batch, rate: float = 0.0
+) -> tuple[Scalars, dict[str, list[Tensor]]]:
+    """Run the phases of one step, with gradient descent at `rate` after each.
+
+    Returns the scalars of the phases and, of each network, the gradients left by the phase that
+    updates it.
+    """
+    scalars: Scalars = {}
+    gradients: dict[str, list[Tensor]] = {}
+    for phase in variant.phases():
+        variant.zero_grad(set_to_none=True)
+        scalars |= phase.accumulate_gradients(batch)
+        for network in phase.updates:
+            parameters = variant.trainable(network)
+            gradients[network] = [
+                torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters
+            ]
+            descend(parameters, gradients[network], rate)
+    return scalars, gradients
+
+
+def descend(parameters: list[nn.Parameter], gradients: list[Tensor], rate: float) -> None:
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.sub_(rate * gradient)
+
+
+@pytest.fixture
+def phases_run() -> Callable[..., tuple[Scalars, dict[str, list[Tensor]]]]:
+    return run_phases
+
+
+def gradient_of(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
+    """The gradient of a loss by autograd, zeros where a parameter has no part in it."""
+    found = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+
+
+@pytest.fixture
+def gradient() -> Callable[[Tensor, list[nn.Parameter]], list[Tensor]]:
+    return gradient_of
+
+
+class Equations:
+    """One step of a boundary-equilibrium variant, from its equations.
+
+    Parameters
+    ----------
+    variant
+        Its networks, its k and the values of its knobs are read; it is never changed.
+    real
+        Real images.
+    noise
+        Draws equal to those that the variant will make.
+    """
+
+    def __init__(self, variant: Any, real: Tensor, noise: Noise) -> None:
+        self.knobs = variant.hyperparameters
+        self.real = real
+        self.k = variant.k.item()
+        self.discriminator = copy.deepcopy(variant.discriminator)
+        self.generator = copy.deepcopy(variant.generator)
+        self.alternating = self.knobs.update == "alternating"
+        self.fresh = self.alternating and self.knobs.fresh_latent
+
+        shape = (len(real), self.knobs.latent_dim)
+        self.latent = self.draw_latent(noise, "latent", shape)
+        self.latent_g = self.draw_latent(noise, "generator latent", shape) if self.fresh else self.latent
+        self.epsilon_real = self.epsilon_fake = self.epsilon_fake_g = None
+        if hasattr(self.discriminator, "log_variance"):
+            self.epsilon_real = noise.normal("code of real", shape)
+            if self.knobs.fake_code == "sample":
+                self.epsilon_fake = self.epsilon_fake_g = noise.normal("code of fake", shape)
+                if self.alternating:
+                    self.epsilon_fake_g = noise.normal("code of fake", shape)
+
+    def draw_latent(self, noise: Noise, purpose: str, shape: tuple[int, int]) -> Tensor:
+        if self.knobs.prior == "normal":
+            return noise.normal(purpose, shape)
+        return noise.uniform(purpose, shape, -1.0, 1.0)
+
+    def parameters(self, network: str) -> list[nn.Parameter]:
+        return [p for p in getattr(self, network).parameters() if p.requires_grad]
+
+    def error(self, images: Tensor, reconstructed: Tensor) -> Tensor:
+        """L(v) from v and D(v)."""
+        residual = images - reconstructed
+        if self.knobs.norm == "l1":
+            return residual.abs().sum() / residual.numel()
+        if self.knobs.norm == "l2":
+            return (residual**2).sum() / residual.numel()
+        return (residual**2).sum() ** 0.5 / len(residual)
+
+    def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Mu and log sigma^2; no log sigma^2 where the autoencoder is a plain one."""
+        features = self.discriminator.trunk(images)
+        mu = self.discriminator.mean(features)
+        if not hasattr(self.discriminator, "log_variance"):
+            return mu, None
+        return mu, self.discriminator.log_variance(features)
+
+    def code(self, mu: Tensor, log_variance: Tensor | None, epsilon: Tensor | None) -> Tensor:
+        """Draw mu + sigma epsilon, or give mu where there is no epsilon."""
+        if log_variance is None or epsilon is None:
+            return mu
+        return mu + log_variance.exp().sqrt() * epsilon
+
+    def loss(self, images: Tensor, epsilon: Tensor | None) -> Tensor:
+        """L(v), D(v) made of a code drawn with epsilon."""
+        return self.error(images, self.discriminator.decoder(self.code(*self.encode(images), epsilon)))
+
+    def divergence(self, mu: Tensor, log_variance: Tensor) -> Tensor:
+        """KL(N(mu, sigma^2) || N(0, I)) of a batch, in the mean over it."""
+        variance = log_variance.exp()
+        each_image = ((mu**2 + variance - variance.log() - 1) / 2).sum(1)
+        if self.knobs.kl_over == "mean":
+            each_image = each_image / mu.shape[1]
+        return each_image.sum() / len(mu)
+
+    def discriminator_losses(self) -> dict[str, Tensor]:
+        """L_D and its parts, of detached fake images."""
+        fake = self.generator(self.latent).detach()
+        parts = {
+            "loss_real": self.loss(self.real, self.epsilon_real),
+            "loss_fake": self.loss(fake, self.epsilon_fake),
+        }
+        total = parts["loss_real"] - self.k * parts["loss_fake"]
+        encoding = self.encode(fake)
+        if hasattr(self.discriminator, "log_variance"):
+            parts["kl_real"] = self.divergence(*self.encode(self.real))
+            parts["kl_fake"] = self.divergence(*encoding)
+            bounded = parts["kl_fake"].clamp(max=self.knobs.kl_fake_limit)
+            total = (total + self.knobs.kl_weight * (parts["kl_real"] - self.k * bounded)) / 2
+        if hasattr(self.knobs, "alpha"):
+            decoded = getattr(self.knobs, "constraint_code", "mean") == "decoded"
+            guess = self.code(*encoding, self.epsilon_fake if decoded else None)
+            parts["loss_constraint"] = (self.latent - guess).abs().sum() / guess.numel()
+            total = total + self.knobs.alpha * parts["loss_constraint"]
+        return parts | {"loss_d": total}
+
+    def generator_loss(self) -> Tensor:
+        """L(G(z)) against the discriminator as it now is."""
+        epsilon = self.epsilon_fake_g
+        return self.loss(self.generator(self.latent_g), epsilon)
+
+    def step(self, rate: float) -> dict[str, float]:
+        """One step of gradient descent; what is to be logged of it."""
+        parts = self.discriminator_losses()
+        d_gradient = gradient_of(parts["loss_d"], self.parameters("discriminator"))
+        if not self.alternating:
+            loss_g = self.generator_loss()
+            g_gradient = gradient_of(loss_g, self.parameters("generator"))
+            descend(self.parameters("discriminator"), d_gradient, rate)
+        else:
+            descend(self.parameters("discriminator"), d_gradient, rate)
+            loss_g = self.generator_loss()
+            g_gradient = gradient_of(loss_g, self.parameters("generator"))
+        descend(self.parameters("generator"), g_gradient, rate)
+
+        logged = {name: value.item() for name, value in parts.items()}
+        logged["loss_g"] = logged["loss_fake"] = loss_g.item()
+        if self.knobs.remeasure:
+            logged["loss_real"] = self.loss(self.real, None).item()
+            logged["loss_fake"] = self.loss(self.generator(self.latent_g), None).item()
+        balance = self.knobs.gamma * logged["loss_real"] - logged["loss_fake"]
+        logged["balance"] = balance
+        logged["M"] = logged["loss_real"] + abs(balance)
+        logged["k"] = min(1.0, max(0.0, self.k + self.knobs.lambda_k * balance))
+        return logged
+
+
+@pytest.fixture
+def equations() -> type[Equations]:
+    return Equations
+
+
+class SomeImages:
+    """A stream of real batches that never ends: batch i is drawn from i."""
+
+    def __init__(self, count: int, size: int, channels: int) -> None:
+        self.shape = (count, size, channels)
+
+    def take(self, index: int) -> Tensor:
+        return draw_images(*self.shape, seed=100 + index).to(torch.get_default_dtype())
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
+    writers: list[RecordWriter] = []
+
+    def make(variant: Any, steps: int, folder: str = "run", count: int = 4) -> Trainer:
+        """Make a trainer that judges nothing and has a checkpoint after the last step."""
+        place = tmp_path / folder
+        place.mkdir(exist_ok=True)
+        writers.append(RecordWriter(place / "record.jsonl"))
+        channels, size, _ = variant.sample_shape
+        knobs = variant.hyperparameters
+        return Trainer(
+            variant=variant,
+            batches=SomeImages(count, size, channels),
+            plan=Plan(steps, 7, LearningRateRule("none", 1, 0.0), grid_images=4),
+            learning_rates={"generator": knobs.lr_g, "discriminator": knobs.lr_d},
+            betas=(knobs.beta1, knobs.beta2),
+            epsilon=knobs.adam_epsilon,
+            device=torch.device("cpu"),
+            writer=writers[-1],
+            folder=place,
+            measure=lambda sampler: {"d": 0.0},
+            lower_is_better="d",
+        )
+
+    yield make
+    for writer in writers:
+        writer.close()
