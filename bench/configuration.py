@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from bench.errors import RequestError, unknown
-from variants.base import Hyperparameters, Variant
+from variants.base import Variant, VariantHyperparameters
 from variants.knobs import Knobs, knob
 from variants.registry import all_variants
 
@@ -33,25 +33,35 @@ class Harness(Knobs):
     epochs: float | None = knob(None, "length of training in passes over the data, instead of steps", above=0)
     seed: int = knob(0, "seed of weights, data order, latents and evaluation", low=0)
     lr_rule: Literal["none", "halve_every", "halve_on_stall"] = knob(
-        "none", "learning rates stay, halve every lr_window steps, or halve when M's mean over a window stalls"
+        "none",
+        "learning rates stay, halve every lr_window steps, or halve when M's mean over a window stalls",
     )
     lr_window: int = knob(100_000, "window of lr_rule", unit="steps", low=1)
     lr_floor: float = knob(2e-5, "lr_rule takes no learning rate below this (unless it starts there)", low=0)
     ema_decay: float = knob(
-        0.0, "decay of the generator's moving average that is judged; 0 judges the generator itself", low=0, high=0.99999
+        0.0,
+        "decay of the generator's moving average that is judged; 0 judges the generator itself",
+        low=0,
+        high=0.99999,
     )
-    eval_every: int = knob(1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0)
+    eval_every: int = knob(
+        1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0
+    )
     eval_samples: int = knob(5000, "generated images in an evaluation", unit="images", low=100)
     extractor: Literal["inception", "shipped"] = knob(
         "inception",
-        "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, else the "
-        "shipped one for grey images; shipped takes that one first (0.2 s an image against 0.2 ms on a CPU)",
+        "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
+        "else the shipped one for grey images; shipped takes that one first (far faster on a CPU)",
     )
     checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1)
-    device: Literal["auto", "cpu", "cuda"] = knob("auto", "where to compute; auto takes a GPU where there is one")
+    device: Literal["auto", "cpu", "cuda"] = knob(
+        "auto", "where to compute; auto takes a GPU where there is one"
+    )
     threads: int = knob(0, "CPU threads; 0 leaves it to torch", low=0)
     data_root: str | None = knob(None, "folder of the data sets' files; the cache folder where not given")
-    tracking: bool = knob(True, "record the run in MLflow too; without it neither MLflow nor Optuna is imported")
+    tracking: bool = knob(
+        True, "record the run in MLflow too; without it neither MLflow nor Optuna is imported"
+    )
     experiment: str = knob("began-bench", "name of the MLflow experiment")
 
 
@@ -66,7 +76,7 @@ class Configuration:
         Name of the preset it starts from.
     harness : Harness
         The harness's knobs.
-    hyperparameters : Hyperparameters
+    hyperparameters : VariantHyperparameters
         The variant's.
     """
 
@@ -76,7 +86,7 @@ class Configuration:
         self.preset = preset
         own = variant.Hyperparameters.model_fields
         self.harness = _build(Harness, {k: v for k, v in values.items() if k not in own})
-        self.hyperparameters: Hyperparameters = _build(
+        self.hyperparameters: VariantHyperparameters = _build(
             variant.Hyperparameters, {k: v for k, v in values.items() if k in own}
         )
         if (self.harness.steps is None) == (self.harness.epochs is None):
@@ -178,7 +188,9 @@ def read_file(path: Path) -> dict[str, Any]:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"configuration file {str(path)!r} cannot be read: {error}") from None
     except yaml.YAMLError as error:
-        raise RequestError(f"configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}") from None
+        raise RequestError(
+            f"configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}"
+        ) from None
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise RequestError(f"configuration file {str(path)!r} must hold 'key: value' lines")
     return content
@@ -202,7 +214,9 @@ def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
         first = error.errors()[0]
         name = str(first["loc"][0])
         field = kind.model_fields[name]
-        raise RequestError(f"{name}: {first['input']!r} is not possible: allowed is {allowed(field)}") from None
+        raise RequestError(
+            f"{name}: {first['input']!r} is not possible: allowed is {allowed(field)}"
+        ) from None
 
 
 def allowed(field: FieldInfo) -> str:
@@ -210,7 +224,9 @@ def allowed(field: FieldInfo) -> str:
     kinds = get_args(field.annotation) or (field.annotation,)
     optional = type(None) in kinds
     kinds = tuple(kind for kind in kinds if kind is not type(None))
-    choices = [str(c) for kind in kinds for c in (get_args(kind) or ([] if isinstance(kind, type) else [kind]))]
+    choices = [
+        str(c) for kind in kinds for c in (get_args(kind) or ([] if isinstance(kind, type) else [kind]))
+    ]
     if choices:
         words = " or ".join(choices)
     else:

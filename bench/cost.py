@@ -1,12 +1,14 @@
 """What a variant costs before it is trained: parameters, and operations of a step."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from bench.configuration import Configuration
-from variants.base import Batch, parameter_count
+from variants.base import Batch, Scalars, parameter_count
 from variants.noise import Noise
 
 
@@ -41,14 +43,31 @@ def cost(configuration: Configuration, channels: int) -> Cost:
     with meta:
         variant = configuration.variant(configuration.hyperparameters, (channels, size, size))
         batch = Batch(torch.zeros(configuration.harness.batch_size, channels, size, size), MetaNoise())
-        with FlopCounterMode(display=False) as counter:
-            scalars = {}
+        with OperationCounter() as counter:
+            scalars: Scalars = {}
             for phase in variant.phases():
                 scalars |= phase.accumulate_gradients(batch)
             variant.settle(batch, scalars)
-    return Cost(
-        parameter_count(variant.generator), parameter_count(variant.discriminator), counter.get_total_flops()
-    )
+    return Cost(parameter_count(variant.generator), parameter_count(variant.discriminator), counter.total)
+
+
+class OperationCounter(TorchDispatchMode):
+    """Adds up what torch's own formulas say of each operation, backward and second-order ones too.
+
+    torch's FlopCounterMode, which attributes operations to modules, refuses gradients of gradients.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.total = 0
+
+    def __torch_dispatch__(  # noqa: D105
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if formula := flop_registry.get(func.overloadpacket):
+            self.total += formula(*args, **(kwargs or {}), out_val=result)
+        return result
 
 
 class MetaNoise(Noise):

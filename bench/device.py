@@ -1,11 +1,15 @@
 """The device and how exactly it computes."""
 
 import os
+from typing import TYPE_CHECKING
 
 from bench.errors import RequestError
 
+if TYPE_CHECKING:
+    import torch
 
-def prepare(device: str, threads: int) -> "torch.device":  # noqa: F821 (torch is imported late)
+
+def prepare(device: str, threads: int) -> "torch.device":
     """Choose the device and make its arithmetic repeatable.
 
     Parameters

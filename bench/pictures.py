@@ -56,7 +56,7 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> Non
     """
     if not rows:
         return
-    names = [name for name in ("M", "k") if name in rows[0]] or ["loss_d", "loss_g"]
+    names: list[str] = [name for name in ("M", "k") if name in rows[0]] or ["loss_d", "loss_g"]
     import matplotlib
 
     matplotlib.use("Agg")
@@ -66,7 +66,12 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> Non
     figure, axes = pyplot.subplots(
         len(names), 1, sharex=True, figsize=(7, 2.2 * len(names) + 0.6), squeeze=False, layout="constrained"
     )
-    labels = {"M": "M (convergence measure)", "k": "k (weight of L(G(z)))", "loss_d": "loss of D", "loss_g": "loss of G"}
+    labels = {
+        "M": "M (convergence measure)",
+        "k": "k (weight of L(G(z)))",
+        "loss_d": "loss of D",
+        "loss_g": "loss of G",
+    }
     window = max(1, len(rows) // 100)
     for axis, name, colour in zip(axes[:, 0], names, (BLUE, VERMILION), strict=False):
         values = np.array([row[name] for row in rows])

@@ -23,7 +23,7 @@ class Progress(Observer):
 
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
-        self._bar: "tqdm[Any] | None" = None
+        self._bar: tqdm[Any] | None = None
         self._images_per_step = 0
         self._mark = (0.0, 0)
 

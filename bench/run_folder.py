@@ -81,7 +81,7 @@ class RunFolder:
         WorkError
             If there is none.
         """
-        warnings = []
+        warnings: list[str] = []
         for path in sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True):
             try:
                 return checkpoint.read(path), warnings
@@ -130,9 +130,13 @@ def find(word: str) -> RunFolder:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise RequestError(f"run {word!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}")
+        raise RequestError(
+            f"run {word!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}"
+        )
     recent = ", ".join(str(run.describe()["name"]) for run in runs[-3:])
-    raise RequestError(f"run {word!r} does not exist: give an id, a unique prefix of one, a name such as {recent}, or last")
+    raise RequestError(
+        f"run {word!r} does not exist: give an id, a unique prefix of one, a name such as {recent}, or last"
+    )
 
 
 def is_held(run: RunFolder) -> bool:

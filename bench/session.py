@@ -2,11 +2,11 @@
 
 import sys
 import uuid
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -25,8 +25,8 @@ from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.trained import configuration_of
 from bench.tracking.process import TrackingProcess, tracking_uri
+from bench.trained import configuration_of
 from bench.trainer import Diverged, Interrupted, Observer, Plan, Trainer, best_checkpoints
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
@@ -131,9 +131,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
         prefer_shipped=harness.extractor == "shipped",
     )
     reference = reference_statistics(extractor, array.images, array.hash, array.name, places.cache())
-    judge = Judge(
-        extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw"
-    )
+    judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
     resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
     return Workbench(resolved, array, batches, variant.to(device), judge, device)
 
@@ -190,7 +188,9 @@ def resume(run: RunFolder, progress: Progress) -> Outcome:
             return Outcome(run, description, rows)
         workbench = prepare_workbench(configuration_of(description), progress)
         if workbench.array.hash != description["data"]["hash"]:
-            raise WorkError(f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash")
+            raise WorkError(
+                f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash"
+            )
         state = newest_state(run, progress)
         step = state["step"] if state else 0
         rows.take_back(step)
@@ -281,7 +281,7 @@ def end(
     pictures.save_trajectories(rows.steps, description["name"], run.figures / "trajectories")
     reference = workbench.judge.reference.counts
     evaluations = [(row["step"], Measurement(row, reference)) for row in rows.evaluations]
-    best = {}
+    best: dict[str, float] = {}
     for name, row in best_checkpoints(rows, description["metric"]).items():
         best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
     verdict = health.verdict(evaluations, rows.series("k") or None, diverged_at)

@@ -32,10 +32,19 @@ def text(outcome: Outcome) -> str:
     facts = data(outcome)
     description = outcome.description
     best, metric = facts["best"], facts["metric"]
-    at_best = next((e for e in outcome.record.evaluations if e["step"] == best.get(f"{metric}_best_step")), {})
+    at_best = next(
+        (e for e in outcome.record.evaluations if e["step"] == best.get(f"{metric}_best_step")), {}
+    )
     rows: list[tuple[object, ...]] = []
     if "M_best" in best:
-        rows.append(("M (mean since last checkpoint)", outcome.record.checkpoints[-1]["M"], best["M_best"], best["M_best_step"]))
+        rows.append(
+            (
+                "M (mean since last checkpoint)",
+                outcome.record.checkpoints[-1]["M"],
+                best["M_best"],
+                best["M_best_step"],
+            )
+        )
     for name, value in facts["last"].items():
         rows.append((name, value, at_best.get(name), at_best.get("step")))
     samples = sorted(outcome.run.samples.glob("*.png"))
@@ -44,8 +53,11 @@ def text(outcome: Outcome) -> str:
         ("run", f"{facts['name']}  (id {facts['run_id']})"),
         ("health", facts["health"]),
         ("trained", f"{facts['step']:,} steps" + (f" in {seconds:.0f} s" if seconds else "")),
-        ("parameters", f"generator {description['parameters']['generator']:,}, "
-                       f"discriminator {description['parameters']['discriminator']:,}"),
+        (
+            "parameters",
+            f"generator {description['parameters']['generator']:,}, "
+            f"discriminator {description['parameters']['discriminator']:,}",
+        ),
         ("judged by", facts["metric.protocol"]),
         ("samples", str(samples[-1]) if samples else "none"),
     ]

@@ -56,7 +56,9 @@ def load_variant(run: RunFolder, which: str = "best") -> tuple[Variant, nn.Modul
     if "M" in best:
         named["best-M"] = best["M"]
     if which not in named:
-        raise RequestError(f"checkpoint {which!r} does not exist: run {run.id} has {', '.join(named) or 'none'}")
+        raise RequestError(
+            f"checkpoint {which!r} does not exist: run {run.id} has {', '.join(named) or 'none'}"
+        )
     state = checkpoint.read(run.checkpoints / named[which]["file"])
     configuration = configuration_of(description)
     size = configuration.harness.image_size
@@ -65,7 +67,9 @@ def load_variant(run: RunFolder, which: str = "best") -> tuple[Variant, nn.Modul
     variant.load_state_dict(state["variant"])
     if state["average"] is not None:
         average = {
-            name.removeprefix("module."): value for name, value in state["average"].items() if name != "n_averaged"
+            name.removeprefix("module."): value
+            for name, value in state["average"].items()
+            if name != "n_averaged"
         }
         variant.generator.load_state_dict(average)
     variant.eval()

@@ -19,12 +19,14 @@ NetworkName = Literal["generator", "discriminator"]
 Scalars = dict[str, Tensor]
 
 
-class Hyperparameters(Knobs):
+class VariantHyperparameters(Knobs):
     """Knobs that every variant has."""
 
     filters: int = knob(128, "base width of the networks", unit="channels", low=1)
     latent_dim: int = knob(64, "size of the latent z", unit="dimensions", low=1)
-    lr_g: float = knob(1e-4, "Adam's learning rate of the generator", above=0, search=Search(1e-5, 5e-3, "log"))
+    lr_g: float = knob(
+        1e-4, "Adam's learning rate of the generator", above=0, search=Search(1e-5, 5e-3, "log")
+    )
     lr_d: float = knob(
         1e-4, "Adam's learning rate of the discriminator", above=0, search=Search(1e-5, 5e-3, "log")
     )
@@ -81,7 +83,7 @@ class Variant(nn.Module):
 
     Parameters
     ----------
-    hyperparameters : Hyperparameters
+    hyperparameters : VariantHyperparameters
         An instance of the class's own `Hyperparameters`.
     sample_shape : tuple of int
         Shape of one sample: (channels, height, width), height = width.
@@ -95,14 +97,14 @@ class Variant(nn.Module):
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
-    Hyperparameters: ClassVar[type[Hyperparameters]]
+    Hyperparameters: ClassVar[type[VariantHyperparameters]]
     # preset name -> values of configuration keys and hyperparameters that differ from the defaults
     presets: ClassVar[dict[str, dict[str, Any]]]
 
     generator: nn.Module
     discriminator: nn.Module
 
-    def __init__(self, hyperparameters: Hyperparameters, sample_shape: tuple[int, ...]) -> None:
+    def __init__(self, hyperparameters: VariantHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__()
         self.sample_shape = sample_shape
 

@@ -51,7 +51,14 @@ class Began(BoundaryEquilibrium):
             "eval_samples": 2000,
         },
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
-        "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 16, "epochs": 30, "lr_g": 8e-5, "lr_d": 8e-5},
+        "paper": {
+            "dataset": "celeba",
+            "image_size": 64,
+            "batch_size": 16,
+            "epochs": 30,
+            "lr_g": 8e-5,
+            "lr_d": 8e-5,
+        },
     }
 
     def __init__(self, hyperparameters: BeganHyperparameters, sample_shape: tuple[int, ...]) -> None:

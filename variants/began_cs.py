@@ -5,7 +5,11 @@ from typing import Literal
 from torch import Tensor, nn
 
 from variants.base import initialise
-from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters, Regularisers
+from variants.boundary_equilibrium import (
+    BoundaryEquilibrium,
+    BoundaryEquilibriumHyperparameters,
+    Regularisers,
+)
 from variants.knobs import Search, knob
 from variants.networks import AutoEncoder, Encoding, arrange
 from variants.registry import register
@@ -18,9 +22,12 @@ class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
         "alternating", "both networks from one forward pass, or D and then G against the new D"
     )
     remeasure: bool = knob(
-        True, "k and M from L(x) and L(G(z)) computed again after both updates, as the published program has it"
+        True,
+        "k and M from L(x) and L(G(z)) computed again after both updates, as the published program has it",
     )
-    alpha: float = knob(0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log"))
+    alpha: float = knob(
+        0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log")
+    )
     layers: Literal["published", "strided"] = knob(
         "published", "BEGAN_CS.py's arrangement, or a small DCGAN-like one for quick runs"
     )
@@ -59,7 +66,13 @@ class BeganCs(BoundaryEquilibrium):
             "eval_samples": 2000,
         },
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
-        "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "epochs": 300, "norm": "frobenius"},
+        "paper": {
+            "dataset": "celeba",
+            "image_size": 64,
+            "batch_size": 64,
+            "epochs": 300,
+            "norm": "frobenius",
+        },
     }
 
     def __init__(self, hyperparameters: BeganCsHyperparameters, sample_shape: tuple[int, ...]) -> None:
@@ -78,9 +91,7 @@ class BeganCs(BoundaryEquilibrium):
         )
         initialise(self, nn.init.xavier_uniform_)
 
-    def regularise(
-        self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor
-    ) -> Regularisers:
+    def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """L_c = mean |z - Enc(G(z))|."""
         constraint = (latent - fake.mean).abs().mean()
         return Regularisers(None, self.alpha * constraint, {"loss_constraint": constraint})

@@ -14,8 +14,12 @@ from variants.registry import register
 class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
     """Knobs of the ResNet-18 BEGAN; defaults are the thesis's program."""
 
-    filters: int = knob(64, "base width; 64 is torchvision's resnet18 and the thesis's decoder", unit="channels", low=1)
-    latent_dim: int = knob(48, "size of the latent z (the text says 64, the program 48)", unit="dimensions", low=1)
+    filters: int = knob(
+        64, "base width; 64 is torchvision's resnet18 and the thesis's decoder", unit="channels", low=1
+    )
+    latent_dim: int = knob(
+        48, "size of the latent z (the text says 64, the program 48)", unit="dimensions", low=1
+    )
     lr_d: float = knob(
         1e-5,
         "Adam's learning rate of the discriminator; slower than G's as the thesis's cure for collapse",
@@ -28,6 +32,7 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
     )
     fresh_latent: bool = knob(True, "alternating only: G's phase draws its own z instead of reusing D's")
     prior: Literal["uniform", "normal"] = knob("normal", "z ~ U[-1, 1] or N(0, I)")
+    decoder_gain: float = knob(0.02, "gain of the Xavier normal weights of G and of D's decoder", above=0)
     encoder_weights: Literal["random", "imagenet"] = knob(
         "random",
         "D's encoder starts from torchvision's own initialisation or from its ImageNet weights "
@@ -103,7 +108,23 @@ class BeganResnet18(BoundaryEquilibrium):
     source = "a bachelor's thesis, Kyiv 2025"
     Hyperparameters = BeganResnet18Hyperparameters
     presets = {
-        "quick": {"extractor": "shipped", "steps": 600, "filters": 16, "latent_dim": 16, "gamma": 1.0, "lambda_k": 0.1, "norm": "l2", "update": "alternating", "lr_g": 1e-3, "lr_d": 1e-3, "beta1": 0.5, "eval_every": 200, "eval_samples": 2000, "checkpoint_every": 200},
+        "quick": {
+            "extractor": "shipped",
+            "image_size": 32,
+            "steps": 2000,
+            "filters": 16,
+            "gamma": 1.0,
+            "lambda_k": 0.1,
+            "norm": "l2",
+            "lr_g": 1e-3,
+            "lr_d": 1e-3,
+            "beta2": 0.9,
+            "decoder_gain": 1.0,
+            "lr_rule": "halve_every",
+            "lr_window": 700,
+            "eval_every": 500,
+            "eval_samples": 2000,
+        },
         "small": {"dataset": "fashion-mnist", "image_size": 64, "filters": 32, "epochs": 8},
         "paper": {
             "dataset": "fashion-mnist",
@@ -123,4 +144,4 @@ class BeganResnet18(BoundaryEquilibrium):
         self.generator = transposed_decoder(channels, size, filters, hyperparameters.latent_dim)
         self.discriminator = AutoEncoder(Trunk(encoder, filters * 8), nn.Identity(), decoder)
         for module in (self.generator, decoder):
-            initialise(module, lambda weight: nn.init.xavier_normal_(weight, gain=0.02))
+            initialise(module, lambda weight: nn.init.xavier_normal_(weight, hyperparameters.decoder_gain))

@@ -6,7 +6,11 @@ import torch
 from torch import Tensor, nn
 
 from variants.base import initialise
-from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters, Regularisers
+from variants.boundary_equilibrium import (
+    BoundaryEquilibrium,
+    BoundaryEquilibriumHyperparameters,
+    Regularisers,
+)
 from variants.knobs import Search, knob
 from variants.networks import Encoding, VariationalAutoEncoder, arrange, leaky_relu
 from variants.noise import Noise
@@ -21,7 +25,9 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
         "both networks from one forward pass, or D and then G against the new D "
         "(the paper does not say; BEGAN-CS's program, its likely parent, alternates)",
     )
-    alpha: float = knob(0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log"))
+    alpha: float = knob(
+        0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log")
+    )
     kl_over: Literal["mean", "sum"] = knob(
         "mean", "KL averaged or summed over latent dimensions; the sum swamps a mean-per-pixel loss"
     )
@@ -116,9 +122,7 @@ class BeganV3(BoundaryEquilibrium):
         terms = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
         return terms.mean() if self.options.kl_over == "mean" else terms.sum(1).mean()
 
-    def regularise(
-        self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor
-    ) -> Regularisers:
+    def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """L_R / 2 + alpha L_c, split by the half it comes from."""
         kl_real, kl_fake = self.divergence(real), self.divergence(fake)
         encoded = fake.mean if self.options.constraint_code == "mean" else fake_code

@@ -16,7 +16,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.base import Batch, Hyperparameters, Phase, Scalars, Variant, mean_loss
+from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
 from variants.knobs import Search, knob
 from variants.networks import AutoEncoder, Encoding
 from variants.noise import Noise
@@ -26,7 +26,7 @@ from variants.noise import Noise
 SMALLEST_PULL = 2.0**-27
 
 
-class BoundaryEquilibriumHyperparameters(Hyperparameters):
+class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
     """Knobs of the family."""
 
     gamma: float = knob(
@@ -43,7 +43,8 @@ class BoundaryEquilibriumHyperparameters(Hyperparameters):
     )
     fresh_latent: bool = knob(False, "alternating only: G's phase draws its own z instead of reusing D's")
     remeasure: bool = knob(
-        False, "k and M from L(x) and L(G(z)) computed again after both updates, as the BEGAN-CS program has it"
+        False,
+        "k and M from L(x) and L(G(z)) computed again after both updates, as the BEGAN-CS program has it",
     )
     prior: Literal["uniform", "normal"] = knob("uniform", "z ~ U[-1, 1] or N(0, I)")
 
@@ -80,7 +81,7 @@ class BoundaryEquilibrium(Variant):
     Subclasses build `generator` and `discriminator` (an :class:`AutoEncoder`).
     """
 
-    Hyperparameters: ClassVar[type[Hyperparameters]] = BoundaryEquilibriumHyperparameters
+    Hyperparameters: ClassVar[type[VariantHyperparameters]] = BoundaryEquilibriumHyperparameters
     # weight of L(x) - k L(G(z)) in L_D
     reconstruction_weight: ClassVar[float] = 1.0
     # whether L_D has a term of the fake half's encoding
@@ -116,9 +117,7 @@ class BoundaryEquilibrium(Variant):
         """D(v), from the mean where the encoder is variational."""
         return self.discriminator(images)
 
-    def regularise(
-        self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor
-    ) -> Regularisers:
+    def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """Terms of L_D beside the reconstruction losses; none in BEGAN itself.
 
         Parameters

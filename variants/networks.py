@@ -183,7 +183,7 @@ def constrained_trunk(channels: int, size: int, filters: int, activation: Activa
 def constrained_decoder(
     channels: int, size: int, filters: int, latent_dim: int, activation: Activation
 ) -> Decoder:
-    """Decoder and generator of chang810249/BEGAN-CS: a 1x1 convolution doubles the width before each doubling."""
+    """Decoder and generator of chang810249/BEGAN-CS: 1x1 convolutions widen before each doubling."""
     doublings = halvings_to_eight(size)
     side = size >> doublings
     layers: list[nn.Module] = []
@@ -224,7 +224,11 @@ def table3_decoder(
         layers += [convolution(filters, filters, kernel=4), activation()]
         layers += [convolution(filters, filters, kernel=4), activation()]
         layers += [nn.Upsample(scale_factor=2), convolution(filters, filters, kernel=4), activation()]
-    layers += [convolution(filters, filters, kernel=4), activation(), convolution(filters, channels, kernel=1)]
+    layers += [
+        convolution(filters, filters, kernel=4),
+        activation(),
+        convolution(filters, channels, kernel=1),
+    ]
     return Decoder(latent_dim, (filters, side, side), nn.Sequential(*layers))
 
 
@@ -257,9 +261,7 @@ def transposed_decoder(
     return Decoder(latent_dim, maps, nn.Sequential(*layers))
 
 
-def strided_trunk(
-    channels: int, size: int, filters: int, activation: Activation, normalise: bool
-) -> Trunk:
+def strided_trunk(channels: int, size: int, filters: int, activation: Activation, normalise: bool) -> Trunk:
     """DCGAN's discriminator: 4x4 convolutions of stride 2 that double the width.
 
     Batch norm, where wanted, follows every convolution but the first.

@@ -3,14 +3,14 @@
 import torch
 from torch import Tensor, nn
 
-from variants.base import Batch, Hyperparameters, Phase, Scalars, Variant, initialise
+from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters, initialise
 from variants.knobs import Search, knob
 from variants.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.noise import Noise
 from variants.registry import register
 
 
-class WganGpHyperparameters(Hyperparameters):
+class WganGpHyperparameters(VariantHyperparameters):
     """Knobs of WGAN-GP (defaults of its paper, algorithm 1)."""
 
     filters: int = knob(64, "base width of the networks", unit="channels", low=1)
@@ -18,7 +18,9 @@ class WganGpHyperparameters(Hyperparameters):
     beta1: float = knob(0.0, "Adam's decay of the first moment", low=0, high=0.9999)
     beta2: float = knob(0.9, "Adam's decay of the second moment", low=0, high=0.999999)
     critic_steps: int = knob(5, "critic's updates to one of the generator", low=1)
-    penalty_weight: float = knob(10.0, "weight of the gradient penalty", low=0, search=Search(1.0, 30.0, "log"))
+    penalty_weight: float = knob(
+        10.0, "weight of the gradient penalty", low=0, search=Search(1.0, 30.0, "log")
+    )
 
 
 class Critic(nn.Module):
@@ -50,7 +52,18 @@ class WganGp(Variant):
     source = "Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, arXiv 1704.00028"
     Hyperparameters = WganGpHyperparameters
     presets = {
-        "quick": {"extractor": "shipped", "steps": 300, "filters": 16, "latent_dim": 16, "eval_every": 100, "eval_samples": 2000, "checkpoint_every": 100},
+        "quick": {
+            "extractor": "shipped",
+            "steps": 3000,
+            "batch_size": 32,
+            "filters": 16,
+            "latent_dim": 16,
+            "lr_g": 1e-3,
+            "lr_d": 1e-3,
+            "lr_rule": "halve_every",
+            "lr_window": 1000,
+            "eval_samples": 2000,
+        },
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "filters": 32, "steps": 20_000},
         "paper": {"dataset": "lsun-bedroom", "image_size": 64, "batch_size": 64, "steps": 200_000},
     }
@@ -59,7 +72,9 @@ class WganGp(Variant):
         super().__init__(hyperparameters, sample_shape)
         channels, size, _ = sample_shape
         self.hyperparameters = hyperparameters
-        self.generator = transposed_decoder(channels, size, hyperparameters.filters, hyperparameters.latent_dim)
+        self.generator = transposed_decoder(
+            channels, size, hyperparameters.filters, hyperparameters.latent_dim
+        )
         self.discriminator = Critic(sample_shape, hyperparameters.filters)
         initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
 

@@ -8,7 +8,9 @@ from bench.commands.report import Report, reporting, table
 
 
 @click.command("datasets")
-@click.option("--data-root", metavar="DIR", help="Folder of the data sets' files; the cache folder by default.")
+@click.option(
+    "--data-root", metavar="DIR", help="Folder of the data sets' files; the cache folder by default."
+)
 @reporting
 def command(data_root: str | None) -> Report:
     """List the data sets: what they show, whose they are, what is on this machine and what is missing."""
@@ -22,5 +24,7 @@ def command(data_root: str | None) -> Report:
     header = ("data set", "what", "images", "pixels", "channels", "here")
     missing = [f"{e.name}: {e.missing}" for e in entries if e.missing]
     sources = [f"{e.name}: {e.source}" for e in entries]
-    text = "\n\n".join([table(rows, header), "Sources\n" + "\n".join(sources), "Missing\n" + "\n".join(missing)])
+    text = "\n\n".join(
+        [table(rows, header), "Sources\n" + "\n".join(sources), "Missing\n" + "\n".join(missing)]
+    )
     return Report({"datasets": [asdict(e) for e in entries]}, text)

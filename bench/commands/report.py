@@ -42,7 +42,9 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Aligned columns; numbers to the right."""
     lines = [list(map(_cell, row)) for row in ([header] if header else []) + list(rows)]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    numeric = [all(isinstance(x, int | float) or x is None for x in column) for column in zip(*rows, strict=True)]
+    numeric = [
+        all(isinstance(x, int | float) or x is None for x in column) for column in zip(*rows, strict=True)
+    ]
     padded = [
         [cell.rjust(w) if n else cell.ljust(w) for cell, w, n in zip(line, widths, numeric, strict=True)]
         for line in lines

@@ -15,12 +15,18 @@ if TYPE_CHECKING:
 @click.command("run")
 @click.option("--variant", metavar="NAME", help="What to train; `bench variants` lists them.")
 @click.option("--dataset", metavar="NAME", help="What on: a name of `bench datasets`, or folder:PATH.")
-@click.option("--preset", metavar="NAME", help="quick (minutes on two cores), small (an hour on a GPU) or paper.")
+@click.option(
+    "--preset", metavar="NAME", help="quick (minutes on two cores), small (an hour on a GPU) or paper."
+)
 @click.option("--steps", metavar="N", help="Length of training in generator updates.")
 @click.option("--epochs", metavar="X", help="Length of training in passes over the data.")
 @click.option("--seed", metavar="N", help="Seed of everything that is drawn.")
-@click.option("--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any configuration key; repeatable.")
-@click.option("--config", "file", metavar="FILE.yaml", type=click.Path(path_type=Path), help="Configuration keys.")
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any configuration key; repeatable."
+)
+@click.option(
+    "--config", "file", metavar="FILE.yaml", type=click.Path(path_type=Path), help="Configuration keys."
+)
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment to record the run in.")
 @click.option("--resume", metavar="RUN", help="Go on with a run: an id, a unique prefix, a name or `last`.")
@@ -64,11 +70,15 @@ def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) 
     recorded = configuration_of(run.describe())
     asked = (read_file(file) if file else {}) | given
     if asked:
-        wanted = resolve(recorded.flat() | {"steps": None, "epochs": None} | _length(recorded.flat(), asked) | asked)
+        wanted = resolve(
+            recorded.flat() | {"steps": None, "epochs": None} | _length(recorded.flat(), asked) | asked
+        )
         old, new = recorded.flat(), wanted.flat()
         changed = [f"{name} {old[name]!r} -> {new[name]!r}" for name in old if old[name] != new.get(name)]
         if changed:
-            raise RequestError(f"--resume keeps a run's configuration; this would change {', '.join(changed)}")
+            raise RequestError(
+                f"--resume keeps a run's configuration; this would change {', '.join(changed)}"
+            )
     if dry_run:
         return _dry_run(recorded)
     return _carry_through(lambda progress: resume(run, progress))
@@ -107,8 +117,11 @@ def _dry_run(configuration: "Configuration") -> Report:
     rows = [(name, str(value), unit_of(knobs[name]) if name in knobs else "") for name, value in flat.items()]
     total = price.generator_parameters + price.discriminator_parameters
     costs = [
-        ("parameters", f"{total:,} (generator {price.generator_parameters:,}, "
-                       f"discriminator {price.discriminator_parameters:,})"),
+        (
+            "parameters",
+            f"{total:,} (generator {price.generator_parameters:,}, "
+            f"discriminator {price.discriminator_parameters:,})",
+        ),
         ("operations of a step", f"{price.step_operations / 1e9:.3g} GFLOP"),
         ("configuration hash", configuration.hash()[:16]),
     ]

@@ -21,9 +21,7 @@ def command(name: str | None) -> Report:
     if name is not None:
         return _knobs(variant_named(name))
     entries = [_entry(variant) for variant in all_variants().values()]
-    rows = [
-        (e["name"], e["title"], e["parameters"], ", ".join(e["presets"]), e["source"]) for e in entries
-    ]
+    rows = [(e["name"], e["title"], e["parameters"], ", ".join(e["presets"]), e["source"]) for e in entries]
     header = ("variant", "what", "parameters (paper)", "presets", "source")
     return Report({"variants": entries}, table(rows, header))
 

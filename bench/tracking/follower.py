@@ -106,9 +106,9 @@ class Follower:
         for folder in (self.run.checkpoints, self.run.figures):
             self.client.log_artifacts(self.run.id, str(folder), folder.name)
         if end["status"] == "FINISHED":
-            with tempfile.TemporaryDirectory() as folder:
-                save_generator(self.run, Path(folder) / "generator")
-                self.client.log_artifacts(self.run.id, str(Path(folder) / "generator"), "generator")
+            with tempfile.TemporaryDirectory() as temporary:
+                save_generator(self.run, Path(temporary) / "generator")
+                self.client.log_artifacts(self.run.id, str(Path(temporary) / "generator"), "generator")
         self.client.set_terminated(self.run.id, status=end["status"])
 
 
@@ -146,8 +146,11 @@ def main() -> int:
         except Exception as error:
             # the run goes on without a store that is away; what was not sent is sent later
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            print(json.dumps({"error": reason}) if ready else f"tracking: {reason}",
-                  file=sys.stdout if ready else sys.stderr, flush=True)
+            print(
+                json.dumps({"error": reason}) if ready else f"tracking: {reason}",
+                file=sys.stdout if ready else sys.stderr,
+                flush=True,
+            )
     try:
         if follower:
             follower.finish()

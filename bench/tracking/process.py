@@ -42,7 +42,11 @@ class TrackingProcess:
         WorkError
             If the store cannot be reached or used.
         """
-        return str(self._ask({"create": description, "uri": tracking_uri(), "results": str(places.results())})["run_id"])
+        return str(
+            self._ask({"create": description, "uri": tracking_uri(), "results": str(places.results())})[
+                "run_id"
+            ]
+        )
 
     def follow(self, folder: Path, uri: str) -> None:
         """Keep the store like the run's folder from now on."""
@@ -50,21 +54,29 @@ class TrackingProcess:
 
     def finish(self) -> str | None:
         """Wait until the store shows all of the run; return what went wrong, if anything did."""
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         self._process.stdin.close()
         last = [line for line in self._process.stdout if line.strip()]
         self._process.wait()
         if last:
             return str(json.loads(last[-1]).get("error") or "") or None
-        return None if self._process.returncode == 0 else f"tracking ended with status {self._process.returncode}"
+        return (
+            None
+            if self._process.returncode == 0
+            else f"tracking ended with status {self._process.returncode}"
+        )
 
     def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise WorkError("tracking: its process ended at the start; --set tracking=false does without it") from None
+            raise WorkError(
+                "tracking: its process ended at the start; --set tracking=false does without it"
+            ) from None
         answer = json.loads(self._process.stdout.readline() or '{"error": "its process ended"}')
         if "error" in answer:
             raise WorkError(f"tracking: {answer['error']}; --set tracking=false does without it")

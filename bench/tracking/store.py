@@ -72,7 +72,11 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
         client.log_batch(run_id, params=batch)
     data = description["data"]
     entity = Dataset(
-        name=data["name"], digest=data["hash"][:16], source_type="files", source=data["transform"], profile=None
+        name=data["name"],
+        digest=data["hash"][:16],
+        source_type="files",
+        source=data["transform"],
+        profile=None,
     )
     client.log_inputs(run_id, datasets=[DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
     return run_id
@@ -81,7 +85,11 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
 def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
     """The tags of a run's description."""
     config, environment = description["config"], description["environment"]
-    facts = {f"environment.{name}": value for name, value in environment.items() if name not in ("packages", "commit")}
+    facts = {
+        f"environment.{name}": value
+        for name, value in environment.items()
+        if name not in ("packages", "commit")
+    }
     packages = {f"package.{name}": value for name, value in environment["packages"].items()}
     return {
         "variant": config["variant"],

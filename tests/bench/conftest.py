@@ -65,4 +65,6 @@ def same(first: Any, second: Any) -> bool:
 @pytest.fixture(scope="session")
 def small() -> SimpleNamespace:
     """The functions above, for test files (which cannot import one another)."""
-    return SimpleNamespace(tiny=tiny, run=run, final_state=final_state, numbers=numbers, same=same, values=TINY)
+    return SimpleNamespace(
+        tiny=tiny, run=run, final_state=final_state, numbers=numbers, same=same, values=TINY
+    )

@@ -54,7 +54,10 @@ def test_steps_and_epochs_displace_each_other() -> None:
         ({"variant": "began", "preset": "quik"}, "did you mean 'quick'?"),
         ({"variant": "began", "gama": 1}, "did you mean 'gamma'?"),
         ({"variant": "wgan-gp", "gamma": 1}, "unknown configuration key for wgan-gp 'gamma'"),
-        ({"variant": "began", "gamma": "1.5"}, "gamma: '1.5' is not possible: allowed is a number from 0 to 1"),
+        (
+            {"variant": "began", "gamma": "1.5"},
+            "gamma: '1.5' is not possible: allowed is a number from 0 to 1",
+        ),
         ({"variant": "began", "gamma": "nan"}, "gamma: 'nan' is not possible"),
         ({"variant": "began", "lambda_k": 0}, "above 0"),
         ({"variant": "began", "norm": "l3"}, "l1 or l2 or frobenius"),

@@ -34,7 +34,9 @@ class StopAt(Progress):
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_a_run_records_every_step_judges_itself_and_keeps_its_best(variant: str, small: SimpleNamespace) -> None:
+def test_a_run_records_every_step_judges_itself_and_keeps_its_best(
+    variant: str, small: SimpleNamespace
+) -> None:
     outcome = small.run(small.tiny(variant))
     rows, run = outcome.record, outcome.run
     assert [row["step"] for row in rows.steps] == list(range(1, 10))

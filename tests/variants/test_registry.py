@@ -14,7 +14,7 @@ import torch
 
 import bench
 from bench.configuration import resolve
-from variants.base import Hyperparameters, Variant, parameter_count
+from variants.base import Variant, VariantHyperparameters, parameter_count
 from variants.registry import all_variants, register
 
 VARIANTS = all_variants()
@@ -35,7 +35,7 @@ def test_a_variant_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     assert kind.title.strip()
     assert kind.source.strip()
     assert (kind.__doc__ or "").strip()
-    assert issubclass(kind.Hyperparameters, Hyperparameters)
+    assert issubclass(kind.Hyperparameters, VariantHyperparameters)
     assert set(kind.presets) >= {"quick", "paper"}
 
 

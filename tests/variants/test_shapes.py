@@ -19,7 +19,8 @@ def arrangements() -> list[tuple[str, dict[str, str]]]:
     found: list[tuple[str, dict[str, str]]] = []
     for name, kind in all_variants().items():
         field = kind.Hyperparameters.model_fields.get("layers")
-        found += [(name, {"layers": value}) for value in get_args(field.annotation)] if field else [(name, {})]
+        values = get_args(field.annotation) if field else ()
+        found += [(name, {"layers": value}) for value in values] or [(name, {})]
     return found
 
 
@@ -36,8 +37,12 @@ def test_every_layers_knob_is_among_the_arrangements() -> None:
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
 def test_samples_and_reconstructions_have_the_shape_of_the_images(
-    build: Callable[..., Any], images: Callable[..., Tensor], name: str, layers: dict[str, str],
-    size: int, channels: int,
+    build: Callable[..., Any],
+    images: Callable[..., Tensor],
+    name: str,
+    layers: dict[str, str],
+    size: int,
+    channels: int,
 ) -> None:
     variant = build(name, size=size, channels=channels, **layers)
     with torch.no_grad():
@@ -90,8 +95,11 @@ def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
 
 @pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
 def test_scalars_are_detached_numbers_without_dimensions(
-    build: Callable[..., Any], images: Callable[..., Tensor], phases_run: Callable[..., Any],
-    name: str, layers: dict[str, str],
+    build: Callable[..., Any],
+    images: Callable[..., Tensor],
+    phases_run: Callable[..., Any],
+    name: str,
+    layers: dict[str, str],
 ) -> None:
     variant = build(name, **layers)
     batch = Batch(images(), Noise(0, 1, torch.device("cpu")))

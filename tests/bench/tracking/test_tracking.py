@@ -1,0 +1,193 @@
+"""Tracking in a real SQLite store, followed by real processes that are really killed."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from bench import record, run_folder
+from bench.cli import main
+from bench.progress import Progress
+from bench.session import resume
+
+
+def store(places: Path) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{places / 'mlruns' / 'mlflow.db'}")
+
+
+def steps(client: Any, run_id: str, name: str) -> list[int]:
+    return [metric.step for metric in client.get_metric_history(run_id, name)]
+
+
+def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, places: Path) -> None:
+    import mlflow
+    import torch
+
+    run = small.run(small.tiny("began-v3", tracking=True)).run
+    client = store(places)
+    seen = client.get_run(run.id)
+    described, rows = run.describe(), record.read(run.record_path)
+    assert seen.info.status == "FINISHED"
+    assert seen.info.run_name == described["name"]
+    assert seen.data.params == {k: "" if v is None else str(v) for k, v in described["config"].items()}
+    assert rows.end is not None
+    tags = seen.data.tags
+    assert tags["health"] == rows.end["health"]
+    assert tags["data.hash"] == described["data"]["hash"]
+    assert tags["config.hash"] == described["config_hash"]
+    assert tags["metric.protocol"].startswith("digits-garments@")
+    assert {"variant", "dataset", "preset", "seed", "source.commit", "package.torch"} <= set(tags)
+    for name in (
+        "M",
+        "k",
+        "balance",
+        "loss_real",
+        "loss_fake",
+        "loss_d",
+        "loss_g",
+        "lr_d",
+        "lr_g",
+        "kl_real",
+    ):
+        history = client.get_metric_history(run.id, name)
+        assert [(m.step, m.value) for m in history] == [(row["step"], row[name]) for row in rows.steps], name
+    assert steps(client, run.id, "fd_digits_garments") == [4, 8, 9]
+    assert seen.data.metrics["M_best"] == rows.end["best"]["M_best"]
+    assert [i.dataset.name for i in seen.inputs.dataset_inputs] == ["mnist-5k"]
+    names = {item.path for item in client.list_artifacts(run.id)}
+    assert {"checkpoints", "figures", "generator", "images", "record.jsonl", "run.json"} <= names
+    mlflow.set_tracking_uri(f"sqlite:///{places / 'mlruns' / 'mlflow.db'}")
+    generator = mlflow.pytorch.load_model(f"runs:/{run.id}/generator")
+    assert generator(torch.zeros(3, 6)).shape == (3, 1, 28, 28)
+    assert not list(Path.cwd().glob("mlartifacts"))
+
+
+def test_a_store_that_is_away_ends_the_request_in_one_line(
+    small: SimpleNamespace, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    assert main(["run", "--variant", "began", "--steps", "3"]) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bench: ")]
+    assert len(lines) == 1
+    assert "tracking=false" in lines[0]
+    assert not (places / "mlruns" / "runs").exists()
+
+
+def start_process(small: SimpleNamespace, steps: int, **values: Any) -> subprocess.Popen[str]:
+    chosen = small.values | {"steps": steps, "tracking": True} | values
+    chosen.pop("preset")
+    words = [word for name, value in chosen.items() for word in ("--set", f"{name}={value}")]
+    return subprocess.Popen(
+        [sys.executable, "-m", "bench", "run", "--variant", "began-v3", *words],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(condition: Any, seconds: float = 90.0) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "did not come about"
+        time.sleep(0.05)
+
+
+def kill_after(process: subprocess.Popen[str], places: Path, checkpoints: int, delay: float) -> None:
+    """Kill -9 a run `delay` seconds after it has written so many checkpoints in all."""
+
+    def reached() -> bool:
+        assert process.poll() is None, process.communicate()[1]
+        lines = [path.read_text() for path in places.glob("mlruns/runs/*/record.jsonl")]
+        return bool(lines) and lines[0].count('"event": "checkpoint"') >= checkpoints
+
+    wait_until(reached)
+    time.sleep(delay)
+    children = psutil.Process(process.pid).children()
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    # the tracking process notices and ends by itself
+    psutil.wait_procs(children, timeout=60)
+    assert not any(child.is_running() for child in children)
+
+
+@pytest.mark.slow
+def test_kill_9_again_and_again_leaves_no_gap_no_double_and_the_same_bits(
+    small: SimpleNamespace, places: Path, tmp_path: Path
+) -> None:
+    total = 300
+    delays = random.Random(0)
+    process = start_process(small, total, eval_every=50, checkpoint_every=20)
+    for checkpoints in (2, 6, 11):
+        kill_after(process, places, checkpoints, delays.uniform(0, 0.4))
+        run = run_folder.find("last")
+        assert store(places).get_run(run.id).info.status == "KILLED"
+        process = subprocess.Popen(
+            [sys.executable, "-m", "bench", "run", "--resume", "last", "--json"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    out, err = process.communicate(timeout=200)
+    assert process.returncode == 0, err
+    assert json.loads(out)["status"] == "FINISHED"
+
+    whole = small.run(small.tiny("began-v3", steps=total, eval_every=50, checkpoint_every=20)).run
+    assert small.numbers(run) == small.numbers(whole)
+    assert small.same(small.final_state(run), small.final_state(whole))
+    client = store(places)
+    for name in ("M", "k", "loss_d", "lr_g"):
+        assert steps(client, run.id, name) == list(range(1, total + 1)), name
+    assert steps(client, run.id, "classes_covered") == list(range(50, total + 1, 50))
+    assert client.get_run(run.id).info.status == "FINISHED"
+    assert len(client.search_runs([client.get_run(run.id).info.experiment_id])) == 1
+
+
+@pytest.mark.slow
+def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
+    small: SimpleNamespace, places: Path
+) -> None:
+    process = start_process(small, 200, eval_every=0)
+    wait_until(lambda: list(places.glob("mlruns/runs/*/checkpoints/step-*")))
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=90)
+    assert process.returncode == 130, err
+    run, client = run_folder.find("last"), store(places)
+    assert client.get_run(run.id).info.status == "KILLED"
+    resume(run, Progress(quiet=True))
+    assert client.get_run(run.id).info.status == "FINISHED"
+    assert steps(client, run.id, "k") == list(range(1, 201))
+
+
+def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
+    from bench.trainer import Diverged
+
+    with pytest.raises(Diverged):
+        small.run(small.tiny("began", tracking=True, lr_g=1e30, lr_d=1e30, steps=40, eval_every=0))
+    run = run_folder.find("last")
+    seen = store(places).get_run(run.id)
+    assert seen.info.status == "FAILED"
+    assert seen.data.tags["health"].startswith("diverged@")
+
+
+def test_a_lost_store_entry_is_told_and_the_run_is_not_harmed(small: SimpleNamespace, places: Path) -> None:
+    run = small.run(small.tiny("began", tracking=True, steps=3)).run
+    for path in (places / "mlruns").glob("mlflow.db*"):
+        os.remove(path)
+    before = run.record_path.read_bytes()
+    from bench.errors import WorkError
+
+    with pytest.raises(WorkError, match="tracking"):
+        resume(run, Progress(quiet=True))
+    assert run.record_path.read_bytes() == before

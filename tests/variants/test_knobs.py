@@ -1,0 +1,157 @@
+"""Every knob says what it is and takes nothing it should not."""
+
+from __future__ import annotations
+
+import typing
+from typing import Any, get_args, get_origin
+
+import pytest
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
+from bench.configuration import knobs_of, resolve
+from bench.errors import RequestError
+from variants.knobs import Knobs, Search, knob
+from variants.registry import all_variants
+
+VARIANTS = all_variants()
+FIELDS = [(name, key) for name, kind in VARIANTS.items() for key in kind.Hyperparameters.model_fields]
+every_knob = pytest.mark.parametrize(("name", "key"), FIELDS)
+
+
+def field_of(name: str, key: str) -> FieldInfo:
+    return VARIANTS[name].Hyperparameters.model_fields[key]
+
+
+def bounds_of(field: FieldInfo) -> dict[str, float]:
+    return {
+        kind: getattr(bound, kind)
+        for bound in field.metadata
+        for kind in ("ge", "gt", "le", "lt")
+        if hasattr(bound, kind)
+    }
+
+
+def outside(field: FieldInfo) -> list[Any]:
+    """Values that a knob's own declaration rules out."""
+    if get_origin(field.annotation) is typing.Literal:
+        return ["none of these", 1, None]
+    bounds = bounds_of(field)
+    values: list[Any] = ["a word", None]
+    if field.annotation is float:
+        values += [float("nan"), float("inf")]
+    if field.annotation is int:
+        values += [2.5]
+    values += [bounds["ge"] - 1] if "ge" in bounds else []
+    values += [bounds["gt"], bounds["gt"] - 1] if "gt" in bounds else []
+    values += [bounds["le"] + 1] if "le" in bounds else []
+    return values
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_an_unknown_name_is_refused(name: str) -> None:
+    with pytest.raises(ValidationError, match="gama"):
+        VARIANTS[name].Hyperparameters(gama=0.5)
+    with pytest.raises(RequestError, match="gama"):
+        resolve({"variant": name, "gama": 0.5})
+
+
+def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
+    with pytest.raises(RequestError, match="did you mean 'gamma'"):
+        resolve({"variant": "began", "gama": 0.5})
+
+
+@every_knob
+def test_a_knob_says_what_it_does(name: str, key: str) -> None:
+    assert len((field_of(name, key).description or "").split()) >= 2
+
+
+@every_knob
+def test_a_knob_takes_its_default_and_refuses_what_is_out_of_its_range(name: str, key: str) -> None:
+    kind = VARIANTS[name].Hyperparameters
+    field = field_of(name, key)
+    assert getattr(kind(**{key: field.default}), key) == field.default
+    for value in outside(field):
+        with pytest.raises(ValidationError):
+            kind(**{key: value})
+
+
+@every_knob
+def test_a_number_has_a_lower_bound(name: str, key: str) -> None:
+    field = field_of(name, key)
+    if field.annotation in (int, float):
+        assert {"ge", "gt"} & set(bounds_of(field))
+
+
+@every_knob
+def test_every_choice_of_a_knob_is_taken(name: str, key: str) -> None:
+    field = field_of(name, key)
+    if get_origin(field.annotation) is typing.Literal:
+        for choice in get_args(field.annotation):
+            assert getattr(VARIANTS[name].Hyperparameters(**{key: choice}), key) == choice
+
+
+@every_knob
+def test_the_range_worth_searching_lies_within_what_is_allowed(name: str, key: str) -> None:
+    extra = field_of(name, key).json_schema_extra
+    assert isinstance(extra, dict)
+    search: Any = extra["search"]
+    if search is not None:
+        assert isinstance(search, Search)
+        assert search.low < search.high
+        assert search.scale == "linear" or search.low > 0
+        for value in (search.low, search.high):
+            assert getattr(VARIANTS[name].Hyperparameters(**{key: value}), key) == value
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_something_of_every_variant_is_worth_searching(name: str) -> None:
+    fields = VARIANTS[name].Hyperparameters.model_fields.values()
+    assert any(isinstance(f.json_schema_extra, dict) and f.json_schema_extra["search"] for f in fields)
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_no_knob_of_a_variant_is_also_the_harness_s(name: str) -> None:
+    resolved = resolve({"variant": name}).flat()
+    assert set(resolved) == set(knobs_of(VARIANTS[name])) | {"variant", "preset"}
+
+
+def test_knobs_cannot_be_changed_once_made() -> None:
+    chosen: Any = VARIANTS["began"].Hyperparameters()
+    with pytest.raises(ValidationError, match="frozen"):
+        chosen.gamma = 0.9
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("gamma", -0.01), ("gamma", 1.01), ("lambda_k", 0), ("lambda_k", -1), ("lr_g", 0), ("lr_d", -1e-4),
+     ("filters", 0), ("latent_dim", 0), ("beta1", 1.0), ("beta2", 1.0), ("adam_epsilon", 0),
+     ("norm", "L1"), ("update", "both"), ("prior", "gaussian"), ("layers", "table3")],
+)  # fmt: skip
+def test_what_began_must_not_take_is_refused(key: str, value: Any) -> None:
+    with pytest.raises(ValidationError, match=key):
+        VARIANTS["began"].Hyperparameters(**{key: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("began", {"gamma": 0.5, "lambda_k": 0.001, "norm": "l1", "update": "simultaneous"}),
+        ("began", {"prior": "uniform", "lr_g": 1e-4, "beta1": 0.9, "beta2": 0.999, "adam_epsilon": 1e-8}),
+        ("began-cs", {"alpha": 0.1, "update": "alternating", "fresh_latent": False, "remeasure": True}),
+        ("began-v3", {"alpha": 0.1, "gamma": 0.5, "lr_g": 1e-4, "lr_d": 1e-4, "constraint_code": "mean"}),
+        ("began-resnet18", {"update": "alternating", "fresh_latent": True, "remeasure": False}),
+        ("wgan-gp", {"penalty_weight": 10.0, "critic_steps": 5, "beta1": 0.0, "beta2": 0.9, "lr_g": 1e-4}),
+    ],
+)
+def test_defaults_are_those_of_the_source(name: str, expected: dict[str, Any]) -> None:
+    chosen = VARIANTS[name].Hyperparameters().model_dump()
+    assert {key: chosen[key] for key in expected} == expected
+
+
+def test_a_default_outside_its_own_range_is_refused() -> None:
+    class Wrong(Knobs):
+        size: int = knob(0, "a size that must be at least one", low=1)
+
+    with pytest.raises(ValidationError, match="size"):
+        Wrong()

@@ -1,0 +1,146 @@
+"""The thesis's variant under the real trainer against the plainest training loop of it."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench import record
+from variants.noise import Noise
+
+STEPS = 4
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """Float64 throughout: Adam turns rounding of gradients that are zero into steps of full size."""
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(torch.float32)
+
+
+def train_plainly(
+    generator: Any, discriminator: Any, take: Callable[[int], Tensor], seed: int, knobs: Any
+) -> list[dict[str, Any]]:
+    """Train as the thesis does, one step after the other, and tell what each left."""
+    g_optimizer = torch.optim.Adam(
+        generator.parameters(), lr=knobs.lr_g, betas=(knobs.beta1, knobs.beta2), eps=knobs.adam_epsilon
+    )
+    d_optimizer = torch.optim.Adam(
+        [p for name, p in discriminator.named_parameters() if ".fc." not in name],
+        lr=knobs.lr_d,
+        betas=(knobs.beta1, knobs.beta2),
+        eps=knobs.adam_epsilon,
+    )
+    generator.train()
+    discriminator.train()
+    k = 0.0
+    told = []
+    for step in range(1, STEPS + 1):
+        noise = Noise(seed, step, torch.device("cpu"))
+        real = take(step - 1)
+
+        z = noise.normal("latent", (len(real), knobs.latent_dim))
+        fake = generator(z).detach()
+        d_optimizer.zero_grad()
+        loss_real = torch.mean(torch.abs(real - discriminator(real)))
+        loss_fake = torch.mean(torch.abs(fake - discriminator(fake)))
+        d_loss = loss_real - k * loss_fake
+        d_loss.backward()
+        d_optimizer.step()
+
+        z = noise.normal("generator latent", (len(real), knobs.latent_dim))
+        g_optimizer.zero_grad()
+        fake = generator(z)
+        g_loss = torch.mean(torch.abs(fake - discriminator(fake)))
+        g_loss.backward()
+        g_optimizer.step()
+
+        balance = knobs.gamma * loss_real.item() - g_loss.item()
+        k = min(max(k + knobs.lambda_k * balance, 0.0), 1.0)
+        told.append(
+            {
+                "generator": copy.deepcopy(generator.state_dict()),
+                "discriminator": copy.deepcopy(discriminator.state_dict()),
+                "d_loss": d_loss.item(),
+                "g_loss": g_loss.item(),
+                "k": k,
+                "m": loss_real.item() + abs(balance),
+            }
+        )
+    return told
+
+
+@pytest.mark.parametrize(
+    ("size", "knobs"),
+    [
+        (28, {}),
+        (32, {"lr_g": 1e-3, "lr_d": 1e-3, "lambda_k": 0.5, "gamma": 0.9}),
+    ],
+)
+def test_the_trainer_does_what_the_plain_loop_does(
+    build: Callable[..., Any],
+    make_trainer: Callable[..., Any],
+    double_precision: None,
+    tmp_path: Path,
+    size: int,
+    knobs: dict[str, Any],
+) -> None:
+    variant = build("began-resnet18", size=size, shaken=bool(knobs), dtype=torch.float64, **knobs)
+    chosen = variant.hyperparameters
+    assert (chosen.update, chosen.fresh_latent, chosen.prior, chosen.norm, chosen.remeasure) == (
+        "alternating",
+        True,
+        "normal",
+        "l1",
+        False,
+    )
+    start = copy.deepcopy(variant)
+    trainer = make_trainer(variant, STEPS)
+    after: list[dict[str, Tensor]] = []
+
+    def look() -> bool:
+        after.append(copy.deepcopy(variant.state_dict()))
+        return False
+
+    trainer.stop_requested = look
+    trainer.train()
+    rows = record.read(tmp_path / "run" / "record.jsonl").steps
+    take, seed = trainer.batches.take, trainer.plan.seed
+    plain = train_plainly(start.generator, start.discriminator, take, seed, chosen)
+
+    assert len(after) == len(rows) == STEPS
+    for step, (state, row, told) in enumerate(zip(after, rows, plain, strict=True), start=1):
+        assert row["step"] == step
+        assert state["k"].item() == pytest.approx(told["k"], rel=1e-9)
+        # the record holds float32
+        assert row["k"] == pytest.approx(told["k"], rel=1e-6)
+        assert row["M"] == pytest.approx(told["m"], rel=1e-6)
+        assert row["loss_d"] == pytest.approx(told["d_loss"], rel=1e-6)
+        assert row["loss_g"] == pytest.approx(told["g_loss"], rel=1e-6)
+        for network in ("generator", "discriminator"):
+            for name, tensor in told[network].items():
+                found = state[f"{network}.{name}"]
+                assert torch.allclose(found, tensor, rtol=1e-7, atol=1e-9), (step, network, name)
+    assert 0 < plain[0]["k"] < plain[-1]["k"] < 1
+
+
+def test_the_defaults_are_those_of_the_thesis(build: Callable[..., Any]) -> None:
+    knobs = build("began-resnet18").Hyperparameters()
+    assert (knobs.filters, knobs.latent_dim, knobs.prior) == (64, 48, "normal")
+    assert (knobs.lr_g, knobs.lr_d, knobs.beta1, knobs.beta2) == (1e-4, 1e-5, 0.5, 0.999)
+    assert (knobs.gamma, knobs.lambda_k, knobs.norm) == (0.5, 0.001, "l1")
+    paper = type(build("began-resnet18")).presets["paper"]
+    assert paper == {
+        "dataset": "fashion-mnist",
+        "image_size": 64,
+        "batch_size": 64,
+        "epochs": 8,
+        "drop_last": False,
+    }
