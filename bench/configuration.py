@@ -91,6 +91,8 @@ class Configuration:
         )
         if (self.harness.steps is None) == (self.harness.epochs is None):
             raise RequestError("steps and epochs: give one of them, as a number above 0")
+        if self.harness.lr_rule == "halve_on_stall" and not variant.measures_convergence:
+            raise RequestError(f"lr_rule: 'halve_on_stall' follows M, which {variant.name} does not measure")
 
     def flat(self) -> dict[str, Any]:
         """Every knob by name, as YAML and MLflow have them."""

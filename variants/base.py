@@ -101,6 +101,9 @@ class Variant(nn.Module):
     # preset name -> values of configuration keys and hyperparameters that differ from the defaults
     presets: ClassVar[dict[str, dict[str, Any]]]
 
+    # whether its scalars hold M, the measure of convergence that learning rates may follow
+    measures_convergence: ClassVar[bool] = False
+
     generator: nn.Module
     discriminator: nn.Module
 

@@ -82,6 +82,7 @@ class BoundaryEquilibrium(Variant):
     """
 
     Hyperparameters: ClassVar[type[VariantHyperparameters]] = BoundaryEquilibriumHyperparameters
+    measures_convergence: ClassVar[bool] = True
     # weight of L(x) - k L(G(z)) in L_D
     reconstruction_weight: ClassVar[float] = 1.0
     # whether L_D has a term of the fake half's encoding

@@ -66,6 +66,7 @@ def test_steps_and_epochs_displace_each_other() -> None:
         ({"variant": "began", "steps": "3", "epochs": "2"}, "steps and epochs"),
         ({"variant": "began", "seed": "-1"}, "seed: '-1'"),
         ({"variant": "began", "channels": "2"}, "1 or 3 or none"),
+        ({"variant": "wgan-gp", "lr_rule": "halve_on_stall"}, "does not measure"),
         ({}, "no variant given"),
     ],
 )

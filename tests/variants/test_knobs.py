@@ -50,8 +50,9 @@ def outside(field: FieldInfo) -> list[Any]:
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_an_unknown_name_is_refused(name: str) -> None:
+    kind: Any = VARIANTS[name].Hyperparameters
     with pytest.raises(ValidationError, match="gama"):
-        VARIANTS[name].Hyperparameters(gama=0.5)
+        kind(gama=0.5)
     with pytest.raises(RequestError, match="gama"):
         resolve({"variant": name, "gama": 0.5})
 
@@ -100,8 +101,9 @@ def test_the_range_worth_searching_lies_within_what_is_allowed(name: str, key: s
         assert isinstance(search, Search)
         assert search.low < search.high
         assert search.scale == "linear" or search.low > 0
+        kind: Any = VARIANTS[name].Hyperparameters
         for value in (search.low, search.high):
-            assert getattr(VARIANTS[name].Hyperparameters(**{key: value}), key) == value
+            assert getattr(kind(**{key: value}), key) == value
 
 
 @pytest.mark.parametrize("name", VARIANTS)

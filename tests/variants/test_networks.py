@@ -126,6 +126,7 @@ def test_the_thesis_starts_from_small_normal_weights_but_for_its_encoder(build: 
                     assert module.weight.std().item() == pytest.approx(
                         0.02 * math.sqrt(2 / sum(fans)), rel=0.15
                     )
+                assert module.bias is not None
                 assert not module.bias.any()
             if isinstance(module, nn.BatchNorm2d):
                 assert torch.equal(module.weight, torch.ones_like(module.weight))
@@ -162,3 +163,70 @@ def test_bounded_generators_stay_within_the_range_of_images(build: Callable[...,
         variant = build(name, shaken=True, **layers)
         with torch.no_grad():
             assert variant.generator(100 * torch.randn(8, 6)).abs().max() <= 1.0
+
+
+def convolutions(module: nn.Module, filters: int) -> list[tuple[int, int, int]]:
+    """(width in units of `filters`, kernel, stride) of each convolution, in order."""
+    return [
+        (layer.out_channels // filters, layer.kernel_size[0], layer.stride[0])
+        for layer in module.modules()
+        if isinstance(layer, nn.Conv2d)
+    ]
+
+
+def test_began_has_the_layers_of_carpedm20_at_64_pixels(build: Callable[..., Any]) -> None:
+    variant = build("began", size=64)
+    encoder = [(1, 3, 1)]
+    for width in (1, 2, 3):
+        encoder += [(width, 3, 1), (width, 3, 1), (width, 3, 2)]
+    encoder += [(4, 3, 1), (4, 3, 1)]
+    assert convolutions(variant.discriminator.trunk, 4) == encoder
+    for decoder in (variant.generator, variant.discriminator.decoder):
+        assert convolutions(decoder, 4) == [(1, 3, 1)] * 8 + [(0, 3, 1)]
+        assert sum(isinstance(layer, nn.Upsample) for layer in decoder.modules()) == 3
+
+
+@pytest.mark.parametrize("name", ["began-cs", "began-v3"])
+def test_began_cs_and_v3_have_the_layers_of_chang_at_64_pixels(build: Callable[..., Any], name: str) -> None:
+    variant = build(name, size=64)
+    encoder = [(1, 3, 1)]
+    for width in (1, 2, 3):
+        encoder += [(width, 3, 1), (width + 1, 3, 1), (width + 1, 3, 2)]
+    encoder += [(4, 3, 1), (4, 3, 1)]
+    assert convolutions(variant.discriminator.trunk, 4) == encoder
+    block = [(1, 3, 1), (1, 3, 1)]
+    for decoder in (variant.generator, variant.discriminator.decoder):
+        assert convolutions(decoder, 4) == [*block, (2, 1, 1)] * 3 + [*block, (0, 3, 1)]
+        assert sum(isinstance(layer, nn.Upsample) for layer in decoder.modules()) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "activation"),
+    [
+        ("began", "ELU(alpha=1.0)"),
+        ("began-cs", "ELU(alpha=1.0)"),
+        ("began-v3", "LeakyReLU(negative_slope=0.2)"),
+    ],
+)
+def test_the_activation_is_the_published_one_and_the_image_is_linear(
+    build: Callable[..., Any], name: str, activation: str
+) -> None:
+    variant = build(name, size=64)
+    weighted = (nn.Conv2d, nn.ConvTranspose2d)
+    for part in (variant.discriminator.trunk.layers, variant.generator.layers):
+        assert {str(m) for m in part if not isinstance(m, (*weighted, nn.Upsample))} == {activation}
+    for decoder in (variant.generator, variant.discriminator.decoder):
+        assert isinstance(decoder.layers[-1], nn.Conv2d)
+        assert all(layer.mode == "nearest" for layer in decoder.modules() if isinstance(layer, nn.Upsample))
+
+
+def test_the_thesis_s_decoder_is_batch_norm_relu_and_transposed_convolution_up_to_a_tanh(
+    build: Callable[..., Any],
+) -> None:
+    variant = build("began-resnet18", size=64)
+    for decoder in (variant.generator, variant.discriminator.decoder):
+        assert decoder.maps == (32, 4, 4)
+        *blocks, last = decoder.layers
+        assert [type(layer) for layer in blocks] == [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d] * 4
+        assert isinstance(last, nn.Tanh)
+        assert [layer.out_channels for layer in blocks[2::3]] == [16, 8, 4, 1]
