@@ -1,7 +1,9 @@
 """The ResNet-18 BEGAN of a bachelor's thesis (Kyiv 2025), made for Fashion-MNIST at 64 px."""
 
+from contextlib import nullcontext
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from variants.base import initialise
@@ -52,6 +54,7 @@ class ResNet18Features(nn.Module):
         Channels of the images; the first convolution is 7x7, stride 2, padding 3, without bias.
     filters : int
         Base width, 64 for torchvision's own.
+        A first convolution that is replaced starts as torch's Conv2d does.
     weights : {"random", "imagenet"}
         ImageNet weights cover everything but a first convolution of other than 3 channels.
     """
@@ -62,22 +65,24 @@ class ResNet18Features(nn.Module):
         from torchvision.models import ResNet18_Weights, resnet
         from torchvision.models.resnet import BasicBlock
 
-        network: Any = resnet.ResNet(BasicBlock, [2, 2, 2, 2])
+        own_width = filters == 64
+        if weights == "imagenet" and not own_width:
+            raise ValueError(f"encoder_weights 'imagenet' needs filters 64, not {filters}")
+        # at another width every layer with weights is replaced: do not fill them first
+        with nullcontext() if own_width else torch.device("meta"):
+            network: Any = resnet.ResNet(BasicBlock, [2, 2, 2, 2])
         if weights == "imagenet":
-            if filters != 64:
-                raise ValueError(f"encoder_weights 'imagenet' needs filters 64, not {filters}")
             network.load_state_dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
-        if filters != 64:
+        if not own_width:
             network.inplanes = filters
             network.bn1 = nn.BatchNorm2d(filters)
             for stage in range(4):
                 layer = network._make_layer(BasicBlock, filters << stage, 2, stride=1 if stage == 0 else 2)
+                initialise_like_torchvision(layer)
                 setattr(network, f"layer{stage + 1}", layer)
             network.fc = nn.Linear(filters * 8, 1000)
-        if channels != 3 or filters != 64:
+        if channels != 3 or not own_width:
             network.conv1 = nn.Conv2d(channels, filters, 7, stride=2, padding=3, bias=False)
-        if filters != 64:
-            initialise_like_torchvision(network)
         network.fc.requires_grad_(False)
         self.network = network
 

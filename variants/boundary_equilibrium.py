@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
 from variants.knobs import Search, knob
-from variants.networks import AutoEncoder, Encoding
+from variants.networks import AutoEncoder, Encoding, statistics_kept
 from variants.noise import Noise
 
 # The simultaneous form divides by the weight of L(G(z)) in L_D, and k starts at 0: below this the
@@ -140,7 +140,7 @@ class BoundaryEquilibrium(Variant):
         """Move k and measure M."""
         loss_real, loss_fake = scalars["loss_real"], scalars["loss_fake"]
         if self.hyperparameters.remeasure:
-            with torch.no_grad():
+            with torch.no_grad(), statistics_kept(self):
                 fake = self.generator(batch.kept["latent"])
                 loss_real, loss_fake, _ = self._compare(batch, batch.kept["latent"], batch.real, fake)
         balance = self.hyperparameters.gamma * loss_real - loss_fake

@@ -5,7 +5,8 @@ A decoder maps a latent (B, latent_dim) to images; a generator is a decoder of i
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -277,6 +278,19 @@ def strided_trunk(channels: int, size: int, filters: int, activation: Activation
         layers.append(activation())
         width = wider
     return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
+
+
+@contextmanager
+def statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Let batch norm use each batch's statistics without moving its running ones."""
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True
 
 
 class Arrangement(NamedTuple):

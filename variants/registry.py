@@ -35,5 +35,7 @@ def all_variants() -> dict[str, type[Variant]]:
     for module in pkgutil.iter_modules(variants.__path__):
         importlib.import_module(f"variants.{module.name}")
     for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        entry_point.load()
+        loaded = entry_point.load()
+        if isinstance(loaded, type) and issubclass(loaded, Variant):
+            register(loaded)
     return dict(sorted(_registered.items()))

@@ -250,3 +250,16 @@ def test_the_divergence_is_that_of_two_normal_distributions(
     standard = torch.distributions.Normal(torch.zeros_like(mean), torch.ones_like(mean))
     expected = torch.distributions.kl_divergence(encoded, standard).sum(1).mean()
     assert scalars["kl_real"].item() == pytest.approx(expected.item(), rel=1e-10)
+
+
+def test_measuring_again_leaves_batch_norms_running_statistics_alone() -> None:
+    from variants.networks import statistics_kept
+
+    layer = torch.nn.BatchNorm2d(2)
+    images = torch.randn(8, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+    before = layer.running_mean.clone()
+    with statistics_kept(layer):
+        measured = layer(images)
+    assert torch.equal(layer.running_mean, before)
+    assert torch.equal(layer(images), measured)
+    assert not torch.equal(layer.running_mean, before)
