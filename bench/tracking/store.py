@@ -1,5 +1,6 @@
 """What is written to MLflow: runs, metrics in batches, artifacts."""
 
+import getpass
 import logging
 import os
 import time
@@ -53,7 +54,9 @@ def experiment_id(client: MlflowClient, uri: str, name: str, results: Path) -> s
         # a server chooses its own, portable place
         location = (results / "artifacts").as_uri() if uri.startswith("sqlite:") else None
         try:
-            made = client.create_experiment(name, artifact_location=location)
+            # the kind decides with which pages MLflow's UI opens
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            made = client.create_experiment(name, artifact_location=location, tags=kind)
         except MlflowException:
             # another process may have made it in between
             continue
@@ -100,6 +103,10 @@ def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
         "config.hash": description["config_hash"],
         "data.hash": description["data"]["hash"],
         "metric.protocol": description["protocol"],
+        "mlflow.user": getpass.getuser(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": "bench " + " ".join(description["command"]),
+        "mlflow.source.git.commit": environment["commit"],
         **facts,
         **packages,
     }
