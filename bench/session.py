@@ -14,7 +14,7 @@ from filelock import Timeout
 from torch import Tensor
 
 from bench import datasets, environment, pictures, places, record, run_folder
-from bench.configuration import Configuration
+from bench.configuration import Configuration, Harness
 from bench.device import prepare
 from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
@@ -213,6 +213,19 @@ def newest_state(run: RunFolder, progress: Progress) -> dict[str, Any] | None:
     return state
 
 
+def plan_of(harness: Harness) -> Plan:
+    """The trainer's plan; `harness` knows its steps by now."""
+    assert harness.steps is not None
+    return Plan(
+        steps=harness.steps,
+        seed=harness.seed,
+        rule=LearningRateRule(harness.lr_rule, harness.lr_window, harness.lr_floor),
+        ema_decay=harness.ema_decay,
+        eval_every=harness.eval_every,
+        checkpoint_every=harness.checkpoint_every,
+    )
+
+
 def carry_out(
     run: RunFolder,
     description: dict[str, Any],
@@ -223,25 +236,15 @@ def carry_out(
 ) -> Outcome:
     """Train to the end, in whatever way it comes, and write that end into the record."""
     writer = record.RecordWriter(run.record_path)
-    hyperparameters, harness = workbench.configuration.hyperparameters, workbench.configuration.harness
-    assert harness.steps is not None
-    plan = Plan(
-        steps=harness.steps,
-        seed=harness.seed,
-        rule=LearningRateRule(harness.lr_rule, harness.lr_window, harness.lr_floor),
-        ema_decay=harness.ema_decay,
-        eval_every=harness.eval_every,
-        checkpoint_every=harness.checkpoint_every,
-    )
+    harness = workbench.configuration.harness
+    plan = plan_of(harness)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
         trainer = Trainer(
             variant=workbench.variant,
             batches=workbench.batches,
             plan=plan,
-            learning_rates={"generator": hyperparameters.lr_g, "discriminator": hyperparameters.lr_d},
-            betas=(hyperparameters.beta1, hyperparameters.beta2),
-            epsilon=hyperparameters.adam_epsilon,
+            hyperparameters=workbench.configuration.hyperparameters,
             device=workbench.device,
             writer=writer,
             folder=run.checkpoints,

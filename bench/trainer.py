@@ -24,12 +24,11 @@ from bench.errors import WorkError
 from bench.learning_rate import LearningRateRule
 from bench.record import Record, RecordWriter
 from bench.sampler import Sampler, make_sampler
-from variants.base import Batch, NetworkName, Scalars, Variant
+from variants.base import Batch, NetworkName, Scalars, Variant, VariantHyperparameters
 from variants.noise import Noise
 
 DRAIN_STEPS = 100  # scalars of at most so many steps wait on the device
 DRAIN_SECONDS = 1.0  # and no longer than this, so that slow runs show progress
-NETWORKS: tuple[NetworkName, ...] = ("generator", "discriminator")
 
 
 class Diverged(WorkError):
@@ -113,10 +112,8 @@ class Trainer:
         Real images.
     plan : Plan
         How long and how.
-    learning_rates : dict
-        Adam's learning rate of each network at the start.
-    betas, epsilon : tuple of float, float
-        Adam's other knobs.
+    hyperparameters : VariantHyperparameters
+        Adam's knobs: learning rates at the start, decays and epsilon.
     device : torch.device
         Where to compute.
     writer : RecordWriter
@@ -138,9 +135,7 @@ class Trainer:
     variant: Variant
     batches: RealBatches
     plan: Plan
-    learning_rates: dict[NetworkName, float]
-    betas: tuple[float, float]
-    epsilon: float
+    hyperparameters: VariantHyperparameters
     device: torch.device
     writer: RecordWriter
     folder: Path
@@ -151,14 +146,16 @@ class Trainer:
     stop_requested: Callable[[], bool] = lambda: False
 
     def __post_init__(self) -> None:
+        knobs = self.hyperparameters
+        self.learning_rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
         self.optimizers: dict[NetworkName, torch.optim.Adam] = {
             network: torch.optim.Adam(
                 self.variant.trainable(network),
-                lr=self.learning_rates[network],
-                betas=self.betas,
-                eps=self.epsilon,
+                lr=rate,
+                betas=(knobs.beta1, knobs.beta2),
+                eps=knobs.adam_epsilon,
             )
-            for network in NETWORKS
+            for network, rate in self.learning_rates.items()
         }
         self.average: AveragedModel | None = None
         if self.plan.ema_decay:

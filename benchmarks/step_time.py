@@ -8,101 +8,36 @@ in each pair of blocks: its median and its quartiles. See benchmarks/README.md.
 import json
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from statistics import median, quantiles
-from typing import Any, Protocol
+from statistics import median
+from typing import Any
 
 import click
 import torch
+from interleaved import compare
 from torch import Tensor
 
-from bench import datasets, environment, places
+from bench import environment
 from bench.configuration import Configuration, resolve, variant_named
 from bench.cost import cost
-from bench.device import prepare
 from bench.errors import RequestError, WorkError
-from bench.learning_rate import LearningRateRule
+from bench.progress import Progress
 from bench.record import RecordWriter
-from bench.trainer import NETWORKS, Plan, Trainer
-from variants.base import Batch, NetworkName, Scalars, Variant
-from variants.noise import Noise, derive_seed
+from bench.session import Workbench, plan_of, prepare_workbench
+from bench.trainer import Trainer
+from variants.base import Batch, NetworkName, Scalars
+from variants.noise import Noise
 from variants.registry import all_variants
 
-BLOCK_SECONDS = 1.0  # what a block is calibrated to
-CALIBRATION_SECONDS = 0.3  # the least that a calibrating block may take
-CALIBRATION_TRIES = 3
-WARM_STEPS = 3
 ENDLESS = 10**12  # steps of a plan that is never reached, so that nothing is judged or saved
 
 
-class Side(Protocol):
-    """One of two things whose steps are timed in turns."""
-
-    def prepare(self, steps: int) -> None:
-        """Do what does not count, before the clock starts."""
-
-    def advance(self, steps: int) -> None:
-        """Train so many steps from where the state stands."""
-
-    def wait(self) -> None:
-        """Return when the device has done what it was given."""
-
-
-@dataclass(frozen=True)
-class Bench:
-    """A configuration with its data and its freshly drawn networks, on the device."""
-
-    configuration: Configuration
-    batches: datasets.Batches
-    variant: Variant
-    device: torch.device
-
-    @property
-    def learning_rates(self) -> dict[NetworkName, float]:
-        """Adam's learning rate of each network."""
-        knobs = self.configuration.hyperparameters
-        return {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
-
-    @property
-    def betas(self) -> tuple[float, float]:
-        """Adam's decays."""
-        knobs = self.configuration.hyperparameters
-        return knobs.beta1, knobs.beta2
-
-
-def channels_of(configuration: Configuration) -> int:
-    """Say how many channels a configuration's images have."""
-    return configuration.harness.channels or datasets.native_channels(configuration.harness.dataset)
-
-
-def set_up(configuration: Configuration) -> Bench:
-    """Load the data and draw the networks as ``bench run`` does, but measure no reference."""
-    harness = configuration.harness
-    device = prepare(harness.device, harness.threads)
-    channels = channels_of(configuration)
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=channels,
-        data_root=Path(harness.data_root) if harness.data_root else places.datasets(),
-        cache=places.cache(),
-        notify=say,
-    )
-    batches = datasets.Batches(
-        array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(harness.seed, "initial weights"))
-        shape = (channels, harness.image_size, harness.image_size)
-        try:
-            variant = configuration.variant(configuration.hyperparameters, shape)
-        except ValueError as error:
-            raise RequestError(str(error)) from None
-    return Bench(configuration, batches, variant.to(device), device)
+def set_up(configuration: Configuration) -> Workbench:
+    """Load the data and draw the networks as ``bench run`` does."""
+    return prepare_workbench(configuration, Progress())
 
 
 def wait_for(device: torch.device) -> None:
@@ -126,31 +61,23 @@ class ThroughTrainer:
 
     Parameters
     ----------
-    bench : Bench
+    bench : Workbench
         What to train.
     folder : Path
         Where the record goes.
     """
 
-    def __init__(self, bench: Bench, folder: Path) -> None:
-        harness = bench.configuration.harness
+    def __init__(self, bench: Workbench, folder: Path) -> None:
         self.variant = bench.variant
         self.writer = RecordWriter(folder / "record.jsonl")
         self._last = 0
         self.trainer = Trainer(
             variant=bench.variant,
             batches=bench.batches,
-            plan=Plan(
-                steps=ENDLESS,
-                seed=harness.seed,
-                rule=LearningRateRule(harness.lr_rule, harness.lr_window, harness.lr_floor),
-                ema_decay=harness.ema_decay,
-                eval_every=0,
-                checkpoint_every=ENDLESS,
+            plan=replace(
+                plan_of(bench.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
             ),
-            learning_rates=bench.learning_rates,
-            betas=bench.betas,
-            epsilon=bench.configuration.hyperparameters.adam_epsilon,
+            hyperparameters=bench.configuration.hyperparameters,
             device=bench.device,
             writer=self.writer,
             folder=folder,
@@ -187,11 +114,11 @@ class BareLoop:
 
     Parameters
     ----------
-    bench : Bench
+    bench : Workbench
         What to train.
     """
 
-    def __init__(self, bench: Bench) -> None:
+    def __init__(self, bench: Workbench) -> None:
         self.variant = bench.variant
         self.device = bench.device
         self._batches = bench.batches
@@ -199,14 +126,16 @@ class BareLoop:
         self._step = 0
         self._taken = 0
         self._ready: list[Tensor] = []
+        knobs = bench.configuration.hyperparameters
+        rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
         self._optimizers = {
             network: torch.optim.Adam(
                 self.variant.trainable(network),
-                lr=bench.learning_rates[network],
-                betas=bench.betas,
-                eps=bench.configuration.hyperparameters.adam_epsilon,
+                lr=rate,
+                betas=(knobs.beta1, knobs.beta2),
+                eps=knobs.adam_epsilon,
             )
-            for network in NETWORKS
+            for network, rate in rates.items()
         }
         self.variant.train()
 
@@ -240,93 +169,8 @@ class BareLoop:
         wait_for(self.device)
 
 
-def timed(side: Side, steps: int) -> float:
-    """Seconds of one block."""
-    side.prepare(steps)
-    side.wait()
-    start = time.perf_counter()
-    side.advance(steps)
-    side.wait()
-    return time.perf_counter() - start
-
-
-def warm(first: Side, second: Side, steps: int | None) -> int:
-    """Warm both sides up by the same number of steps, and say how many make a block.
-
-    Where `steps` is None, the first side's steps are timed and a block is to take BLOCK_SECONDS. The
-    shortest of some tries counts: what else the machine does can only lengthen them.
-    """
-    timed(first, WARM_STEPS)
-    total = WARM_STEPS
-    block = steps or 1
-    while steps is None:
-        seconds = min(timed(first, block) for _ in range(CALIBRATION_TRIES))
-        total += CALIBRATION_TRIES * block
-        if seconds >= CALIBRATION_SECONDS:
-            block = max(1, round(block * BLOCK_SECONDS / seconds))
-            break
-        block *= 2
-    timed(second, total)
-    return block
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """Two sides timed in turns.
-
-    Attributes
-    ----------
-    steps : int
-        Steps of a block.
-    first_seconds, second_seconds : list of float
-        Times of the blocks, pair by pair.
-    """
-
-    steps: int
-    first_seconds: list[float]
-    second_seconds: list[float]
-
-    def ratios(self) -> list[float]:
-        """Give the first side's time over the second's in each pair."""
-        return [a / b for a, b in zip(self.first_seconds, self.second_seconds, strict=True)]
-
-    def quartiles(self) -> tuple[float, float, float]:
-        """Lower quartile, median and upper quartile of the ratios."""
-        low, middle, high = quantiles(self.ratios(), n=4, method="inclusive")
-        return low, middle, high
-
-    def step_milliseconds(self) -> tuple[float, float]:
-        """Median time of a step of each side."""
-        first, second = (median(side) for side in (self.first_seconds, self.second_seconds))
-        return 1e3 * first / self.steps, 1e3 * second / self.steps
-
-    def describe(self, first: str, second: str) -> dict[str, Any]:
-        """Give the numbers by name, with every block's time."""
-        low, middle, high = self.quartiles()
-        times = self.step_milliseconds()
-        return {
-            "ratio_of": f"{first} / {second}",
-            "ratio_median": middle,
-            "ratio_quartiles": [low, high],
-            f"{first}_step_ms": times[0],
-            f"{second}_step_ms": times[1],
-            "steps_per_block": self.steps,
-            "block_seconds": {first: self.first_seconds, second: self.second_seconds},
-        }
-
-
-def compare(first: Side, second: Side, steps: int | None, pairs: int) -> Comparison:
-    """Time two sides in the order ABBA, as many blocks of each as there are pairs."""
-    comparison = Comparison(warm(first, second, steps), [], [])
-    turns = ((first, comparison.first_seconds), (second, comparison.second_seconds))
-    for pair in range(pairs):
-        for side, seconds in turns if pair % 2 == 0 else reversed(turns):
-            seconds.append(timed(side, comparison.steps))
-    return comparison
-
-
 @contextmanager
-def trainers(*benches: Bench) -> Iterator[list[ThroughTrainer]]:
+def trainers(*benches: Workbench) -> Iterator[list[ThroughTrainer]]:
     """Trainers with records in a temporary folder, which goes at the end."""
     with tempfile.TemporaryDirectory(prefix="step-time-") as folder:
         sides = []
@@ -369,8 +213,9 @@ def forms(configuration: Configuration, steps: int | None, pairs: int) -> dict[s
     if "update" not in type(configuration.hyperparameters).model_fields:
         return None
     pair = [configuration.with_values(update=form) for form in ("simultaneous", "alternating")]
-    operations = [cost(each, channels_of(each)).step_operations for each in pair]
-    with trainers(*map(set_up, pair)) as (simultaneous, alternating):
+    benches = [set_up(each) for each in pair]
+    operations = [cost(bench.configuration, bench.array.channels).step_operations for bench in benches]
+    with trainers(*benches) as (simultaneous, alternating):
         comparison = compare(simultaneous, alternating, steps, pairs)
     return comparison.describe("simultaneous", "alternating") | {
         "step_operations": {"simultaneous": operations[0], "alternating": operations[1]},

@@ -63,15 +63,12 @@ class Began(BoundaryEquilibrium):
 
     def __init__(self, hyperparameters: BeganHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
-        parts = arrange(
-            {"published": "began"}.get(hyperparameters.layers, hyperparameters.layers),
+        self.discriminator, self.generator = arrange(
+            AutoEncoder,
+            "began" if hyperparameters.layers == "published" else hyperparameters.layers,
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,
             nn.ELU,
-        )
-        self.generator = parts.generator
-        self.discriminator = AutoEncoder(
-            parts.trunk, nn.Linear(parts.trunk.features, hyperparameters.latent_dim), parts.decoder
         )
         initialise(self, nn.init.xavier_uniform_)

@@ -78,16 +78,13 @@ class BeganCs(BoundaryEquilibrium):
     def __init__(self, hyperparameters: BeganCsHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
         self.alpha = hyperparameters.alpha
-        parts = arrange(
-            {"published": "constrained"}.get(hyperparameters.layers, hyperparameters.layers),
+        self.discriminator, self.generator = arrange(
+            AutoEncoder,
+            "constrained" if hyperparameters.layers == "published" else hyperparameters.layers,
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,
             nn.ELU,
-        )
-        self.generator = parts.generator
-        self.discriminator = AutoEncoder(
-            parts.trunk, nn.Linear(parts.trunk.features, hyperparameters.latent_dim), parts.decoder
         )
         initialise(self, nn.init.xavier_uniform_)
 

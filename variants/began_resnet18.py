@@ -147,6 +147,6 @@ class BeganResnet18(BoundaryEquilibrium):
         encoder = ResNet18Features(channels, filters, hyperparameters.encoder_weights)
         decoder = transposed_decoder(channels, size, filters, filters * 8)
         self.generator = transposed_decoder(channels, size, filters, hyperparameters.latent_dim)
-        self.discriminator = AutoEncoder(Trunk(encoder, filters * 8), nn.Identity(), decoder)
+        self.discriminator = AutoEncoder(Trunk(encoder, filters * 8), None, decoder)
         for module in (self.generator, decoder):
             initialise(module, lambda weight: nn.init.xavier_normal_(weight, hyperparameters.decoder_gain))

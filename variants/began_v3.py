@@ -91,20 +91,17 @@ class BeganV3(BoundaryEquilibrium):
         "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
     }
 
-    discriminator: VariationalAutoEncoder
-
     def __init__(self, hyperparameters: BeganV3Hyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
         self.options = hyperparameters
-        parts = arrange(
-            {"published": "constrained"}.get(hyperparameters.layers, hyperparameters.layers),
+        self.discriminator, self.generator = arrange(
+            VariationalAutoEncoder,
+            "constrained" if hyperparameters.layers == "published" else hyperparameters.layers,
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,
             leaky_relu,
         )
-        self.generator = parts.generator
-        self.discriminator = VariationalAutoEncoder(parts.trunk, hyperparameters.latent_dim, parts.decoder)
         initialise(self, nn.init.xavier_uniform_)
 
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:

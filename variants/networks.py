@@ -88,16 +88,16 @@ class AutoEncoder(nn.Module):
     ----------
     trunk : Trunk
         The encoder without its head.
-    mean : nn.Module
-        The head: features to the latent, (B, latent_dim).
+    latent_dim : int or None
+        Size of the latent; None takes the trunk's features themselves for it.
     decoder : Decoder
         The latent to images.
     """
 
-    def __init__(self, trunk: Trunk, mean: nn.Module, decoder: Decoder) -> None:
+    def __init__(self, trunk: Trunk, latent_dim: int | None, decoder: Decoder) -> None:
         super().__init__()
         self.trunk = trunk
-        self.mean = mean
+        self.mean = nn.Identity() if latent_dim is None else nn.Linear(trunk.features, latent_dim)
         self.decoder = decoder
 
     def encode(self, images: Tensor) -> Encoding:
@@ -117,8 +117,10 @@ class AutoEncoder(nn.Module):
 class VariationalAutoEncoder(AutoEncoder):
     """An autoencoder whose encoder gives the mean and the logarithm of the variance of z."""
 
-    def __init__(self, trunk: Trunk, latent_dim: int, decoder: Decoder) -> None:
-        super().__init__(trunk, nn.Linear(trunk.features, latent_dim), decoder)
+    def __init__(self, trunk: Trunk, latent_dim: int | None, decoder: Decoder) -> None:
+        if latent_dim is None:
+            raise ValueError("a variational autoencoder needs the size of its latent")
+        super().__init__(trunk, latent_dim, decoder)
         self.log_variance = nn.Linear(trunk.features, latent_dim)
 
     def encode(self, images: Tensor) -> Encoding:
@@ -293,35 +295,51 @@ def statistics_kept(module: nn.Module) -> Iterator[None]:
             layer.track_running_stats = True
 
 
-class Arrangement(NamedTuple):
-    """The parts of one GAN whose discriminator is an autoencoder."""
-
-    trunk: Trunk
-    decoder: Decoder
-    generator: Decoder
-
-
 def arrange(
-    layers: str, sample_shape: tuple[int, ...], filters: int, latent_dim: int, activation: Activation
-) -> Arrangement:
-    """Build a named arrangement of layers at a sample shape (C, S, S).
+    discriminator: type[AutoEncoder],
+    layers: str,
+    sample_shape: tuple[int, ...],
+    filters: int,
+    latent_dim: int,
+    activation: Activation,
+) -> tuple[AutoEncoder, Decoder]:
+    """Build the discriminator and the generator of a named arrangement of layers.
 
-    ``began``, ``constrained`` and ``table3`` are the published ones; ``strided`` is a small one of
-    DCGAN's kind, with batch norm in all three parts, whose work sits at low resolution: for runs of
-    minutes on a CPU.
+    Parameters
+    ----------
+    discriminator : type[AutoEncoder]
+        Plain or variational.
+    layers : str
+        ``began``, ``constrained`` and ``table3`` are the published ones; ``strided`` is a small one of
+        DCGAN's kind, with batch norm in all three parts, whose work sits at low resolution: for runs
+        of minutes on a CPU.
+    sample_shape : tuple of int
+        (C, S, S).
+    filters, latent_dim : int
+        Base width and size of the latent.
+    activation : callable
+        Makes the activation modules.
+
+    Returns
+    -------
+    tuple
+        The discriminator and the generator.
     """
     channels, size, _ = sample_shape
     if layers == "strided":
         trunk = strided_trunk(channels, size, filters, activation, normalise=True)
-        parts = [
+        decoder, generator = (
             transposed_decoder(channels, size, filters, latent_dim, activation, bounded)
             for bounded in (False, True)
-        ]
-        return Arrangement(trunk, *parts)
-    build_trunk, build_decoder = {
-        "began": (began_trunk, began_decoder),
-        "constrained": (constrained_trunk, constrained_decoder),
-        "table3": (table3_trunk, table3_decoder),
-    }[layers]
-    parts = [build_decoder(channels, size, filters, latent_dim, activation) for _ in range(2)]
-    return Arrangement(build_trunk(channels, size, filters, activation), *parts)
+        )
+    else:
+        build_trunk, build_decoder = {
+            "began": (began_trunk, began_decoder),
+            "constrained": (constrained_trunk, constrained_decoder),
+            "table3": (table3_trunk, table3_decoder),
+        }[layers]
+        trunk = build_trunk(channels, size, filters, activation)
+        decoder, generator = (
+            build_decoder(channels, size, filters, latent_dim, activation) for _ in range(2)
+        )
+    return discriminator(trunk, latent_dim, decoder), generator

@@ -89,8 +89,8 @@ def _length(recorded: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
 
 
 def _carry_through(work: Any) -> Report:
+    from bench.commands.run_summary import data, text
     from bench.progress import Progress
-    from bench.summary import data, text
     from bench.trainer import Interrupted
 
     quiet = click.get_current_context().obj["json"]
