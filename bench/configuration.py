@@ -199,17 +199,24 @@ def read_file(path: Path) -> dict[str, Any]:
 
 
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``key=value`` words; ``key=`` and ``key=none`` give None."""
+    """Read ``key=value`` words."""
     parsed: dict[str, Any] = {}
     for word in settings:
         key, equals, value = word.partition("=")
         if not equals or not key:
             raise RequestError(f"--set {word!r}: write it as key=value")
-        parsed[key.strip()] = None if value.strip().lower() in ("", "none", "null") else value.strip()
+        parsed[key.strip()] = value.strip()
     return parsed
 
 
 def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
+    # "none" typed for a knob that may be without a value
+    values = {
+        name: None
+        if value == "none" and type(None) in get_args(kind.model_fields[name].annotation)
+        else value
+        for name, value in values.items()
+    }
     try:
         return kind(**values)
     except ValidationError as error:

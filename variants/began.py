@@ -5,7 +5,7 @@ from typing import Literal
 from torch import nn
 
 from variants.base import initialise
-from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters
+from variants.boundary_equilibrium import QUICK, BoundaryEquilibrium, BoundaryEquilibriumHyperparameters
 from variants.knobs import knob
 from variants.networks import AutoEncoder, arrange
 from variants.registry import register
@@ -32,24 +32,7 @@ class Began(BoundaryEquilibrium):
     source = "Berthelot, Schumm, Metz 2017, arXiv 1703.10717"
     Hyperparameters = BeganHyperparameters
     presets = {
-        "quick": {
-            "extractor": "shipped",
-            "steps": 5000,
-            "layers": "strided",
-            "filters": 16,
-            "latent_dim": 16,
-            "gamma": 1.0,
-            "lambda_k": 0.1,
-            "norm": "l2",
-            "update": "simultaneous",
-            "lr_g": 1e-3,
-            "lr_d": 1e-3,
-            "beta1": 0.5,
-            "beta2": 0.9,
-            "lr_rule": "halve_every",
-            "lr_window": 1500,
-            "eval_samples": 2000,
-        },
+        "quick": QUICK,
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {
             "dataset": "celeba",

@@ -115,6 +115,7 @@ class BeganResnet18(BoundaryEquilibrium):
     presets = {
         "quick": {
             "extractor": "shipped",
+            "threads": 1,
             "image_size": 32,
             "steps": 2000,
             "filters": 16,
@@ -125,8 +126,6 @@ class BeganResnet18(BoundaryEquilibrium):
             "lr_d": 1e-3,
             "beta2": 0.9,
             "decoder_gain": 1.0,
-            "lr_rule": "halve_every",
-            "lr_window": 700,
             "eval_every": 500,
             "eval_samples": 2000,
         },

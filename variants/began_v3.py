@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from variants.base import initialise
 from variants.boundary_equilibrium import (
+    QUICK,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
     Regularisers,
@@ -68,25 +69,7 @@ class BeganV3(BoundaryEquilibrium):
     reconstruction_weight = 0.5
     regularises_fake = True
     presets = {
-        "quick": {
-            "extractor": "shipped",
-            "steps": 5000,
-            "layers": "strided",
-            "filters": 16,
-            "latent_dim": 16,
-            "gamma": 1.0,
-            "lambda_k": 0.1,
-            "norm": "l2",
-            "update": "simultaneous",
-            "kl_weight": 0.1,
-            "lr_g": 1e-3,
-            "lr_d": 1e-3,
-            "beta1": 0.5,
-            "beta2": 0.9,
-            "lr_rule": "halve_every",
-            "lr_window": 1500,
-            "eval_samples": 2000,
-        },
+        "quick": QUICK | {"kl_weight": 0.02},
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
     }

@@ -54,14 +54,13 @@ class WganGp(Variant):
     presets = {
         "quick": {
             "extractor": "shipped",
+            "threads": 1,
             "steps": 3000,
             "batch_size": 32,
             "filters": 16,
             "latent_dim": 16,
             "lr_g": 1e-3,
             "lr_d": 1e-3,
-            "lr_rule": "halve_every",
-            "lr_window": 1000,
             "eval_samples": 2000,
         },
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "filters": 32, "steps": 20_000},

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -50,7 +51,7 @@ class Extractor(Protocol):
         ...
 
 
-class _Network:
+class _Network(ABC):
     """What extractors share: checks, batches, and the network run alone in float32, results on the CPU."""
 
     name: str
@@ -64,9 +65,9 @@ class _Network:
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
 
+    @abstractmethod
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Compute features and class scores of one batch on the device."""
-        raise NotImplementedError
 
     def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Turn uint8 images (N, C, H, W) into float32 features (N, width) and class probabilities (N, K).

@@ -95,6 +95,12 @@ def test_a_setting_without_key_or_value_is_refused(word: str) -> None:
         parse_settings((word,))
 
 
+def test_none_is_a_choice_of_some_knobs_and_no_value_of_others() -> None:
+    harness = resolve({"variant": "began"} | parse_settings(("lr_rule=none", "channels=none"))).harness
+    assert harness.lr_rule == "none"
+    assert harness.channels is None
+
+
 def test_the_hash_knows_what_is_computed_and_not_where() -> None:
     base = resolve({"variant": "began"})
     assert resolve({"variant": "began", "gamma": 0.9}).hash() != base.hash()
