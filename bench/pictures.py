@@ -79,6 +79,9 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> Non
         smooth = np.convolve(values, np.ones(window) / window, mode="valid")
         axis.plot(steps[window - 1 :], smooth, color=colour, linewidth=1.6, label=f"mean over {window} steps")
         axis.set_ylabel(labels[name])
+        if name == "M":
+            # it falls by orders of magnitude in the first steps
+            axis.set_yscale("log")
         axis.grid(alpha=0.3)
         axis.legend(loc="upper right", frameon=False, fontsize=8)
     axes[-1, 0].set_xlabel("step")
