@@ -119,10 +119,45 @@ def points_of(row: dict[str, Any]) -> list[store.Point]:
     return [(name, row["step"], value) for name, value in row.items() if name not in ("step", "event")]
 
 
+class Requests:
+    """Answers the training process's requests.
+
+    Attributes
+    ----------
+    follower : Follower or None
+        Follows the run, once that is asked.
+    """
+
+    def __init__(self) -> None:
+        self.follower: Follower | None = None
+        self._created: tuple[Any, str] | None = None
+
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Create a run or follow one."""
+        results = Path(request["results"])
+        client = store.open_store(request["uri"], results)
+        if "create" in request:
+            run_id = store.create_run(client, request["uri"], request["create"], results)
+            self._created = client, run_id
+            return {"run_id": run_id}
+        self.follower = Follower(RunFolder(Path(request["follow"])), client)
+        return {"following": request["follow"]}
+
+    def finish(self) -> None:
+        """Bring the run to its end in the store; one that was created and never begun was killed."""
+        if self.follower:
+            self.follower.finish()
+        elif self._created:
+            client, run_id = self._created
+            client.set_terminated(run_id, status="KILLED")
+
+
 def main() -> int:
     """Answer requests until the training process has ended."""
     os.nice(NICE)
-    follower: Follower | None = None
+    # answers alone go to standard output, whatever the libraries print
+    answers, sys.stdout = sys.stdout, sys.stderr
+    requests = Requests()
     parent = os.getppid()
     while True:
         ready, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
@@ -131,32 +166,23 @@ def main() -> int:
                 line = sys.stdin.readline()
                 if not line:
                     break
-                request = json.loads(line)
-                client = store.open_store(request["uri"], Path(request["results"]))
-                if "create" in request:
-                    results = Path(request["results"])
-                    answer = {"run_id": store.create_run(client, request["uri"], request["create"], results)}
-                else:
-                    follower = Follower(RunFolder(Path(request["follow"])), client)
-                    answer = {"following": request["follow"]}
-                print(json.dumps(answer), flush=True)
-            elif follower:
-                follower.send()
-                follower.send_system(parent)
+                print(json.dumps(requests.answer(json.loads(line))), file=answers, flush=True)
+            elif requests.follower:
+                requests.follower.send()
+                requests.follower.send_system(parent)
         except Exception as error:
             # the run goes on without a store that is away; what was not sent is sent later
             reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            print(
-                json.dumps({"error": reason}) if ready else f"tracking: {reason}",
-                file=sys.stdout if ready else sys.stderr,
-                flush=True,
-            )
+            if ready:
+                print(json.dumps({"error": reason}), file=answers, flush=True)
+            else:
+                print(f"tracking: {reason}", file=sys.stderr, flush=True)
     try:
-        if follower:
-            follower.finish()
+        requests.finish()
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
-        print(json.dumps({"error": f"the store does not show all of the run yet: {reason}"}), flush=True)
+        problem = f"the store does not show all of the run yet: {reason}"
+        print(json.dumps({"error": problem}), file=answers, flush=True)
         return 1
     return 0
 

@@ -170,6 +170,18 @@ def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
     assert steps(client, run.id, "k") == list(range(1, 201))
 
 
+def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
+    from bench.session import prepare_workbench
+    from bench.tracking.process import TrackingProcess
+
+    tracker = TrackingProcess()
+    workbench = prepare_workbench(small.tiny("began", tracking=True), Progress(quiet=True))
+    run_id = tracker.create(workbench.describe("none", "never begun"))
+    assert store(places).get_run(run_id).info.status == "RUNNING"
+    assert tracker.finish() is None
+    assert store(places).get_run(run_id).info.status == "KILLED"
+
+
 def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
     from bench.trainer import Diverged
 
