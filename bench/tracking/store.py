@@ -1,6 +1,5 @@
 """What is written to MLflow: runs, metrics in batches, artifacts."""
 
-import getpass
 import logging
 import os
 import time
@@ -9,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import psutil
 from filelock import FileLock
 
 # a server that is away is noticed within seconds instead of minutes
@@ -54,7 +54,7 @@ def experiment_id(client: MlflowClient, uri: str, name: str, results: Path) -> s
         # a server chooses its own, portable place
         location = (results / "artifacts").as_uri() if uri.startswith("sqlite:") else None
         try:
-            # the kind decides with which pages MLflow's UI opens
+            # tells MLflow's UI that these are training runs
             kind = {"mlflow.experimentKind": "custom_model_development"}
             made = client.create_experiment(name, artifact_location=location, tags=kind)
         except MlflowException:
@@ -103,7 +103,7 @@ def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
         "config.hash": description["config_hash"],
         "data.hash": description["data"]["hash"],
         "metric.protocol": description["protocol"],
-        "mlflow.user": getpass.getuser(),
+        "mlflow.user": psutil.Process().username(),
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "bench " + " ".join(description["command"]),
         "mlflow.source.git.commit": environment["commit"],
