@@ -123,9 +123,21 @@ class Variant(nn.Module):
         """Draw `count` latents z, float32 (count, latent_dim), from the variant's prior."""
         raise TypeError(f"{type(self).__name__} does not say how z is drawn")
 
+    def encode(self, images: Tensor) -> Tensor | None:
+        """The discriminator's code of images (B, C, H, W), float32 (B, width), or None where it has no encoder.
+
+        The mean of a variational encoder. The width need not be that of z.
+        """
+        return None
+
+    def decode(self, code: Tensor) -> Tensor | None:
+        """The discriminator's images (B, C, H, W) of codes (B, width), or None where it has no decoder."""
+        return None
+
     def reconstruct(self, images: Tensor) -> Tensor | None:
         """The discriminator's reconstruction of images (B, C, H, W), or None where it makes none."""
-        return None
+        code = self.encode(images)
+        return None if code is None else self.decode(code)
 
     def trainable(self, network: NetworkName) -> list[nn.Parameter]:
         """The parameters that a phase naming `network` moves."""

@@ -134,9 +134,13 @@ class BoundaryEquilibrium(Variant):
             return noise.uniform(purpose, shape, -1.0, 1.0)
         return noise.normal(purpose, shape)
 
-    def reconstruct(self, images: Tensor) -> Tensor:
-        """D(v), from the mean where the encoder is variational."""
-        return self.discriminator(images)
+    def encode(self, images: Tensor) -> Tensor:
+        """The code of images by D's encoder, (B, width): the mean where it is variational."""
+        return self.discriminator.encode(images).mean
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The images of codes by D's decoder."""
+        return self.discriminator.decoder(code)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """Terms of L_D beside the reconstruction losses; none in BEGAN itself.
