@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
-from bench.trainer import Observer
+from bench.trainer import Observer, Trainer
 
 
 class Progress(Observer):
@@ -33,21 +33,13 @@ class Progress(Observer):
             tqdm.write(text, file=sys.stderr)
 
     @contextmanager
-    def bar(self, steps: int, done: int, images_per_step: int) -> Iterator[None]:
-        """Show the bar while the block runs.
-
-        Parameters
-        ----------
-        steps, done : int
-            Steps in all and steps done before.
-        images_per_step : int
-            Real images that a step takes.
-        """
-        self._images_per_step = images_per_step
-        self._mark = (time.perf_counter(), done)
+    def bar(self, trainer: Trainer) -> Iterator[None]:
+        """Show how far a trainer is while the block runs."""
+        self._images_per_step = trainer.reals_per_step * trainer.batches.batch_size
+        self._mark = (time.perf_counter(), trainer.step)
         with tqdm(
-            total=steps,
-            initial=done,
+            total=trainer.plan.steps,
+            initial=trainer.step,
             disable=self.quiet,
             file=sys.stderr,
             unit="step",

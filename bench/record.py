@@ -45,6 +45,12 @@ class Record:
         """The values of a scalar, one a step, or [] where the run has none of that name."""
         return [row[name] for row in self.steps] if self.steps and name in self.steps[0] else []
 
+    def is_over(self) -> bool:
+        """Whether the run came to an end that stands: finished or diverged, not stopped or broken off."""
+        if self.end is None:
+            return False
+        return self.end["status"] == "FINISHED" or self.end["health"].startswith("diverged")
+
     def take_back(self, step: int) -> None:
         """Forget what came after a step."""
         self.steps = [row for row in self.steps if row["step"] <= step]

@@ -62,9 +62,8 @@ class RunFolder:
         return described
 
     def is_over(self) -> bool:
-        """Whether the run came to its end: finished, failed or diverged, not stopped or killed."""
-        end = record.read(self.record_path).end
-        return end is not None and end["status"] != "KILLED"
+        """Whether the run came to an end that stands: finished or diverged."""
+        return record.read(self.record_path).is_over()
 
     def newest_checkpoint(self) -> tuple[dict[str, Any], list[str]]:
         """The newest checkpoint that is whole.

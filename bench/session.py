@@ -1,35 +1,24 @@
 """One run from its configuration to its end: data, variant, judge, trainer, tracking."""
 
-import sys
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import torch
 from filelock import Timeout
 from torch import Tensor
 
-from bench import datasets, environment, pictures, places, record, run_folder
-from bench.configuration import Configuration, Harness
-from bench.device import prepare
+from bench import pictures, record, run_folder
+from bench.configuration import Configuration
 from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
-from bench.judging import extractors, health
-from bench.judging.judge import Judge
-from bench.judging.measurement import Measurement
-from bench.judging.reference import reference_statistics
-from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.tracking.process import TrackingProcess, tracking_uri
+from bench.tracking.process import TrackingProcess
 from bench.trained import configuration_of
-from bench.trainer import Diverged, Interrupted, Observer, Plan, Trainer, best_checkpoints
-from variants.base import Variant, parameter_count
-from variants.noise import derive_seed
+from bench.trainer import Diverged, Interrupted, Observer
+from bench.workbench import Workbench, prepare_workbench
 
 
 @dataclass(frozen=True)
@@ -51,93 +40,17 @@ class Outcome:
     record: record.Record
 
 
-@dataclass(frozen=True)
-class Workbench:
-    """What a configuration becomes on this machine."""
-
-    configuration: Configuration
-    array: datasets.ImageArray
-    batches: datasets.Batches
-    variant: Variant
-    judge: Judge
-    device: torch.device
-
-    def describe(self, run_id: str, name: str) -> dict[str, Any]:
-        """The identity and circumstances of a run, for run.json and the tracking store."""
-        return {
-            "id": run_id,
-            "name": name,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "config": self.configuration.flat(),
-            "config_hash": self.configuration.hash(),
-            "data": {
-                "name": self.array.name,
-                "hash": self.array.hash,
-                "transform": self.array.transform,
-                "count": self.array.count,
-            },
-            "metric": self.judge.extractor.metric,
-            "protocol": self.judge.protocol,
-            "parameters": {
-                "generator": parameter_count(self.variant.generator),
-                "discriminator": parameter_count(self.variant.discriminator),
-            },
-            "environment": environment.facts(),
-            "tracking": tracking_uri() if self.configuration.harness.tracking else None,
-            "command": sys.argv[1:],
-        }
-
-
-def prepare_workbench(configuration: Configuration, progress: Progress) -> Workbench:
-    """Load data, build the networks and measure the reference; creates nothing but caches.
-
-    Raises
-    ------
-    RequestError
-        If the variant cannot be built at that size, or the batch is larger than the data set.
-    WorkError
-        If the data or what judging needs is missing.
-    """
-    harness = configuration.harness
-    device = prepare(harness.device, harness.threads)
-    datasets.check_name(harness.dataset)
-    channels = harness.channels or datasets.native_channels(harness.dataset)
-    shape = (channels, harness.image_size, harness.image_size)
-    # the first weights come from a stream of their own, made on the CPU for every device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(harness.seed, "initial weights"))
-        try:
-            variant = configuration.variant(configuration.hyperparameters, shape)
-        except ValueError as error:
-            raise RequestError(str(error)) from None
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=channels,
-        data_root=Path(harness.data_root) if harness.data_root else places.datasets(),
-        cache=places.cache(),
-        notify=progress.say,
-    )
-    batches = datasets.Batches(
-        array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
-    )
-    reals = sum(phase.new_real for phase in variant.phases())
-    steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
-    extractor = extractors.choose(
-        channels,
-        places.cache(),
-        allow_download=True,
-        device=device,
-        prefer_shipped=harness.extractor == "shipped",
-    )
-    reference = reference_statistics(extractor, array.images, array.hash, array.name, places.cache())
-    judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
-    resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
-    return Workbench(resolved, array, batches, variant.to(device), judge, device)
-
-
-def start(configuration: Configuration, progress: Progress) -> Outcome:
+def start(configuration: Configuration, progress: Progress, parent: str | None = None) -> Outcome:
     """Train a new run.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        What to train.
+    progress : Progress
+        Told how it goes.
+    parent : str, optional
+        Id of the MLflow run that the new one belongs to.
 
     Raises
     ------
@@ -154,7 +67,7 @@ def start(configuration: Configuration, progress: Progress) -> Outcome:
         data = harness.dataset.partition(":")[0]
         token = uuid.uuid4().hex
         name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
-        description = workbench.describe(token, name)
+        description = workbench.describe(token, name) | ({"parent": parent} if parent else {})
         if tracker:
             description["id"] = tracker.create(description)
         run = run_folder.create(description["id"], description)
@@ -181,7 +94,7 @@ def resume(run: RunFolder, progress: Progress) -> Outcome:
         raise RequestError(f"run {run.id} is being trained by another process") from None
     with lock, tracking(description["tracking"] is not None, progress) as tracker:
         rows = record.read(run.record_path)
-        if rows.end and rows.end["status"] != "KILLED":
+        if rows.is_over():
             progress.say(f"run {description['name']} is complete: nothing to train")
             if tracker:
                 tracker.follow(run.path, description["tracking"])
@@ -213,19 +126,6 @@ def newest_state(run: RunFolder, progress: Progress) -> dict[str, Any] | None:
     return state
 
 
-def plan_of(harness: Harness) -> Plan:
-    """The trainer's plan; `harness` knows its steps by now."""
-    assert harness.steps is not None
-    return Plan(
-        steps=harness.steps,
-        seed=harness.seed,
-        rule=LearningRateRule(harness.lr_rule, harness.lr_window, harness.lr_floor),
-        ema_decay=harness.ema_decay,
-        eval_every=harness.eval_every,
-        checkpoint_every=harness.checkpoint_every,
-    )
-
-
 def carry_out(
     run: RunFolder,
     description: dict[str, Any],
@@ -236,28 +136,13 @@ def carry_out(
 ) -> Outcome:
     """Train to the end, in whatever way it comes, and write that end into the record."""
     writer = record.RecordWriter(run.record_path)
-    harness = workbench.configuration.harness
-    plan = plan_of(harness)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
-        trainer = Trainer(
-            variant=workbench.variant,
-            batches=workbench.batches,
-            plan=plan,
-            hyperparameters=workbench.configuration.hyperparameters,
-            device=workbench.device,
-            writer=writer,
-            folder=run.checkpoints,
-            measure=lambda sampler: dict(workbench.judge.measure(sampler).values),
-            lower_is_better=description["metric"],
-            record=rows,
-            observers=[progress, Grids(run)],
-            stop_requested=stop_requested,
-        )
+        trainer = workbench.trainer(writer, run.checkpoints, rows, [progress, Grids(run)], stop_requested)
         if state:
             trainer.restore(state)
         try:
-            with progress.bar(plan.steps, trainer.step, harness.batch_size * trainer.reals_per_step):
+            with progress.bar(trainer):
                 trainer.train()
         except (Interrupted, KeyboardInterrupt):
             status = "KILLED"
@@ -282,13 +167,7 @@ def end(
     """Draw the trajectories, judge the run's health and write its end."""
     rows = record.read(run.record_path)
     pictures.save_trajectories(rows.steps, description["name"], run.figures / "trajectories")
-    reference = workbench.judge.reference.counts
-    evaluations = [(row["step"], Measurement(row, reference)) for row in rows.evaluations]
-    best: dict[str, float] = {}
-    for name, row in best_checkpoints(rows, description["metric"]).items():
-        best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
-    verdict = health.verdict(evaluations, rows.series("k") or None, diverged_at)
-    writer.event("end", step=diverged_at or step, status=status, health=verdict, best=best)
+    writer.event("end", step=diverged_at or step, status=status, **workbench.verdict(rows, diverged_at))
     writer.sync()
     writer.close()
 

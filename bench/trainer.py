@@ -44,7 +44,15 @@ class Interrupted(Exception):
 
 
 class RealBatches(Protocol):
-    """Where real images come from."""
+    """Where real images come from.
+
+    Attributes
+    ----------
+    batch_size : int
+        Images in a batch.
+    """
+
+    batch_size: int
 
     def take(self, index: int) -> Tensor:
         """The batch of that index since the start of training, float32 in [-1, 1]."""

@@ -26,8 +26,8 @@ from bench.cost import cost
 from bench.errors import RequestError, WorkError
 from bench.progress import Progress
 from bench.record import RecordWriter
-from bench.session import Workbench, plan_of, prepare_workbench
 from bench.trainer import Trainer
+from bench.workbench import Workbench, plan_of, prepare_workbench
 from variants.base import Batch, NetworkName, Scalars
 from variants.noise import Noise
 from variants.registry import all_variants

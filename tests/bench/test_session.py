@@ -12,9 +12,10 @@ import torch
 from bench import record, run_folder
 from bench.errors import RequestError, WorkError
 from bench.progress import Progress
-from bench.session import prepare_workbench, resume, start
+from bench.session import resume, start
 from bench.trained import load_variant
 from bench.trainer import Diverged, Interrupted
+from bench.workbench import prepare_workbench
 from variants.registry import all_variants
 
 VARIANTS = sorted(all_variants())

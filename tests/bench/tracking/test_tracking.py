@@ -171,8 +171,8 @@ def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
 
 
 def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
-    from bench.session import prepare_workbench
     from bench.tracking.process import TrackingProcess
+    from bench.workbench import prepare_workbench
 
     tracker = TrackingProcess()
     workbench = prepare_workbench(small.tiny("began", tracking=True), Progress(quiet=True))

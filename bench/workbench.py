@@ -1,0 +1,159 @@
+"""What a configuration becomes on this machine: data, networks and a judge, ready to train."""
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import datasets, environment, places, record
+from bench.configuration import Configuration, Harness
+from bench.device import prepare
+from bench.errors import RequestError
+from bench.judging import extractors, health
+from bench.judging.judge import Judge
+from bench.judging.measurement import Measurement
+from bench.judging.reference import reference_statistics
+from bench.learning_rate import LearningRateRule
+from bench.progress import Progress
+from bench.tracking.process import tracking_uri
+from bench.trainer import Observer, Plan, Trainer, best_checkpoints
+from variants.base import Variant, parameter_count
+from variants.noise import derive_seed
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a configuration becomes on this machine."""
+
+    configuration: Configuration
+    array: datasets.ImageArray
+    batches: datasets.Batches
+    variant: Variant
+    judge: Judge
+    device: torch.device
+
+    def describe(self, run_id: str, name: str) -> dict[str, Any]:
+        """The identity and circumstances of a run, for run.json and the tracking store."""
+        return {
+            "id": run_id,
+            "name": name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": self.configuration.flat(),
+            "config_hash": self.configuration.hash(),
+            "data": {
+                "name": self.array.name,
+                "hash": self.array.hash,
+                "transform": self.array.transform,
+                "count": self.array.count,
+            },
+            "metric": self.judge.extractor.metric,
+            "protocol": self.judge.protocol,
+            "parameters": {
+                "generator": parameter_count(self.variant.generator),
+                "discriminator": parameter_count(self.variant.discriminator),
+            },
+            "environment": environment.facts(),
+            "tracking": tracking_uri() if self.configuration.harness.tracking else None,
+            "command": sys.argv[1:],
+        }
+
+    def trainer(
+        self,
+        writer: record.RecordWriter,
+        checkpoints: Path,
+        rows: record.Record,
+        observers: list[Observer],
+        stop_requested: Callable[[], bool],
+    ) -> Trainer:
+        """A trainer that writes to `writer` and `checkpoints` and goes on from `rows`."""
+        return Trainer(
+            variant=self.variant,
+            batches=self.batches,
+            plan=plan_of(self.configuration.harness),
+            hyperparameters=self.configuration.hyperparameters,
+            device=self.device,
+            writer=writer,
+            folder=checkpoints,
+            measure=lambda sampler: dict(self.judge.measure(sampler).values),
+            lower_is_better=self.judge.extractor.metric,
+            record=rows,
+            observers=observers,
+            stop_requested=stop_requested,
+        )
+
+    def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:
+        """What the whole record amounts to: ``health``, and the ``best`` values with their steps."""
+        reference = self.judge.reference.counts
+        evaluations = [(row["step"], Measurement(row, reference)) for row in rows.evaluations]
+        best: dict[str, float] = {}
+        for name, row in best_checkpoints(rows, self.judge.extractor.metric).items():
+            best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
+        return {
+            "health": health.verdict(evaluations, rows.series("k") or None, diverged_at),
+            "best": best,
+        }
+
+
+def prepare_workbench(configuration: Configuration, progress: Progress) -> Workbench:
+    """Load data, build the networks and measure the reference; creates nothing but caches.
+
+    Raises
+    ------
+    RequestError
+        If the variant cannot be built at that size, or the batch is larger than the data set.
+    WorkError
+        If the data or what judging needs is missing.
+    """
+    harness = configuration.harness
+    device = prepare(harness.device, harness.threads)
+    datasets.check_name(harness.dataset)
+    channels = harness.channels or datasets.native_channels(harness.dataset)
+    shape = (channels, harness.image_size, harness.image_size)
+    # the first weights come from a stream of their own, made on the CPU for every device
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive_seed(harness.seed, "initial weights"))
+        try:
+            variant = configuration.variant(configuration.hyperparameters, shape)
+        except ValueError as error:
+            raise RequestError(str(error)) from None
+    array = datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=channels,
+        data_root=Path(harness.data_root) if harness.data_root else places.datasets(),
+        cache=places.cache(),
+        notify=progress.say,
+    )
+    batches = datasets.Batches(
+        array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
+    )
+    reals = sum(phase.new_real for phase in variant.phases())
+    steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
+    extractor = extractors.choose(
+        channels,
+        places.cache(),
+        allow_download=True,
+        device=device,
+        prefer_shipped=harness.extractor == "shipped",
+    )
+    reference = reference_statistics(extractor, array.images, array.hash, array.name, places.cache())
+    judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
+    resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
+    return Workbench(resolved, array, batches, variant.to(device), judge, device)
+
+
+def plan_of(harness: Harness) -> Plan:
+    """The trainer's plan; `harness` knows its steps by now."""
+    assert harness.steps is not None
+    return Plan(
+        steps=harness.steps,
+        seed=harness.seed,
+        rule=LearningRateRule(harness.lr_rule, harness.lr_window, harness.lr_floor),
+        ema_decay=harness.ema_decay,
+        eval_every=harness.eval_every,
+        checkpoint_every=harness.checkpoint_every,
+    )
