@@ -1,0 +1,48 @@
+"""How many passes over the real images a step of training is."""
+
+import json
+from functools import lru_cache
+from typing import Any
+
+from bench.configuration import CIRCUMSTANCES
+
+
+def epochs_per_step(description: dict[str, Any]) -> float:
+    """Passes over the real images that one generator update takes, as the trainer counts them.
+
+    Parameters
+    ----------
+    description : dict
+        What a run's run.json says.
+
+    Returns
+    -------
+    float
+        Real batches of a step over batches of an epoch; above 0. An epoch without its short last
+        batch counts as a whole one.
+
+    Raises
+    ------
+    RequestError
+        If the run's variant is not installed.
+    """
+    config = description["config"]
+    size, count = config["batch_size"], description["data"]["count"]
+    batches = count // size if config["drop_last"] else -(-count // size)
+    networks = {name: value for name, value in config.items() if name not in CIRCUMSTANCES | {"seed"}}
+    return _real_batches(json.dumps(networks, sort_keys=True)) / batches
+
+
+@lru_cache(maxsize=1024)
+def _real_batches(config: str) -> int:
+    """New real batches in the phases of a step, asked of the variant, built without memory."""
+    import torch
+
+    from bench.trained import configuration_of
+
+    values = json.loads(config)
+    configuration = configuration_of({"config": values})
+    size = configuration.harness.image_size
+    with torch.device("meta"):
+        variant = configuration.variant(configuration.hyperparameters, (values["channels"], size, size))
+    return sum(phase.new_real for phase in variant.phases())

@@ -1,0 +1,214 @@
+"""Runs as a tidy data frame: one row a run, at the step that a rule selects."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench import places, record
+from bench.comparing.epochs import epochs_per_step
+from bench.comparing.events import RecordEvents
+from bench.comparing.selection import SelectionRule, rule_named
+from bench.errors import RequestError, unknown
+from bench.run_folder import RunFolder, all_runs
+
+IDENTITY = (
+    "run_id",
+    "name",
+    "variant",
+    "dataset",
+    "preset",
+    "seed",
+    "experiment",
+    "status",
+    "health",
+    "created",
+    "commit",
+    "config_hash",
+    "data_hash",
+    "metric",
+    "protocol",
+    "select",
+    "step",
+)
+# training's own numbers at the selected step, after what was judged there
+CONVERGENCE = ("M", "k", "M_best")
+COST = ("parameters_generator", "parameters_discriminator", "train_seconds", "processor")
+
+
+def results(
+    experiment: str | None = None,
+    variant: str | Sequence[str] | None = None,
+    dataset: str | Sequence[str] | None = None,
+    where: str | None = None,
+    select: str = "last",
+) -> pd.DataFrame:
+    """All runs, or some, as a tidy data frame.
+
+    Parameters
+    ----------
+    experiment : str, optional
+        Only runs of this experiment.
+    variant, dataset : str or sequence of str, optional
+        Only runs of these; one name, names with commas between, or a sequence.
+    where : str, optional
+        An expression over the columns, as :meth:`pandas.DataFrame.eval` reads it, such as
+        ``"gamma == 0.5 and seed < 3"``; a run without a value does not meet a condition on it.
+    select : str
+        Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
+
+    Returns
+    -------
+    DataFrame
+        One row a run, oldest first. Columns: :data:`IDENTITY` (``status`` is FINISHED, FAILED, KILLED,
+        or RUNNING for a run without an end; ``health`` is missing there; ``metric`` names the run's
+        Frechet distance; ``step`` is the selected step, Int64), what was judged at that step, by name;
+        ``M`` (mean since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest M of the
+        run, once it has ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and
+        ``processor``; then every other knob by its name.
+
+    Raises
+    ------
+    RequestError
+        If a name is one that no run has, the rule is unknown or the expression cannot be evaluated.
+    """
+    rule = rule_named(select)
+    described = [(run, run.describe()) for run in all_runs()]
+    wanted = {"experiment": [experiment] if experiment else None}
+    wanted |= {"variant": _names(variant), "dataset": _names(dataset)}
+    for key, names in wanted.items():
+        present = {str(description["config"][key]) for _, description in described}
+        for name in names or ():
+            if not present:
+                raise RequestError(f"{key} {name!r}: there are no runs in {places.runs()}")
+            if name not in present:
+                raise unknown(f"{key} (of the runs in {places.runs()})", name, present)
+    chosen = [
+        (run, description)
+        for run, description in described
+        if all(names is None or str(description["config"][key]) in names for key, names in wanted.items())
+    ]
+    frame = _tidy([_row(run, description, rule) for run, description in chosen])
+    return frame if where is None else _meeting(frame, where)
+
+
+def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.DataFrame:
+    """Scalars of every training step of runs.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Runs, as :func:`results` gives them; with a column ``group`` if there is one.
+    names : sequence of str
+        Scalars as the record has them.
+
+    Returns
+    -------
+    DataFrame
+        One row a run and step: run_id, group, seed, step, epoch (passes over the real images, not
+        rounded), and one float column a name, missing where a run does not have it.
+
+    Raises
+    ------
+    RequestError
+        If no run has a scalar of one of the names, or a run's variant is not installed.
+    """
+    from bench.comparing.groups import with_groups
+
+    frame = frame if "group" in frame else with_groups(frame)
+    parts, known = [], set()
+    for run_id, group, seed in zip(frame["run_id"], frame["group"], frame["seed"], strict=True):
+        run = RunFolder(places.runs() / run_id)
+        rows = record.read(run.record_path).steps
+        known |= set(rows[0]) if rows else set()
+        steps = [row["step"] for row in rows]
+        pace = epochs_per_step(run.describe()) if rows else 0.0
+        columns: dict[str, Any] = {"run_id": run_id, "group": group, "seed": seed}
+        columns |= {"step": [row["step"] for row in rows], "epoch": [row["step"] * pace for row in rows]}
+        columns |= {name: [row.get(name) for row in rows] for name in names}
+        parts.append(pd.DataFrame(columns).astype(dict.fromkeys(names, float)))
+    for name in names:
+        if known and name not in known:
+            raise unknown("scalar", name, known - {"step"})
+    if not parts:
+        return pd.DataFrame(columns=["run_id", "group", "seed", "step", "epoch", *names])
+    return pd.concat(parts, ignore_index=True)
+
+
+def _names(given: str | Sequence[str] | None) -> list[str] | None:
+    if given is None:
+        return None
+    words = given.split(",") if isinstance(given, str) else given
+    return [word.strip() for word in words]
+
+
+def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> dict[str, Any]:
+    config, metric = description["config"], description["metric"]
+    events = RecordEvents(run.record_path)
+    rows = events.record
+    step = rule.select(rows, metric)
+    judged: dict[str, Any] = next((row for row in rows.evaluations if row["step"] == step), {})
+    saved: dict[str, Any] = next((row for row in rows.checkpoints if row["step"] == step), {})
+    end = rows.end or {"status": "RUNNING", "health": None, "best": {}}
+    last = rows.checkpoints[-1] if rows.checkpoints else {}
+    environment = description["environment"]
+    row = {name: config[name] for name in IDENTITY if name in config} | {
+        "run_id": run.id,
+        "name": description["name"],
+        "status": end["status"],
+        "health": end["health"],
+        "created": description["created"],
+        "commit": environment.get("commit"),
+        "config_hash": description["config_hash"],
+        "data_hash": description["data"]["hash"],
+        "metric": metric,
+        "protocol": description["protocol"],
+        "select": rule.name,
+        "step": step,
+        "M": saved.get("M"),
+        "k": events.step(step).get("k") if step is not None else None,
+        "M_best": end["best"].get("M_best"),
+        "parameters_generator": description["parameters"]["generator"],
+        "parameters_discriminator": description["parameters"]["discriminator"],
+        "train_seconds": last.get("train_seconds"),
+        "processor": environment.get("gpu") or environment.get("processor"),
+    }
+    return {
+        "judged": {name: value for name, value in judged.items() if name != "step"},
+        "own": row,
+        "knobs": {name: value for name, value in config.items() if name not in row},
+    }
+
+
+def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a frame with its columns in order and of one type each."""
+    judged = list(dict.fromkeys(name for row in rows for name in row["judged"]))
+    knobs = list(dict.fromkeys(name for row in rows for name in row["knobs"]))
+    order = list(dict.fromkeys([*IDENTITY, *judged, *CONVERGENCE, *COST, *knobs]))
+    flat = [row["knobs"] | row["judged"] | row["own"] for row in rows]
+    columns = {name: _typed([row.get(name) for row in flat]) for name in order}
+    frame = pd.DataFrame(columns, columns=order)
+    numbers = dict.fromkeys([*judged, *CONVERGENCE, "train_seconds"], "float64")
+    return frame.astype({"step": "Int64"} | numbers)
+
+
+def _typed(values: list[Any]) -> pd.Series:
+    """Whole numbers and truth values stay what they are where some runs have none."""
+    kinds = {type(value) for value in values} - {type(None)}
+    if kinds and None in values and kinds <= {int, bool} and len(kinds) == 1:
+        return pd.Series(values, dtype="Int64" if kinds == {int} else "boolean")
+    return pd.Series(values)
+
+
+def _meeting(frame: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The runs that meet an expression."""
+    problem: Exception | str = "it is no condition"
+    try:
+        # without numexpr, which does not know missing values, and without the caller's variables
+        met = frame.eval(where, engine="python", local_dict={}, global_dict={})
+        if isinstance(met, pd.Series) and pd.api.types.is_bool_dtype(met):
+            return frame[met.fillna(False).astype(bool)].reset_index(drop=True)
+    except Exception as error:  # pandas raises whatever its parser and the operators raise
+        problem = error
+    words = " ".join(str(problem).split())
+    raise RequestError(f"where {where!r} cannot be evaluated: {words} (columns: {', '.join(frame.columns)})")

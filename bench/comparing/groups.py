@@ -1,0 +1,95 @@
+"""Runs that differ only in their seed are one group, the unit of every comparison."""
+
+from typing import Any
+
+import pandas as pd
+
+from bench.comparing.frame import COST
+from bench.configuration import CIRCUMSTANCES
+
+
+def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add the column ``group``.
+
+    Runs are of one group if they have the same variant, data and knobs, the seed and
+    :data:`bench.configuration.CIRCUMSTANCES` left aside (and the preset, which only names values).
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Runs, as :func:`bench.comparing.frame.results` gives them.
+
+    Returns
+    -------
+    DataFrame
+        A copy. ``group`` is the variant's name and, where several groups share variant and data, the knobs
+        in which those differ: ``began-v3 (gamma=0.5)``. It names one group within a data set.
+    """
+    knobs = _knobs(frame)
+    columns = ["variant", "data_hash", *knobs]
+    identities = list(zip(*(map(_plain, frame[name]) for name in columns), strict=True))
+    siblings: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for identity in dict.fromkeys(identities):
+        siblings.setdefault(identity[:2], []).append(identity)
+    labels = []
+    for identity in identities:
+        alike = siblings[identity[:2]]
+        differing = [
+            f"{name}={_word(identity[place])}"
+            for place, name in enumerate(columns)
+            if len({other[place] for other in alike}) > 1
+        ]
+        labels.append(identity[0] + (f" ({', '.join(differing)})" if differing else ""))
+    return frame.assign(group=pd.Series(labels, index=frame.index, dtype=object))
+
+
+def once_per_seed(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Keep one run a group and seed: copies of a run would narrow an interval that they say nothing about.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Runs with the column ``group``.
+
+    Returns
+    -------
+    kept : DataFrame
+        Of runs with the same data, group and seed the newest complete one (finished or diverged), or the
+        newest where none is complete; in the order of `frame`.
+    left_out : list of str
+        Names of the others.
+    """
+    order = frame.assign(complete=is_complete(frame)).sort_values(["complete", "created"], kind="stable")
+    copies = order.duplicated(["data_hash", "group", "seed"], keep="last").reindex(frame.index)
+    return frame[~copies].reset_index(drop=True), list(frame.loc[copies, "name"])
+
+
+def is_diverged(frame: pd.DataFrame) -> pd.Series:
+    """Whether each run's loss ceased to be finite."""
+    return frame["health"].astype("string").str.startswith("diverged@").fillna(False).astype(bool)
+
+
+def is_collapsed(frame: pd.DataFrame) -> pd.Series:
+    """Whether each run ended with too few classes."""
+    return frame["health"].astype("string").str.startswith("collapsed@").fillna(False).astype(bool)
+
+
+def is_complete(frame: pd.DataFrame) -> pd.Series:
+    """Whether each run came to an end that counts: finished or diverged."""
+    return (frame["status"] == "FINISHED") | is_diverged(frame)
+
+
+def _knobs(frame: pd.DataFrame) -> list[str]:
+    """The columns of knobs that decide what is computed: they stand last."""
+    columns = list(frame.columns)
+    last = columns[columns.index(COST[-1]) + 1 :]
+    return [name for name in last if name not in CIRCUMSTANCES and name != "group"]
+
+
+def _plain(value: Any) -> Any:
+    """A value that equals itself: any missing one is None."""
+    return None if pd.isna(value) else value
+
+
+def _word(value: Any) -> str:
+    return "none" if value is None else str(value)

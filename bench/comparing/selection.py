@@ -1,0 +1,76 @@
+"""Rules that select the one step of a run whose numbers a table reports."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bench.errors import unknown
+from bench.record import Record
+
+
+@dataclass(frozen=True)
+class SelectionRule:
+    """How the reported step of a run is selected.
+
+    Attributes
+    ----------
+    name : str
+        What ``--select`` takes.
+    words : str
+        One sentence, printed with every table.
+    select : callable
+        Takes a record and the name of the run's Frechet distance; returns an evaluated step, or None
+        where the run has none by this rule.
+    """
+
+    name: str
+    words: str
+    select: Callable[[Record, str], int | None]
+
+
+def last(record: Record, metric: str) -> int | None:
+    """The step of the last evaluation."""
+    return int(record.evaluations[-1]["step"]) if record.evaluations else None
+
+
+def best_distance(record: Record, metric: str) -> int | None:
+    """The evaluation with the lowest Frechet distance; the first of equals."""
+    return _lowest(record.evaluations, metric)
+
+
+def best_convergence(record: Record, metric: str) -> int | None:
+    """The evaluated checkpoint with the lowest mean of M since the checkpoint before."""
+    evaluated = {row["step"] for row in record.evaluations}
+    return _lowest([row for row in record.checkpoints if row["step"] in evaluated], "M")
+
+
+def _lowest(rows: list[dict[str, Any]], name: str) -> int | None:
+    finite = [row for row in rows if name in row and math.isfinite(row[name])]
+    return int(min(finite, key=lambda row: row[name])["step"]) if finite else None
+
+
+RULES = {
+    rule.name: rule
+    for rule in (
+        SelectionRule("last", "Each run counts with its last evaluation.", last),
+        SelectionRule(
+            "best-fid",
+            "Each run counts with its evaluation of lowest Frechet distance, "
+            "selected by the metric itself and so optimistic.",
+            best_distance,
+        ),
+        SelectionRule(
+            "best-M",
+            "Each run counts with its evaluated checkpoint of lowest M, averaged since the checkpoint before.",
+            best_convergence,
+        ),
+    )
+}
+
+
+def rule_named(name: str) -> SelectionRule:
+    """The rule of that name; RequestError if there is none."""
+    if name not in RULES:
+        raise unknown("selection rule", name, RULES)
+    return RULES[name]
