@@ -124,14 +124,14 @@ class Variant(nn.Module):
         raise TypeError(f"{type(self).__name__} does not say how z is drawn")
 
     def encode(self, images: Tensor) -> Tensor | None:
-        """The discriminator's code of images (B, C, H, W), float32 (B, width), or None where it has no encoder.
+        """The discriminator's code of images (B, C, H, W), float32 (B, width), or None without an encoder.
 
         The mean of a variational encoder. The width need not be that of z.
         """
         return None
 
     def decode(self, code: Tensor) -> Tensor | None:
-        """The discriminator's images (B, C, H, W) of codes (B, width), or None where it has no decoder."""
+        """The discriminator's images (B, C, H, W) of codes (B, width), or None without a decoder."""
         return None
 
     def reconstruct(self, images: Tensor) -> Tensor | None:
@@ -163,6 +163,10 @@ def layers_with_weights(module: nn.Module) -> Iterator[nn.Conv2d | nn.ConvTransp
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
             yield layer
+
+
+# norms whose value depends on the batch size B too (as 1/sqrt(B)): M is comparable at equal B only
+NORMS_THAT_DEPEND_ON_BATCH_SIZE = frozenset({"frobenius"})
 
 
 def mean_loss(residual: Tensor, norm: str) -> Tensor:

@@ -121,7 +121,6 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
         run = RunFolder(places.runs() / run_id)
         rows = record.read(run.record_path).steps
         known |= set(rows[0]) if rows else set()
-        steps = [row["step"] for row in rows]
         pace = epochs_per_step(run.describe()) if rows else 0.0
         columns: dict[str, Any] = {"run_id": run_id, "group": group, "seed": seed}
         columns |= {"step": [row["step"] for row in rows], "epoch": [row["step"] * pace for row in rows]}
@@ -133,6 +132,13 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
     if not parts:
         return pd.DataFrame(columns=["run_id", "group", "seed", "step", "epoch", *names])
     return pd.concat(parts, ignore_index=True)
+
+
+def measured(frame: pd.DataFrame) -> list[str]:
+    """Names of what can be compared in a frame: every judged metric, and M where a run has it."""
+    columns = list(frame.columns)
+    judged = columns[columns.index(IDENTITY[-1]) + 1 : columns.index(CONVERGENCE[0])]
+    return judged + (["M"] if frame["M"].notna().any() else [])
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:

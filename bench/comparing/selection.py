@@ -62,7 +62,7 @@ RULES = {
         ),
         SelectionRule(
             "best-M",
-            "Each run counts with its evaluated checkpoint of lowest M, averaged since the checkpoint before.",
+            "Each run counts with its evaluated checkpoint of lowest mean M since the checkpoint before.",
             best_convergence,
         ),
     )

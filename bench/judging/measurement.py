@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 CLASSES_COVERED = "classes_covered"
 EFFECTIVE_CLASSES = "effective_classes"
+HIGHER_IS_BETTER = frozenset({CLASSES_COVERED, EFFECTIVE_CLASSES})
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,11 @@ class Measurement:
     def effective_classes(self) -> float:
         """Exponential of the entropy of the predicted classes."""
         return float(self.values[EFFECTIVE_CLASSES])
+
+
+def better_direction(metric: str) -> Literal["lower", "higher"]:
+    """Which values of a metric are better: higher class counts, lower distances and lower M."""
+    return "higher" if metric in HIGHER_IS_BETTER else "lower"
 
 
 def effective_classes(shares: Sequence[float]) -> float:
