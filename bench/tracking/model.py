@@ -7,8 +7,7 @@ import mlflow.pytorch
 import torch
 
 from bench.run_folder import RunFolder
-from bench.trained import load_variant
-from variants.noise import Noise
+from bench.trained import load
 
 
 def save_generator(run: RunFolder, path: Path) -> None:
@@ -17,15 +16,14 @@ def save_generator(run: RunFolder, path: Path) -> None:
     The model is an exported program (pt2, no pickle) from latents, float32 (N, latent_dim) with any
     N, to images (N, C, H, W) in [-1, 1].
     """
-    variant, generator, step = load_variant(run, "best")
-    latent = variant.draw_latent(Noise(0, 0, torch.device("cpu")), 2)
+    trained = load(run, "best")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch.export and MLflow warn of things we do not use
         mlflow.pytorch.save_model(
-            generator,
+            trained.generator,
             str(path),
-            input_example=latent.numpy(),
+            input_example=trained.latents(2).numpy(),
             serialization_format="pt2",
             pip_requirements=[f"torch=={torch.__version__.partition('+')[0]}", "mlflow"],
-            metadata={"run": run.id, "step": step},
+            metadata={"run": run.id, "step": trained.step},
         )

@@ -13,7 +13,7 @@ from bench import record, run_folder
 from bench.errors import RequestError, WorkError
 from bench.progress import Progress
 from bench.session import resume, start
-from bench.trained import load_variant
+from bench.trained import load
 from bench.trainer import Diverged, Interrupted
 from bench.workbench import prepare_workbench
 from variants.registry import all_variants
@@ -53,8 +53,8 @@ def test_a_run_records_every_step_judges_itself_and_keeps_its_best(
         assert at_six["M"] == pytest.approx(sum(last) / 2)
     assert {path.name for path in run.samples.iterdir()} == {f"step-0000000{n}.png" for n in (4, 8, 9)}
     assert (run.figures / "trajectories.png").stat().st_size > 1000
-    assert load_variant(run, "best")[2] == rows.end["best"][f"{metric}_best_step"]
-    assert load_variant(run, "last")[2] == 9
+    assert load(run, "best").step == rows.end["best"][f"{metric}_best_step"]
+    assert load(run, "last").step == 9
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
