@@ -13,7 +13,7 @@ import click
 from bench import __version__
 from bench.errors import RequestError, WorkError, unknown
 
-COMMANDS = ("run", "variants", "datasets", "doctor", "ui")
+COMMANDS = ("run", "variants", "datasets", "doctor", "ui", "table")
 
 
 class Commands(click.Group):

@@ -222,7 +222,7 @@ def _told(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
         rule.words,
         *(f"Protocol: {protocol}." for protocol in frame["protocol"].unique()),
         f"Data: {describe_data(frame)}. Trained for {trained}{'' if same else ' steps'}.",
-        "IQM is the interquartile mean over seeds; brackets hold 95 % percentile bootstrap intervals "
+        "IQM is the interquartile mean over seeds; brackets hold 95% percentile bootstrap intervals "
         f"({statistics.RESAMPLES:,} resamples), none below {statistics.MINIMUM_RUNS} runs.",
     ]
     commits = [str(commit)[:8] for commit in frame["commit"].dropna().unique()]

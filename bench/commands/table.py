@@ -1,0 +1,112 @@
+"""``bench table``: results of groups of runs, with intervals, or beside what a paper reports."""
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.report import Report, reporting
+
+if TYPE_CHECKING:
+    from bench.comparing.rendering import Tables
+
+# as bench.comparing.rendering has them, which is not imported for --help
+FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
+
+
+@click.command("table")
+@click.option("--experiment", metavar="NAME", help="Only runs of this experiment.")
+@click.option("--variant", metavar="NAMES", help="Only runs of these variants, with commas between.")
+@click.option("--dataset", metavar="NAMES", help="Only runs on these data sets, with commas between.")
+@click.option("--where", metavar="EXPRESSION", help='Only runs that meet it: "gamma == 0.5 and seed < 3".')
+@click.option(
+    "--select",
+    metavar="RULE",
+    help="Step of each run that counts: last (the default: it selects nothing by what it reports), best-fid "
+    "or best-M; with the latter two the last evaluation is shown, too.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="What to report, may be given several times [default: the Frechet distance, classes_covered and M].",
+)
+@click.option(
+    "--baseline", metavar="GROUP", help="Compare with this group (or variant, if it has one group)."
+)
+@click.option("--paper", metavar="NAME", help="Set the runs beside a published table instead: table3.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(FORMATS),
+    default="md",
+    show_default=True,
+    help="csv, json and parquet hold unrounded numbers.",
+)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@reporting
+def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Report:
+    """Summarise runs over seeds: one line a group of runs that differ only in their seed.
+
+    Runs are compared only where protocol, data and (for M) norm agree; else the command refuses and says
+    how to choose.
+    """
+    from bench.comparing.rendering import plain, render
+    from bench.errors import RequestError
+
+    if form == "parquet" and out is None:
+        raise RequestError("--format parquet is binary: it needs --out FILE")
+    if out is not None and not out.parent.is_dir():
+        raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+    tables = _summary(**choice) if paper is None else _beside(paper, **choice)
+    rendered = render(tables, form)
+    data = plain(tables) | {"out": None if out is None else str(out)}
+    if out is None:
+        assert isinstance(rendered, str)
+        if form == "csv" and not click.get_current_context().ensure_object(dict).get("json"):
+            for note in tables.notes:
+                click.echo(note, err=True)
+        return Report(data, rendered.rstrip("\n"))
+    _write(out, rendered if isinstance(rendered, bytes) else rendered.encode())
+    return Report(data, f"wrote {out}")
+
+
+def _summary(
+    select: str | None, metrics: tuple[str, ...], baseline: str | None, **runs: str | None
+) -> "Tables":
+    from bench.comparing.frame import results
+    from bench.comparing.rendering import of_summary
+    from bench.comparing.summary import default_metrics, summarise
+
+    selected = results(select=select or "last", **runs)
+    last = selected if select in (None, "last") else results(select="last", **runs)
+    return of_summary(summarise(selected, last, metrics or default_metrics(last), baseline))
+
+
+def _beside(
+    paper: str, select: str | None, metrics: tuple[str, ...], baseline: str | None, **runs: str | None
+) -> "Tables":
+    from bench.comparing.frame import results
+    from bench.comparing.published import side_by_side, table_named
+    from bench.errors import RequestError
+
+    published = table_named(paper)
+    for option, value in (("--select", select), ("--metric", metrics), ("--baseline", baseline)):
+        if value:
+            raise RequestError(f"{option} has no meaning with --paper, which reports what the paper does")
+    return side_by_side(published, results(**runs))
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file atomically."""
+    from bench.errors import WorkError
+
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise WorkError(f"{path} cannot be written: {error.strerror}") from None

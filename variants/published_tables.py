@@ -1,0 +1,110 @@
+"""Results that papers report, as data, so that ours can stand beside them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """One row of a published table.
+
+    Attributes
+    ----------
+    label : str
+        As the paper names it.
+    where : mapping
+        Configuration keys and the values that say which runs belong to the row; `variant` among them.
+    convergence : float
+        "Optimal M Value".
+    parameters : int
+        "Number of Parameters".
+    training_time : str
+        "Training Time", as printed.
+    mode_collapse : str
+        "Mode Collapse Occurrence", as printed.
+    """
+
+    label: str
+    where: Mapping[str, object]
+    convergence: float
+    parameters: int
+    training_time: str
+    mode_collapse: str
+
+
+@dataclass(frozen=True)
+class PublishedTable:
+    """A table of a paper.
+
+    Attributes
+    ----------
+    name : str
+        What ``--paper`` takes.
+    title, source : str
+        What it shows, and where.
+    dataset : str
+        Our name of the paper's data set.
+    image_size, images : int
+        Side in pixels, and how many images were trained on.
+    epochs : float
+        Length of training, in passes over the images.
+    hardware : str
+        What the paper's times were taken on.
+    rows : tuple of PublishedRow
+        In the paper's order.
+    notes : tuple of str
+        What a reader must know about the paper's own numbers.
+    """
+
+    name: str
+    title: str
+    source: str
+    dataset: str
+    image_size: int
+    images: int
+    epochs: float
+    hardware: str
+    rows: tuple[PublishedRow, ...]
+    notes: tuple[str, ...] = ()
+
+
+TABLE_3 = PublishedTable(
+    name="table3",
+    title="BEGAN-CS and BEGAN v3 under two losses",
+    source="Park, Huh, Kim 2020, Electronics 9, 688, Table 3",
+    dataset="celeba",
+    image_size=64,
+    images=162_770,
+    epochs=300,
+    hardware="one Titan Xp",
+    rows=(
+        PublishedRow(
+            "BEGAN-CS",
+            MappingProxyType({"variant": "began-cs"}),
+            convergence=1.50,
+            parameters=20_629_320,
+            training_time="9 days 1 h 45 min",
+            mode_collapse="199 epochs",
+        ),
+        PublishedRow(
+            "Proposed (L2 loss)",
+            MappingProxyType({"variant": "began-v3", "norm": "l2"}),
+            convergence=1.12,
+            parameters=10_331_144,
+            training_time="8 days 7 h 05 min",
+            mode_collapse="-",
+        ),
+        PublishedRow(
+            "Proposed (L1 loss)",
+            MappingProxyType({"variant": "began-v3", "norm": "l1"}),
+            convergence=0.08,
+            parameters=10_331_144,
+            training_time="8 days 6 h 30 min",
+            mode_collapse="-",
+        ),
+    ),
+    notes=("The paper's parameter counts include 2 variables that hold the learning rates.",),
+)
+
+PUBLISHED_TABLES = {table.name: table for table in (TABLE_3,)}
