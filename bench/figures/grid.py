@@ -1,0 +1,93 @@
+"""Grids of images as plain PNG files: the sample grids of a run."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from bench.atomic import replacing
+from bench.errors import WorkError
+
+MARGIN = 2  # pixels between the images of a grid
+SCALE = 2  # of a run's sample grids
+
+
+def to_bytes(images: Tensor) -> np.ndarray:
+    """Images (N, C, H, W) in [-1, 1] as uint8 (N, H, W, C), rounded and clamped as files hold them."""
+    values = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
+    return values.permute(0, 2, 3, 1).numpy()
+
+
+def tiled(images: np.ndarray, columns: int) -> np.ndarray:
+    """Set images uint8 (N, H, W, C) row by row on a white sheet, with margins around each."""
+    count, height, width, channels = images.shape
+    rows = -(-count // columns)
+    high, wide = height + MARGIN, width + MARGIN
+    sheet = np.full((rows * high + MARGIN, columns * wide + MARGIN, channels), 255, dtype=np.uint8)
+    for place, image in enumerate(images):
+        top, left = place // columns * high + MARGIN, place % columns * wide + MARGIN
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def save_grid(images: Tensor, path: Path, columns: int = 10, scale: int = SCALE) -> None:
+    """Save images as one PNG, row by row.
+
+    Parameters
+    ----------
+    images : Tensor
+        float32 (N, C, H, W) in [-1, 1], C 1 or 3.
+    path : Path
+        The PNG file.
+    columns : int
+        Images in a row.
+    scale : int
+        Each pixel becomes scale x scale.
+    """
+    from PIL import Image
+
+    sheet = tiled(to_bytes(images), columns)
+    image = Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet)
+    scaled = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    with replacing(path) as aside:
+        scaled.save(aside, format="PNG")
+
+
+def read_grid(path: Path, image_size: int, scale: int = SCALE) -> np.ndarray:
+    """Read the images of a grid that :func:`save_grid` wrote.
+
+    Parameters
+    ----------
+    path : Path
+        The PNG file.
+    image_size : int
+        Side of an image in pixels.
+    scale : int
+        As it was saved.
+
+    Returns
+    -------
+    numpy.ndarray
+        uint8 (rows, columns, H, W, C), the exact bytes that were saved; white where the last row is short.
+
+    Raises
+    ------
+    WorkError
+        If the file cannot be read or holds no such grid.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            sheet = np.asarray(image)[::scale, ::scale]
+    except (OSError, ValueError, SyntaxError) as error:
+        raise WorkError(f"{path} cannot be read as an image: {error}") from error
+    step = image_size + MARGIN
+    height, width = sheet.shape[:2]
+    if height <= MARGIN or (height - MARGIN) % step or width <= MARGIN or (width - MARGIN) % step:
+        raise WorkError(f"{path} is no grid of images of {image_size} pixels")
+    sheet = sheet.reshape(height, width, -1)[MARGIN:, MARGIN:]
+    rows, columns = sheet.shape[0] // step, sheet.shape[1] // step
+    cells = sheet.reshape(rows, step, columns, step, -1).swapaxes(1, 2)
+    return np.ascontiguousarray(cells[:, :, :image_size, :image_size])

@@ -1,0 +1,184 @@
+"""All figures of one run."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from bench import datasets, places, record
+from bench.datasets import ImageArray
+from bench.errors import WorkError
+from bench.figures import style
+from bench.figures.interpolation import draw_between_reals, draw_between_samples
+from bench.figures.neighbours import draw_neighbours, features_of, nearest_by_features, nearest_by_pixels
+from bench.figures.reconstruction import draw_triptych
+from bench.figures.trajectories import save_trajectories
+from bench.judging import extractors
+from bench.judging.extraction import Extractor
+from bench.latent_paths import PATHS
+from bench.run_folder import RunFolder
+from bench.trained import TrainedGenerator, configuration_of, load
+from variants.noise import derive_seed
+
+SHOWN = 36  # images of a panel of the triptych
+COMPARED = 8  # samples whose neighbours are shown
+ROWS, STEPS = 4, 9  # of an interpolation
+# Features (images x width) computed for a run's own figures at its end: seconds with the shipped network
+FEATURES_AT_END = 640_000
+
+
+@dataclass(frozen=True)
+class Materials:
+    """What a run's figures are drawn from.
+
+    Attributes
+    ----------
+    trained : TrainedGenerator
+        The networks.
+    array : ImageArray
+        The training images.
+    extractor : Extractor
+        The judge's network.
+    """
+
+    trained: TrainedGenerator
+    array: ImageArray
+    extractor: Extractor
+
+
+def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> ImageArray:
+    """The images that a run was trained on.
+
+    Raises
+    ------
+    WorkError
+        If they are not on this machine, or are no longer the same.
+    """
+    description = run.describe()
+    harness = configuration_of(description).harness
+    array = datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=harness.channels,
+        data_root=Path(harness.data_root) if harness.data_root else places.datasets(),
+        cache=places.cache(),
+        notify=notify,
+    )
+    if array.hash != description["data"]["hash"]:
+        raise WorkError(f"the data of run {run.id} changed since: {array.name} has another hash")
+    return array
+
+
+def extractor_of(run: RunFolder) -> Extractor:
+    """The network that judged a run.
+
+    Raises
+    ------
+    WorkError
+        If it is not on this machine.
+    """
+    description = run.describe()
+    harness = configuration_of(description).harness
+    shipped = description["metric"] != "fid"
+    return extractors.choose(harness.channels or 1, places.cache(), prefer_shipped=shipped)
+
+
+def draw_run(
+    run: RunFolder,
+    checkpoint: str = "best",
+    folder: Path | None = None,
+    array: ImageArray | None = None,
+    extractor: Extractor | None = None,
+    most_features: int | None = None,
+) -> list[Path]:
+    """Draw all figures of a run: trajectories, triptych, neighbours and interpolations.
+
+    A variant that encodes nothing has no reconstructions and no interpolation between real images. The
+    same run gives the same bytes; torch's random state is left alone.
+
+    Parameters
+    ----------
+    run : RunFolder
+        A run with a checkpoint.
+    checkpoint : str
+        ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
+    folder : Path, optional
+        Where to; the run's own figures where not given.
+    array : ImageArray, optional
+        The training images, where they are at hand.
+    extractor : Extractor, optional
+        The judge's network, where it is at hand.
+    most_features : int, optional
+        Search neighbours by features only if these are cached or no more than so many numbers have to be
+        computed; without a limit all are.
+
+    Returns
+    -------
+    list of Path
+        The files, a PNG and an SVG of each figure.
+
+    Raises
+    ------
+    RequestError
+        If there is no such checkpoint; nothing is drawn then.
+    WorkError
+        If the data or the judge's network is not on this machine, or a file is damaged.
+    """
+    materials = Materials(load(run, checkpoint), array or data_of(run), extractor or extractor_of(run))
+    folder = folder or run.figures
+    title = _title(materials.trained)
+    files = save_trajectories(record.read(run.record_path).steps, _name(run), folder / "trajectories")
+    files += _save_triptych(materials, title, folder)
+    files += _save_neighbours(materials, title, folder, most_features)
+    return files + _save_interpolations(materials, title, folder)
+
+
+def _name(run: RunFolder) -> str:
+    config = run.describe()["config"]
+    return f"{config['variant']}, {config['dataset']}, seed {config['seed']}"
+
+
+def _title(trained: TrainedGenerator) -> str:
+    return f"{_name(trained.run)}, step {trained.step:,}"
+
+
+def some_reals(array: ImageArray, count: int, seed: int = 0) -> Tensor:
+    """Real images, float32 (count, C, H, W) in [-1, 1]: the same for every run on the same data."""
+    draw = torch.Generator().manual_seed(derive_seed(seed, "real images of figures"))
+    chosen = torch.randint(array.count, (count,), generator=draw)
+    return torch.from_numpy(array.images[chosen.numpy()]).float() / 127.5 - 1
+
+
+def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]:
+    real, trained = some_reals(materials.array, SHOWN), materials.trained
+    figure = draw_triptych(real, trained.reconstruct(real), trained.sample(SHOWN), title)
+    return style.save(figure, folder / "triptych")
+
+
+def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
+    samples, array = materials.trained.sample(COMPARED), materials.array
+    features = features_of(array, materials.extractor, places.cache(), most)
+    by_features = None if features is None else nearest_by_features(samples, features, materials.extractor)
+    by_pixels = nearest_by_pixels(samples, array.images)
+    title += f"\nnearest of {array.count:,} training images"
+    if by_features is not None:
+        title += f"; features of {materials.extractor.name}"
+    figure = draw_neighbours(samples, array.images, by_pixels, by_features, title)
+    return style.save(figure, folder / "neighbours")
+
+
+def _save_interpolations(materials: Materials, title: str, folder: Path) -> list[Path]:
+    trained = materials.trained
+    latents = trained.latents(2 * ROWS)
+    start, end = latents[:ROWS], latents[ROWS:]
+    sampled = {path: trained.interpolate(start, end, STEPS, path) for path in PATHS}
+    files = style.save(draw_between_samples(sampled, title), folder / "interpolation-samples")
+    real = some_reals(materials.array, 2 * ROWS)
+    encoded = {path: trained.interpolate_images(real[:ROWS], real[ROWS:], STEPS, path) for path in PATHS}
+    decoded = {path: images for path, images in encoded.items() if images is not None}
+    if decoded:
+        figure = draw_between_reals((real[:ROWS], real[ROWS:]), decoded, title)
+        files += style.save(figure, folder / "interpolation-encoded")
+    return files

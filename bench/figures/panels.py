@@ -1,0 +1,100 @@
+"""Panels of images in rows and columns, with words; each image pixel is a whole number of dots."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.figures import style
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+GAP = 16  # dots between panels
+EDGE = 12  # dots around everything
+LINE = 20  # dots of a line of text
+LETTER = 8.6  # dots of an average letter: row labels get their room by it
+PRINTED_WIDTH = 1050  # dots: 7 inches, a page without its margins
+
+Panel = np.ndarray | None
+
+
+def scale_for(width: int) -> int:
+    """How many dots a pixel gets so that `width` pixels fill a printed page, at least 1 and at most 4."""
+    return max(1, min(4, PRINTED_WIDTH // max(width, 1)))
+
+
+def draw_panels(
+    rows: Sequence[Sequence[Panel]],
+    title: str,
+    column_titles: Sequence[str] = (),
+    row_labels: Sequence[str] = (),
+    caption: str = "",
+    scale: int | None = None,
+) -> "Figure":
+    """Draw panels.
+
+    Parameters
+    ----------
+    rows : sequence of sequences
+        Panels as uint8 (H, W, 1) or (H, W, 3), or None for an empty place; one size in a column, and one
+        height in a row.
+    title, caption : str
+        Above and below everything; lines are broken by the caller.
+    column_titles, row_labels : sequence of str
+        Above the columns, left of the rows.
+    scale : int, optional
+        Dots of a pixel; what fills a page where not given.
+
+    Returns
+    -------
+    Figure
+        To be saved by :func:`bench.figures.style.save`.
+    """
+    widths = [max(_extent(row[place], 1) for row in rows) for place in range(len(rows[0]))]
+    heights = [max(_extent(panel, 0) for panel in row) for row in rows]
+    scale = scale or scale_for(sum(widths))
+    lines = max((label.count("\n") + 1 for label in column_titles), default=0)
+    longest = max((len(part) for label in row_labels for part in label.split("\n")), default=0)
+    left = EDGE + round(longest * LETTER)
+    top = EDGE + (LINE + 6 + LINE * title.count("\n") if title else 0) + lines * LINE
+    bottom = EDGE + (LINE * (caption.count("\n") + 1) if caption else 0)
+    across = left + sum(widths) * scale + GAP * (len(widths) - 1) + EDGE
+    widest = max(len(part) for words in (title, caption) for part in words.split("\n"))
+    across = max(across, 2 * EDGE + round(widest * LETTER))
+    down = top + sum(heights) * scale + GAP * (len(heights) - 1) + bottom
+    with style.look():
+        figure = style.blank(across / style.DOTS_PER_INCH, down / style.DOTS_PER_INCH)
+        figure.text(EDGE / across, 1 - EDGE / down, title, va="top", ha="left", fontsize=9)
+        figure.text(EDGE / across, EDGE / down / 2, caption, va="bottom", ha="left", fontsize=7.5)
+        y = top
+        for row_number, (row, height) in enumerate(zip(rows, heights, strict=True)):
+            x = left
+            for column, (panel, width) in enumerate(zip(row, widths, strict=True)):
+                size = width * scale / across, height * scale / down
+                axis = figure.add_axes((x / across, 1 - y / down - size[1], *size))
+                axis.set_axis_off()
+                if panel is None:
+                    axis.text(0.5, 0.5, "none", ha="center", va="center", transform=axis.transAxes)
+                else:
+                    _show(axis, panel)
+                if row_number == 0 and column < len(column_titles):
+                    axis.set_title(column_titles[column], pad=3)
+                if column == 0 and row_number < len(row_labels):
+                    place = EDGE / across, 1 - y / down - size[1] / 2
+                    figure.text(*place, row_labels[row_number], ha="left", va="center")
+                x += width * scale + GAP
+            y += height * scale + GAP
+    return figure
+
+
+def _extent(panel: Panel, axis: int) -> int:
+    return 0 if panel is None else int(panel.shape[axis])
+
+
+def _show(axis: object, panel: np.ndarray) -> None:
+    grey = panel.shape[2] == 1
+    pixels = panel[:, :, 0] if grey else panel
+    axis.imshow(  # type: ignore[attr-defined]
+        pixels, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="none", aspect="auto"
+    )

@@ -1,0 +1,31 @@
+"""Real images, what the discriminator makes of them, and generated ones, side by side."""
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from bench.figures.grid import tiled, to_bytes
+from bench.figures.panels import draw_panels
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_triptych(
+    real: Tensor, reconstructed: Tensor | None, generated: Tensor, title: str, columns: int = 6
+) -> "Figure":
+    """Draw three panels: real, reconstructed, generated.
+
+    Parameters
+    ----------
+    real, reconstructed, generated : Tensor
+        float32 (N, C, H, W) in [-1, 1]; `reconstructed` is None where a discriminator reconstructs nothing,
+        and then there are two panels.
+    title : str
+        Title of the figure.
+    columns : int
+        Images in a row of a panel.
+    """
+    parts = {"real": real, "reconstructed by D": reconstructed, "generated": generated}
+    shown = {name: tiled(to_bytes(images), columns) for name, images in parts.items() if images is not None}
+    return draw_panels([list(shown.values())], title, list(shown))

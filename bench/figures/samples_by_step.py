@@ -1,0 +1,76 @@
+"""Samples of several runs as training went on, from the sample grids that they saved."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.errors import RequestError
+from bench.figures.grid import read_grid, tiled
+from bench.figures.panels import draw_panels
+from bench.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+SIDE = 4  # images in a row and in a column of a cell
+MOST_STEPS = 5
+
+
+def judged_steps(run: RunFolder) -> list[int]:
+    """Steps whose sample grid a run has, rising."""
+    names = (path.stem.partition("-")[2] for path in run.samples.glob("step-*.png"))
+    return sorted(int(name) for name in names if name.isdigit())
+
+
+def shared_steps(runs: Sequence[RunFolder], most: int = MOST_STEPS) -> list[int]:
+    """Steps, evenly spread and at most so many, whose sample grids all runs have; else those that any has."""
+    each = [set(judged_steps(run)) for run in runs]
+    steps = sorted(set.intersection(*each) or set.union(*each)) if each else []
+    if len(steps) <= most:
+        return steps
+    places = np.linspace(0, len(steps) - 1, most).round().astype(int)
+    return [steps[place] for place in places]
+
+
+def draw_samples_by_step(runs: Sequence[RunFolder], steps: Sequence[int], title: str = "") -> "Figure":
+    """Draw a row of small grids for each run, a column for each step.
+
+    Each cell is the upper left corner of the run's grid at that step; a run's latents are the same at
+    every step.
+
+    Parameters
+    ----------
+    runs : sequence of RunFolder
+        The runs, at least one; their images may differ in size.
+    steps : sequence of int
+        Steps that were judged, at least one. A run that lacks one of them has an empty place there.
+    title : str
+        Title of the figure.
+
+    Raises
+    ------
+    RequestError
+        If no run has a grid at one of the steps; names the steps there are.
+    WorkError
+        If a grid cannot be read.
+    """
+    known = sorted({step for run in runs for step in judged_steps(run)})
+    for step in steps:
+        if step not in known:
+            there = ", ".join(map(str, known)) or "none"
+            raise RequestError(f"step {step} has no sample grid in any of the runs: there are {there}")
+    rows, labels = [], []
+    for run in runs:
+        config = run.describe()["config"]
+        rows.append([_corner(run, step, config["image_size"]) for step in steps])
+        labels.append(f"{config['variant']}\nseed {config['seed']}")
+    return draw_panels(rows, title, [f"step {step:,}" for step in steps], labels)
+
+
+def _corner(run: RunFolder, step: int, image_size: int) -> np.ndarray | None:
+    path = run.samples / f"step-{step:08d}.png"
+    if not path.exists():
+        return None
+    grid = read_grid(path, image_size)[:SIDE, :SIDE]
+    return tiled(grid.reshape(-1, *grid.shape[2:]), grid.shape[1])

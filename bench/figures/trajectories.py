@@ -1,0 +1,200 @@
+"""M and k by step: of one run, and of groups of runs over their seeds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.figures import style
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+LABELS = {
+    "M": "M (convergence measure)",
+    "k": "k (weight of L(G(z)))",
+    "loss_d": "loss of D",
+    "loss_g": "loss of G",
+}
+MOST_POINTS = 1000  # of a curve in a file: a million steps would make an SVG that nobody can open
+WINDOWS = 100  # windows of smoothing in the longest run
+
+
+def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> list[Path]:
+    """Draw M above k by step; the losses where a variant has neither.
+
+    Parameters
+    ----------
+    rows : list of dict
+        The record's step rows.
+    title : str
+        Title of the figure.
+    path : Path
+        File without suffix.
+
+    Returns
+    -------
+    list of Path
+        A PNG and an SVG; none where there are no rows.
+    """
+    if not rows:
+        return []
+    names = [name for name in ("M", "k") if name in rows[0]] or ["loss_d", "loss_g"]
+    steps = np.array([row["step"] for row in rows])
+    window = max(1, len(rows) // WINDOWS)
+    with style.look():
+        figure = style.blank(7, 2.2 * len(names) + 0.6, layout="constrained")
+        axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+        for axis, name, colour in zip(axes, names, (style.BLUE, style.VERMILION), strict=False):
+            values = np.array([row[name] for row in rows])
+            shown = extremes(values, MOST_POINTS)
+            axis.plot(
+                steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step"
+            )
+            smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+            every = max(1, len(smooth) // MOST_POINTS)
+            label = f"mean over {window:,} steps"
+            axis.plot(steps[window - 1 :][::every], smooth[::every], color=colour, linewidth=1.5, label=label)
+            _describe(axis, name)
+            axis.legend(loc="upper right")
+        axes[-1].set_xlabel("step")
+        figure.suptitle(title)
+    return style.save(figure, path)
+
+
+def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[Path]:
+    """Draw M above k by step for groups of runs: the mean over seeds, and the band from least to most.
+
+    Each run is first averaged over windows of steps, a hundredth of the longest run; the legend says how
+    many. Epochs stand on a second axis where a step is the same part of an epoch in every run.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a run and step: run_id, group, seed, step, epoch, M, k; M and k may be missing. Rows
+        without a number are left out, and so is a group that has none.
+    path : Path
+        File without suffix.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    list of Path
+        A PNG and an SVG; none where no run has M or k.
+    """
+    names = [name for name in ("M", "k") if name in frame and frame[name].notna().any()]
+    if not names:
+        return []
+    groups = list(dict.fromkeys(frame["group"]))
+    drawn = [group for group in groups if frame.loc[frame["group"] == group, names].notna().any(axis=None)]
+    window = max(1, int(frame["step"].max()) // WINDOWS)
+    with style.look():
+        figure = style.blank(7, 2.5 * len(names) + 0.9, layout="constrained")
+        axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
+        for axis, name in zip(axes, names, strict=True):
+            for place, group in enumerate(drawn):
+                _draw_group(axis, frame[frame["group"] == group], name, window, place)
+            _describe(axis, name)
+        axes[-1].set_xlabel("step")
+        _add_epochs(axes[0], frame[frame["group"].isin(drawn)])
+        seeds = " (band: least to most over seeds)" if frame.groupby("group")["run_id"].nunique().max() > 1 else ""
+        absent = [group for group in groups if group not in drawn]
+        legend = f"mean over seeds{seeds}; each run averaged over {window:,} steps"
+        if absent:
+            legend += f"\nwithout M and k: {', '.join(absent)}"
+        handles, labels = axes[0].get_legend_handles_labels()
+        columns = 2 if max(map(len, labels)) > 28 else 3
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=legend)
+        figure.suptitle(title)
+    return style.save(figure, path)
+
+
+def extremes(values: np.ndarray, most: int) -> np.ndarray:
+    """Places of at most `most` values that keep a curve's outline: the least and the greatest of each stretch.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        A series (N,).
+    most : int
+        At least 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, rising; all places where there are no more than `most`.
+    """
+    if len(values) <= most:
+        return np.arange(len(values))
+    edges = np.linspace(0, len(values), most // 2 + 1).astype(int)
+    pairs = [
+        (start + int(np.argmin(values[start:stop])), start + int(np.argmax(values[start:stop])))
+        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+    ]
+    return np.unique(np.array(pairs))
+
+
+def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
+    """Average one group's runs over windows of steps, then look across runs.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of one group, as for :func:`compare_trajectories`.
+    name : str
+        The scalar's column.
+    window : int
+        Steps in a window; the first holds steps 1 to `window`.
+
+    Returns
+    -------
+    DataFrame
+        One row a window: step (mean of its steps), mean, least, most over the runs' own means, and runs.
+    """
+    rows = frame[["run_id", "step", name]].dropna()
+    windows = rows.assign(window=(rows["step"] - 1) // window)
+    of_runs = windows.groupby(["run_id", "window"], as_index=False)[["step", name]].mean()
+    return of_runs.groupby("window").agg(
+        step=("step", "mean"), mean=(name, "mean"), least=(name, "min"), most=(name, "max"), runs=(name, "size")
+    )
+
+
+def _draw_group(axis: "Axes", rows: "pd.DataFrame", name: str, window: int, place: int) -> None:
+    curve = over_seeds(rows, name, window)
+    if curve.empty:
+        return
+    look = style.line(place)
+    seeds = rows.loc[rows[name].notna(), "run_id"].nunique()
+    # markers of one group stand between those of the next
+    every = (place % 5, max(1, len(curve) // 8))
+    label = f"{rows['group'].iloc[0]} ({seeds} seed{'s' * (seeds != 1)})"
+    axis.plot(
+        curve["step"], curve["mean"], **look, linewidth=1.3, markersize=3.5, markevery=every, label=label
+    )
+    if (curve["runs"] > 1).any():
+        axis.fill_between(
+            curve["step"], curve["least"], curve["most"], color=look["color"], alpha=0.18, linewidth=0
+        )
+
+
+def _describe(axis: "Axes", name: str) -> None:
+    axis.set_ylabel(LABELS[name])
+    if name == "M":
+        # it falls by orders of magnitude in the first steps
+        axis.set_yscale("log")
+    elif name == "k":
+        axis.set_ylim(bottom=0)
+
+
+def _add_epochs(axis: "Axes", frame: "pd.DataFrame") -> None:
+    """A second axis above, where all runs go through the data at one pace."""
+    if "epoch" not in frame:
+        return
+    paces = (frame["epoch"] / frame["step"]).dropna()
+    if paces.empty or paces.max() - paces.min() > 1e-6 * paces.max():
+        return
+    pace = float(paces.iloc[0])
+    above = axis.secondary_xaxis("top", functions=(lambda step: step * pace, lambda epoch: epoch / pace))
+    above.set_xlabel("epoch")
