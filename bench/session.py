@@ -9,14 +9,16 @@ from typing import Any
 from filelock import Timeout
 from torch import Tensor
 
-from bench import pictures, record, run_folder
+from bench import record, run_folder
 from bench.configuration import Configuration
 from bench.errors import RequestError, WorkError
+from bench.figures import of_run
+from bench.figures.grid import save_grid
 from bench.interruption import stop_on_signal
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.tracking.process import TrackingProcess
-from bench.trained import configuration_of
+from bench.trained import configuration_of, load
 from bench.trainer import Diverged, Interrupted, Observer
 from bench.workbench import Workbench, prepare_workbench
 
@@ -151,7 +153,8 @@ def carry_out(
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
             raise
         finally:
-            end(run, workbench, writer, trainer.step, status, diverged_at, description)
+            end(run, workbench, writer, trainer.step, status, diverged_at)
+    draw(run, workbench, progress)
     return Outcome(run, description, record.read(run.record_path))
 
 
@@ -162,14 +165,23 @@ def end(
     step: int,
     status: str,
     diverged_at: int | None,
-    description: dict[str, Any],
 ) -> None:
     """Draw the trajectories, judge the run's health and write its end."""
     rows = record.read(run.record_path)
-    pictures.save_trajectories(rows.steps, description["name"], run.figures / "trajectories")
+    of_run.draw_trajectories(run)
     writer.event("end", step=diverged_at or step, status=status, **workbench.verdict(rows, diverged_at))
     writer.sync()
     writer.close()
+
+
+def draw(run: RunFolder, workbench: Workbench, progress: Progress) -> None:
+    """Draw a finished run's images; a run whose figures cannot be drawn has finished all the same."""
+    try:
+        materials = of_run.Materials(load(run), workbench.array, workbench.judge.extractor)
+        of_run.draw_images(materials, run.figures, of_run.FEATURES_AT_END)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        progress.say(f"warning: not all figures could be drawn ({reason}): try bench plot {run.id}")
 
 
 class Grids(Observer):
@@ -180,7 +192,7 @@ class Grids(Observer):
 
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
         """Save the grid under the step's name."""
-        pictures.save_grid(grid, self.run.samples / f"step-{row['step']:08d}.png")
+        save_grid(grid, self.run.samples / f"step-{row['step']:08d}.png")
 
 
 @contextmanager

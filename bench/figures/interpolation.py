@@ -24,7 +24,9 @@ def draw_between_samples(images: Mapping[str, Tensor], title: str) -> "Figure":
         Title of the figure.
     """
     rows = [[_rows(paths)] for paths in images.values()]
-    return draw_panels(rows, title, ["G(z), z from one sample's latent (left) to another's (right)"], [*images])
+    return draw_panels(
+        rows, title, ["G(z), z from one sample's latent (left) to another's (right)"], [*images]
+    )
 
 
 def draw_between_reals(real: tuple[Tensor, Tensor], images: Mapping[str, Tensor], title: str) -> "Figure":

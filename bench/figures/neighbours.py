@@ -164,8 +164,8 @@ def draw_neighbours(
         titles.append(f"nearest in training\nby {name} (L2)")
         nearest = found.distances[:, 0]
         captions.append(
-            f"By {name}: nearest at {nearest.min():.3g} to {nearest.max():.3g}, median {nearest.median():.3g};"
-            f" real to nearest real: median {found.among_real:.3g}."
+            f"By {name}: nearest at {nearest.min():.3g} to {nearest.max():.3g}, "
+            f"median {nearest.median():.3g}; real to nearest real: median {found.among_real:.3g}."
         )
     return draw_panels([panels], title, titles, caption="\n".join(captions))
 

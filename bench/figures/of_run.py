@@ -22,7 +22,7 @@ from bench.run_folder import RunFolder
 from bench.trained import TrainedGenerator, configuration_of, load
 from variants.noise import derive_seed
 
-SHOWN = 36  # images of a panel of the triptych
+SHOWN = 25  # images of a panel of the triptych
 COMPARED = 8  # samples whose neighbours are shown
 ROWS, STEPS = 4, 9  # of an interpolation
 # Features (images x width) computed for a run's own figures at its end: seconds with the shipped network
@@ -91,7 +91,6 @@ def draw_run(
     folder: Path | None = None,
     array: ImageArray | None = None,
     extractor: Extractor | None = None,
-    most_features: int | None = None,
 ) -> list[Path]:
     """Draw all figures of a run: trajectories, triptych, neighbours and interpolations.
 
@@ -110,9 +109,6 @@ def draw_run(
         The training images, where they are at hand.
     extractor : Extractor, optional
         The judge's network, where it is at hand.
-    most_features : int, optional
-        Search neighbours by features only if these are cached or no more than so many numbers have to be
-        computed; without a limit all are.
 
     Returns
     -------
@@ -124,13 +120,39 @@ def draw_run(
     RequestError
         If there is no such checkpoint; nothing is drawn then.
     WorkError
-        If the data or the judge's network is not on this machine, or a file is damaged.
+        If the data or the judge's network is not on this machine, or a file is damaged; as above.
     """
     materials = Materials(load(run, checkpoint), array or data_of(run), extractor or extractor_of(run))
     folder = folder or run.figures
+    return draw_trajectories(run, folder) + draw_images(materials, folder)
+
+
+def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
+    """Draw a run's M and k by step, or its losses, from the record alone; nothing where it has no steps."""
+    rows = record.read(run.record_path).steps
+    return save_trajectories(rows, _name(run), (folder or run.figures) / "trajectories")
+
+
+def draw_images(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:
+    """Draw the figures that show images.
+
+    Parameters
+    ----------
+    materials : Materials
+        What they are drawn from.
+    folder : Path
+        Where to.
+    most_features : int, optional
+        Search neighbours by features only if these are cached or no more than so many numbers (images x
+        width) have to be computed; without a limit all are.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
     title = _title(materials.trained)
-    files = save_trajectories(record.read(run.record_path).steps, _name(run), folder / "trajectories")
-    files += _save_triptych(materials, title, folder)
+    files = _save_triptych(materials, title, folder)
     files += _save_neighbours(materials, title, folder, most_features)
     return files + _save_interpolations(materials, title, folder)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 GAP = 16  # dots between panels
 EDGE = 12  # dots around everything
 LINE = 20  # dots of a line of text
+HEADING = 24  # dots of a line of the title
 LETTER = 8.6  # dots of an average letter: row labels get their room by it
 PRINTED_WIDTH = 1050  # dots: 7 inches, a page without its margins
 
@@ -57,7 +58,7 @@ def draw_panels(
     lines = max((label.count("\n") + 1 for label in column_titles), default=0)
     longest = max((len(part) for label in row_labels for part in label.split("\n")), default=0)
     left = EDGE + round(longest * LETTER)
-    top = EDGE + (LINE + 6 + LINE * title.count("\n") if title else 0) + lines * LINE
+    top = EDGE + (HEADING * (title.count("\n") + 1) + 4 if title else 0) + lines * LINE
     bottom = EDGE + (LINE * (caption.count("\n") + 1) if caption else 0)
     across = left + sum(widths) * scale + GAP * (len(widths) - 1) + EDGE
     widest = max(len(part) for words in (title, caption) for part in words.split("\n"))

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def draw_triptych(
-    real: Tensor, reconstructed: Tensor | None, generated: Tensor, title: str, columns: int = 6
+    real: Tensor, reconstructed: Tensor | None, generated: Tensor, title: str, columns: int = 5
 ) -> "Figure":
     """Draw three panels: real, reconstructed, generated.
 

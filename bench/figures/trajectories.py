@@ -49,15 +49,14 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> lis
         for axis, name, colour in zip(axes, names, (style.BLUE, style.VERMILION), strict=False):
             values = np.array([row[name] for row in rows])
             shown = extremes(values, MOST_POINTS)
-            axis.plot(
-                steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step"
-            )
+            axis.plot(steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step")
             smooth = np.convolve(values, np.ones(window) / window, mode="valid")
             every = max(1, len(smooth) // MOST_POINTS)
-            label = f"mean over {window:,} steps"
+            label = f"mean over the last {window:,} steps"
             axis.plot(steps[window - 1 :][::every], smooth[::every], color=colour, linewidth=1.5, label=label)
             _describe(axis, name)
-            axis.legend(loc="upper right")
+            # above the axes: a curve may go anywhere within
+            axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderaxespad=0.2)
         axes[-1].set_xlabel("step")
         figure.suptitle(title)
     return style.save(figure, path)
@@ -99,7 +98,11 @@ def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[
             _describe(axis, name)
         axes[-1].set_xlabel("step")
         _add_epochs(axes[0], frame[frame["group"].isin(drawn)])
-        seeds = " (band: least to most over seeds)" if frame.groupby("group")["run_id"].nunique().max() > 1 else ""
+        seeds = (
+            " (band: least to most over seeds)"
+            if frame.groupby("group")["run_id"].nunique().max() > 1
+            else ""
+        )
         absent = [group for group in groups if group not in drawn]
         legend = f"mean over seeds{seeds}; each run averaged over {window:,} steps"
         if absent:
@@ -112,7 +115,7 @@ def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[
 
 
 def extremes(values: np.ndarray, most: int) -> np.ndarray:
-    """Places of at most `most` values that keep a curve's outline: the least and the greatest of each stretch.
+    """Places of at most `most` values that keep a curve's outline: the extremes of each stretch.
 
     Parameters
     ----------
@@ -157,7 +160,11 @@ def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
     windows = rows.assign(window=(rows["step"] - 1) // window)
     of_runs = windows.groupby(["run_id", "window"], as_index=False)[["step", name]].mean()
     return of_runs.groupby("window").agg(
-        step=("step", "mean"), mean=(name, "mean"), least=(name, "min"), most=(name, "max"), runs=(name, "size")
+        step=("step", "mean"),
+        mean=(name, "mean"),
+        least=(name, "min"),
+        most=(name, "max"),
+        runs=(name, "size"),
     )
 
 
@@ -182,8 +189,13 @@ def _draw_group(axis: "Axes", rows: "pd.DataFrame", name: str, window: int, plac
 def _describe(axis: "Axes", name: str) -> None:
     axis.set_ylabel(LABELS[name])
     if name == "M":
+        from matplotlib.ticker import LogLocator, NullFormatter
+
         # it falls by orders of magnitude in the first steps
         axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
     elif name == "k":
         axis.set_ylim(bottom=0)
 
