@@ -13,7 +13,7 @@ import click
 from bench import __version__
 from bench.errors import RequestError, WorkError, unknown
 
-COMMANDS = ("run", "variants", "datasets", "doctor", "ui", "table")
+COMMANDS = ("run", "eval", "verify", "variants", "datasets", "doctor", "ui", "table")
 
 
 class Commands(click.Group):

@@ -113,6 +113,17 @@ class Configuration:
         flat = self.flat() | values
         return Configuration(self.variant, self.preset, {k: v for k, v in flat.items() if k not in NAMES})
 
+    def changes(self, values: Mapping[str, Any]) -> list[str]:
+        """What some values would change, as ``name old -> new``; RequestError if one is not possible."""
+        old = self.flat()
+        named = {name: value for name, value in values.items() if name in NAMES}
+        rest = {name: value for name, value in values.items() if name not in NAMES}
+        if named.get("variant", self.variant.name) == self.variant.name:
+            # a length in epochs was resolved to steps
+            length = {"steps": None} if rest.get("epochs") is not None else {}
+            named |= self.with_values(**length | rest).flat() if rest else {}
+        return [f"{name} {old[name]!r} -> {new!r}" for name, new in named.items() if old[name] != new]
+
 
 NAMES = ("variant", "preset")
 

@@ -28,7 +28,8 @@ class Record:
     evaluations : list of dict
         One row an evaluation: ``step`` and what was measured.
     checkpoints : list of dict
-        One row a checkpoint: ``step``, ``M`` (mean since the checkpoint before), ``file``.
+        One row a checkpoint: ``step``, ``file``, ``train_seconds`` and, unless it only let a run stop,
+        ``M`` (mean since the planned checkpoint before).
     end : dict or None
         The last event ``end``: status, health, best values; None while the run is not over.
     sessions : int

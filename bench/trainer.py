@@ -294,10 +294,11 @@ class Trainer:
         self.writer.sync()
         file = f"step-{self.step:08d}.safetensors"
         checkpoint.write(self.folder / file, self.state())
-        previous = self.record.checkpoints[-1]["step"] if self.record.checkpoints else 0
         row: dict[str, Any] = {"step": self.step, "file": file, "train_seconds": round(self.seconds, 3)}
-        if self._measures:
-            row["M"] = fmean(self._measures[previous : self.step])
+        # one that a stop asked for has no mean, so that a run's best M does not depend on being stopped
+        if self._measures and self.plan.saves(self.step):
+            planned = [row["step"] for row in self.record.checkpoints if self.plan.saves(row["step"])]
+            row["M"] = fmean(self._measures[planned[-1] if planned else 0 : self.step])
         self.writer.event("checkpoint", **row)
         self.record.checkpoints.append(row)
         for observer in self.observers:

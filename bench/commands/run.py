@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 @click.command("run")
-@click.option("--variant", metavar="NAME", help="What to train; `bench variants` lists them.")
+@click.option(
+    "--variant",
+    metavar="NAME[,NAME...]",
+    help="What to train; `bench variants` lists them. Several: one run each.",
+)
 @click.option("--dataset", metavar="NAME", help="What on: a name of `bench datasets`, or folder:PATH.")
 @click.option(
     "--preset", metavar="NAME", help="quick (minutes on two cores), small (an hour on a GPU) or paper."
@@ -21,6 +25,14 @@ if TYPE_CHECKING:
 @click.option("--steps", metavar="N", help="Length of training in generator updates.")
 @click.option("--epochs", metavar="X", help="Length of training in passes over the data.")
 @click.option("--seed", metavar="N", help="Seed of everything that is drawn.")
+@click.option("--seeds", metavar="LIST", help="Several seeds, such as 0,1,2 or 0-4: one run each, paired.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=click.IntRange(1),
+    default=1,
+    help="Runs at a time, where there are several.",
+)
 @click.option(
     "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any configuration key; repeatable."
 )
@@ -30,12 +42,24 @@ if TYPE_CHECKING:
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment to record the run in.")
 @click.option("--resume", metavar="RUN", help="Go on with a run: an id, a unique prefix, a name or `last`.")
+@click.option("--parent", hidden=True, help="MLflow run that a run of several belongs to.")
 @click.option("--dry-run", is_flag=True, help="Print configuration, parameter counts and the cost of a step.")
 @reporting
 def command(
-    settings: tuple[str, ...], file: Path | None, resume: str | None, dry_run: bool, **options: str | None
+    settings: tuple[str, ...],
+    file: Path | None,
+    seeds: str | None,
+    workers: int,
+    resume: str | None,
+    parent: str | None,
+    dry_run: bool,
+    **options: str | None,
 ) -> Report:
-    """Train a variant, judge it and record everything; stop and resume at will."""
+    """Train a variant, judge it and record everything; stop and resume at will.
+
+    Several variants or seeds are trained by processes of their own. The same command given again goes
+    on where it was stopped, and ends with the table of all runs.
+    """
     from bench.configuration import parse_settings, resolve
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -44,48 +68,43 @@ def command(
             raise RequestError(f"{name} is given twice: {given[name]!r} and {value!r}")
         given[name] = value
     if resume is not None:
+        if seeds is not None:
+            raise RequestError(
+                "--resume goes on with one run; several go on when their command is given again"
+            )
         return _resume(resume, given, file, dry_run)
+    if seeds is not None or "," in str(given.get("variant", "")):
+        from bench.commands.run_many import run_many
+
+        return run_many(given, file, seeds, workers, dry_run)
     configuration = resolve(given, file)
     from bench.datasets import check_name
 
     if dry_run:
-        return _dry_run(configuration)
+        return dry_run_report(configuration)
     check_name(configuration.harness.dataset)
-    return _train(configuration)
+    return _train(configuration, parent)
 
 
-def _train(configuration: "Configuration") -> Report:
+def _train(configuration: "Configuration", parent: str | None) -> Report:
     from bench.session import start
 
-    return _carry_through(lambda progress: start(configuration, progress))
+    return _carry_through(lambda progress: start(configuration, progress, parent))
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
-    from bench.configuration import read_file, resolve
+    from bench.configuration import read_file
     from bench.run_folder import find
     from bench.session import resume
     from bench.trained import configuration_of
 
     run = find(word)
     recorded = configuration_of(run.describe())
-    asked = (read_file(file) if file else {}) | given
-    if asked:
-        wanted = resolve(
-            recorded.flat() | {"steps": None, "epochs": None} | _length(recorded.flat(), asked) | asked
-        )
-        old, new = recorded.flat(), wanted.flat()
-        changed = [f"{name} {old[name]!r} -> {new[name]!r}" for name in old if old[name] != new.get(name)]
-        if changed:
-            raise RequestError(
-                f"--resume keeps a run's configuration; this would change {', '.join(changed)}"
-            )
+    if changed := recorded.changes((read_file(file) if file else {}) | given):
+        raise RequestError(f"--resume keeps a run's configuration; this would change {', '.join(changed)}")
     if dry_run:
-        return _dry_run(recorded)
+        return dry_run_report(recorded)
     return _carry_through(lambda progress: resume(run, progress))
-
-
-def _length(recorded: dict[str, Any], asked: dict[str, Any]) -> dict[str, Any]:
-    return {} if {"steps", "epochs"} & set(asked) else {"steps": recorded["steps"]}
 
 
 def _carry_through(work: Any) -> Report:
@@ -102,7 +121,8 @@ def _carry_through(work: Any) -> Report:
     return Report(data(outcome), text(outcome))
 
 
-def _dry_run(configuration: "Configuration") -> Report:
+def dry_run_report(configuration: "Configuration") -> Report:
+    """Tell configuration, parameter counts and the cost of a step, without data or training."""
     from bench.configuration import knobs_of, unit_of
     from bench.cost import cost
     from bench.datasets import native_channels

@@ -130,25 +130,45 @@ class Requests:
 
     def __init__(self) -> None:
         self.follower: Follower | None = None
-        self._created: tuple[Any, str] | None = None
+        self._open: tuple[Any, str] | None = None
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Create a run or follow one."""
+        """Create a run, follow one, or keep the run above several."""
         results = Path(request["results"])
         client = store.open_store(request["uri"], results)
         if "create" in request:
             run_id = store.create_run(client, request["uri"], request["create"], results)
-            self._created = client, run_id
+            self._open = client, run_id
             return {"run_id": run_id}
+        if "gather" in request:
+            run_id = store.parent_run(client, request["uri"], request["gather"], results)
+            self._open = client, run_id
+            return {"run_id": run_id}
+        if "aggregate" in request:
+            self._aggregate(client, request["aggregate"])
+            return {"aggregated": True}
         self.follower = Follower(RunFolder(Path(request["follow"])), client)
         return {"following": request["follow"]}
+
+    def _aggregate(self, client: Any, request: dict[str, Any]) -> None:
+        run_id = request["parent"]
+        store.adopt(client, run_id, request["runs"])
+        store.send_points(client, run_id, [(name, 0, value) for name, value in request["metrics"].items()])
+        for name in request["files"]:
+            path = Path(request["folder"], name)
+            if path.is_dir():
+                client.log_artifacts(run_id, str(path), name)
+            else:
+                client.log_artifact(run_id, str(path))
+        client.set_terminated(run_id, status=request["status"])
+        self._open = None
 
     def finish(self) -> None:
         """Bring the run to its end in the store; one that was created and never begun was killed."""
         if self.follower:
             self.follower.finish()
-        elif self._created:
-            client, run_id = self._created
+        elif self._open:
+            client, run_id = self._open
             client.set_terminated(run_id, status="KILLED")
 
 

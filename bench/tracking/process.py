@@ -42,15 +42,57 @@ class TrackingProcess:
         WorkError
             If the store cannot be reached or used.
         """
-        return str(
-            self._ask({"create": description, "uri": tracking_uri(), "results": str(places.results())})[
-                "run_id"
-            ]
-        )
+        return str(self._ask(tracking_uri(), {"create": description})["run_id"])
 
     def follow(self, folder: Path, uri: str) -> None:
         """Keep the store like the run's folder from now on."""
-        self._ask({"follow": str(folder), "uri": uri, "results": str(places.results())})
+        self._ask(uri, {"follow": str(folder)})
+
+    def gather(self, description: dict[str, Any]) -> str:
+        """Find or make the MLflow run above several runs (as in multirun.json) and return its id.
+
+        Raises
+        ------
+        WorkError
+            If the store cannot be reached or used.
+        """
+        return str(self._ask(tracking_uri(), {"gather": description})["run_id"])
+
+    def aggregate(
+        self,
+        parent: str,
+        runs: list[str],
+        metrics: dict[str, float],
+        folder: Path,
+        files: list[str],
+        status: str,
+    ) -> None:
+        """Give the run above several ones what they amount to, and end it.
+
+        Parameters
+        ----------
+        parent : str
+            Its id.
+        runs : list of str
+            Ids of the runs below it.
+        metrics : dict
+            Aggregate values by name.
+        folder : Path
+            Where `files`, names of files and folders, lie.
+        files : list of str
+            What becomes artifacts.
+        status : str
+            FINISHED or FAILED.
+        """
+        request = {
+            "parent": parent,
+            "runs": runs,
+            "metrics": metrics,
+            "folder": str(folder),
+            "files": files,
+            "status": status,
+        }
+        self._ask(tracking_uri(), {"aggregate": request})
 
     def finish(self) -> str | None:
         """Wait until the store shows all of the run; return what went wrong, if anything did."""
@@ -67,7 +109,8 @@ class TrackingProcess:
             else f"tracking ended with status {self._process.returncode}"
         )
 
-    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
+    def _ask(self, uri: str, request: dict[str, Any]) -> dict[str, Any]:
+        request = request | {"uri": uri, "results": str(places.results())}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         try:

@@ -28,6 +28,7 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 
 POINTS = 1000  # MLflow's limit on the metrics of one call
 PARAMS = 100
+PARENT = "mlflow.parentRunId"
 
 Point = tuple[str, int, float]  # name, step, value
 
@@ -70,8 +71,7 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
     experiment = experiment_id(client, uri, config["experiment"], results)
     tags = {name: str(value) for name, value in tags_of(description).items()}
     run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
-    params = [Param(name, "" if value is None else str(value)) for name, value in config.items()]
-    for batch in batched(params, PARAMS):
+    for batch in batched(_params(config), PARAMS):
         client.log_batch(run_id, params=batch)
     data = description["data"]
     entity = Dataset(
@@ -83,6 +83,48 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
     )
     client.log_inputs(run_id, datasets=[DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
     return run_id
+
+
+def parent_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:
+    """The MLflow run above the runs of a multirun's description; made where there is none, then running."""
+    experiment = experiment_id(client, uri, description["experiment"], results)
+    found = client.search_runs([experiment], f"tags.`multirun.hash` = '{description['hash']}'", max_results=1)
+    if found:
+        run_id = str(found[0].info.run_id)
+        client.update_run(run_id, status="RUNNING")
+        return run_id
+    tags = {
+        "multirun.hash": description["hash"],
+        "data.hash": description["data_hash"],
+        "mlflow.user": psutil.Process().username(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": "bench " + " ".join(description["command"]),
+    }
+    run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
+    members = description["members"]
+    config = description["config"] | {
+        "variant": ", ".join(dict.fromkeys(member["variant"] for member in members)),
+        "seed": ", ".join(dict.fromkeys(str(member["seed"]) for member in members)),
+    }
+    for batch in batched(_params(config), PARAMS):
+        client.log_batch(run_id, params=batch)
+    return run_id
+
+
+def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
+    """Put runs below a parent, unless they have one or the store does not know them."""
+    for run_id in run_ids:
+        try:
+            tags = client.get_run(run_id).data.tags
+        except MlflowException:
+            # made without tracking, or in another store
+            continue
+        if PARENT not in tags:
+            send_tags(client, run_id, {PARENT: parent})
+
+
+def _params(config: Mapping[str, Any]) -> list[Param]:
+    return [Param(name, "" if value is None else str(value)) for name, value in config.items()]
 
 
 def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,6 +149,7 @@ def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
         "mlflow.source.type": "LOCAL",
         "mlflow.source.name": "bench " + " ".join(description["command"]),
         "mlflow.source.git.commit": environment["commit"],
+        **({PARENT: description["parent"]} if "parent" in description else {}),
         **facts,
         **packages,
     }

@@ -1,0 +1,102 @@
+"""``bench run`` with several variants or seeds."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.report import Report, table
+from bench.commands.run import dry_run_report
+from bench.errors import RequestError, WorkError
+
+if TYPE_CHECKING:
+    from bench.multirun import Multirun, Outcome
+
+MOST_SEEDS = 1000
+
+
+def run_many(
+    given: dict[str, Any], file: Path | None, seeds: str | None, workers: int, dry_run: bool
+) -> Report:
+    """Train every variant with every seed and tell what they amount to."""
+    from bench.configuration import read_file
+
+    below = read_file(file) if file else {}
+    names = str(given.pop("variant", None) or below.get("variant", ""))
+    variants = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    if not variants:
+        raise RequestError("no variant given: --variant names one or several, with commas between them")
+    if seeds is not None and "seed" in given:
+        raise RequestError("--seed and --seeds: give one of them")
+    numbers = read_seeds(str(given.pop("seed", below.get("seed", 0))) if seeds is None else seeds)
+    if dry_run:
+        return _dry_run(given, file, variants, numbers)
+    from bench import multirun
+    from bench.progress import Progress
+
+    quiet = click.get_current_context().obj["json"]
+    progress = Progress(quiet=quiet)
+    planned = multirun.plan(variants, numbers, given, file, workers, progress)
+    try:
+        outcome = multirun.train(planned, workers, progress)
+    except multirun.Stopped:
+        click.echo("bench: stopped; the same command goes on", err=True)
+        raise click.exceptions.Exit(130) from None
+    if outcome.failed:
+        told = "; ".join(f"{label}: {problem}" for label, problem in outcome.failed.items())
+        raise WorkError(f"{len(outcome.failed)} of {len(planned.configurations)} runs failed: {told}")
+    return _report(planned, outcome)
+
+
+def read_seeds(words: str) -> list[int]:
+    """Read ``0,1,2`` or ``0-4`` or a mixture.
+
+    Raises
+    ------
+    RequestError
+        If it is anything else.
+    """
+    numbers: list[int] = []
+    for word in words.split(","):
+        first, dash, last = word.strip().partition("-")
+        if not first.isdecimal() or (dash and not last.isdecimal()):
+            raise RequestError(f"--seeds {words!r}: write whole numbers from 0, such as 0,1,2 or 0-4")
+        low, high = int(first), int(last or first)
+        if not 0 <= high - low < MOST_SEEDS:
+            raise RequestError(f"--seeds {words!r}: {word.strip()!r} is no range of 1 to {MOST_SEEDS} seeds")
+        numbers += range(low, high + 1)
+    return list(dict.fromkeys(numbers))
+
+
+def _dry_run(given: dict[str, Any], file: Path | None, variants: list[str], seeds: list[int]) -> Report:
+    from bench.multirun import configurations
+
+    reports = {}
+    for configuration in configurations(variants, seeds[:1], given, file):
+        reports[configuration.variant.name] = dry_run_report(configuration).data
+    rows = [
+        (
+            name,
+            data["parameters"]["generator"],
+            data["parameters"]["discriminator"],
+            f"{data['step_operations'] / 1e9:.3g} GFLOP",
+            data["config"]["steps"] or f"{data['config']['epochs']} epochs",
+            len(seeds),
+        )
+        for name, data in reports.items()
+    ]
+    header = ("variant", "generator", "discriminator", "a step", "steps", "runs")
+    return Report({"variants": reports, "seeds": seeds}, table(rows, header))
+
+
+def _report(planned: "Multirun", outcome: "Outcome") -> Report:
+    data = {
+        "name": planned.name,
+        "hash": planned.hash,
+        "folder": str(planned.folder),
+        "runs": [run.id for run in outcome.runs],
+        "failed": outcome.failed,
+        "parent": outcome.parent,
+        "summary": outcome.aggregate.data,
+    }
+    return Report(data, f"{outcome.aggregate.text}\n\ntable and figures: {planned.folder}")

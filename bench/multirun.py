@@ -1,0 +1,367 @@
+"""Many runs from one command: the product of variants and seeds, each trained by a process of its own.
+
+Runs of one seed are paired: the same data order, the same evaluation latents, the same z where
+prior and size agree. Whatever is complete is not trained again, whatever was cut off goes on.
+"""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench import places, run_folder
+from bench.aggregate import Aggregate, aggregate
+from bench.configuration import Configuration, resolve
+from bench.datasets import check_name
+from bench.errors import RequestError
+from bench.interruption import stop_on_signal
+from bench.progress import Progress
+from bench.run_folder import RunFolder
+from bench.session import tracking
+from bench.workbench import prepare_workbench
+
+POLL_SECONDS = 0.2
+# knobs that have an option of their own on the command line
+OPTIONS = ("variant", "dataset", "preset", "steps", "epochs", "seed", "device", "experiment")
+
+
+@dataclass(frozen=True)
+class Multirun:
+    """Runs that belong together.
+
+    Attributes
+    ----------
+    configurations : tuple of Configuration
+        One a run, resolved, seed by seed so that early results already compare variants.
+    data_hash : str
+        Hash of the images that all are trained on.
+    words : tuple of str
+        The configuration as the user gave it, as words of the command line, without variant and seed.
+    """
+
+    configurations: tuple[Configuration, ...]
+    data_hash: str
+    words: tuple[str, ...]
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment that all runs are recorded in."""
+        return self.configurations[0].harness.experiment
+
+    @property
+    def hash(self) -> str:
+        """Identity: what is computed, on what data, recorded where; workers and devices do not matter."""
+        parts = sorted(configuration.hash() for configuration in self.configurations)
+        return hashlib.sha256("\n".join([*parts, self.data_hash, self.experiment]).encode()).hexdigest()
+
+    @property
+    def variants(self) -> list[str]:
+        """Names of the variants, as they were given."""
+        return list(dict.fromkeys(c.variant.name for c in self.configurations))
+
+    @property
+    def name(self) -> str:
+        """Variants, data and seeds in words."""
+        seeds = list(dict.fromkeys(c.harness.seed for c in self.configurations))
+        data = self.configurations[0].harness.dataset.partition(":")[0]
+        return f"{', '.join(self.variants)} on {data}, seeds {', '.join(map(str, seeds))}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its table, figures and logs lie."""
+        return places.results() / "multiruns" / self.hash[:12]
+
+    def describe(self) -> dict[str, Any]:
+        """Identity in plain values, for multirun.json and the tracking store."""
+        flats = [configuration.flat() for configuration in self.configurations]
+        shared = {k: v for k, v in flats[0].items() if all(k in f and f[k] == v for f in flats)}
+        return {
+            "hash": self.hash,
+            "name": self.name,
+            "experiment": self.experiment,
+            "config": shared,
+            "data_hash": self.data_hash,
+            "members": [
+                {"variant": f["variant"], "seed": f["seed"], "config_hash": c.hash()}
+                for f, c in zip(flats, self.configurations, strict=True)
+            ],
+        }
+
+    def existing(self) -> dict[str, list[RunFolder]]:
+        """Runs of these configurations, data and experiment by configuration hash, oldest first."""
+        found: dict[str, list[RunFolder]] = {c.hash(): [] for c in self.configurations}
+        for run in run_folder.all_runs():
+            described = run.describe()
+            same = (described["data"]["hash"], described["config"]["experiment"])
+            if described["config_hash"] in found and same == (self.data_hash, self.experiment):
+                found[described["config_hash"]].append(run)
+        return found
+
+    def complete(self) -> list[RunFolder]:
+        """The newest complete run of each configuration that has one."""
+        runs = [[run for run in runs if run.is_over()] for runs in self.existing().values()]
+        return [complete[-1] for complete in runs if complete]
+
+
+def plan(
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    given: Mapping[str, Any],
+    file: Path | None,
+    workers: int,
+    progress: Progress,
+) -> Multirun:
+    """Resolve every run and try what it needs: data, networks, a judge; creates nothing but caches.
+
+    Parameters
+    ----------
+    variants, seeds : sequence
+        Every variant is trained with every seed.
+    given : mapping
+        Other knobs, as for :func:`bench.configuration.resolve`.
+    file : Path, optional
+        A YAML file of configuration keys.
+    workers : int
+        Runs at a time; the machine's cores are divided among them unless `threads` says otherwise.
+    progress : Progress
+        Told what is fetched.
+
+    Raises
+    ------
+    RequestError
+        If a run's configuration is not possible.
+    WorkError
+        If data or what judging needs is missing.
+    """
+    chosen = configurations(variants, seeds, given, file)
+    settings = dict(given)
+    if workers > 1 and any(configuration.harness.threads == 0 for configuration in chosen):
+        settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
+        chosen = configurations(variants, seeds, settings, file)
+    first: dict[str, Configuration] = {}
+    hashes = set()
+    for configuration in chosen:
+        if configuration.variant.name not in first:
+            workbench = prepare_workbench(configuration, progress)
+            first[configuration.variant.name] = workbench.configuration
+            hashes.add(workbench.array.hash)
+    resolved = [first[c.variant.name].with_values(seed=c.harness.seed) for c in chosen]
+    if len(hashes) > 1:
+        kinds = ", ".join(f"{n} {c.harness.image_size} px x {c.harness.channels}" for n, c in first.items())
+        raise RequestError(
+            f"runs that are compared need the same images, but their presets differ ({kinds}): "
+            "set dataset, image_size and channels for all"
+        )
+    words = [] if file is None else ["--config", str(file.resolve())]
+    for name, value in settings.items():
+        words += [f"--{name}", str(value)] if name in OPTIONS else ["--set", f"{name}={value}"]
+    return Multirun(tuple(resolved), hashes.pop(), tuple(words))
+
+
+def configurations(
+    variants: Sequence[str], seeds: Sequence[int], given: Mapping[str, Any], file: Path | None
+) -> list[Configuration]:
+    """The configurations of the product, seed by seed; RequestError if one is not possible."""
+    chosen = [
+        resolve(dict(given) | {"variant": variant, "seed": seed}, file)
+        for seed in seeds
+        for variant in variants
+    ]
+    for configuration in chosen:
+        check_name(configuration.harness.dataset)
+    return chosen
+
+
+@dataclass
+class Job:
+    """A run that is to be trained, or is being trained.
+
+    Attributes
+    ----------
+    configuration : Configuration
+        What is trained.
+    cut_off : RunFolder or None
+        Its run that was begun before and is not complete.
+    log : Path
+        Takes what its process says.
+    process : subprocess.Popen or None
+        Once started.
+    """
+
+    configuration: Configuration
+    cut_off: RunFolder | None
+    log: Path
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def label(self) -> str:
+        """Variant and seed."""
+        return f"{self.configuration.variant.name} seed {self.configuration.harness.seed}"
+
+    def can_start(self) -> bool:
+        """Whether no other process trains it, such as one left by a multirun that was killed."""
+        return self.cut_off is None or not run_folder.is_held(self.cut_off)
+
+    def start(self, words: Sequence[str], parent: str | None) -> None:
+        """Start its process: the same command line that a person would type."""
+        if self.cut_off:
+            command = ["--resume", self.cut_off.id]
+        else:
+            harness = self.configuration.harness
+            command = ["--variant", self.configuration.variant.name, "--seed", str(harness.seed), *words]
+            command += ["--parent", parent] if parent else []
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "bench", "run", "--json", *command],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                # a Ctrl-C reaches it through us, once
+                start_new_session=True,
+            )
+
+    def ended(self) -> bool:
+        """Whether its process has ended."""
+        return self.process is not None and self.process.poll() is not None
+
+    def problem(self) -> str | None:
+        """What went wrong, or None."""
+        if self.process is None or self.process.returncode == 0:
+            return None
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return lines[-1].removeprefix("bench: ") if lines else f"its exit status is {self.process.returncode}"
+
+    def stop(self) -> None:
+        """Ask its process to write a checkpoint and end."""
+        if self.process:
+            self.process.terminate()
+
+
+class Stopped(Exception):
+    """The user asked to stop; the same command goes on."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a multirun ended.
+
+    Attributes
+    ----------
+    runs : list of RunFolder
+        The complete runs.
+    failed : dict
+        Label to problem, for the runs that failed or diverged this time.
+    aggregate : Aggregate
+        What the complete runs amount to.
+    parent : str or None
+        Id of the MLflow run above them.
+    """
+
+    runs: list[RunFolder]
+    failed: dict[str, str]
+    aggregate: Aggregate
+    parent: str | None
+
+
+def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
+    """Train what is not complete, several runs at a time, then aggregate all.
+
+    Parameters
+    ----------
+    multirun : Multirun
+        What to train.
+    workers : int
+        Runs at a time, at least 1.
+    progress : Progress
+        Told when a run ends.
+
+    Raises
+    ------
+    RequestError
+        If another process carries the same multirun out.
+    Stopped
+        If the user asked; every run in training has written a checkpoint.
+    """
+    with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
+        parent = tracker.gather(multirun.describe() | {"command": sys.argv[1:]}) if tracker else None
+        failed = _train_all(multirun, workers, progress, parent)
+        runs = multirun.complete()
+        aggregated = aggregate([run.id for run in runs], multirun.folder, multirun.variants[0])
+        if tracker and parent:
+            status = "FAILED" if failed else "FINISHED"
+            ids = [run.id for run in runs]
+            tracker.aggregate(parent, ids, aggregated.metrics, multirun.folder, aggregated.files, status)
+    return Outcome(runs, failed, aggregated, parent)
+
+
+def _train_all(multirun: Multirun, workers: int, progress: Progress, parent: str | None) -> dict[str, str]:
+    waiting = _jobs(multirun)
+    total = len(multirun.configurations)
+    done = total - len(waiting)
+    progress.say(f"{total} runs: {done} complete, {len(waiting)} to train, {workers} at a time")
+    training: list[Job] = []
+    failed: dict[str, str] = {}
+    with stop_on_signal() as stop_requested:
+        try:
+            while waiting or training:
+                for job in [job for job in waiting if job.can_start()][: workers - len(training)]:
+                    job.start(multirun.words, parent)
+                    waiting.remove(job)
+                    training.append(job)
+                time.sleep(POLL_SECONDS)
+                if stop_requested():
+                    raise Stopped
+                for job in [job for job in training if job.ended()]:
+                    training.remove(job)
+                    done += 1
+                    if problem := job.problem():
+                        failed[job.label] = problem
+                    progress.say(f"[{done}/{total}] {job.label}: {problem or 'done'}")
+        finally:
+            for job in training:
+                job.stop()
+            for job in training:
+                if job.process:
+                    job.process.wait()
+    return failed
+
+
+def _jobs(multirun: Multirun) -> list[Job]:
+    """What is not complete."""
+    logs = multirun.folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    existing = multirun.existing()
+    jobs = []
+    for configuration in multirun.configurations:
+        runs = existing[configuration.hash()]
+        if not any(run.is_over() for run in runs):
+            log = logs / f"{configuration.variant.name}-s{configuration.harness.seed}.log"
+            jobs.append(Job(configuration, runs[-1] if runs else None, log))
+    return jobs
+
+
+def hold(multirun: Multirun) -> FileLock:
+    """The lock of the process that carries a multirun out, taken.
+
+    Raises
+    ------
+    RequestError
+        If another process has it.
+    """
+    multirun.folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(multirun.folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RequestError(f"another process is carrying out these runs ({multirun.name})") from None
+    described = multirun.describe()
+    run_folder.write_text(multirun.folder / "multirun.json", json.dumps(described, indent=2) + "\n")
+    return lock

@@ -1,0 +1,264 @@
+"""Whether a run comes out again: it is trained a second time and compared with its record."""
+
+import math
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench import checkpoint, environment, record
+from bench.configuration import Configuration
+from bench.errors import RequestError, WorkError
+from bench.progress import Progress
+from bench.run_folder import RunFolder
+from bench.trained import configuration_of
+from bench.trainer import Diverged, Interrupted, Observer
+from bench.workbench import Workbench, prepare_workbench
+
+TOLERANCE = 1e-3
+# what decides the last bit of a number on a CPU
+ARITHMETIC = ("processor", "cpu_capability", "threads", "gpu")
+# in a checkpoint's line, neither is computed by the run
+UNREPEATABLE = ("file", "train_seconds")
+
+
+class Differs(WorkError):
+    """A number came out otherwise.
+
+    Parameters
+    ----------
+    step : int
+        The first step that differs.
+    name : str
+        Name of the number.
+    recorded, repeated : object
+        Its two values; None where there is none.
+    """
+
+    def __init__(self, step: int, name: str, recorded: Any, repeated: Any) -> None:
+        values = f"{name} is recorded as {recorded!r} and came out as {repeated!r}"
+        super().__init__(f"first difference at step {step}: {values}")
+        self.step, self.name, self.recorded, self.repeated = step, name, recorded, repeated
+
+
+@dataclass
+class Verification:
+    """What was compared, all of it alike.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether bit for bit.
+    tolerance : float
+        Largest relative difference that was let pass; 0 where exact.
+    steps : int
+        Steps trained again.
+    numbers : int
+        Numbers compared.
+    checkpoints : int
+        Checkpoints whose weights were compared.
+    notes : list of str
+        How this machine and code differ from the record's.
+    """
+
+    exact: bool
+    tolerance: float
+    steps: int = 0
+    numbers: int = 0
+    checkpoints: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+def verify(
+    run: RunFolder, progress: Progress, steps: int | None = None, tolerance: float | None = None
+) -> Verification:
+    """Train a run again from its record and compare every recorded number.
+
+    Parameters
+    ----------
+    run : RunFolder
+        A run that is over. It is only read.
+    progress : Progress
+        Told how it goes.
+    steps : int, optional
+        Compare no further than this step.
+    tolerance : float, optional
+        Largest relative difference to let pass. By default 0 where processor, thread count and torch are
+        those of the record and it was made on a CPU, else :data:`TOLERANCE`.
+
+    Raises
+    ------
+    RequestError
+        If the run is not over.
+    WorkError
+        If the data, the configuration or the protocol is not what was recorded.
+    Differs
+        At the first number that differs; its step is named.
+    """
+    description, rows = run.describe(), record.read(run.record_path)
+    if not rows.is_over() or rows.end is None:
+        raise RequestError(f"run {description['name']} is not over: bench run --resume {run.id} first")
+    configuration = as_recorded(description)
+    workbench = prepare_workbench(configuration, progress)
+    differences = unlike(description, environment.facts())
+    exact = not differences and workbench.device.type == "cpu"
+    allowed = (0.0 if exact else TOLERANCE) if tolerance is None else tolerance
+    check_identity(description, configuration, workbench)
+    result = Verification(allowed == 0, allowed, notes=differences)
+    if (commit := environment.commit()) != description["environment"]["commit"]:
+        result.notes.append(f"code: recorded at {description['environment']['commit']}, this is {commit}")
+    with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
+        repeat(run, rows, workbench, steps or rows.end["step"], Path(temporary), result, progress)
+    return result
+
+
+def as_recorded(description: dict[str, Any]) -> Configuration:
+    """The configuration with the device and the thread count that the run had."""
+    recorded = description["environment"]
+    configuration = configuration_of(description)
+    return configuration.with_values(
+        device="cpu" if recorded["gpu"] is None else configuration.harness.device,
+        threads=recorded["threads"],
+    )
+
+
+def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of this machine that decides the last bit differs from the record's, in words."""
+    then = description["environment"]
+    pairs = {name: (then[name], now[name]) for name in ARITHMETIC}
+    pairs["torch"] = (then["packages"]["torch"], now["packages"]["torch"])
+    return [f"{name}: recorded with {a}, this is {b}" for name, (a, b) in pairs.items() if a != b]
+
+
+def check_identity(description: dict[str, Any], configuration: Configuration, workbench: Workbench) -> None:
+    """Compare what the run was with what is to be trained; WorkError where they differ."""
+    for what, recorded, found in (
+        ("configuration hash", description["config_hash"], configuration.hash()),
+        ("data hash", description["data"]["hash"], workbench.array.hash),
+        ("protocol", description["protocol"], workbench.judge.protocol),
+    ):
+        if recorded != found:
+            raise WorkError(f"run {description['name']}: {what} is recorded as {recorded} and is now {found}")
+
+
+def repeat(
+    run: RunFolder,
+    rows: record.Record,
+    workbench: Workbench,
+    last: int,
+    folder: Path,
+    result: Verification,
+    progress: Progress,
+) -> None:
+    """Train in `folder` up to step `last`, comparing as it goes; then compare how the run ended."""
+    assert rows.end is not None
+    writer = record.RecordWriter(folder / record.FILE)
+    trainer = workbench.trainer(writer, folder, record.Record(), [progress], lambda: trainer.step >= last)
+    rows.checkpoints = [row for row in rows.checkpoints if trainer.plan.saves(row["step"])]
+    comparison = Comparison(run, rows, last, result, folder)
+    trainer.observers.append(comparison)
+    diverged_at = None
+    try:
+        with progress.bar(trainer):
+            trainer.train()
+    except Interrupted:
+        pass
+    except Diverged as error:
+        diverged_at = error.step
+    finally:
+        writer.close()
+    if last < rows.end["step"]:
+        return
+    comparison.nothing_left()
+    ending = workbench.verdict(record.read(folder / record.FILE), diverged_at)
+    step = rows.end["step"]
+    comparison.compare(step, "health", rows.end["health"], ending["health"])
+    comparison.compare_row(step, rows.end["best"], ending["best"])
+
+
+class Comparison(Observer):
+    """Compares what a trainer tells with a record, up to a step.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run.
+    rows : Record
+        Its record, without checkpoints that only let it stop.
+    last : int
+        The step to compare up to.
+    result : Verification
+        Counts what was compared.
+    folder : Path
+        Where the trainer writes checkpoints.
+    """
+
+    def __init__(
+        self, run: RunFolder, rows: record.Record, last: int, result: Verification, folder: Path
+    ) -> None:
+        self.run, self.last, self.result, self.folder = run, last, result, folder
+        self.kinds = {
+            kind: {row["step"]: row for row in lines if row["step"] <= last}
+            for kind, lines in (
+                ("step", rows.steps),
+                ("evaluation", rows.evaluations),
+                ("checkpoint", rows.checkpoints),
+            )
+        }
+        if len(self.kinds["step"]) != sum(row["step"] <= last for row in rows.steps):
+            raise WorkError(f"{run.record_path} holds a step twice")
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Compare steps."""
+        for row in rows:
+            self.take("step", row)
+            self.result.steps = row["step"]
+
+    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """Compare an evaluation."""
+        self.take("evaluation", row)
+
+    def checkpoint(self, row: dict[str, Any]) -> None:
+        """Compare M's mean, and the weights where the run still has that checkpoint."""
+        if "M" in row or row["step"] in self.kinds["checkpoint"]:
+            self.take("checkpoint", row)
+        kept = self.run.checkpoints / row["file"]
+        if self.result.exact and kept.exists():
+            recorded, repeated = checkpoint.read(kept), checkpoint.read(self.folder / row["file"])
+            for name, tensor in recorded["variant"].items():
+                if not torch.equal(tensor, repeated["variant"][name]):
+                    raise Differs(row["step"], f"weights of {name}", "in the checkpoint", "others")
+            self.result.checkpoints += 1
+
+    def take(self, kind: str, row: dict[str, Any]) -> None:
+        """Compare a line with the recorded one of its kind and step."""
+        recorded = self.kinds[kind].pop(row["step"], None)
+        if recorded is None:
+            raise Differs(row["step"], kind, None, row)
+        self.compare_row(row["step"], recorded, row)
+
+    def compare_row(self, step: int, recorded: dict[str, Any], repeated: dict[str, Any]) -> None:
+        """Compare named numbers."""
+        for name in dict.fromkeys([*recorded, *repeated]):
+            if name not in UNREPEATABLE:
+                self.compare(step, name, recorded.get(name), repeated.get(name))
+
+    def compare(self, step: int, name: str, recorded: Any, repeated: Any) -> None:
+        """Compare one number; Differs if it is another."""
+        self.result.numbers += 1
+        if recorded == repeated:
+            return
+        numbers = isinstance(recorded, int | float) and isinstance(repeated, int | float)
+        if numbers and math.isnan(recorded) and math.isnan(repeated):
+            return
+        if not numbers or not math.isclose(recorded, repeated, rel_tol=self.result.tolerance):
+            raise Differs(step, name, recorded, repeated)
+
+    def nothing_left(self) -> None:
+        """Differs if the record holds a line that did not come again."""
+        for kind, rows in self.kinds.items():
+            for step, row in rows.items():
+                raise Differs(step, kind, row, None)
