@@ -4,7 +4,7 @@ from dataclasses import asdict
 
 import click
 
-from bench.commands.report import Report, reporting, table
+from bench.commands.output import Report, reporting, table
 
 
 @click.command("datasets")

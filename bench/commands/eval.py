@@ -2,7 +2,7 @@
 
 import click
 
-from bench.commands.report import Report, reporting, table
+from bench.commands.output import Report, reporting, table
 
 
 @click.command("eval")

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.report import Report, reporting, table
+from bench.commands.output import Report, reporting, table
 from bench.errors import RequestError
 
 if TYPE_CHECKING:

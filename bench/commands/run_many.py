@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.report import Report, table
+from bench.commands.output import Report, table
 from bench.commands.run import dry_run_report
-from bench.errors import RequestError, WorkError
+from bench.errors import RequestError
 
 if TYPE_CHECKING:
     from bench.multirun import Multirun, Outcome
@@ -42,9 +42,7 @@ def run_many(
     except multirun.Stopped:
         click.echo("bench: stopped; the same command goes on", err=True)
         raise click.exceptions.Exit(130) from None
-    if outcome.failed:
-        told = "; ".join(f"{label}: {problem}" for label, problem in outcome.failed.items())
-        raise WorkError(f"{len(outcome.failed)} of {len(planned.configurations)} runs failed: {told}")
+    outcome.check()
     return _report(planned, outcome)
 
 

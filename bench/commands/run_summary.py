@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bench.commands.report import table
+from bench.commands.output import table
 from bench.session import Outcome
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.report import Report, reporting
+from bench.commands.output import Report, reporting
 
 if TYPE_CHECKING:
     from bench.comparing.rendering import Tables

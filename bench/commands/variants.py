@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.report import Report, reporting, table
+from bench.commands.output import Report, reporting, table
 
 if TYPE_CHECKING:
     from variants.base import Variant
