@@ -55,17 +55,28 @@ def draw_samples_by_step(runs: Sequence[RunFolder], steps: Sequence[int], title:
     WorkError
         If a grid cannot be read.
     """
-    known = sorted({step for run in runs for step in judged_steps(run)})
-    for step in steps:
-        if step not in known:
-            there = ", ".join(map(str, known)) or "none"
-            raise RequestError(f"step {step} has no sample grid in any of the runs: there are {there}")
+    check_steps(runs, steps)
     rows, labels = [], []
     for run in runs:
         config = run.describe()["config"]
         rows.append([_corner(run, step, config["image_size"]) for step in steps])
         labels.append(f"{config['variant']}\nseed {config['seed']}")
     return draw_panels(rows, title, [f"step {step:,}" for step in steps], labels)
+
+
+def check_steps(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> None:
+    """Refuse steps at which no run has a sample grid.
+
+    Raises
+    ------
+    RequestError
+        Names the steps there are.
+    """
+    known = sorted({step for run in runs for step in judged_steps(run)})
+    for step in steps or ():
+        if step not in known:
+            there = ", ".join(map(str, known)) or "none"
+            raise RequestError(f"step {step} has no sample grid in any of the runs: there are {there}")
 
 
 def _corner(run: RunFolder, step: int, image_size: int) -> np.ndarray | None:

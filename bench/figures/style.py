@@ -20,7 +20,7 @@ BLUE, VERMILION = COLOURS[:2]
 LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
-_LOOK = {
+_LOOK: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # comes with matplotlib: the same everywhere
     "font.size": 8,
     "axes.titlesize": 8,
@@ -45,8 +45,10 @@ def look() -> Iterator[None]:
     """Let what is drawn in the block have the project's look, whatever a user's matplotlibrc says."""
     from matplotlib import rc_context, rcParamsDefault
 
-    defaults = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
-    with rc_context({**defaults, **_LOOK}):
+    settings: dict[Any, Any] = {
+        name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")
+    }
+    with rc_context(settings | _LOOK):
         yield
 
 

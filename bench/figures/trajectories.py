@@ -40,7 +40,7 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> lis
     """
     if not rows:
         return []
-    names = [name for name in ("M", "k") if name in rows[0]] or ["loss_d", "loss_g"]
+    names: list[str] = [name for name in ("M", "k") if name in rows[0]] or ["loss_d", "loss_g"]
     steps = np.array([row["step"] for row in rows])
     window = max(1, len(rows) // WINDOWS)
     with style.look():
@@ -208,5 +208,11 @@ def _add_epochs(axis: "Axes", frame: "pd.DataFrame") -> None:
     if paces.empty or paces.max() - paces.min() > 1e-6 * paces.max():
         return
     pace = float(paces.iloc[0])
-    above = axis.secondary_xaxis("top", functions=(lambda step: step * pace, lambda epoch: epoch / pace))
-    above.set_xlabel("epoch")
+
+    def epoch_of(step: Any) -> Any:
+        return step * pace
+
+    def step_of(epoch: Any) -> Any:
+        return epoch / pace
+
+    axis.secondary_xaxis("top", functions=(epoch_of, step_of)).set_xlabel("epoch")

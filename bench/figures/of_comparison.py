@@ -1,0 +1,93 @@
+"""Figures that compare runs: M and k over seeds, and samples as training went on."""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench import places
+from bench.errors import RequestError
+from bench.figures import style
+from bench.figures.samples_by_step import check_steps, draw_samples_by_step, judged_steps, shared_steps
+from bench.figures.trajectories import compare_trajectories
+from bench.run_folder import RunFolder
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST_ROWS = 8  # of the figure of samples: what fits on a page
+
+
+def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | None = None) -> list[Path]:
+    """Draw a comparison of runs: ``trajectories`` and ``samples-by-step``, each as PNG and SVG.
+
+    Where the runs are on several data sets each has figures of its own, with its name after the figure's.
+    Of several runs with the same group and seed only the newest counts. The samples are those of each
+    group's lowest seed, the first 8 groups.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        One row a run, as :func:`bench.comparing.frame.results` gives them, with the column ``group`` if
+        there is one.
+    folder : Path
+        Where to; made if need be.
+    steps : sequence of int, optional
+        Steps whose samples are shown; up to five that all have, evenly spread, where not given.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    RequestError
+        If there are no runs, or none has samples at one of the steps; nothing is drawn then.
+    """
+    from bench.comparing.frame import trajectories
+    from bench.comparing.groups import once_per_seed, with_groups
+
+    if frame.empty:
+        raise RequestError("there are no runs to compare")
+    kept = once_per_seed(frame if "group" in frame else with_groups(frame))[0]
+    sets = list(dict.fromkeys(kept["dataset"]))
+    chosen = {name: _runs_of_samples(kept[kept["dataset"] == name]) for name in sets}
+    check_steps([run for runs in chosen.values() for run in runs], steps)
+    files = []
+    for name in sets:
+        part = kept[kept["dataset"] == name]
+        ending = f"-{re.sub(r'[^A-Za-z0-9.]+', '-', name)}" if len(sets) > 1 else ""
+        if names := [scalar for scalar in ("M", "k") if part[scalar].notna().any()]:
+            path = folder / f"trajectories{ending}"
+            files += compare_trajectories(trajectories(part, names), path, _title(part, name))
+        if here := steps_of(chosen[name], steps):
+            figure = draw_samples_by_step(chosen[name], here, f"{name}: samples as training went on")
+            files += style.save(figure, folder / f"samples-by-step{ending}")
+    return files
+
+
+def steps_of(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> list[int]:
+    """The steps to show of some runs: what was asked for, as far as one has it, else those that they share."""
+    if steps is None:
+        return shared_steps(runs)
+    known = {step for run in runs for step in judged_steps(run)}
+    return [step for step in steps if step in known]
+
+
+def _runs_of_samples(frame: "pd.DataFrame") -> list[RunFolder]:
+    """The lowest seed of each group, in the order of the groups."""
+    order = frame.sort_values("seed", kind="stable").groupby("group", sort=False)["run_id"].first()
+    groups = list(dict.fromkeys(frame["group"]))[:MOST_ROWS]
+    return [RunFolder(places.runs() / str(order[group])) for group in groups]
+
+
+def _title(frame: "pd.DataFrame", dataset: str) -> str:
+    from bench.comparing.comparable import check
+
+    title = f"{dataset}: convergence over seeds"
+    try:
+        check(frame, ["M"])
+    except RequestError:
+        title += "\nM is under different norms or batch sizes: compare its course, not its values"
+    return title
