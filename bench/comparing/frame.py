@@ -53,7 +53,7 @@ def results(
         Only runs of these; one name, names with commas between, or a sequence.
     where : str, optional
         An expression over the columns, as :meth:`pandas.DataFrame.eval` reads it, such as
-        ``"gamma == 0.5 and seed < 3"``; a run without a value does not meet a condition on it.
+        ``"gamma == 0.5 and seed < 3"``.
     select : str
         Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
 

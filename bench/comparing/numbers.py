@@ -45,7 +45,7 @@ def with_interval(
 
 
 def duration(seconds: float) -> str:
-    """A time in the two largest units that it has: ``8 days 6 h``, ``2 h 05 min``, ``3 min 20 s``, ``12 s``."""
+    """A time in the two largest units that it has: ``8 days 6 h``, ``2 h 05 min``, ``3 min 20 s``."""
     whole = round(seconds)
     days, hours, minutes = whole // 86400, whole // 3600 % 24, whole // 60 % 60
     if days:

@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from bench import places
-from bench.comparing.comparable import check
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.numbers import MISSING, decimals, duration, number
@@ -60,7 +59,6 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
         told += [f"{name} (a newer run has its seed)" for name in copies]
         groups = list(kept["group"].unique())
         if len(groups) > 1:
-            check(kept, ["M"])
             raise RequestError(
                 f"the row {row.label!r} of {published.name} has runs of {len(groups)} groups: "
                 f"{'; '.join(groups[:4])}{' ...' if len(groups) > 4 else ''}; choose one with --where"
@@ -77,14 +75,14 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
         f"{published.title}: {published.source}, and our runs",
         (
             "model",
-            "optimal M, paper",
-            "ours",
-            "parameters, paper",
-            "ours",
-            "training time, paper",
-            "ours",
-            "mode collapse, paper",
-            "ours",
+            "optimal M: paper",
+            "optimal M: ours",
+            "parameters: paper",
+            "parameters: ours",
+            "training time: paper",
+            "training time: ours",
+            "mode collapse: paper",
+            "mode collapse: ours",
         ),
         tuple(_cells(row, fact) for row, fact in zip(published.rows, facts, strict=True)),
     )
@@ -97,7 +95,7 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
 def _runs_of(row: PublishedRow, frame: pd.DataFrame) -> pd.DataFrame:
     chosen = pd.Series(True, index=frame.index)
     for name, value in row.where.items():
-        chosen &= frame[name].eq(value).fillna(False).astype(bool) if name in frame else False
+        chosen &= (frame[name] == value).fillna(False).astype(bool) if name in frame else False
     return frame[chosen]
 
 
@@ -169,8 +167,8 @@ def _range(facts: dict[str, Any]) -> str:
 
 def _about_paper(published: PublishedTable) -> list[str]:
     return [
-        f"The paper trained on {published.dataset} at {published.image_size} px, {published.images:,} images, "
-        f"for {published.epochs:g} epochs, on {published.hardware}.",
+        f"The paper trained on {published.dataset} at {published.image_size} px, {published.images:,} "
+        f"images, for {published.epochs:g} epochs, on {published.hardware}.",
         *published.notes,
         "M depends on the norm of the reconstruction error: values of M under different norms cannot be "
         "compared with each other, nor with the paper's where it does not say how it scales them.",
@@ -213,7 +211,7 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
     ]
     if differing:
         notes.append(
-            f"That is not the paper's {' and '.join(differing)}: M, times and collapse do not reproduce its "
+            f"Not the paper's own: {', '.join(differing)}. M, times and collapse do not reproduce its "
             "numbers, nor do parameter counts where the networks have another size."
         )
     notes.append(

@@ -25,6 +25,7 @@ _HTML = """\
 .bench-tables table { border-collapse: collapse; margin: 0 0 1.5em; }
 .bench-tables caption { text-align: left; padding-bottom: 0.4em; }
 .bench-tables th, .bench-tables td { padding: 0.25em 0.9em 0.25em 0; text-align: right; white-space: nowrap; }
+.bench-tables th:last-child, .bench-tables td:last-child { padding-right: 0; }
 .bench-tables th:first-child, .bench-tables td:first-child { text-align: left; white-space: normal; }
 .bench-tables td { font-variant-numeric: tabular-nums; font-weight: normal; }
 .bench-tables thead tr { border-top: 2px solid; border-bottom: 1px solid; }

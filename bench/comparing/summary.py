@@ -152,7 +152,7 @@ def _baseline(word: str, frame: pd.DataFrame) -> str:
         raise RequestError(
             f"baseline {word!r} means {len(of_variant)} groups: give {' or '.join(of_variant)}"
         )
-    raise unknown("baseline", word, groups)
+    raise unknown("baseline", word, {*groups, *frame["variant"]})
 
 
 def _values(frame: pd.DataFrame, metric: str) -> pd.Series:

@@ -1,0 +1,101 @@
+"""Runs made by hand, as the frame has them, and a few real ones that several tests read."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bench.trainer import Diverged
+
+RUN: dict[str, Any] = {
+    "variant": "began",
+    "dataset": "mnist-5k",
+    "preset": "quick",
+    "seed": 0,
+    "experiment": "e",
+    "status": "FINISHED",
+    "health": "ok",
+    "created": "2026-01-01T00:00:00+00:00",
+    "commit": "c" * 40,
+    "config_hash": "h",
+    "data_hash": "d" * 64,
+    "metric": "fd_x",
+    "protocol": "net@1; 2000 samples; generator raw",
+    "select": "last",
+    "step": 100,
+    "fd_x": 1.0,
+    "classes_covered": 10.0,
+    "M": 0.1,
+    "k": 0.5,
+    "M_best": 0.1,
+    "parameters_generator": 10,
+    "parameters_discriminator": 20,
+    "train_seconds": 60.0,
+    "processor": "a processor",
+    "image_size": 28,
+    "batch_size": 64,
+    "steps": 100,
+    "device": "cpu",
+    "gamma": 0.5,
+    "norm": "l1",
+}
+
+
+@pytest.fixture
+def runs() -> Callable[..., pd.DataFrame]:
+    """Makes a frame: one mapping a run of what differs from RUN."""
+
+    def made(*differences: dict[str, Any]) -> pd.DataFrame:
+        rows = [
+            {"run_id": f"id{i}", "name": f"run-{i}"} | RUN | difference
+            for i, difference in enumerate(differences)
+        ]
+        return pd.DataFrame(rows).astype({"step": "Int64"})
+
+    return made
+
+
+@pytest.fixture
+def seeds(runs: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
+    """Makes a frame of one run a seed: group by group, the values of fd_x."""
+
+    def made(**values: list[float]) -> pd.DataFrame:
+        return runs(
+            *(
+                {"variant": variant.replace("_", "-"), "seed": seed, "fd_x": value}
+                for variant, numbers in values.items()
+                for seed, value in enumerate(numbers)
+            )
+        )
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def trained_home(
+    tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small: SimpleNamespace
+) -> Path:
+    """A results folder with five real runs: began twice, began-v3, wgan-gp, and one that diverged."""
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(home))
+        patch.setenv("BENCH_CACHE", str(cache_folder))
+        small.run(small.tiny("began", norm="l1", seed=0, experiment="first"))
+        small.run(small.tiny("began", norm="l1", seed=1, experiment="second"))
+        small.run(small.tiny("began-v3"))
+        small.run(small.tiny("wgan-gp", critic_steps=2))
+        with pytest.raises(Diverged):
+            small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, norm="l2", eval_every=0))
+    return home
+
+
+@pytest.fixture
+def home(trained_home: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The results folder of the real runs, for one test; read only."""
+    before = sorted(trained_home.rglob("*"))
+    monkeypatch.setenv("BENCH_HOME", str(trained_home))
+    yield trained_home
+    assert sorted(trained_home.rglob("*")) == before

@@ -1,0 +1,94 @@
+"""Which runs are seeds of one experiment."""
+
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+
+from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
+from bench.configuration import CIRCUMSTANCES, resolve
+
+Runs = Callable[..., pd.DataFrame]
+
+
+def test_runs_that_differ_in_seed_preset_and_circumstances_are_one_group(runs: Runs) -> None:
+    frame = runs(
+        {"seed": 0},
+        {"seed": 1, "device": "cuda", "experiment": "other"},
+        {"seed": 2, "preset": "small", "created": "2026-02-02", "commit": "d" * 40},
+    )
+    assert set(with_groups(frame)["group"]) == {"began"}
+
+
+def test_groups_of_a_variant_are_told_apart_by_the_knobs_that_differ(runs: Runs) -> None:
+    frame = runs({"gamma": 0.5}, {"gamma": 0.7}, {"gamma": 0.7, "norm": "l2"}, {"variant": "began-v3"})
+    assert list(with_groups(frame)["group"]) == [
+        "began (gamma=0.5, norm=l1)",
+        "began (gamma=0.7, norm=l1)",
+        "began (gamma=0.7, norm=l2)",
+        "began-v3",
+    ]
+
+
+def test_a_knob_that_only_some_runs_have_tells_them_apart(runs: Runs) -> None:
+    frame = runs({"patience": None}, {"patience": 3.0}, {"patience": None, "seed": 1})
+    labels = list(with_groups(frame)["group"])
+    assert labels == ["began (patience=none)", "began (patience=3.0)", "began (patience=none)"]
+
+
+def test_other_data_are_other_groups_but_need_no_other_name(runs: Runs) -> None:
+    frame = with_groups(runs({}, {"dataset": "cifar10", "data_hash": "e" * 64, "gamma": 0.9}))
+    assert list(frame["group"]) == ["began", "began"]
+    assert len(once_per_seed(frame)[0]) == 2
+
+
+def test_group_and_configuration_hash_agree(runs: Runs) -> None:
+    """The harness's own hash changes with a knob, and not with a circumstance, as groups do."""
+    base = resolve({"variant": "began"})
+    for name in CIRCUMSTANCES & {"device", "experiment"}:
+        assert base.with_values(**{name: "cpu"}).hash() == base.hash()
+    assert base.with_values(gamma=0.3).hash() != base.hash()
+
+
+def test_of_copies_of_a_seed_the_newest_complete_one_counts(runs: Runs) -> None:
+    frame = with_groups(
+        runs(
+            {"created": "2026-01-01"},
+            {"created": "2026-01-03"},
+            {"created": "2026-01-02"},
+            {"created": "2026-01-04", "status": "RUNNING", "health": None},
+            {"created": "2026-01-01", "seed": 1},
+        )
+    )
+    kept, left_out = once_per_seed(frame)
+    assert list(kept["name"]) == ["run-1", "run-4"]
+    assert left_out == ["run-0", "run-2", "run-3"]
+
+
+def test_where_no_copy_is_complete_the_newest_counts(runs: Runs) -> None:
+    killed = {"status": "KILLED"}
+    frame = with_groups(runs(killed | {"created": "2026-01-02"}, killed | {"created": "2026-01-01"}))
+    assert list(once_per_seed(frame)[0]["name"]) == ["run-0"]
+
+
+@pytest.mark.parametrize(
+    ("status", "health", "complete", "diverged", "collapsed"),
+    [
+        ("FINISHED", "ok", True, False, False),
+        ("FINISHED", "k-stuck-0", True, False, False),
+        ("FINISHED", "collapsed@500", True, False, True),
+        ("FAILED", "diverged@7", True, True, False),
+        ("FAILED", "ok", False, False, False),
+        ("KILLED", "collapsed@500", False, False, True),
+        ("RUNNING", None, False, False, False),
+    ],
+)
+def test_status_and_health_say_what_a_run_counts_for(
+    status: str, health: str | None, complete: bool, diverged: bool, collapsed: bool, runs: Runs
+) -> None:
+    frame = runs({"status": status, "health": health})
+    assert [is_complete(frame)[0], is_diverged(frame)[0], is_collapsed(frame)[0]] == [
+        complete,
+        diverged,
+        collapsed,
+    ]

@@ -1,0 +1,118 @@
+"""A paper's table beside our runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench import record
+from bench.comparing.frame import results
+from bench.comparing.published import side_by_side, table_named
+from bench.comparing.rendering import FORMATS, render
+from bench.errors import RequestError
+from bench.run_folder import all_runs
+from variants.published_tables import PublishedRow, PublishedTable
+
+Runs = Callable[..., pd.DataFrame]
+
+PAPER = PublishedTable(
+    name="tiny",
+    title="Two models",
+    source="Nobody 2020, Table 1",
+    dataset="mnist-5k",
+    image_size=28,
+    images=5000,
+    epochs=9 / 625,
+    hardware="a calculator",
+    rows=(
+        PublishedRow("Plain", {"variant": "began", "norm": "l1"}, 1.5, 20_000, "1 day", "9 epochs"),
+        PublishedRow("Absent", {"variant": "began", "norm": "frobenius"}, 1.0, 1, "1 h", "-"),
+        PublishedRow("Varied", {"variant": "began-v3"}, 0.08, 10_000, "2 days", "-"),
+    ),
+)
+
+
+def test_real_runs_stand_beside_the_papers_rows(home: Path) -> None:
+    tables = side_by_side(PAPER, results())
+    plain = tables.frame.set_index("row").loc["Plain"]
+    chosen = [
+        run
+        for run in all_runs()
+        if run.describe()["config"]["variant"] == "began" and run.describe()["config"]["norm"] == "l1"
+    ]
+    ends = [record.read(run.record_path).end or {} for run in chosen]
+    lowest = [end["best"]["M_best"] for end in ends]
+    assert plain["runs"] == 2
+    assert plain["M_paper"] == 1.5
+    assert plain["M"] == pytest.approx(sum(lowest) / 2)
+    assert (plain["M_low"], plain["M_high"]) == (min(lowest), max(lowest))
+    assert plain["parameters"] == sum(chosen[0].describe()["parameters"].values())
+    seconds = [record.read(run.record_path).checkpoints[-1]["train_seconds"] for run in chosen]
+    assert plain["train_seconds"] == pytest.approx(sum(seconds) / 2)
+    collapsed = [end for end in ends if end["health"].startswith("collapsed@")]
+    assert plain["collapsed"] == len(collapsed)
+    epochs = sorted(int(end["health"].partition("@")[2]) / 625 for end in collapsed)
+    assert plain["collapsed_at_epochs"] == ", ".join(f"{epoch:.3g}" for epoch in epochs)
+    cells = tables.texts[0].rows[0]
+    assert cells[:2] == ("Plain", "1.50")
+    assert cells[3:5] == ("20,000", f"{plain['parameters']:,}")
+    assert cells[8].startswith(f"{len(collapsed)} of 2 runs, at epochs 0.0064")
+
+
+def test_a_row_without_runs_says_so(home: Path) -> None:
+    tables = side_by_side(PAPER, results())
+    absent = tables.texts[0].rows[1]
+    assert absent == ("Absent", "1.00", "no runs", "1", "no runs", "1 h", "no runs", "-", "no runs")
+    assert tables.frame.loc[1, ["M", "parameters", "train_seconds", "group"]].isna().all()
+    assert tables.frame.loc[1, "runs"] == 0
+
+
+def test_without_any_run_the_paper_stands_alone() -> None:
+    tables = side_by_side(PAPER, results())
+    assert {cell for row in tables.texts[0].rows for cell in row[2::2]} == {"no runs"}
+    assert "There are no finished runs of these rows." in tables.notes
+
+
+def test_footnotes_say_what_ours_were_trained_on_and_what_is_not_the_papers(home: Path) -> None:
+    same = " ".join(side_by_side(PAPER, results()).notes)
+    assert "mnist-5k at 28 px" in same
+    assert "9 steps (0.0144 epochs), norm l1" in same
+    assert "under different norms cannot be compared" in same
+    assert "Not the paper's own" not in same
+    other = " ".join(side_by_side(table_named("table3"), results()).notes)
+    assert "Not the paper's own: data, image size, length." in other
+    assert "2 variables that hold the learning rates" in other
+
+
+def test_runs_of_several_groups_in_a_row_are_refused(runs: Runs) -> None:
+    frame = runs({"gamma": 0.5}, {"gamma": 0.7})
+    with pytest.raises(RequestError, match=r"'Plain' of tiny has runs of 2 groups: began \(gamma=0.5\)"):
+        side_by_side(PAPER, frame)
+
+
+def test_different_data_are_refused_within_a_row_and_between_rows(runs: Runs) -> None:
+    other = {"dataset": "cifar10", "data_hash": "e" * 64}
+    with pytest.raises(RequestError, match="different data"):
+        side_by_side(PAPER, runs({}, {"seed": 1} | other))
+    with pytest.raises(RequestError, match="different data: mnist-5k at 28 px @dddddddd, cifar10"):
+        side_by_side(PAPER, runs({}, {"variant": "began-v3"} | other))
+
+
+def test_unfinished_runs_are_left_out_and_told(home: Path) -> None:
+    frame = results()
+    frame.loc[frame["variant"] == "began-v3", "status"] = "KILLED"
+    tables = side_by_side(PAPER, frame)
+    assert tables.texts[0].rows[2][2] == "no runs"
+    assert any("(KILLED)" in note for note in tables.notes)
+
+
+def test_every_format_renders(home: Path) -> None:
+    tables = side_by_side(PAPER, results())
+    for form in FORMATS:
+        assert render(tables, form)
+
+
+def test_an_unknown_table_is_refused() -> None:
+    with pytest.raises(RequestError, match="did you mean 'table3'"):
+        table_named("table-3")

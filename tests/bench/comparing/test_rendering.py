@@ -1,0 +1,183 @@
+"""Tables in every format, read back by somebody else's reader."""
+
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from bench.comparing.rendering import FORMATS, Tables, TextTable, of_summary, plain, render
+from bench.comparing.summary import Summary, summarise
+
+Runs = Callable[..., pd.DataFrame]
+
+HOSTILE = r"a_b & 50% $x$ #1 {~^\} <b>|*c*` [d]"
+
+
+@pytest.fixture
+def summary(runs: Runs) -> Summary:
+    frame = runs(
+        *({"seed": seed, "fd_x": value} for seed, value in enumerate([4.123456, 3.5, 4.75, 3.9])),
+        *({"variant": "v3", "seed": seed, "fd_x": value} for seed, value in enumerate([3.1, 2.987654, 2.8])),
+        {"variant": "v3", "seed": 3, "status": "FAILED", "health": "diverged@7", "fd_x": None},
+    )
+    return summarise(frame, frame, ["fd_x", "classes_covered"], "began")
+
+
+def hostile() -> Tables:
+    table = TextTable(HOSTILE, (HOSTILE, "n"), ((HOSTILE, "-0.5"), ("[first] \u4e2d", "-")))
+    return Tables((table,), pd.DataFrame({HOSTILE: [HOSTILE]}), (HOSTILE,))
+
+
+class Cells(HTMLParser):
+    """The text of each cell, and every tag."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.cells: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.tags.append(tag)
+        if tag in ("td", "th"):
+            self.cells.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.cells and self.tags[-1] in ("td", "th"):
+            self.cells[-1] += data
+
+
+def test_a_table_for_people_is_rounded_and_tells_what_is_counted(summary: Summary) -> None:
+    first, second = of_summary(summary).texts
+    assert first.caption == "fd_x (lower is better), last evaluation"
+    assert second.caption == "classes_covered (higher is better), last evaluation"
+    assert first.header == (
+        "group",
+        "runs",
+        "collapsed",
+        "mean",
+        "IQM [95%]",
+        "difference to began [95%]",
+        "P(better than began) [95%]",
+    )
+    began, v3 = first.rows
+    assert began[:4] == ("began", "4", "0 of 4", "4.07")
+    assert re.fullmatch(r"4\.01 \[3\.\d\d, 4\.\d\d\]", began[4])
+    assert began[5:] == ("-", "-")
+    assert v3[:3] == ("v3", "3 + 1 diverged", "0 of 4")
+    assert re.fullmatch(r"-1\.\d+ \[-\d\.\d+, -\d\.\d+\]", v3[5])
+    assert v3[6] == "1.00 [1.00, 1.00]"
+
+
+def test_without_a_baseline_there_are_no_comparisons(runs: Runs) -> None:
+    frame = runs({})
+    (table,) = of_summary(summarise(frame, frame, ["fd_x"])).texts
+    assert table.header == ("group", "runs", "collapsed", "mean", "IQM [95%]")
+    assert table.rows == (("began", "1", "0 of 1", "1", "1"),)
+
+
+def test_a_selected_step_shows_the_last_one_too(runs: Runs) -> None:
+    selected, last = runs({"select": "best-fid", "fd_x": 2.5}), runs({"fd_x": 3.25})
+    (table,) = of_summary(summarise(selected, last, ["fd_x"])).texts
+    assert table.caption == "fd_x (lower is better), step selected by best-fid"
+    assert table.rows == (("began", "1", "0 of 1", "2.50", "2.50", "3.25"),)
+
+
+def test_markdown_is_a_table_that_lines_up(summary: Summary) -> None:
+    text = str(render(of_summary(summary), "md"))
+    blocks = [block.splitlines() for block in text.split("\n\n") if block.startswith("|")]
+    assert len(blocks) == 2
+    for block in blocks:
+        assert len({len(line) for line in block}) == 1
+        assert set(block[1]) <= set("|-: ")
+    for note in of_summary(summary).notes:
+        assert f"- {note}" in text
+
+
+def test_markdown_escapes_what_is_markup() -> None:
+    text = str(render(hostile(), "md"))
+    assert r"\<b>\|\*c\*\`" in text
+    assert "a_b" in text  # no emphasis within a word
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet", "json"])
+def test_programs_get_whole_numbers(form: str, summary: Summary, tmp_path: Path) -> None:
+    content = render(of_summary(summary), form)
+    if form == "csv":
+        back = pd.read_csv(io.StringIO(str(content)))
+    elif form == "parquet":
+        assert isinstance(content, bytes)
+        back = pd.read_parquet(io.BytesIO(content))
+        assert back.attrs["notes"] == list(of_summary(summary).notes)
+    else:
+        read = json.loads(content)
+        back = pd.DataFrame(read["rows"])
+        assert read["notes"] == list(of_summary(summary).notes)
+        assert read == plain(of_summary(summary))
+    pd.testing.assert_frame_equal(back, summary.table, check_dtype=False, check_exact=True)
+
+
+def test_json_is_strict(summary: Summary) -> None:
+    def refuse(word: str) -> None:
+        raise AssertionError(word)
+
+    json.loads(render(of_summary(summary), "json"), parse_constant=refuse)
+
+
+def test_html_holds_the_same_cells_escaped(summary: Summary) -> None:
+    tables = of_summary(summary)
+    page = str(render(tables, "html"))
+    expected = [cell for table in tables.texts for line in (table.header, *table.rows) for cell in line]
+    assert [cell.strip().replace("\u2212", "-") for cell in Cells(page).cells] == expected
+    wild = Cells(str(render(hostile(), "html")))
+    assert "b" not in wild.tags
+    assert wild.cells[0].strip() == HOSTILE
+
+
+def test_html_styles_only_its_own() -> None:
+    style = re.findall(r"<style>(.*?)</style>", str(render(hostile(), "html")), re.DOTALL)[0]
+    selectors = [part.strip() for rule in re.findall(r"([^{}]+){", style) for part in rule.split(",")]
+    assert selectors
+    assert all(selector.startswith(".bench-tables") for selector in selectors)
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
+@pytest.mark.parametrize("kind", ["summary", "hostile"])
+def test_latex_compiles(kind: str, summary: Summary, tmp_path: Path) -> None:
+    body = render(of_summary(summary) if kind == "summary" else hostile(), "latex")
+    assert isinstance(body, str)
+    head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
+    (tmp_path / "t.tex").write_text(f"{head}\n{body}\n\\end{{document}}\n", encoding="utf-8")
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "t.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        errors="replace",
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert "Overfull" not in done.stdout
+    assert (tmp_path / "t.pdf").stat().st_size > 1000
+
+
+def test_latex_has_one_booktabs_table_a_metric(summary: Summary) -> None:
+    text = str(render(of_summary(summary), "latex"))
+    for rule in (r"\toprule", r"\midrule", r"\bottomrule", r"\caption{"):
+        assert text.count(rule) == 2
+    assert r"classes\_covered" in text
+    assert "$-$1." in text
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_format_ends_as_files_do_and_is_the_same_twice(form: str, summary: Summary) -> None:
+    content = render(of_summary(summary), form)
+    assert content == render(of_summary(summary), form)
+    if form != "parquet":
+        assert str(content).endswith("\n")

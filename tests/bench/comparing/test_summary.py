@@ -1,0 +1,162 @@
+"""Summaries of groups, against arithmetic on the same numbers."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bench.comparing import statistics
+from bench.comparing.summary import COLUMNS, Summary, default_metrics, summarise
+from bench.errors import RequestError
+
+Runs = Callable[..., pd.DataFrame]
+
+
+def row(summary: Summary, group: str, metric: str = "fd_x") -> pd.Series:
+    table = summary.table
+    (found,) = [line for _, line in table.iterrows() if (line["group"], line["metric"]) == (group, metric)]
+    return found
+
+
+def test_centres_and_intervals_are_those_of_the_runs_values(seeds: Runs) -> None:
+    values = [5.0, 3.0, 9.0, 4.0, 6.0]
+    frame = seeds(began=values)
+    found = row(summarise(frame, frame, ["fd_x"]), "began")
+    assert found["better"] == "lower"
+    assert (found["runs"], found["diverged"], found["collapsed"]) == (5, 0, 0)
+    assert found["mean"] == pytest.approx(5.4)
+    assert found["iqm"] == pytest.approx((4 + 5 + 6) / 3)
+    assert (found["iqm_low"], found["iqm_high"]) == statistics.interval(np.array(values))
+    assert found[["last_iqm", "last_iqm_low", "last_iqm_high"]].tolist() == pytest.approx(
+        found[["iqm", "iqm_low", "iqm_high"]].tolist()
+    )
+    assert found[["difference", "pairs", "improvement"]].isna().all()
+
+
+def test_every_metric_and_group_has_one_row_the_baseline_first(seeds: Runs) -> None:
+    frame = seeds(wgan_gp=[1.0], began=[2.0], began_cs=[3.0])
+    summary = summarise(frame, frame, ["fd_x", "classes_covered"], "began-cs")
+    assert tuple(summary.table.columns) == COLUMNS
+    assert list(summary.table["metric"]) == ["fd_x"] * 3 + ["classes_covered"] * 3
+    assert list(summary.table["group"]) == ["began-cs", "began", "wgan-gp"] * 2
+    assert list(summary.table["better"]) == ["lower"] * 3 + ["higher"] * 3
+    assert row(summary, "began-cs")[["difference", "pairs", "improvement"]].isna().all()
+
+
+def test_differences_are_paired_by_seed(runs: Runs) -> None:
+    ours = {1: 2.0, 2: 5.0, 3: 4.0, 4: 7.0}
+    theirs = {4: 8.0, 3: 6.0, 2: 6.5, 9: 100.0}  # in another order, with another seed
+    frame = runs(
+        *({"seed": seed, "fd_x": value} for seed, value in ours.items()),
+        *({"variant": "base", "seed": seed, "fd_x": value} for seed, value in theirs.items()),
+    )
+    found = row(summarise(frame, frame, ["fd_x"], "base"), "began")
+    difference, interval = statistics.paired_difference(np.array([5.0, 4.0, 7.0]), np.array([6.5, 6.0, 8.0]))
+    assert found["pairs"] == 3
+    assert found["difference"] == pytest.approx(difference)
+    assert (found["difference_low"], found["difference_high"]) == interval
+    # over all runs, not over pairs: how often ours is lower
+    wins = sum(a < b for a in ours.values() for b in theirs.values())
+    assert found["improvement"] == pytest.approx(wins / 16)
+
+
+def test_a_diverged_run_has_no_value_but_is_counted_and_told(runs: Runs) -> None:
+    diverged = {"status": "FAILED", "health": "diverged@7", "fd_x": 1e9}
+    frame = runs({"seed": 0}, {"seed": 1, "health": "collapsed@50"}, {"seed": 2} | diverged)
+    summary = summarise(frame, frame, ["fd_x"])
+    found = row(summary, "began")
+    assert (found["runs"], found["diverged"], found["collapsed"]) == (2, 1, 1)
+    assert found["mean"] == 1.0
+    assert any("run-2 (diverged@7)" in note for note in summary.notes)
+
+
+def test_a_group_that_only_diverged_stands_in_the_table(runs: Runs) -> None:
+    diverged = {"variant": "wild", "status": "FAILED", "health": "diverged@7", "fd_x": None}
+    frame = runs({}, diverged | {"seed": 0}, diverged | {"seed": 1})
+    found = row(summarise(frame, frame, ["fd_x"], "began"), "wild")
+    assert (found["runs"], found["diverged"]) == (0, 2)
+    assert found[["mean", "iqm", "difference", "improvement"]].isna().all()
+
+
+@pytest.mark.parametrize("status", ["KILLED", "RUNNING", "FAILED"])
+def test_an_unfinished_run_is_left_out_and_told(status: str, runs: Runs) -> None:
+    frame = runs({"seed": 0}, {"seed": 1, "status": status, "health": None, "fd_x": 50.0})
+    summary = summarise(frame, frame, ["fd_x"])
+    assert row(summary, "began")["mean"] == 1.0
+    assert any(f"run-1 ({status})" in note for note in summary.notes)
+
+
+def test_copies_of_a_seed_do_not_narrow_an_interval(runs: Runs) -> None:
+    frame = runs(*({"seed": seed, "fd_x": float(seed)} for seed in (0, 1, 0, 1)))
+    summary = summarise(frame, frame, ["fd_x"])
+    assert row(summary, "began")["runs"] == 2
+    assert any("run-0, run-1" in note for note in summary.notes)
+
+
+def test_the_last_evaluation_stands_beside_a_selected_one(seeds: Runs) -> None:
+    selected = seeds(began=[3.0, 4.0, 5.0]).assign(select="best-fid")
+    last = seeds(began=[6.0, 7.0, 11.0]).iloc[::-1]  # whatever its order
+    summary = summarise(selected, last, ["fd_x"])
+    found = row(summary, "began")
+    assert (found["iqm"], found["last_iqm"]) == (4.0, 8.0)
+    assert summary.rule.name == "best-fid"
+    assert summary.notes[0] == summary.rule.words
+
+
+def test_a_metric_that_a_group_does_not_measure_has_no_row_and_is_told(runs: Runs) -> None:
+    frame = runs({}, {"variant": "wgan-gp", "M": None, "norm": None})
+    summary = summarise(frame, frame, ["M"])
+    assert list(summary.table["group"]) == ["began"]
+    assert any("M of wgan-gp" in note for note in summary.notes)
+
+
+def test_a_run_without_a_finite_value_is_told(runs: Runs) -> None:
+    frame = runs({"seed": 0}, {"seed": 1, "fd_x": float("nan")}, {"seed": 2, "fd_x": float("inf")})
+    summary = summarise(frame, frame, ["fd_x"])
+    assert row(summary, "began")["runs"] == 1
+    assert any(note == "Without a finite fd_x: run-1, run-2." for note in summary.notes)
+
+
+def test_notes_tell_how_the_numbers_came_about(seeds: Runs) -> None:
+    frame = seeds(began=[1.0, 2.0], began_cs=[1.0, 2.0])
+    text = " ".join(summarise(frame, frame, ["fd_x"]).notes)
+    for words in ("last evaluation", frame["protocol"][0], "mnist-5k at 28 px", "100 steps", "10,000"):
+        assert words in text
+    mixed = frame.assign(commit=["a" * 40, "b" * 40] * 2, steps=[100, 100, 200, 200])
+    text = " ".join(summarise(mixed, mixed, ["fd_x"]).notes)
+    for words in ("2 versions", "aaaaaaaa", "began 100, began-cs 200 steps"):
+        assert words in text
+
+
+def test_the_default_is_distance_classes_and_M(runs: Runs) -> None:
+    assert default_metrics(runs({})) == ["fd_x", "classes_covered", "M"]
+    assert default_metrics(runs({"M": None})) == ["fd_x", "classes_covered"]
+
+
+def test_a_metric_that_is_not_comparable_is_refused_not_dropped(runs: Runs) -> None:
+    frame = runs({}, {"norm": "l2"})
+    with pytest.raises(RequestError, match="M cannot be compared"):
+        summarise(frame, frame, default_metrics(frame))
+    assert len(summarise(frame, frame, ["fd_x"]).table) == 2
+
+
+@pytest.mark.parametrize(
+    ("metric", "baseline", "message"),
+    [
+        ("fid", None, "unknown metric 'fid'"),
+        ("fd_x", "bgan", "did you mean 'began"),
+        ("fd_x", "began", r"means 2 groups: give began \(gamma=0.5\) or began \(gamma=0.7\)"),
+    ],
+)
+def test_a_wrong_name_is_refused(metric: str, baseline: str | None, message: str, runs: Runs) -> None:
+    frame = runs({"gamma": 0.5}, {"gamma": 0.7})
+    with pytest.raises(RequestError, match=message):
+        summarise(frame, frame, [metric], baseline)
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_without_a_finished_run_there_is_no_summary(count: int, runs: Runs) -> None:
+    frame = runs({"status": "RUNNING"}).iloc[:count]
+    with pytest.raises(RequestError, match="no finished run"):
+        summarise(frame, frame, ["fd_x"])
