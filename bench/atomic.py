@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from bench.errors import WorkError
 
 
 @contextmanager
@@ -18,13 +20,16 @@ def replacing(path: Path) -> Iterator[Path]:
 
     Raises
     ------
-    OSError
+    WorkError
         If it cannot be written; nothing is left then.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.stem}.{os.getpid()}{path.suffix}")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield aside
         os.replace(aside, path)
+    except OSError as error:
+        raise WorkError(f"{path} cannot be written: {error.strerror or error}") from error
     finally:
-        aside.unlink(missing_ok=True)
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)

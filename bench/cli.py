@@ -13,7 +13,20 @@ import click
 from bench import __version__
 from bench.errors import RequestError, WorkError, unknown
 
-COMMANDS = ("run", "eval", "verify", "variants", "datasets", "doctor", "ui", "table")
+COMMANDS = (
+    "run",
+    "eval",
+    "verify",
+    "variants",
+    "datasets",
+    "doctor",
+    "ui",
+    "plot",
+    "sample",
+    "interpolate",
+    "export",
+    "table",
+)
 
 
 class Commands(click.Group):

@@ -129,6 +129,11 @@ class TrainedGenerator:
         """Shape of one sample, (C, H, W)."""
         return self.variant.sample_shape
 
+    @property
+    def encodes(self) -> bool:
+        """Whether the discriminator has an encoder, so that images have codes."""
+        return self.encode(torch.zeros((1, *self.sample_shape))) is not None
+
     def latents(self, n: int, seed: int = 0) -> Tensor:
         """Draw latents from the variant's prior, float32 (n, latent_dim).
 

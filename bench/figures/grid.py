@@ -7,10 +7,22 @@ import torch
 from torch import Tensor
 
 from bench.atomic import replacing
-from bench.errors import WorkError
+from bench.errors import RequestError, WorkError
 
 MARGIN = 2  # pixels between the images of a grid
 SCALE = 2  # of a run's sample grids
+
+
+def check_png(path: Path) -> None:
+    """Refuse a file of another format, before any work.
+
+    Raises
+    ------
+    RequestError
+        If the suffix is not .png.
+    """
+    if path.suffix != ".png":
+        raise RequestError(f"{str(path)!r} names no PNG file: the allowed suffix is .png")
 
 
 def to_bytes(images: Tensor) -> np.ndarray:

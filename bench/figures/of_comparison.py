@@ -51,9 +51,10 @@ def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | 
     if frame.empty:
         raise RequestError("there are no runs to compare")
     kept = once_per_seed(frame if "group" in frame else with_groups(frame))[0]
+    kept = kept.sort_values(["group", "seed"], kind="stable")
     sets = list(dict.fromkeys(kept["dataset"]))
     chosen = {name: _runs_of_samples(kept[kept["dataset"] == name]) for name in sets}
-    check_steps([run for runs in chosen.values() for run in runs], steps)
+    check_steps([run for runs in chosen.values() for run in runs.values()], steps)
     files = []
     for name in sets:
         part = kept[kept["dataset"] == name]
@@ -61,25 +62,28 @@ def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | 
         if names := [scalar for scalar in ("M", "k") if part[scalar].notna().any()]:
             path = folder / f"trajectories{ending}"
             files += compare_trajectories(trajectories(part, names), path, _title(part, name))
-        if here := steps_of(chosen[name], steps):
-            figure = draw_samples_by_step(chosen[name], here, f"{name}: samples as training went on")
+        runs = list(chosen[name].values())
+        if here := steps_of(runs, steps):
+            figure = draw_samples_by_step(runs, here, f"{name}: samples as training went on", [*chosen[name]])
             files += style.save(figure, folder / f"samples-by-step{ending}")
     return files
 
 
 def steps_of(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> list[int]:
-    """The steps to show of some runs: what was asked for, as far as one has it, else those that they share."""
+    """The steps to show of some runs: those asked for that one has, else those that they share."""
     if steps is None:
         return shared_steps(runs)
     known = {step for run in runs for step in judged_steps(run)}
     return [step for step in steps if step in known]
 
 
-def _runs_of_samples(frame: "pd.DataFrame") -> list[RunFolder]:
-    """The lowest seed of each group, in the order of the groups."""
-    order = frame.sort_values("seed", kind="stable").groupby("group", sort=False)["run_id"].first()
-    groups = list(dict.fromkeys(frame["group"]))[:MOST_ROWS]
-    return [RunFolder(places.runs() / str(order[group])) for group in groups]
+def _runs_of_samples(frame: "pd.DataFrame") -> dict[str, RunFolder]:
+    """The lowest seed of each group, by the group's name with a line break before its knobs."""
+    first = frame.drop_duplicates("group").head(MOST_ROWS)
+    return {
+        str(group).replace(" (", "\n("): RunFolder(places.runs() / str(run_id))
+        for group, run_id in zip(first["group"], first["run_id"], strict=True)
+    }
 
 
 def _title(frame: "pd.DataFrame", dataset: str) -> str:

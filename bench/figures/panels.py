@@ -14,8 +14,8 @@ GAP = 16  # dots between panels
 EDGE = 12  # dots around everything
 LINE = 20  # dots of a line of text
 HEADING = 24  # dots of a line of the title
-LETTER = 8.6  # dots of an average letter: row labels get their room by it
-PRINTED_WIDTH = 1050  # dots: 7 inches, a page without its margins
+WORDS, TITLE, CAPTION = 8, 9, 7.5  # sizes of text in points
+PRINTED_WIDTH = 1200  # dots: 8 inches, a page nearly without margins
 
 Panel = np.ndarray | None
 
@@ -56,18 +56,17 @@ def draw_panels(
     heights = [max(_extent(panel, 0) for panel in row) for row in rows]
     scale = scale or scale_for(sum(widths))
     lines = max((label.count("\n") + 1 for label in column_titles), default=0)
-    longest = max((len(part) for label in row_labels for part in label.split("\n")), default=0)
-    left = EDGE + round(longest * LETTER)
+    longest = max((_width(label, WORDS) for label in row_labels), default=0)
+    left = EDGE + (longest + EDGE if longest else 0)
     top = EDGE + (HEADING * (title.count("\n") + 1) + 4 if title else 0) + lines * LINE
     bottom = EDGE + (LINE * (caption.count("\n") + 1) if caption else 0)
     across = left + sum(widths) * scale + GAP * (len(widths) - 1) + EDGE
-    widest = max(len(part) for words in (title, caption) for part in words.split("\n"))
-    across = max(across, 2 * EDGE + round(widest * LETTER))
+    across = max(across, 2 * EDGE + max(_width(title, TITLE), _width(caption, CAPTION)))
     down = top + sum(heights) * scale + GAP * (len(heights) - 1) + bottom
     with style.look():
         figure = style.blank(across / style.DOTS_PER_INCH, down / style.DOTS_PER_INCH)
-        figure.text(EDGE / across, 1 - EDGE / down, title, va="top", ha="left", fontsize=9)
-        figure.text(EDGE / across, EDGE / down / 2, caption, va="bottom", ha="left", fontsize=7.5)
+        figure.text(EDGE / across, 1 - EDGE / down, title, va="top", ha="left", fontsize=TITLE)
+        figure.text(EDGE / across, EDGE / down / 2, caption, va="bottom", ha="left", fontsize=CAPTION)
         y = top
         for row_number, (row, height) in enumerate(zip(rows, heights, strict=True)):
             x = left
@@ -83,10 +82,20 @@ def draw_panels(
                     axis.set_title(column_titles[column], pad=3)
                 if column == 0 and row_number < len(row_labels):
                     place = EDGE / across, 1 - y / down - size[1] / 2
-                    figure.text(*place, row_labels[row_number], ha="left", va="center")
+                    figure.text(*place, row_labels[row_number], ha="left", va="center", fontsize=WORDS)
                 x += width * scale + GAP
             y += height * scale + GAP
     return figure
+
+
+def _width(text: str, points: float) -> int:
+    """Dots that a text takes across."""
+    from matplotlib.font_manager import FontProperties
+    from matplotlib.textpath import TextPath
+
+    font = FontProperties(family=style.FONT, size=points)
+    lines = [TextPath((0, 0), line, prop=font).get_extents().x1 for line in text.split("\n") if line.strip()]
+    return round(max(lines, default=0) * style.DOTS_PER_INCH / 72)
 
 
 def _extent(panel: Panel, axis: int) -> int:

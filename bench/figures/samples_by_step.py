@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE = 4  # images in a row and in a column of a cell
-MOST_STEPS = 5
+MOST_STEPS = 4
 
 
 def judged_steps(run: RunFolder) -> list[int]:
@@ -33,7 +33,9 @@ def shared_steps(runs: Sequence[RunFolder], most: int = MOST_STEPS) -> list[int]
     return [steps[place] for place in places]
 
 
-def draw_samples_by_step(runs: Sequence[RunFolder], steps: Sequence[int], title: str = "") -> "Figure":
+def draw_samples_by_step(
+    runs: Sequence[RunFolder], steps: Sequence[int], title: str = "", names: Sequence[str] = ()
+) -> "Figure":
     """Draw a row of small grids for each run, a column for each step.
 
     Each cell is the upper left corner of the run's grid at that step; a run's latents are the same at
@@ -47,6 +49,8 @@ def draw_samples_by_step(runs: Sequence[RunFolder], steps: Sequence[int], title:
         Steps that were judged, at least one. A run that lacks one of them has an empty place there.
     title : str
         Title of the figure.
+    names : sequence of str, optional
+        What to call each run, before its seed; its variant where not given.
 
     Raises
     ------
@@ -57,10 +61,10 @@ def draw_samples_by_step(runs: Sequence[RunFolder], steps: Sequence[int], title:
     """
     check_steps(runs, steps)
     rows, labels = [], []
-    for run in runs:
+    for place, run in enumerate(runs):
         config = run.describe()["config"]
         rows.append([_corner(run, step, config["image_size"]) for step in steps])
-        labels.append(f"{config['variant']}\nseed {config['seed']}")
+        labels.append(f"{names[place] if names else config['variant']}\nseed {config['seed']}")
     return draw_panels(rows, title, [f"step {step:,}" for step in steps], labels)
 
 

@@ -1,0 +1,51 @@
+"""``bench export``: a run's generator as a file of its own."""
+
+from pathlib import Path
+
+import click
+
+from bench.commands.output import Report, reporting
+
+
+@click.command("export")
+@click.argument("run")
+@click.option(
+    "--checkpoint",
+    metavar="NAME",
+    default="best",
+    show_default=True,
+    help="best (by Frechet distance), best-M, last or a step.",
+)
+@click.option(
+    "--out",
+    metavar="FILE",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="FILE.pt2 (torch.export) or FILE.onnx [default: generator-step-N.pt2 in the run's folder].",
+)
+@reporting
+def command(run: str, checkpoint: str, out: Path | None) -> Report:
+    """Write a run's generator as a program that needs neither this project nor its checkpoint.
+
+    RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
+    latent_dim) to images. The file is run and compared with the generator before it appears.
+    """
+    from bench.export import TOLERANCE, check_suffix
+    from bench.trained import load
+
+    if out is not None:
+        check_suffix(out)
+    trained = load(run, checkpoint)
+    path = out or trained.run.path / f"generator-step-{trained.step:08d}.pt2"
+    trained.export(path)
+    latent_dim = trained.latents(1).shape[1]
+    data = {
+        "run_id": trained.run.id,
+        "step": trained.step,
+        "file": str(path),
+        "input": ["batch", latent_dim],
+        "output": ["batch", *trained.sample_shape],
+        "tolerance": TOLERANCE,
+    }
+    shape = " x ".join(map(str, trained.sample_shape))
+    text = f"{path}\nmaps latents N x {latent_dim} to images N x {shape}, any N; checked to {TOLERANCE}"
+    return Report(data, text)

@@ -1,0 +1,97 @@
+"""``bench interpolate``: images along paths between latents or codes."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.output import Report, reporting
+from bench.errors import RequestError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from bench.trained import TrainedGenerator
+
+
+@click.command("interpolate")
+@click.argument("run")
+@click.option(
+    "--path",
+    "path",
+    type=click.Choice(["linear", "slerp"]),
+    default="linear",
+    show_default=True,
+    help="Straight line or great circle.",
+)
+@click.option(
+    "--between",
+    type=click.Choice(["samples", "reals"]),
+    default="samples",
+    show_default=True,
+    help="samples: the generator between latents; reals: D's decoder between the codes of real images.",
+)
+@click.option("--rows", type=click.IntRange(1, 1000), default=8, show_default=True, help="Paths.")
+@click.option(
+    "--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Images of a path."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what is joined.")
+@click.option(
+    "--checkpoint",
+    metavar="NAME",
+    default="best",
+    show_default=True,
+    help="best (by Frechet distance), best-M, last or a step.",
+)
+@click.option(
+    "--out",
+    metavar="FILE.png",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="[default: interpolation-BETWEEN-PATH-step-N-seed-S.png in the run's figures]",
+)
+@reporting
+def command(
+    run: str, path: str, between: str, rows: int, steps: int, seed: int, checkpoint: str, out: Path | None
+) -> Report:
+    """Draw images along paths between samples or between real images into one PNG, a path in a row.
+
+    RUN is an id, a unique prefix of one, a name or `last`.
+    """
+    from bench.figures.grid import check_png, save_grid
+    from bench.trained import load
+
+    if out is not None:
+        check_png(out)
+    trained = load(run, checkpoint)
+    images = _between(trained, between, path, rows, steps, seed)
+    name = f"interpolation-{between}-{path}-step-{trained.step:08d}-seed-{seed}.png"
+    file = out or trained.run.figures / name
+    save_grid(images.flatten(0, 1), file, columns=steps)
+    data = {
+        "run_id": trained.run.id,
+        "step": trained.step,
+        "between": between,
+        "path": path,
+        "rows": rows,
+        "steps": steps,
+        "seed": seed,
+        "file": str(file),
+    }
+    return Report(data, str(file))
+
+
+def _between(
+    trained: "TrainedGenerator", between: str, path: str, rows: int, steps: int, seed: int
+) -> "Tensor":
+    if between == "samples":
+        latents = trained.latents(2 * rows, seed)
+        return trained.interpolate(latents[:rows], latents[rows:], steps, path)
+    from bench.figures.of_run import data_of, some_reals
+
+    if not trained.encodes:
+        name = trained.variant.name
+        raise RequestError(f"--between reals: {name} has no encoder; allowed is --between samples")
+    real = some_reals(data_of(trained.run), 2 * rows, seed)
+    images = trained.interpolate_images(real[:rows], real[rows:], steps, path)
+    assert images is not None
+    return images

@@ -1,0 +1,100 @@
+"""``bench plot``: the figures of runs, or of a comparison."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.output import Report, reporting
+from bench.errors import RequestError
+
+if TYPE_CHECKING:
+    from bench.run_folder import RunFolder
+
+SELECTION = ("experiment", "variant", "dataset", "where")
+
+
+@click.command("plot")
+@click.argument("runs", nargs=-1, metavar="[RUN...]")
+@click.option("--experiment", metavar="NAME", help="Compare the runs of this experiment.")
+@click.option("--variant", metavar="NAMES", help="Compare the runs of these variants, with commas between.")
+@click.option("--dataset", metavar="NAMES", help="Compare the runs on these data sets, with commas between.")
+@click.option("--where", metavar="EXPRESSION", help='Compare the runs that meet it: "gamma == 0.5".')
+@click.option(
+    "--steps", metavar="N,N,...", help="Steps whose samples a comparison shows [default: four that all have]."
+)
+@click.option(
+    "--checkpoint",
+    metavar="NAME",
+    help="Of single runs: best (by Frechet distance), best-M, last or a step [default: best].",
+)
+@click.option(
+    "--out",
+    metavar="DIR",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder of the figures; with several RUNs each has one below it, by its name. A comparison needs "
+    "it [default: each run's own figures].",
+)
+@reporting
+def command(
+    runs: tuple[str, ...],
+    steps: str | None,
+    checkpoint: str | None,
+    out: Path | None,
+    **selection: str | None,
+) -> Report:
+    """Draw the figures of runs again, or compare runs over their seeds.
+
+    RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs it draws M and
+    k over seeds, and the samples as training went on.
+    """
+    chosen = [name for name in SELECTION if selection[name] is not None]
+    if runs:
+        if chosen or steps is not None:
+            option = chosen[0] if chosen else "steps"
+            raise RequestError(f"--{option} belongs to a comparison: give either RUNs or a selection")
+        return _each(runs, checkpoint or "best", out)
+    if not chosen:
+        words = ", ".join(f"--{name}" for name in SELECTION)
+        raise RequestError(f"nothing to plot: give a RUN, or a selection by {words}")
+    if checkpoint is not None:
+        raise RequestError("--checkpoint belongs to single runs: a comparison shows whole runs")
+    if out is None:
+        raise RequestError("a comparison belongs to no run: say where to with --out DIR")
+    return _comparison(selection, _numbers(steps), out)
+
+
+def _each(words: tuple[str, ...], checkpoint: str, out: Path | None) -> Report:
+    from bench.figures.of_run import draw_run
+    from bench.run_folder import find
+    from bench.trained import checkpoint_file
+
+    runs: dict[str, RunFolder] = {}
+    for word in words:
+        run = find(word)
+        checkpoint_file(run, checkpoint)
+        runs[run.id] = run
+    files: list[str] = []
+    for run in runs.values():
+        folder = out / str(run.describe()["name"]) if out and len(runs) > 1 else out
+        files += map(str, draw_run(run, checkpoint, folder))
+    return Report({"files": files}, "\n".join(files))
+
+
+def _comparison(selection: dict[str, str | None], steps: list[int] | None, out: Path) -> Report:
+    from bench.comparing.frame import results
+    from bench.figures.of_comparison import draw_comparison
+
+    files = list(map(str, draw_comparison(results(**selection), out, steps)))
+    if not files:
+        raise RequestError("the selected runs have neither steps nor samples to draw")
+    return Report({"files": files}, "\n".join(files))
+
+
+def _numbers(words: str | None) -> list[int] | None:
+    if words is None:
+        return None
+    try:
+        return [int(word) for word in words.split(",")]
+    except ValueError:
+        raise RequestError(f"--steps {words!r}: write whole numbers with commas between") from None

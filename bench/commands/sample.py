@@ -1,0 +1,50 @@
+"""``bench sample``: a grid of a run's samples."""
+
+from pathlib import Path
+
+import click
+
+from bench.commands.output import Report, reporting
+
+
+@click.command("sample")
+@click.argument("run")
+@click.option(
+    "--count", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Images, ten in a row."
+)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the latents.")
+@click.option(
+    "--checkpoint",
+    metavar="NAME",
+    default="best",
+    show_default=True,
+    help="best (by Frechet distance), best-M, last or a step.",
+)
+@click.option(
+    "--out",
+    metavar="FILE.png",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="[default: samples-step-N-seed-S.png in the run's figures]",
+)
+@reporting
+def command(run: str, count: int, seed: int, checkpoint: str, out: Path | None) -> Report:
+    """Draw samples of a run's generator, unselected, into one PNG.
+
+    RUN is an id, a unique prefix of one, a name or `last`.
+    """
+    from bench.figures.grid import check_png, save_grid
+    from bench.trained import load
+
+    if out is not None:
+        check_png(out)
+    trained = load(run, checkpoint)
+    path = out or trained.run.figures / f"samples-step-{trained.step:08d}-seed-{seed}.png"
+    save_grid(trained.sample(count, seed), path)
+    data = {
+        "run_id": trained.run.id,
+        "step": trained.step,
+        "count": count,
+        "seed": seed,
+        "file": str(path),
+    }
+    return Report(data, str(path))
