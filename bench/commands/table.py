@@ -96,7 +96,7 @@ def _beside(
     for option, value in (("--select", select), ("--metric", metrics), ("--baseline", baseline)):
         if value:
             raise RequestError(f"{option} has no meaning with --paper, which reports what the paper does")
-    return side_by_side(published, results(**runs))
+    return side_by_side(published, results(select="last", **runs))
 
 
 def _write(path: Path, content: bytes) -> None:

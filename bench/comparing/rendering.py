@@ -28,6 +28,7 @@ _HTML = """\
 .bench-tables th:last-child, .bench-tables td:last-child { padding-right: 0; }
 .bench-tables th:first-child, .bench-tables td:first-child { text-align: left; white-space: normal; }
 .bench-tables td { font-variant-numeric: tabular-nums; font-weight: normal; }
+.bench-tables th { white-space: normal; vertical-align: bottom; }
 .bench-tables thead tr { border-top: 2px solid; border-bottom: 1px solid; }
 .bench-tables tbody tr:last-child { border-bottom: 2px solid; }
 .bench-tables ul { padding-left: 1.2em; font-size: 12px; max-width: 60em; }
@@ -62,7 +63,7 @@ _LATEX = r"""% \usepackage{booktabs, graphicx}
 \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%
 \begin{tabular}{l<< "r" * (table.header | length - 1) >>}
 \toprule
-<< table.header | map("tex") | join(" & ") >> \\
+<< table.header | map("stacked") | join(" & ") >> \\
 \midrule
 <% for row in table.rows %>
 << row | map("tex") | join(" & ") >> \\
@@ -105,7 +106,8 @@ class TextTable:
     caption : str
         One line, without a full stop.
     header : tuple of str
-        The first column names the row, the others hold numbers.
+        The first column names the row, the others hold numbers. A line break is one in LaTeX, where
+        width is short, and a space elsewhere.
     rows : tuple of tuple of str
         Cells, as many a row as in the header.
     """
@@ -152,10 +154,10 @@ def of_summary(summary: Summary) -> Tables:
 
 def _metric_table(metric: str, rows: list[dict[str, Any]], summary: Summary) -> TextTable:
     selects = summary.rule.name != "last"
-    header = ["group", "runs", "collapsed", "mean", "IQM [95%]"]
-    header += ["IQM at the end [95%]"] if selects else []
+    header = ["group", "runs", "collapsed", "mean", "IQM\n[95%]"]
+    header += ["IQM at the end\n[95%]"] if selects else []
     if summary.baseline is not None:
-        header += [f"difference to {summary.baseline} [95%]", f"P(better than {summary.baseline}) [95%]"]
+        header += [f"difference to\n{summary.baseline} [95%]", f"P(better than\n{summary.baseline}) [95%]"]
     lines = []
     for row in rows:
         runs = str(row["runs"]) + (f" + {row['diverged']} diverged" if row["diverged"] else "")
@@ -234,7 +236,7 @@ def _markdown_text(text: str) -> str:
 
 
 def _markdown_cell(text: str) -> str:
-    return _markdown_text(text).replace("|", r"\|")
+    return _markdown_text(text).replace("|", r"\|").replace("\n", " ")
 
 
 def _latex(tables: Tables) -> str:
@@ -249,8 +251,13 @@ def _latex(tables: Tables) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters["tex"] = _tex
+    environment.filters |= {"tex": _tex, "stacked": _stacked}
     return environment.from_string(_LATEX).render(tables=tables.texts, notes=tables.notes)
+
+
+def _stacked(header: str) -> str:
+    lines = [_tex(line) for line in header.split("\n")]
+    return lines[0] if len(lines) == 1 else r"\shortstack[r]{" + r"\\".join(lines) + "}"
 
 
 def _tex(text: str) -> str:

@@ -63,9 +63,9 @@ def test_a_table_for_people_is_rounded_and_tells_what_is_counted(summary: Summar
         "runs",
         "collapsed",
         "mean",
-        "IQM [95%]",
-        "difference to began [95%]",
-        "P(better than began) [95%]",
+        "IQM\n[95%]",
+        "difference to\nbegan [95%]",
+        "P(better than\nbegan) [95%]",
     )
     began, v3 = first.rows
     assert began[:4] == ("began", "4", "0 of 4", "4.07")
@@ -79,7 +79,7 @@ def test_a_table_for_people_is_rounded_and_tells_what_is_counted(summary: Summar
 def test_without_a_baseline_there_are_no_comparisons(runs: Runs) -> None:
     frame = runs({})
     (table,) = of_summary(summarise(frame, frame, ["fd_x"])).texts
-    assert table.header == ("group", "runs", "collapsed", "mean", "IQM [95%]")
+    assert table.header == ("group", "runs", "collapsed", "mean", "IQM\n[95%]")
     assert table.rows == (("began", "1", "0 of 1", "1", "1"),)
 
 
@@ -97,6 +97,7 @@ def test_markdown_is_a_table_that_lines_up(summary: Summary) -> None:
     for block in blocks:
         assert len({len(line) for line in block}) == 1
         assert set(block[1]) <= set("|-: ")
+    assert "difference to began [95%] |" in blocks[0][0]
     for note in of_summary(summary).notes:
         assert f"- {note}" in text
 
@@ -173,6 +174,7 @@ def test_latex_has_one_booktabs_table_a_metric(summary: Summary) -> None:
         assert text.count(rule) == 2
     assert r"classes\_covered" in text
     assert "$-$1." in text
+    assert r"\shortstack[r]{difference to\\began [95\%]}" in text
 
 
 @pytest.mark.parametrize("form", FORMATS)
