@@ -26,6 +26,7 @@ COMMANDS = (
     "interpolate",
     "export",
     "table",
+    "report",
 )
 
 

@@ -1,0 +1,85 @@
+"""``bench report``: a comparison of runs as one self-contained HTML page."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.output import Report, reporting
+
+if TYPE_CHECKING:
+    from bench.reporting.content import Content
+
+
+@click.command("report")
+@click.option("--experiment", metavar="NAME", help="Only runs of this experiment.")
+@click.option("--variant", metavar="NAMES", help="Only runs of these variants, with commas between.")
+@click.option("--dataset", metavar="NAMES", help="Only runs on these data sets, with commas between.")
+@click.option("--where", metavar="EXPRESSION", help='Only runs that meet it: "gamma == 0.5 and seed < 3".')
+@click.option(
+    "--select",
+    metavar="RULE",
+    default="last",
+    show_default=True,
+    help="Step of each run that counts: last, best-fid or best-M; with the latter two the last evaluation "
+    "is shown, too.",
+)
+@click.option(
+    "--metric",
+    "metrics",
+    multiple=True,
+    metavar="NAME",
+    help="What to report, may be given several times [default: the Frechet distance, classes_covered and M].",
+)
+@click.option(
+    "--baseline", metavar="GROUP", help="Compare with this group (or variant, if it has one group)."
+)
+@click.option("--title", metavar="TEXT", help="Heading [default: variants and data].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write to this file [default: report.html in mlruns/].",
+)
+@reporting
+def command(out: Path | None, **choice: Any) -> Report:
+    """Write tables, figures, health, configuration and commands of runs as one HTML file.
+
+    Runs on several data sets have a section each. Nothing in the file is fetched from elsewhere, and it
+    names no folder of this machine. Figures that a run lacks are drawn.
+    """
+    from bench import places
+    from bench.atomic import replacing
+    from bench.errors import RequestError, WorkError
+    from bench.reporting.content import gather
+    from bench.reporting.page import render
+
+    path = out or places.results() / "report.html"
+    if out is not None and not out.parent.is_dir():
+        raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+    content = gather(**choice)
+    page = render(content).encode()
+    try:
+        with replacing(path) as aside:
+            aside.write_bytes(page)
+    except OSError as error:
+        raise WorkError(f"{path} cannot be written: {error.strerror}") from None
+    return Report(_data(content, path, len(page)), _text(content, path, len(page)))
+
+
+def _data(content: "Content", path: Path, size: int) -> dict[str, Any]:
+    return {
+        "out": str(path),
+        "title": content.title,
+        "bytes": size,
+        "runs": content.runs,
+        "sections": [
+            {"heading": section.heading, "findings": list(section.findings)} for section in content.sections
+        ],
+    }
+
+
+def _text(content: "Content", path: Path, size: int) -> str:
+    lines = []
+    for section in content.sections:
+        lines += [section.heading, *(f"- {finding}" for finding in section.findings)]
+    return "\n".join([*lines, f"wrote {path} ({size / 1e6:.1f} MB)"])

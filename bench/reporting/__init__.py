@@ -1,0 +1,1 @@
+"""A comparison of runs as one self-contained HTML page."""

@@ -1,0 +1,285 @@
+"""What a report holds, gathered from the runs: one section a data set, and what all have in common."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from bench import places
+from bench.comparing.frame import measured, results
+from bench.comparing.groups import is_complete, once_per_seed, with_groups
+from bench.comparing.rendering import TextTable, of_summary
+from bench.comparing.selection import rule_named
+from bench.comparing.summary import Summary, default_metrics, summarise
+from bench.errors import RequestError, unknown
+from bench.reporting import figures, repeating, tables
+from bench.reporting.figures import Figure, RunFigures
+from bench.reporting.findings import findings
+from bench.reporting.repeating import Command
+from bench.run_folder import RunFolder
+from variants.registry import all_variants
+
+
+@dataclass(frozen=True)
+class Section:
+    """The runs on one data set.
+
+    Attributes
+    ----------
+    heading, data : str
+        Name and size of the images; all that identifies them.
+    findings : tuple of str
+        Facts in sentences.
+    results : tuple of TextTable
+        One table a metric; none where no run came to its end.
+    notes : tuple of str
+        What a reader of these tables must know.
+    figures : tuple of Figure
+        Of all groups.
+    of_runs : tuple of RunFigures
+        Of one run a group.
+    runs, cost, shared : TextTable
+        All runs; parameters and training time; knobs of one value.
+    health, differing : TextTable or None
+        Runs that are not ok; knobs in which groups differ.
+    """
+
+    heading: str
+    data: str
+    findings: tuple[str, ...]
+    results: tuple[TextTable, ...]
+    notes: tuple[str, ...]
+    figures: tuple[Figure, ...]
+    of_runs: tuple[RunFigures, ...]
+    runs: TextTable
+    health: TextTable | None
+    cost: TextTable
+    shared: TextTable
+    differing: TextTable | None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A method that is compared.
+
+    Attributes
+    ----------
+    name, title, source : str
+        As the registry has them; the latter two are empty where it is not installed.
+    """
+
+    name: str
+    title: str
+    source: str
+
+
+@dataclass(frozen=True)
+class Content:
+    """A whole report.
+
+    Attributes
+    ----------
+    title, introduction : str
+        The heading; what was compared, in a paragraph.
+    variants : tuple of Variant
+        The methods.
+    sections : tuple of Section
+        One a data set.
+    environment : TextTable
+        Where the runs were made.
+    differing : tuple of str
+        In what the runs' environments differ.
+    commands, verifications : tuple of Command
+        What made the runs; what checks them.
+    runs : int
+        How many there are.
+    """
+
+    title: str
+    introduction: str
+    variants: tuple[Variant, ...]
+    sections: tuple[Section, ...]
+    environment: TextTable
+    differing: tuple[str, ...]
+    commands: tuple[Command, ...]
+    verifications: tuple[Command, ...]
+    runs: int
+
+
+def gather(
+    title: str | None = None,
+    select: str = "last",
+    metrics: Sequence[str] = (),
+    baseline: str | None = None,
+    **chosen: str | None,
+) -> Content:
+    """Gather what a report says.
+
+    Parameters
+    ----------
+    title : str, optional
+        Its heading; variants and data where not given.
+    select : str
+        Rule that selects each run's step.
+    metrics : sequence of str
+        What to report; the defaults of ``bench table`` where empty. A data set takes those that it has.
+    baseline : str, optional
+        A group or variant that others are compared with, in the sections that have it.
+    **chosen
+        ``experiment``, ``variant``, ``dataset`` and ``where``, as for
+        :func:`bench.comparing.frame.results`.
+
+    Raises
+    ------
+    RequestError
+        If a name is unknown, no run is complete, or what one section holds is not comparable.
+    """
+    selected = results(select=select, **chosen)
+    last = selected if select == "last" else results(select="last", **chosen)
+    _check(selected, last, metrics, baseline)
+    order = selected.sort_values(["dataset", "image_size", "created"], kind="stable")["data_hash"]
+    parts = [
+        tuple(frame[frame["data_hash"] == digest].reset_index(drop=True) for frame in (selected, last))
+        for digest in order.unique()
+    ]
+    # all that may be refused comes before the first figure is drawn
+    summaries = [_summary(part, final, metrics, baseline) for part, final in parts]
+    described = {run_id: RunFolder(places.runs() / run_id).describe() for run_id in selected["run_id"]}
+    sections = [
+        _section(part, summary, described) for (part, _), summary in zip(parts, summaries, strict=True)
+    ]
+    return _content(title, selected, sections, list(described.values()))
+
+
+def _content(
+    title: str | None, selected: pd.DataFrame, sections: list[Section], descriptions: list[dict[str, Any]]
+) -> Content:
+    names = sorted(selected["variant"].unique())
+    known = all_variants()
+    ended = {str(run_id) for run_id in selected.loc[is_complete(selected), "run_id"]}
+    return Content(
+        title or f"{', '.join(names)} on {', '.join(dict.fromkeys(map(_short, selected['dataset'])))}",
+        _introduction(selected, [section.data for section in sections]),
+        tuple(
+            Variant(name, known[name].title, known[name].source) if name in known else Variant(name, "", "")
+            for name in names
+        ),
+        tuple(sections),
+        tables.of_environment(descriptions),
+        tuple(tables.differing_environment(descriptions)),
+        tuple(repeating.commands(descriptions)),
+        tuple(repeating.verifications([d for d in descriptions if d["id"] in ended])),
+        len(selected),
+    )
+
+
+def _check(selected: pd.DataFrame, last: pd.DataFrame, metrics: Sequence[str], baseline: str | None) -> None:
+    """Refuse what no section could hold."""
+    if selected.empty:
+        raise RequestError("there is no finished run to report: no run meets what was asked for")
+    known = list(dict.fromkeys([*measured(last), *measured(selected)]))
+    for metric in metrics:
+        if metric not in known:
+            raise unknown("metric", metric, known)
+    if not is_complete(selected).any():
+        raise RequestError(f"there is no finished run to report: {len(selected)} have not come to an end")
+    if baseline is not None and not any(
+        _has(selected[selected["data_hash"] == digest], baseline) for digest in selected["data_hash"].unique()
+    ):
+        raise unknown("baseline", baseline, selected["variant"].unique())
+
+
+def _has(part: pd.DataFrame, baseline: str) -> bool:
+    """Whether a section has a group or variant of that name."""
+    complete = part[is_complete(part)].reset_index(drop=True)
+    return baseline in set(complete["variant"]) | set(with_groups(complete)["group"])
+
+
+def _summary(
+    part: pd.DataFrame, final: pd.DataFrame, metrics: Sequence[str], baseline: str | None
+) -> Summary | None:
+    """The comparison of one section's groups; None where no run is complete."""
+    whole = part[is_complete(part)]
+    if whole.empty:
+        return None
+    # what only runs of another data set have is no column of this one
+    here = {name for frame in (part, final) for name in measured(frame) if frame[name].notna().any()}
+    asked = [metric for metric in metrics if metric in here] or list(metrics)
+    reported = asked or [metric for metric in default_metrics(final) if metric in here]
+    return summarise(part, final, reported, baseline if baseline and _has(part, baseline) else None)
+
+
+def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, dict[str, Any]]) -> Section:
+    runs = _labelled(part)
+    kept, _ = once_per_seed(runs[is_complete(runs)])
+    older = set(runs.loc[is_complete(runs), "run_id"]) - set(kept["run_id"])
+    unfinished = int((~is_complete(runs)).sum())
+    rendered = of_summary(summary) if summary else None
+    metrics = list(summary.table["metric"].unique()) if summary else default_metrics(part)
+    descriptions = [described[run_id] for run_id in runs["run_id"]]
+    told = findings(summary, kept, unfinished) if summary else [f"None of {len(runs)} runs has finished."]
+    differing = tables.of_differing_knobs(descriptions, list(runs["group"]))
+    return Section(
+        _heading(descriptions[0]),
+        _data(descriptions[0]),
+        tuple(told),
+        rendered.texts if rendered else (),
+        rendered.notes if rendered else (),
+        tuple(figures.of_groups(kept if len(kept) else runs)),
+        tuple(figures.of_each_group(kept)),
+        tables.of_runs(runs, metrics, sorted(older)),
+        tables.of_health(runs),
+        tables.of_cost(kept),
+        tables.of_shared_knobs(descriptions),
+        differing,
+    )
+
+
+def _labelled(part: pd.DataFrame) -> pd.DataFrame:
+    """Runs with their group, named as the tables of results do, which know complete runs only."""
+    everyone = with_groups(part)
+    complete = with_groups(part[is_complete(part)].reset_index(drop=True))
+    named = dict(zip(complete["run_id"], complete["group"], strict=True))
+    # a run that is not complete has the name that complete ones of its group have
+    alike = {
+        label: named[run_id]
+        for run_id, label in zip(everyone["run_id"], everyone["group"], strict=True)
+        if run_id in named
+    }
+    return everyone.assign(group=[alike.get(label, label) for label in everyone["group"]])
+
+
+def _introduction(selected: pd.DataFrame, data: Sequence[str]) -> str:
+    variants, seeds = selected["variant"].nunique(), sorted(selected["seed"].unique())
+    steps = sorted(selected["steps"].unique())
+    told = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
+    return (
+        f"{len(selected)} {_counted(len(selected), 'run')} of {variants} {_counted(variants, 'variant')} "
+        f"with {_counted(len(seeds), 'seed')} {told}, trained for {' or '.join(f'{n:,}' for n in steps)} "
+        f"steps on {'; and on '.join(data)}. {rule_named(str(selected['select'].iloc[0])).words}"
+    )
+
+
+def _counted(number: int, word: str) -> str:
+    return word if number == 1 else f"{word}s"
+
+
+def _short(dataset: str) -> str:
+    """The name of a data set; of a folder only its last part."""
+    kind, colon, path = dataset.partition(":")
+    return f"{kind}:{path.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}" if colon else dataset
+
+
+def _heading(description: dict[str, Any]) -> str:
+    size = description["config"]["image_size"]
+    return f"{_short(description['config']['dataset'])}, {size} \N{MULTIPLICATION SIGN} {size} pixels"
+
+
+def _data(description: dict[str, Any]) -> str:
+    config, data = description["config"], description["data"]
+    colour = {1: "grey", 3: "colour"}.get(config["channels"], "")
+    return (
+        f"{_heading(description)}{f', {colour}' if colour else ''} ({data['count']:,} images, sha256 "
+        f"{data['hash'][:16]}; {data['transform']})"
+    )

@@ -1,0 +1,207 @@
+"""Figures of runs as data URIs: drawn where they are missing, shrunk where they are large."""
+
+import base64
+import io
+import re
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from PIL import Image
+
+from bench import places
+from bench.errors import RequestError, WorkError
+from bench.figures import of_run, style
+from bench.figures.of_comparison import MOST_ROWS, draw_comparison
+from bench.run_folder import RunFolder
+from bench.trained import load
+
+LARGEST_SVG = 400_000  # bytes; above that a PNG is smaller and faster to show
+WIDEST = 1400  # dots; the page is no wider than 1000, screens have up to two dots a pixel
+GREYS = 32  # of a grey picture: nobody sees the difference, and the file is half as large
+COLOURS = 256
+
+# a run's figures, in the order of the page: title, what is seen, whether it fills the page's width
+OF_RUN = {
+    "triptych": (
+        "Real, reconstructed, generated",
+        "Real images; the same ones reconstructed by the discriminator, where it encodes; and samples from "
+        "fixed latents. None is selected.",
+        True,
+    ),
+    "neighbours": (
+        "Nearest training images",
+        "Samples, each beside its three nearest training images by pixels and, where features were computed, "
+        "by the judge's features. A copied image would equal its neighbour.",
+        False,
+    ),
+    "interpolation-samples": (
+        "Between latents",
+        "Samples on the way from one latent to another, in straight lines (linear) and on arcs (slerp). A "
+        "generator that covers its data changes gradually along a row.",
+        False,
+    ),
+    "interpolation-encoded": (
+        "Between real images",
+        "Two real images at the ends; between them what the discriminator decodes on the way from the "
+        "left one's code to the right one's.",
+        False,
+    ),
+}
+_ALWAYS = ("triptych", "neighbours", "interpolation-samples")
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture of the page.
+
+    Attributes
+    ----------
+    source : str
+        A data URI.
+    width, height : int
+        In dots.
+    title, caption : str
+        What it shows, short; what one sees and how it was made.
+    wide : bool
+        Whether it takes the page's whole width.
+    """
+
+    source: str
+    width: int
+    height: int
+    title: str
+    caption: str
+    wide: bool
+
+
+@dataclass(frozen=True)
+class RunFigures:
+    """The figures of one run, which stands for its group.
+
+    Attributes
+    ----------
+    heading : str
+        Which run it is.
+    figures : tuple of Figure
+        The pictures.
+    problem : str
+        Why they are not all there, or empty.
+    """
+
+    heading: str
+    figures: tuple[Figure, ...]
+    problem: str
+
+
+def of_groups(kept: pd.DataFrame) -> list[Figure]:
+    """M and k with bands over seeds, and samples by step, of the runs of one section.
+
+    Parameters
+    ----------
+    kept : DataFrame
+        One run a group and seed, with the column ``group``.
+    """
+    captions = {
+        "trajectories": (
+            "M and k by step",
+            "Lines are means over the seeds of a group, bands reach from the least to the most. Each run is "
+            "first averaged over windows of steps, as the legend says. M is the convergence measure, k "
+            "the weight of the generated images' loss in that of the discriminator.",
+        ),
+        "samples-by-step": (
+            "Samples as training went on",
+            "One row a group, its lowest seed; one column a step. Each cell is the corner of the grid "
+            "that the evaluation saved, from the same latents at every step. None is selected."
+            + (f" The first {MOST_ROWS} groups." if kept["group"].nunique() > MOST_ROWS else ""),
+        ),
+    }
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        draw_comparison(kept, folder)
+        return [
+            embedded(folder / stem, title, caption, wide=True)
+            for stem, (title, caption) in captions.items()
+            if style.named(folder / stem, ".png").exists()
+        ]
+
+
+def of_each_group(kept: pd.DataFrame) -> list[RunFigures]:
+    """The figures of one run a group: its finished run of the lowest seed."""
+    finished = kept[kept["status"] == "FINISHED"].sort_values("seed", kind="stable")
+    chosen = finished.drop_duplicates("group").sort_values("group", kind="stable")
+    return [
+        _of_run(RunFolder(places.runs() / str(run["run_id"])), f"{run['group']}, seed {run['seed']}")
+        for _, run in chosen.iterrows()
+    ]
+
+
+def _of_run(run: RunFolder, heading: str) -> RunFigures:
+    if all(style.named(run.figures / stem, ".png").exists() for stem in _ALWAYS):
+        return RunFigures(heading, _embedded_of(run.figures, heading), "")
+    with tempfile.TemporaryDirectory() as name:
+        problem = ""
+        try:
+            materials = of_run.Materials(load(run), of_run.data_of(run), of_run.extractor_of(run))
+            of_run.draw_images(materials, Path(name), of_run.FEATURES_AT_END)
+        except (WorkError, RequestError) as error:
+            problem = str(error)
+        return RunFigures(heading, _embedded_of(Path(name), heading), problem)
+
+
+def _embedded_of(folder: Path, heading: str) -> tuple[Figure, ...]:
+    return tuple(
+        embedded(folder / stem, f"{title}: {heading}", caption, wide)
+        for stem, (title, caption, wide) in OF_RUN.items()
+        if style.named(folder / stem, ".png").exists()
+    )
+
+
+def embedded(path: Path, title: str, caption: str, wide: bool) -> Figure:
+    """A figure as a data URI: lines as SVG unless that is large, images as a shrunk PNG.
+
+    Parameters
+    ----------
+    path : Path
+        Without suffix; its PNG exists.
+    title, caption : str
+        As :class:`Figure` has them.
+    wide : bool
+        As above.
+    """
+    with Image.open(style.named(path, ".png")) as opened:
+        picture = opened.convert("RGB")
+    drawing = _drawing(style.named(path, ".svg")) if path.name == "trajectories" else b""
+    if 0 < len(drawing) <= LARGEST_SVG:
+        source = f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"
+    else:
+        picture = _narrowed(picture)
+        source = f"data:image/png;base64,{base64.b64encode(_shrunk(picture)).decode()}"
+    return Figure(source, picture.width, picture.height, title, caption, wide)
+
+
+def _drawing(path: Path) -> bytes:
+    """An SVG without what only other programs read; empty where there is no file."""
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    return re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE.*?>", "", text, flags=re.DOTALL).encode()
+
+
+def _narrowed(picture: Image.Image) -> Image.Image:
+    if picture.width <= WIDEST:
+        return picture
+    return picture.resize((WIDEST, round(picture.height * WIDEST / picture.width)), Image.Resampling.LANCZOS)
+
+
+def _shrunk(picture: Image.Image) -> bytes:
+    """A PNG of few colours."""
+    bands = picture.split()
+    if bands[0].tobytes() == bands[1].tobytes() == bands[2].tobytes():
+        # 255 and 0 stay what they are
+        levels = [round(value * (GREYS - 1) / 255) for value in range(256)]
+        small = bands[0].point([round(level * 255 / (GREYS - 1)) for level in levels])
+    else:
+        small = picture.quantize(COLOURS, method=Image.Quantize.MEDIANCUT)
+    buffer = io.BytesIO()
+    small.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,118 @@
+"""What a table says, in sentences that state facts only; and what a run's health tag means."""
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from bench.comparing.groups import is_collapsed, is_diverged
+from bench.comparing.numbers import number, with_interval
+from bench.comparing.summary import Summary
+from bench.judging.health import (
+    COLLAPSED_BELOW_CLASSES_COVERED,
+    COLLAPSED_BELOW_EFFECTIVE_CLASSES,
+    STUCK_OVER_LAST,
+)
+
+
+def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]:
+    """Sentences about one table of groups.
+
+    Parameters
+    ----------
+    summary : Summary
+        The groups, compared.
+    kept : DataFrame
+        Its runs, with the column ``group``.
+    unfinished : int
+        How many runs are left out since they did not come to their end.
+    """
+    sentences = []
+    for metric in summary.table["metric"].unique():
+        rows = summary.table[(summary.table["metric"] == metric) & summary.table["iqm"].notna()]
+        if len(rows):
+            sentences.append(_best(str(metric), rows.to_dict("records"), summary.baseline))
+    sentences.append(_counted("collapsed", is_collapsed(kept), kept))
+    if is_diverged(kept).any():
+        sentences.append(_counted("diverged", is_diverged(kept), kept))
+    if unfinished:
+        total = len(kept) + unfinished
+        sentences.append(
+            f"{unfinished} of {total} runs {'has' if unfinished == 1 else 'have'} not come to an end and "
+            f"{'is' if unfinished == 1 else 'are'} in no table of results."
+        )
+    return sentences
+
+
+def _best(metric: str, rows: list[dict[str, Any]], baseline: str | None) -> str:
+    """Which group is best, and whether its interval overlaps that of the baseline, or of the next."""
+    lower = rows[0]["better"] == "lower"
+    ordered = sorted(rows, key=lambda row: row["iqm"] if lower else -row["iqm"])
+    first = [row for row in ordered if row["iqm"] == ordered[0]["iqm"]]
+    names = _listed([row["group"] for row in first])
+    kind = "lowest" if lower else "highest"
+    if len(first) > 1:
+        return f"{metric}: {names} share the {kind} IQM, {number(first[0]['iqm'])}."
+    sentence = f"{metric}: {names} has the {kind} IQM, {_value(first[0])}"
+    if len(ordered) == 1:
+        return f"{sentence}."
+    versus = next((row for row in ordered[1:] if row["group"] == baseline), ordered[1])
+    if versus["group"] == baseline:
+        other = f"the baseline {baseline} has {_value(versus)}"
+    else:
+        other = f"next comes {versus['group']} with {_value(versus)}"
+    if any(math.isnan(row["iqm_low"]) for row in (first[0], versus)):
+        return f"{sentence}; {other}; at least one of the two has too few runs for an interval."
+    apart = first[0]["iqm_high"] < versus["iqm_low"] if lower else first[0]["iqm_low"] > versus["iqm_high"]
+    return f"{sentence}; {other}; the intervals {'do not overlap' if apart else 'overlap'}."
+
+
+def _value(row: dict[str, Any]) -> str:
+    return with_interval(row["iqm"], row["iqm_low"], row["iqm_high"])
+
+
+def _counted(word: str, which: pd.Series, kept: pd.DataFrame) -> str:
+    of_groups = [
+        f"{int(which[members.index].sum())} of {len(members)} of {group}"
+        for group, members in kept.groupby("group")
+        if which[members.index].any()
+    ]
+    return f"{word.capitalize()} runs: {', '.join(of_groups) or 'none'}."
+
+
+def _listed(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def is_well(run: pd.Series) -> bool:
+    """Whether there is nothing to tell about a run's health."""
+    return bool(run["status"] == "FINISHED" and run["health"] == "ok")
+
+
+def meaning(run: pd.Series) -> str:
+    """What a run's status and health tag mean, in a sentence."""
+    health = run["health"] if isinstance(run["health"], str) else ""
+    kind, _, step = health.partition("@")
+    if kind == "diverged":
+        return f"A loss ceased to be finite at step {int(step):,}; the run ended there and has no value."
+    told = {
+        "KILLED": "It was stopped before its end and is in no table of results; it can be resumed.",
+        "FAILED": "It broke off with an error and is in no table of results.",
+        "RUNNING": "Its record has no end, so it is in training or was cut off; it is in no table of results.",
+    }.get(str(run["status"]))
+    about = _of_tag(kind, step)
+    return " ".join(filter(None, (told, about))) or "This version does not know the tag."
+
+
+def _of_tag(kind: str, step: str) -> str:
+    if kind == "collapsed":
+        return (
+            f"In every evaluation from step {int(step):,} to the last, samples showed less than "
+            f"{COLLAPSED_BELOW_CLASSES_COVERED:.0%} of the classes that real images cover, or less than "
+            f"{COLLAPSED_BELOW_EFFECTIVE_CLASSES:.0%} of their effective classes."
+        )
+    if kind.startswith("k-stuck-"):
+        bound = kind.removeprefix("k-stuck-")
+        side = "the generator's term had no weight" if bound == "0" else "its term had the full weight"
+        return f"k was exactly {bound} in the last {STUCK_OVER_LAST:.0%} of the steps: in D's loss {side}."
+    return ""

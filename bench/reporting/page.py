@@ -1,0 +1,64 @@
+"""The page itself: content to HTML5, with nothing to fetch and nothing to run."""
+
+import re
+from functools import lru_cache
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from bench.comparing.numbers import MISSING
+from bench.comparing.rendering import TextTable
+from bench.reporting.content import Content
+from bench.reporting.privacy import without_paths
+
+_NUMBER = re.compile(r"[-+]?[\d.]")
+_MINUS = re.compile(r"(?<![\w-])-(?=\d)")
+_ARXIV = re.compile(r"arXiv (?:preprint )?(\d{4}\.\d{4,5})")
+
+
+def render(content: Content) -> str:
+    """A report as one HTML document, without an absolute path of this machine."""
+    return _environment().get_template("page.html.jinja").render(content=content)
+
+
+@lru_cache(maxsize=1)
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bench.reporting", "."),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        undefined=jinja2.StrictUndefined,
+        finalize=_private,
+    )
+    environment.filters["numeric"] = numeric_columns
+    environment.filters["cell"] = _cell
+    environment.filters["linked"] = _linked
+    return environment
+
+
+def _private(value: Any) -> Any:
+    return without_paths(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def numeric_columns(table: TextTable) -> list[bool]:
+    """Which columns of a table hold numbers only (and dashes), and so stand to the right."""
+    columns = zip(*table.rows, strict=True)
+    found = [
+        all(cell == MISSING or _NUMBER.match(cell) for cell in column) and any(c != MISSING for c in column)
+        for column in columns
+    ]
+    return found or [False] * len(table.header)
+
+
+def _cell(text: str) -> str:
+    """A cell with a dash where there is nothing, and with minus signs."""
+    return "\N{EN DASH}" if text == MISSING else _MINUS.sub("\N{MINUS SIGN}", text)
+
+
+def _linked(source: str) -> Markup:
+    """The source of a method, with a link to the paper where it names one on arXiv."""
+    escaped = str(Markup.escape(source))
+    return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">\g<0></a>', escaped))

@@ -1,0 +1,180 @@
+"""Tables about runs, beside those of results: the runs, what they cost, how they were configured."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pandas as pd
+
+from bench.comparing.numbers import MISSING, duration, number
+from bench.comparing.rendering import TextTable
+from bench.configuration import CIRCUMSTANCES, Harness, knobs_of
+from bench.environment import PACKAGES
+from bench.reporting.findings import is_well, meaning
+from variants.registry import all_variants
+
+Descriptions = Sequence[dict[str, Any]]
+_ASIDE = CIRCUMSTANCES | {"variant", "seed"}
+
+
+def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -> TextTable:
+    """All runs by group and seed, with their values at the selected step.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        With the column ``group``.
+    metrics : sequence of str
+        What the tables of results report.
+    copies : sequence of str
+        Ids of runs that gave way to a newer one of the same group and seed.
+    """
+    shown = [name for name in metrics if name in runs]
+    header = ("run", "group", "seed", "state", "health", "step", *shown, "training time")
+    rows = []
+    for _, run in runs.sort_values(["group", "seed", "created"], kind="stable").iterrows():
+        state = str(run["status"]).lower() + (", older copy" if run["run_id"] in copies else "")
+        seconds = run["train_seconds"]
+        rows.append(
+            (
+                str(run["name"]),
+                str(run["group"]),
+                str(run["seed"]),
+                state,
+                run["health"] if isinstance(run["health"], str) else MISSING,
+                MISSING if pd.isna(run["step"]) else f"{run['step']:,}",
+                *(number(None if pd.isna(run[name]) else float(run[name])) for name in shown),
+                MISSING if pd.isna(seconds) else duration(float(seconds)),
+            )
+        )
+    return TextTable("All runs, at the step that counts", header, tuple(rows))
+
+
+def of_health(runs: pd.DataFrame) -> TextTable | None:
+    """The runs about which something is to tell, and what; None where all are well."""
+    rows = []
+    for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
+        if not is_well(run):
+            tag = run["health"] if isinstance(run["health"], str) else MISSING
+            state = str(run["status"]).lower()
+            rows.append((str(run["name"]), f"{state}, {tag}", meaning(run)))
+    return TextTable("Runs that are not ok", ("run", "tag", "meaning"), tuple(rows)) if rows else None
+
+
+def of_cost(runs: pd.DataFrame) -> TextTable:
+    """Parameters and training time of groups, of the runs that finished."""
+    header = ("group", "generator", "discriminator", "runs", "training time", "least to most", "a step")
+    rows = []
+    for group, members in runs[runs["status"] == "FINISHED"].groupby("group"):
+        seconds = members["train_seconds"].dropna()
+        pace = (seconds / members["steps"].loc[seconds.index]).mean()
+        rows.append(
+            (
+                str(group),
+                *(_several(members[f"parameters_{side}"], "{:,}") for side in ("generator", "discriminator")),
+                str(len(seconds)),
+                duration(float(seconds.mean())) if len(seconds) else MISSING,
+                f"{duration(seconds.min())} to {duration(seconds.max())}" if len(seconds) > 1 else MISSING,
+                f"{1000 * pace:.3g} ms" if len(seconds) else MISSING,
+            )
+        )
+    return TextTable("Parameters, and training time as a mean over finished runs", header, tuple(rows))
+
+
+def _several(values: pd.Series, form: str) -> str:
+    return " or ".join(form.format(value) for value in values.unique())
+
+
+def of_shared_knobs(descriptions: Descriptions) -> TextTable:
+    """The knobs that have one value in all runs."""
+    fields = dict(Harness.model_fields)
+    known = all_variants()
+    for name in dict.fromkeys(d["config"]["variant"] for d in descriptions):
+        fields |= knobs_of(known[name]) if name in known else {}
+    rows = []
+    for name, value in descriptions[0]["config"].items():
+        if name not in _ASIDE and _same(descriptions, _knob(name)):
+            told = fields[name].description if name in fields else None
+            rows.append((name, _word(value), told or ""))
+    return TextTable("Knobs with the same value in all runs", ("knob", "value", "meaning"), tuple(rows))
+
+
+def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> TextTable | None:
+    """The knobs in which groups differ, one column a group; None where there are none.
+
+    Parameters
+    ----------
+    descriptions : sequence of dict
+        What each run's run.json says.
+    groups : sequence of str
+        The group of each of them.
+    """
+    names = dict.fromkeys(name for description in descriptions for name in description["config"])
+    columns = sorted(set(groups))
+    rows = []
+    for name in names:
+        if name in _ASIDE or _same(descriptions, _knob(name)):
+            continue
+        cells = []
+        for column in columns:
+            members = [d for d, group in zip(descriptions, groups, strict=True) if group == column]
+            values = [_word(d["config"][name]) for d in members if name in d["config"]]
+            cells.append(" or ".join(dict.fromkeys(values)) or MISSING)
+        rows.append((name, *cells))
+    if not rows:
+        return None
+    caption = "Knobs in which groups differ (a dash: the variant has no such knob)"
+    return TextTable(caption, ("knob", *columns), tuple(rows))
+
+
+def of_environment(descriptions: Descriptions) -> TextTable:
+    """Machine, packages and commit; where runs differ, how many have which."""
+    readings: dict[str, Callable[[dict[str, Any]], Any]] = {
+        "processor": lambda e: e.get("processor"),
+        "cores": lambda e: e.get("cores"),
+        "threads": lambda e: e.get("threads"),
+        "memory": lambda e: f"{e['memory'] / 2**30:.1f} GiB" if e.get("memory") else None,
+        "GPU": lambda e: e.get("gpu"),
+        "system": lambda e: e.get("system"),
+        "Python": lambda e: e.get("python"),
+    }
+    for package in ("began-bench", *PACKAGES):
+        readings[package] = _package(package)
+    readings["commit"] = lambda e: e.get("commit")
+    rows = [(name, _tally([read(d["environment"]) for d in descriptions])) for name, read in readings.items()]
+    return TextTable("Where the runs were made", ("what", "value"), tuple(rows))
+
+
+def differing_environment(descriptions: Descriptions) -> list[str]:
+    """In what the runs' environments differ."""
+    rows = of_environment(descriptions).rows
+    return [name for name, value in rows if value.endswith("runs)") or value.endswith("run)")]
+
+
+def _tally(values: Sequence[Any]) -> str:
+    """One value, or each with the number of runs that have it."""
+    words = [_word(value) for value in values]
+    different = list(dict.fromkeys(words))
+    if len(different) == 1:
+        return different[0]
+    counts = [(word, words.count(word)) for word in different]
+    return ", ".join(f"{word} ({count} {'run' if count == 1 else 'runs'})" for word, count in counts)
+
+
+def _knob(name: str) -> Callable[[dict[str, Any]], Any]:
+    # a knob that a variant lacks is not one without a value
+    return lambda description: description["config"].get(name, ...)
+
+
+def _package(name: str) -> Callable[[dict[str, Any]], Any]:
+    return lambda environment: (environment.get("packages") or {}).get(name)
+
+
+def _same(descriptions: Descriptions, read: Callable[[dict[str, Any]], Any]) -> bool:
+    return len({json.dumps(read(d), default=str) for d in descriptions}) == 1
+
+
+def _word(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "none" if value is None else str(value)
