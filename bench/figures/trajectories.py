@@ -63,7 +63,7 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> lis
 
 
 def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[Path]:
-    """Draw M above k by step for groups of runs: the mean over seeds, and the band from least to most.
+    """Draw M above k by step for groups of runs: the mean over seeds, and the band from min to max.
 
     Each run is first averaged over windows of steps, a hundredth of the longest run; the legend says how
     many. Epochs stand on a second axis where a step is the same part of an epoch in every run.
@@ -99,9 +99,7 @@ def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[
         axes[-1].set_xlabel("step")
         _add_epochs(axes[0], frame[frame["group"].isin(drawn)])
         seeds = (
-            " (band: least to most over seeds)"
-            if frame.groupby("group")["run_id"].nunique().max() > 1
-            else ""
+            " (band: min to max over seeds)" if frame.groupby("group")["run_id"].nunique().max() > 1 else ""
         )
         absent = [group for group in groups if group not in drawn]
         legend = f"mean over seeds{seeds}; each run averaged over {window:,} steps"

@@ -1,0 +1,31 @@
+"""A tiny trained run of every variant, made when first asked for and then only read."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench.run_folder import RunFolder
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("trained")
+
+
+@pytest.fixture
+def trained_run(
+    small: SimpleNamespace, trained_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., RunFolder]]:
+    """Gives a run by variant and seed; BENCH_HOME is where these runs are."""
+    monkeypatch.setenv("BENCH_HOME", str(trained_home))
+
+    def give(variant: str, seed: int = 0) -> RunFolder:
+        found = trained_home / f"{variant}-{seed}"
+        if not found.exists():
+            run = small.run(small.tiny(variant, seed=seed)).run
+            found.write_text(run.id)
+        return RunFolder(trained_home / "mlruns" / "runs" / found.read_text())
+
+    yield give

@@ -1,0 +1,63 @@
+"""Grids: what is written is what is read back, in its place."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bench.errors import RequestError, WorkError
+from bench.figures.grid import MARGIN, check_png, read_grid, save_grid, to_bytes
+
+
+def images(count: int, channels: int, size: int = 8) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(count)
+    return torch.rand((count, channels, size, size), generator=generator) * 2 - 1
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize(("count", "columns", "rows"), [(6, 3, 2), (5, 3, 2), (1, 4, 1)])
+@pytest.mark.parametrize("scale", [1, 2, 3])
+def test_a_grid_is_read_back_to_the_byte(
+    channels: int, count: int, columns: int, rows: int, scale: int, tmp_path: Path
+) -> None:
+    drawn = images(count, channels)
+    save_grid(drawn, tmp_path / "grid.png", columns, scale)
+    found = read_grid(tmp_path / "grid.png", 8, scale)
+    assert found.shape == (rows, columns, 8, 8, channels)
+    cells = found.reshape(-1, 8, 8, channels)
+    expected = ((drawn.permute(0, 2, 3, 1) + 1) * 127.5).round().to(torch.uint8).numpy()
+    assert np.array_equal(cells[:count], expected)
+    assert (cells[count:] == 255).all()
+
+
+def test_each_pixel_is_a_square_on_a_white_sheet(tmp_path: Path) -> None:
+    save_grid(images(4, 1), tmp_path / "grid.png", columns=2, scale=3)
+    with Image.open(tmp_path / "grid.png") as image:
+        assert image.mode == "L"
+        sheet = np.asarray(image)
+    side = (2 * (8 + MARGIN) + MARGIN) * 3
+    assert sheet.shape == (side, side)
+    assert np.array_equal(sheet, np.kron(sheet[::3, ::3], np.ones((3, 3), np.uint8)))
+    assert (sheet[: MARGIN * 3] == 255).all()
+    assert (sheet[(8 + MARGIN) * 3 : (8 + 2 * MARGIN) * 3] == 255).all()
+
+
+def test_values_beyond_the_range_are_clamped() -> None:
+    values = torch.tensor([-7.0, -1, 0, 1, 3]).reshape(1, 1, 1, 5)
+    assert to_bytes(values).flatten().tolist() == [0, 0, 128, 255, 255]
+
+
+def test_a_file_that_is_no_such_grid_is_told(tmp_path: Path) -> None:
+    save_grid(images(4, 1), tmp_path / "grid.png", columns=2)
+    with pytest.raises(WorkError, match="no grid of images of 9 pixels"):
+        read_grid(tmp_path / "grid.png", 9)
+    (tmp_path / "grid.png").write_bytes(b"no picture")
+    with pytest.raises(WorkError, match="cannot be read"):
+        read_grid(tmp_path / "grid.png", 8)
+
+
+def test_another_format_is_refused() -> None:
+    with pytest.raises(RequestError, match=r"\.png"):
+        check_png(Path("grid.jpg"))

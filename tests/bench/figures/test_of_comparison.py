@@ -1,0 +1,79 @@
+"""The figures of a comparison of real runs."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.comparing.frame import results
+from bench.errors import RequestError
+from bench.figures.grid import read_grid
+from bench.figures.of_comparison import draw_comparison
+from bench.figures.samples_by_step import draw_samples_by_step, judged_steps, shared_steps
+from bench.run_folder import RunFolder
+
+Runs = Callable[..., RunFolder]
+NAMES = {f"{name}{suffix}" for name in ("trajectories", "samples-by-step") for suffix in (".png", ".svg")}
+
+
+def test_a_comparison_has_both_figures_and_repeats(trained_run: Runs, tmp_path: Path) -> None:
+    for variant, seed in (("began", 0), ("began", 1), ("began-cs", 0), ("wgan-gp", 0)):
+        trained_run(variant, seed)
+    files = draw_comparison(results(), tmp_path / "one")
+    assert {file.name for file in files} == NAMES
+    for file, again in zip(files, draw_comparison(results(), tmp_path / "two"), strict=True):
+        assert file.read_bytes() == again.read_bytes()
+
+
+def test_a_critic_alone_has_samples_and_no_m(trained_run: Runs, tmp_path: Path) -> None:
+    trained_run("wgan-gp")
+    files = draw_comparison(results(variant="wgan-gp"), tmp_path, [4, 9])
+    assert {file.name for file in files} == {"samples-by-step.png", "samples-by-step.svg"}
+
+
+@pytest.mark.parametrize("steps", [[4, 5], [77]])
+def test_a_step_that_was_not_judged_is_refused_and_nothing_is_drawn(
+    steps: list[int], trained_run: Runs, tmp_path: Path
+) -> None:
+    trained_run("began")
+    with pytest.raises(RequestError, match="there are 4, 8, 9"):
+        draw_comparison(results(), tmp_path / "figures", steps)
+    assert not (tmp_path / "figures").exists()
+
+
+def test_no_runs_are_refused(trained_run: Runs, tmp_path: Path) -> None:
+    trained_run("began")
+    with pytest.raises(RequestError, match="no runs"):
+        draw_comparison(results(where="seed == 99"), tmp_path)
+
+
+def test_shared_steps_are_evenly_spread(trained_run: Runs) -> None:
+    runs = [trained_run("began"), trained_run("began-cs")]
+    assert judged_steps(runs[0]) == [4, 8, 9]
+    assert shared_steps(runs) == [4, 8, 9]
+    assert shared_steps(runs, 2) == [4, 9]
+    assert shared_steps([]) == []
+
+
+def test_a_cell_is_the_corner_of_the_saved_grid(trained_run: Runs, tmp_path: Path) -> None:
+    from PIL import Image
+
+    from bench.figures import style
+    from bench.figures.grid import MARGIN
+
+    run = trained_run("began")
+    figure = draw_samples_by_step([run], [4, 9])
+    with Image.open(style.save(figure, tmp_path / "cells")[0]) as image:
+        sheet = np.asarray(image.convert("L"))
+    size = run.describe()["config"]["image_size"]
+    for step in (4, 9):
+        cell = read_grid(run.samples / f"step-{step:08d}.png", size)[1, 2, :, :, 0]
+        big = np.kron(cell, np.ones((4, 4), np.uint8))
+        windows = np.lib.stride_tricks.sliding_window_view(sheet, big.shape)
+        starts = np.argwhere((windows[:, :, 0, 0] == big[0, 0]) & (windows[:, :, -1, -1] == big[-1, -1]))
+        # by hashing each candidate the search stays small
+        assert any(
+            np.array_equal(windows[y, x], big) for y, x in starts if (windows[y, x, 7] == big[7]).all()
+        )
+    assert MARGIN == 2

@@ -1,0 +1,118 @@
+"""The figures of real runs."""
+
+import random
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from bench import record
+from bench.errors import RequestError, WorkError
+from bench.figures.of_run import data_of, draw_run, some_reals
+from bench.run_folder import RunFolder
+from bench.trained import load
+from variants.registry import all_variants
+
+VARIANTS = sorted(all_variants())
+ALWAYS = {"trajectories", "triptych", "neighbours", "interpolation-samples"}
+Runs = Callable[..., RunFolder]
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_finished_run_has_its_figures_and_they_can_be_drawn_again(
+    name: str, trained_run: Runs, tmp_path: Path
+) -> None:
+    run = trained_run(name)
+    names = ALWAYS | ({"interpolation-encoded"} if load(run).encodes else set())
+    expected = {f"{figure}{suffix}" for figure in names for suffix in (".png", ".svg")}
+    assert {path.name for path in run.figures.iterdir()} == expected
+    before = run.record_path.read_bytes()
+    files = draw_run(run, folder=tmp_path)
+    assert {file.name for file in files} == expected
+    assert {path.name for path in tmp_path.iterdir()} == expected
+    for file in files:
+        assert file.read_bytes() == (run.figures / file.name).read_bytes(), file.name
+        assert 1000 < file.stat().st_size < 500_000
+    assert run.record_path.read_bytes() == before
+
+
+def test_drawing_leaves_every_random_state(trained_run: Runs, tmp_path: Path) -> None:
+    run = trained_run("began-v3")
+    states = torch.get_rng_state(), random.getstate(), np.random.get_state()[1]
+    draw_run(run, folder=tmp_path)
+    assert torch.equal(states[0], torch.get_rng_state())
+    assert states[1] == random.getstate()
+    assert np.array_equal(states[2], np.random.get_state()[1])
+
+
+def test_a_run_that_could_not_draw_has_finished_all_the_same(
+    trained_run: Runs, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from types import SimpleNamespace
+
+    from bench.progress import Progress
+    from bench.session import draw
+
+    run = trained_run("began")
+    # no checkpoint, no data, no network: nothing that drawing needs is there
+    broken = SimpleNamespace(array=None, judge=SimpleNamespace(extractor=None))
+    draw(run, broken, Progress(quiet=True))  # type: ignore[arg-type]
+    assert "try bench plot" in capsys.readouterr().err
+
+
+def test_figures_are_of_the_checkpoint_that_was_asked_for(trained_run: Runs, tmp_path: Path) -> None:
+    run = trained_run("began")
+    kept = [row["step"] for row in record.read(run.record_path).checkpoints]
+    there = sorted({load(run, "last").step, load(run, "best").step, kept[-2]})
+    for step in there[:2]:
+        draw_run(run, str(step), tmp_path / str(step))
+    one, other = (tmp_path / str(step) / "triptych.png" for step in there[:2])
+    assert one.read_bytes() != other.read_bytes()
+    with pytest.raises(RequestError, match="does not exist"):
+        draw_run(run, "77", tmp_path / "77")
+    assert not (tmp_path / "77").exists()
+
+
+def test_a_triptych_shows_real_and_reconstructed_and_generated_images(trained_run: Runs) -> None:
+    run = trained_run("began")
+    trained, real = load(run), some_reals(data_of(run), 25)
+    reconstructed = trained.reconstruct(real)
+    assert reconstructed is not None
+    with Image.open(run.figures / "triptych.png") as image:
+        sheet = np.asarray(image.convert("L"))
+    from bench.figures.grid import tiled, to_bytes
+
+    for images in (real, reconstructed, trained.sample(25)):
+        panel = tiled(to_bytes(images), 5)[:, :, 0]
+        panel = np.kron(panel, np.ones((2, 2), np.uint8))
+        assert any(
+            np.array_equal(sheet[y : y + panel.shape[0], x : x + panel.shape[1]], panel)
+            for y in range(40, 80)
+            for x in range(0, sheet.shape[1] - panel.shape[1] + 1)
+            if sheet[y + 4, x + 4] == panel[4, 4]
+        )
+
+
+def test_real_images_are_the_same_for_every_run_and_differ_by_seed(trained_run: Runs) -> None:
+    array = data_of(trained_run("began"))
+    first = some_reals(array, 5)
+    assert torch.equal(first, some_reals(array, 5))
+    assert not torch.equal(first, some_reals(array, 5, seed=1))
+    assert first.shape == (5, 1, array.image_size, array.image_size)
+    assert -1 <= first.min() < first.max() <= 1
+
+
+def test_data_that_changed_is_told(trained_run: Runs, tmp_path: Path) -> None:
+    run = trained_run("began")
+    copy = RunFolder(tmp_path / "copy")
+    shutil.copytree(run.path, copy.path)
+    description = (copy.path / "run.json").read_text()
+    data_hash = run.describe()["data"]["hash"]
+    (copy.path / "run.json").write_text(description.replace(data_hash, "0" * 64))
+    with pytest.raises(WorkError, match="changed"):
+        draw_run(copy, folder=tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
