@@ -1,8 +1,30 @@
-"""began-bench: train, judge and compare boundary-equilibrium GANs."""
+"""began-bench: train, judge and compare boundary-equilibrium GANs.
+
+From Python: :func:`run`, :func:`run_many`, :func:`results` and :func:`load`.
+"""
 
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from bench.api import load, results, run, run_many
 
 try:
     __version__ = version("began-bench")
 except PackageNotFoundError:
     __version__ = "uninstalled"
+
+__all__ = ["__version__", "load", "results", "run", "run_many"]
+
+
+def __getattr__(name: str) -> Any:
+    # torch and pandas take seconds to import: only for those who use them
+    if name in ("load", "results", "run", "run_many"):
+        from bench import api
+
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -21,7 +21,7 @@ from bench import places, run_folder
 from bench.aggregate import Aggregate, aggregate
 from bench.configuration import Configuration, resolve
 from bench.datasets import check_name
-from bench.errors import RequestError
+from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
 from bench.progress import Progress
 from bench.run_folder import RunFolder
@@ -269,6 +269,12 @@ class Outcome:
     failed: dict[str, str]
     aggregate: Aggregate
     parent: str | None
+
+    def check(self) -> None:
+        """Raise WorkError if a run failed or diverged."""
+        if self.failed:
+            told = "; ".join(f"{label}: {problem}" for label, problem in self.failed.items())
+            raise WorkError(f"{len(self.failed)} failed: {told}; the others are complete")
 
 
 def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:

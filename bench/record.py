@@ -52,6 +52,23 @@ class Record:
             return False
         return self.end["status"] == "FINISHED" or self.end["health"].startswith("diverged")
 
+    def take(self, row: dict[str, Any]) -> None:
+        """Take in the next line; ValueError if its event is unknown."""
+        event = row.pop("event", None)
+        if event is None:
+            self.steps.append(row)
+        elif event == "evaluation":
+            self.evaluations.append(row)
+        elif event == "checkpoint":
+            self.checkpoints.append(row)
+        elif event == "resume":
+            self.take_back(row["step"])
+            self.sessions += 1
+        elif event == "end":
+            self.end = row
+        else:
+            raise ValueError(f"unknown event {event!r}")
+
     def take_back(self, step: int) -> None:
         """Forget what came after a step."""
         self.steps = [row for row in self.steps if row["step"] <= step]
@@ -76,27 +93,10 @@ def read(path: Path) -> Record:
             if not line.endswith(b"\n"):
                 break
             try:
-                _take(record, json.loads(line))
+                record.take(json.loads(line))
             except (ValueError, KeyError) as error:
                 raise WorkError(f"{path}: line {number} is broken: {error}") from None
     return record
-
-
-def _take(record: Record, row: dict[str, Any]) -> None:
-    event = row.pop("event", None)
-    if event is None:
-        record.steps.append(row)
-    elif event == "evaluation":
-        record.evaluations.append(row)
-    elif event == "checkpoint":
-        record.checkpoints.append(row)
-    elif event == "resume":
-        record.take_back(row["step"])
-        record.sessions += 1
-    elif event == "end":
-        record.end = row
-    else:
-        raise ValueError(f"unknown event {event!r}")
 
 
 class Tail:

@@ -1,5 +1,6 @@
 """Whether a run comes out again: it is trained a second time and compared with its record."""
 
+import json
 import math
 import tempfile
 from dataclasses import dataclass, field
@@ -101,6 +102,7 @@ def verify(
     description, rows = run.describe(), record.read(run.record_path)
     if not rows.is_over() or rows.end is None:
         raise RequestError(f"run {description['name']} is not over: bench run --resume {run.id} first")
+    check_as_written(run)
     configuration = as_recorded(description)
     workbench = prepare_workbench(configuration, progress)
     differences = unlike(description, environment.facts())
@@ -113,6 +115,17 @@ def verify(
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
         repeat(run, rows, workbench, steps or rows.end["step"], Path(temporary), result, progress)
     return result
+
+
+def check_as_written(run: RunFolder) -> None:
+    """Differs at the first line whose text is not what a run writes for its values.
+
+    A last digit may be altered without changing the nearest floating-point number.
+    """
+    for line in run.record_path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if json.dumps(row) != line:
+            raise Differs(row.get("step", 0), "a line", line, json.dumps(row))
 
 
 def as_recorded(description: dict[str, Any]) -> Configuration:

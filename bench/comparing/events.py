@@ -38,24 +38,10 @@ class RecordEvents:
         while place >= 0:
             stop = self._lines.index(b"\n", place + 1)
             try:
-                self._take(json.loads(self._lines[place + 1 : stop]))
+                self.record.take(json.loads(self._lines[place + 1 : stop]))
             except (ValueError, KeyError) as error:
                 raise WorkError(f"{path}: an event is broken: {error}") from None
             place = self._lines.find(b'\n{"event"', stop)
-
-    def _take(self, row: dict[str, Any]) -> None:
-        event = row.pop("event")
-        if event == "evaluation":
-            self.record.evaluations.append(row)
-        elif event == "checkpoint":
-            self.record.checkpoints.append(row)
-        elif event == "resume":
-            self.record.take_back(row["step"])
-            self.record.sessions += 1
-        elif event == "end":
-            self.record.end = row
-        else:
-            raise ValueError(f"unknown event {event!r}")
 
     def step(self, step: int) -> dict[str, Any]:
         """The scalars of a step, or {} if the record has no such step.

@@ -8,12 +8,15 @@ MISSING = "-"
 def decimals(value: float, low: float | None = None, high: float | None = None) -> int:
     """Decimals that a value deserves.
 
-    Two significant digits of the interval's half width decide; without an interval, or with one of no
+    Two significant digits of the interval's half width decide, and one more decimal where the interval is
+    so skewed that the value would not be told from its nearer end; without an interval, or with one of no
     width, three significant digits of the value, and none for a whole number.
     """
     half = (high - low) / 2 if low is not None and high is not None else 0.0
-    if half > 0 and math.isfinite(half):
-        return _digits(half, 2)
+    if half > 0 and math.isfinite(half) and low is not None and high is not None:
+        places = _digits(half, 2)
+        nearer = min(value - low, high - value)
+        return max(places, min(_digits(nearer, 1), places + 1)) if nearer > 0 else places
     if value == 0 or value == round(value) or not math.isfinite(value):
         return 0
     return _digits(value, 3)

@@ -147,7 +147,7 @@ def of_summary(summary: Summary) -> Tables:
         notes += (
             f"Differences to {summary.baseline} are of interquartile means over shared seeds, resampled in "
             f"pairs; P(better) is the probability that a run is better than one of {summary.baseline}, over "
-            "all pairs of runs, ties counted half.",
+            "all pairs of runs; ties count half, a diverged run as worse than any other.",
         )
     return Tables(tuple(texts), summary.table, notes)
 

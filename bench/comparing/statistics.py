@@ -90,7 +90,7 @@ def probability_of_improvement(
     Parameters
     ----------
     values, baseline : ndarray
-        One value a run, shapes (n,) and (m,).
+        One value a run, shapes (n,) and (m,); infinite for a run that counts as worse than any other.
     better : {"lower", "higher"}
         Which values are better.
 
@@ -104,12 +104,11 @@ def probability_of_improvement(
     """
     if min(len(values), len(baseline)) == 0:
         return None, None
-    sign = 1.0 if better == "higher" else -1.0
-
     def statistic(first: Values, second: Values, axis: int = -1) -> Values:
         ours = np.moveaxis(first, axis, -1)[..., :, None]
         theirs = np.moveaxis(second, axis, -1)[..., None, :]
-        won: Values = (np.sign(sign * (ours - theirs)) + 1).mean(axis=(-2, -1)) / 2
+        better_pairs = ours > theirs if better == "higher" else ours < theirs
+        won: Values = (better_pairs + 0.5 * (ours == theirs)).mean(axis=(-2, -1))
         return won
 
     probability = float(statistic(values, baseline))

@@ -188,7 +188,11 @@ def _row(
         by_seed["ours"].to_numpy(), by_seed["theirs"].to_numpy()
     )
     row |= _with_interval("difference", difference, interval) | {"pairs": len(by_seed)}
-    probability, interval = statistics.probability_of_improvement(ours.to_numpy(), theirs.to_numpy(), better)
+    # a diverged run has no value, but any other run is better
+    worst = float("-inf") if better == "higher" else float("inf")
+    ranked = values.where(~is_diverged(frame), worst)
+    ranks = [ranked[group.index].dropna().to_numpy() for group in (members, others)]
+    probability, interval = statistics.probability_of_improvement(*ranks, better)
     return row | _with_interval("improvement", probability, interval)
 
 

@@ -76,7 +76,17 @@ def test_a_group_that_only_diverged_stands_in_the_table(runs: Runs) -> None:
     frame = runs({}, diverged | {"seed": 0}, diverged | {"seed": 1})
     found = row(summarise(frame, frame, ["fd_x"], "began"), "wild")
     assert (found["runs"], found["diverged"]) == (0, 2)
-    assert found[["mean", "iqm", "difference", "improvement"]].isna().all()
+    assert found[["mean", "iqm", "difference"]].isna().all()
+    assert found["improvement"] == 0.0
+
+
+def test_a_diverged_run_is_worse_than_any_other(runs: Runs) -> None:
+    diverged = {"variant": "wild", "seed": 2, "status": "FAILED", "health": "diverged@7", "fd_x": None}
+    wild = [{"variant": "wild", "seed": seed, "fd_x": 0.5} for seed in (0, 1)]
+    frame = runs({"seed": 0}, {"seed": 1}, *wild, diverged)
+    found = row(summarise(frame, frame, ["fd_x"], "began"), "wild")
+    assert found["improvement"] == pytest.approx(2 / 3)
+    assert found["pairs"] == 2
 
 
 @pytest.mark.parametrize("status", ["KILLED", "RUNNING", "FAILED"])

@@ -1,0 +1,114 @@
+"""The harness from Python: train, collect, load."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from bench.comparing.frame import results
+from bench.run_folder import RunFolder
+from bench.trained import TrainedGenerator
+from bench.trained import load as load_trained
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bench.session import Outcome
+
+__all__ = ["load", "results", "run", "run_many"]
+
+
+def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "Outcome":
+    """Train one run, as ``bench run`` does.
+
+    Parameters
+    ----------
+    variant : str
+        Name of the variant.
+    quiet : bool
+        Show no progress.
+    **knobs
+        ``preset`` and any configuration key, such as ``seed=1, steps=500, gamma=0.7``.
+
+    Returns
+    -------
+    Outcome
+        With ``run`` (its folder), ``description`` (what run.json says) and ``record`` (every step).
+
+    Raises
+    ------
+    RequestError
+        If a name or value is not possible.
+    WorkError
+        If data is missing; :class:`bench.trainer.Diverged` if a loss was not finite.
+    """
+    from bench.configuration import resolve
+    from bench.progress import Progress
+    from bench.session import start
+
+    return start(resolve(knobs | {"variant": variant}), Progress(quiet=quiet))
+
+
+def run_many(
+    variants: Sequence[str], seeds: Iterable[int], *, workers: int = 1, quiet: bool = False, **knobs: Any
+) -> "pd.DataFrame":
+    """Train every variant with every seed, as ``bench run --variant A,B --seeds 0-4``; goes on where it stopped.
+
+    Parameters
+    ----------
+    variants : sequence of str
+        Names of variants.
+    seeds : iterable of int
+        Seeds, from 0.
+    workers : int
+        Runs at a time, each in a process of its own.
+    quiet : bool
+        Show no progress.
+    **knobs
+        ``preset`` and any configuration key.
+
+    Returns
+    -------
+    DataFrame
+        The complete runs at their last evaluation, as :func:`results` gives them.
+
+    Raises
+    ------
+    RequestError
+        If a name or value is not possible.
+    WorkError
+        If a run failed; the others are complete.
+    """
+    from bench import multirun
+    from bench.progress import Progress
+
+    progress = Progress(quiet=quiet)
+    planned = multirun.plan(list(variants), list(seeds), knobs, None, workers, progress)
+    outcome = multirun.train(planned, workers, progress)
+    outcome.check()
+    frame = results(experiment=planned.experiment)
+    return frame[frame["run_id"].isin([run.id for run in outcome.runs])].reset_index(drop=True)
+
+
+def load(run: "str | RunFolder | Outcome", checkpoint: str | int = "best") -> TrainedGenerator:
+    """Load a trained generator.
+
+    Parameters
+    ----------
+    run : str, RunFolder or Outcome
+        An id, a unique prefix of one, a name or ``last``; or what :func:`run` returned.
+    checkpoint : str or int
+        ``best`` (by Frechet distance), ``best-M``, ``last`` or a step.
+
+    Returns
+    -------
+    TrainedGenerator
+        ``load("last").sample(16, seed=0)`` gives images, float32 (16, C, H, W) in [-1, 1].
+
+    Raises
+    ------
+    RequestError
+        If there is no such run or checkpoint.
+    WorkError
+        If the checkpoint is damaged.
+    """
+    folder = run if isinstance(run, str | RunFolder) else run.run
+    return load_trained(folder, str(checkpoint))

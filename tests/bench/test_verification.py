@@ -1,0 +1,208 @@
+"""A run is trained again and compared with its record, number by number."""
+
+import json
+import re
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from bench import checkpoint, run_folder
+from bench.cli import main
+from bench.errors import RequestError, WorkError
+from bench.progress import Progress
+from bench.run_folder import RunFolder
+from bench.verification import Differs, verify
+from variants.registry import all_variants
+
+QUIET = Progress(quiet=True)
+
+
+def alter(run: RunFolder, line: int, pattern: str) -> tuple[int, str]:
+    """Change the last digit of the number that follows a pattern; return the step and its name."""
+    lines = run.record_path.read_text().splitlines()
+    match = re.search(rf'"({pattern})": [-0-9.e]*(\d)(?=[,}}])', lines[line])
+    assert match is not None
+    at = match.start(2)
+    lines[line] = lines[line][:at] + str((int(lines[line][at]) + 1) % 10) + lines[line][at + 1 :]
+    run.record_path.write_text("\n".join(lines) + "\n")
+    return json.loads(lines[line])["step"], match.group(1)
+
+
+@pytest.mark.parametrize("variant", sorted(all_variants()))
+def test_a_run_comes_out_again_bit_for_bit(variant: str, small: SimpleNamespace) -> None:
+    run = small.run(small.tiny(variant)).run
+    before = {path: path.read_bytes() for path in sorted(run.path.rglob("*")) if path.is_file()}
+    result = verify(run, QUIET)
+    assert result.exact
+    assert result.tolerance == 0
+    assert result.steps == 9
+    rows = [json.loads(line) for line in run.record_path.read_text().splitlines()]
+    fewest = sum(len(row) for row in rows if "event" not in row)
+    assert result.numbers > fewest
+    assert result.checkpoints == len(list(run.checkpoints.iterdir()))
+    assert {path: path.read_bytes() for path in sorted(run.path.rglob("*")) if path.is_file()} == before
+
+
+@pytest.fixture
+def run(small: SimpleNamespace) -> RunFolder:
+    folder: RunFolder = small.run(small.tiny("began")).run
+    return folder
+
+
+@pytest.mark.parametrize("place", ["step", "evaluation", "checkpoint", "end"])
+def test_one_digit_altered_in_the_record_is_found_and_its_step_named(place: str, run: RunFolder) -> None:
+    lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
+    number = next(
+        n for n, row in enumerate(lines) if row.get("event", "step") == place and row["step"] in (5, 6, 8, 9)
+    )
+    name = {"step": "loss_real", "evaluation": "fd_digits_garments", "checkpoint": "M", "end": "M_best"}[place]
+    step, _ = alter(run, number, name)
+    with pytest.raises(Differs, match=f"first difference at step {step}: ({name}|a line) is recorded") as found:
+        verify(run, QUIET)
+    assert found.value.step == step
+    assert found.value.recorded != found.value.repeated
+
+
+def test_every_single_number_is_compared(run: RunFolder) -> None:
+    original = run.record_path.read_text()
+    row = next(json.loads(line) for line in original.splitlines() if '"step": 7' in line)
+    for name in row:
+        if name != "step":
+            alter(run, original.splitlines().index(json.dumps(row)), name)
+            with pytest.raises(Differs, match=f"step 7: {name} "):
+                verify(run, QUIET)
+            run.record_path.write_text(original)
+
+
+def test_a_missing_and_an_added_step_are_found(run: RunFolder) -> None:
+    lines = run.record_path.read_text().splitlines(keepends=True)
+    fifth = next(n for n, line in enumerate(lines) if line.startswith('{"step": 5,'))
+    run.record_path.write_text("".join(lines[:fifth] + lines[fifth + 1 :]))
+    with pytest.raises(Differs, match="step 5: step is recorded as None"):
+        verify(run, QUIET)
+    doubled = lines[: fifth + 1] + lines[fifth:]
+    run.record_path.write_text("".join(doubled))
+    with pytest.raises(WorkError, match="holds a step twice"):
+        verify(run, QUIET)
+    evaluation = json.dumps({"event": "evaluation", "step": 7, "fd_digits_garments": 1.0}) + "\n"
+    run.record_path.write_text("".join([*lines[: fifth + 3], evaluation, *lines[fifth + 3 :]]))
+    with pytest.raises(Differs, match="step 7: evaluation is recorded as"):
+        verify(run, QUIET)
+
+
+def test_weights_that_were_exchanged_are_found(run: RunFolder) -> None:
+    path = run.checkpoints / "step-00000009.safetensors"
+    state = checkpoint.read(path)
+    name = next(name for name in state["variant"] if name.startswith("generator"))
+    state["variant"][name] = state["variant"][name] + torch.finfo(torch.float32).eps
+    checkpoint.write(path, state)
+    with pytest.raises(Differs, match=f"step 9: weights of {re.escape(name)}"):
+        verify(run, QUIET)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [("config", ("gamma", 0.9), "configuration hash"), ("data", ("hash", "0" * 64), "data hash")],
+)
+def test_an_identity_that_was_altered_is_told(
+    key: str, value: tuple[str, Any], told: str, run: RunFolder
+) -> None:
+    description = run.describe()
+    description[key][value[0]] = value[1]
+    (run.path / "run.json").write_text(json.dumps(description))
+    with pytest.raises(WorkError, match=told):
+        verify(run, QUIET)
+
+
+def test_a_run_that_was_stopped_and_resumed_comes_out_again(small: SimpleNamespace) -> None:
+    from bench.session import resume
+    from bench.trainer import Interrupted
+
+    class StopAfter(Progress):
+        def evaluation(self, row: dict[str, Any], grid: torch.Tensor) -> None:
+            import os
+            import signal
+
+            if row["step"] == 4:
+                os.kill(os.getpid(), signal.SIGTERM)
+
+    from bench.session import start
+
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("began", eval_every=2, checkpoint_every=5), StopAfter(quiet=True))
+    run = run_folder.find(str(stopped.value))
+    resume(run, QUIET)
+    assert verify(run, QUIET).exact
+
+
+def test_a_diverged_run_diverges_again_at_the_same_step(small: SimpleNamespace) -> None:
+    from bench.trainer import Diverged
+
+    with pytest.raises(Diverged):
+        small.run(small.tiny("began", lr_g=1e30, lr_d=1e30))
+    (run,) = run_folder.all_runs()
+    assert verify(run, QUIET).exact
+    lines = run.record_path.read_text()
+    run.record_path.write_text(re.sub(r"diverged@\d+", "diverged@77", lines))
+    with pytest.raises(Differs, match="health"):
+        verify(run, QUIET)
+
+
+def test_other_arithmetic_is_told_and_compared_within_a_tolerance(run: RunFolder) -> None:
+    description = run.describe()
+    description["environment"]["processor"] = "another"
+    (run.path / "run.json").write_text(json.dumps(description))
+    result = verify(run, QUIET)
+    assert not result.exact
+    assert result.tolerance == 1e-3
+    assert any("processor: recorded with another" in note for note in result.notes)
+    lines = run.record_path.read_text().splitlines()
+    row = json.loads(lines[2])
+    lines[2] = json.dumps(row | {"loss_real": row["loss_real"] * 1.0005})
+    run.record_path.write_text("\n".join(lines) + "\n")
+    verify(run, QUIET)
+    with pytest.raises(Differs, match="loss_real"):
+        verify(run, QUIET, tolerance=1e-4)
+
+
+def test_the_first_steps_alone_can_be_compared(run: RunFolder) -> None:
+    result = verify(run, QUIET, steps=5)
+    assert result.steps == 5
+    lines = run.record_path.read_text().splitlines()
+    late = next(n for n, line in enumerate(lines) if line.startswith('{"step": 7,'))
+    alter(run, late, "loss_real")
+    verify(run, QUIET, steps=6)
+    with pytest.raises(Differs, match="step 7"):
+        verify(run, QUIET, steps=7)
+
+
+def test_a_run_that_is_not_over_is_refused(run: RunFolder) -> None:
+    lines = run.record_path.read_text().splitlines(keepends=True)
+    run.record_path.write_text("".join(lines[:-1]))
+    with pytest.raises(RequestError, match="is not over"):
+        verify(run, QUIET)
+
+
+def test_the_command_tells_by_exit_status_and_names_the_step(
+    run: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["verify", "last", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["same"], told["exact"], told["steps"]) == (True, True, 9)
+    lines = run.record_path.read_text().splitlines()
+    fourth = next(n for n, line in enumerate(lines) if line.startswith('{"step": 4,'))
+    alter(run, fourth, "balance")
+    assert main(["verify", run.id[:8]]) == 1
+    assert "first difference at step 4: balance" in capsys.readouterr().err
+    assert main(["verify", "nobody"]) == 2
+
+
+def test_nothing_is_left_behind(run: RunFolder, places: Path) -> None:
+    import tempfile
+
+    verify(run, QUIET)
+    assert not list(Path(tempfile.gettempdir()).glob("bench-verify-*"))
+    assert len(run_folder.all_runs()) == 1
