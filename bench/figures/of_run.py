@@ -82,7 +82,9 @@ def extractor_of(run: RunFolder) -> Extractor:
     description = run.describe()
     harness = configuration_of(description).harness
     shipped = description["metric"] != "fid"
-    return extractors.choose(harness.channels or 1, places.cache(), prefer_shipped=shipped)
+    # networks draw weights before they load theirs
+    with torch.random.fork_rng(devices=[]):
+        return extractors.choose(harness.channels or 1, places.cache(), prefer_shipped=shipped)
 
 
 def draw_run(

@@ -89,13 +89,13 @@ def draw_panels(
 
 
 def _width(text: str, points: float) -> int:
-    """Dots that a text takes across."""
+    """Dots that a text takes across, with some to spare: drawn letters are set on whole dots."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
     font = FontProperties(family=style.FONT, size=points)
     lines = [TextPath((0, 0), line, prop=font).get_extents().x1 for line in text.split("\n") if line.strip()]
-    return round(max(lines, default=0) * style.DOTS_PER_INCH / 72)
+    return round(1.06 * max(lines, default=0) * style.DOTS_PER_INCH / 72)
 
 
 def _extent(panel: Panel, axis: int) -> int:
@@ -103,8 +103,6 @@ def _extent(panel: Panel, axis: int) -> int:
 
 
 def _show(axis: object, panel: np.ndarray) -> None:
-    grey = panel.shape[2] == 1
-    pixels = panel[:, :, 0] if grey else panel
-    axis.imshow(  # type: ignore[attr-defined]
-        pixels, cmap="gray" if grey else None, vmin=0, vmax=255, interpolation="none", aspect="auto"
-    )
+    # as colours: a grey colour map rounds some levels down
+    pixels = panel if panel.shape[2] == 3 else panel.repeat(3, axis=2)
+    axis.imshow(pixels, interpolation="none", aspect="auto")  # type: ignore[attr-defined]

@@ -68,7 +68,7 @@ def blank(width: float, height: float, **options: Any) -> "Figure":
 
 
 def save(figure: "Figure", path: Path) -> list[Path]:
-    """Write a figure as PNG and as SVG and let go of it; the same figure gives the same bytes.
+    """Write a figure as PNG and as SVG; the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -93,7 +93,6 @@ def save(figure: "Figure", path: Path) -> list[Path]:
             write: Callable[..., None] = canvas(figure).print_figure
             with replacing(named(path, suffix)) as aside:
                 write(aside, dpi=DOTS_PER_INCH, metadata=metadata)
-    figure.clear()
     return [named(path, suffix) for suffix in SUFFIXES]
 
 

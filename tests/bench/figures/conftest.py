@@ -1,6 +1,6 @@
 """A tiny trained run of every variant, made when first asked for and then only read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +17,7 @@ def trained_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def trained_run(
     small: SimpleNamespace, trained_home: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., RunFolder]]:
+) -> Callable[..., RunFolder]:
     """Gives a run by variant and seed; BENCH_HOME is where these runs are."""
     monkeypatch.setenv("BENCH_HOME", str(trained_home))
 
@@ -28,4 +28,4 @@ def trained_run(
             found.write_text(run.id)
         return RunFolder(trained_home / "mlruns" / "runs" / found.read_text())
 
-    yield give
+    return give
