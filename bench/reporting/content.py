@@ -160,7 +160,7 @@ def _content(
     ended = {str(run_id) for run_id in selected.loc[is_complete(selected), "run_id"]}
     return Content(
         title or f"{', '.join(names)} on {', '.join(dict.fromkeys(map(_short, selected['dataset'])))}",
-        _introduction(selected, [section.data for section in sections]),
+        _introduction(selected, descriptions),
         tuple(
             Variant(name, known[name].title, known[name].source) if name in known else Variant(name, "", "")
             for name in names
@@ -250,14 +250,16 @@ def _labelled(part: pd.DataFrame) -> pd.DataFrame:
     return everyone.assign(group=[alike.get(label, label) for label in everyone["group"]])
 
 
-def _introduction(selected: pd.DataFrame, data: Sequence[str]) -> str:
+def _introduction(selected: pd.DataFrame, descriptions: Sequence[dict[str, Any]]) -> str:
     variants, seeds = selected["variant"].nunique(), sorted(selected["seed"].unique())
     steps = sorted(selected["steps"].unique())
     told = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
+    data = {d["data"]["hash"]: f"{_heading(d)} ({d['data']['count']:,} images)" for d in descriptions}
+    of = sorted(data.values())
     return (
         f"{len(selected)} {_counted(len(selected), 'run')} of {variants} {_counted(variants, 'variant')} "
-        f"with {_counted(len(seeds), 'seed')} {told}, trained for {' or '.join(f'{n:,}' for n in steps)} "
-        f"steps on {'; and on '.join(data)}. {rule_named(str(selected['select'].iloc[0])).words}"
+        f"with {_counted(len(seeds), 'seed')} {told}, set to train for "
+        f"{' or '.join(f'{n:,}' for n in steps)} steps on {'; and on '.join(of)}. {rule_named(str(selected['select'].iloc[0])).words}"
     )
 
 
@@ -280,6 +282,6 @@ def _data(description: dict[str, Any]) -> str:
     config, data = description["config"], description["data"]
     colour = {1: "grey", 3: "colour"}.get(config["channels"], "")
     return (
-        f"{_heading(description)}{f', {colour}' if colour else ''} ({data['count']:,} images, sha256 "
-        f"{data['hash'][:16]}; {data['transform']})"
+        f"{_heading(description)}{f', {colour}' if colour else ''}; {data['count']:,} images; sha256 of all "
+        f"{data['hash']}; made by: {data['transform']}"
     )

@@ -89,6 +89,15 @@ def is_well(run: pd.Series) -> bool:
     return bool(run["status"] == "FINISHED" and run["health"] == "ok")
 
 
+def tag(run: pd.Series) -> str:
+    """A run's health, and before it how the run ended unless it finished or diverged."""
+    health = run["health"] if isinstance(run["health"], str) else ""
+    state = str(run["status"]).lower()
+    if state == "finished" or health.startswith("diverged@"):
+        return health
+    return ", ".join([state, *([health] if health not in ("", "ok") else [])])
+
+
 def meaning(run: pd.Series) -> str:
     """What a run's status and health tag mean, in a sentence."""
     health = run["health"] if isinstance(run["health"], str) else ""
@@ -96,12 +105,16 @@ def meaning(run: pd.Series) -> str:
     if kind == "diverged":
         return f"A loss ceased to be finite at step {int(step):,}; the run ended there and has no value."
     told = {
-        "KILLED": "It was stopped before its end and is in no table of results; it can be resumed.",
+        "KILLED": "It was stopped before its end and is in no table of results.",
         "FAILED": "It broke off with an error and is in no table of results.",
-        "RUNNING": "Its record has no end, so it is in training or was cut off; it is in no table of results.",
+        "RUNNING": "Its record has no end, so it is in training or was cut off: it is in no table.",
     }.get(str(run["status"]))
-    about = _of_tag(kind, step)
-    return " ".join(filter(None, (told, about))) or "This version does not know the tag."
+    reached = None
+    if told and pd.notna(run["step"]):
+        reached = f"Its last evaluation is that of step {run['step']:,} of {run['steps']:,}."
+    return (
+        " ".join(filter(None, (told, reached, _of_tag(kind, step)))) or "This version does not know the tag."
+    )
 
 
 def _of_tag(kind: str, step: str) -> str:

@@ -10,7 +10,7 @@ from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
 from bench.configuration import CIRCUMSTANCES, Harness, knobs_of
 from bench.environment import PACKAGES
-from bench.reporting.findings import is_well, meaning
+from bench.reporting.findings import is_well, meaning, tag
 from variants.registry import all_variants
 
 Descriptions = Sequence[dict[str, Any]]
@@ -30,18 +30,19 @@ def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -
         Ids of runs that gave way to a newer one of the same group and seed.
     """
     shown = [name for name in metrics if name in runs]
-    header = ("run", "group", "seed", "state", "health", "step", *shown, "training time")
+    # a name tells the variant; the group only where it is more than that
+    grouped = ["group"] if (runs["group"] != runs["variant"]).any() else []
+    header = ("run", *grouped, "seed", "health", "step", *shown, "training time")
     rows = []
     for _, run in runs.sort_values(["group", "seed", "created"], kind="stable").iterrows():
-        state = str(run["status"]).lower() + (", older copy" if run["run_id"] in copies else "")
+        health = tag(run) + (" (older copy)" if run["run_id"] in copies else "")
         seconds = run["train_seconds"]
         rows.append(
             (
                 str(run["name"]),
-                str(run["group"]),
+                *(str(run[name]) for name in grouped),
                 str(run["seed"]),
-                state,
-                run["health"] if isinstance(run["health"], str) else MISSING,
+                health,
                 MISSING if pd.isna(run["step"]) else f"{run['step']:,}",
                 *(number(None if pd.isna(run[name]) else float(run[name])) for name in shown),
                 MISSING if pd.isna(seconds) else duration(float(seconds)),
@@ -55,10 +56,8 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
     rows = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         if not is_well(run):
-            tag = run["health"] if isinstance(run["health"], str) else MISSING
-            state = str(run["status"]).lower()
-            rows.append((str(run["name"]), f"{state}, {tag}", meaning(run)))
-    return TextTable("Runs that are not ok", ("run", "tag", "meaning"), tuple(rows)) if rows else None
+            rows.append((str(run["name"]), tag(run), meaning(run)))
+    return TextTable("Runs that are not ok", ("run", "health", "meaning"), tuple(rows)) if rows else None
 
 
 def of_cost(runs: pd.DataFrame) -> TextTable:
@@ -87,20 +86,16 @@ def _several(values: pd.Series, form: str) -> str:
 
 def of_shared_knobs(descriptions: Descriptions) -> TextTable:
     """The knobs that have one value in all runs."""
-    fields = dict(Harness.model_fields)
-    known = all_variants()
-    for name in dict.fromkeys(d["config"]["variant"] for d in descriptions):
-        fields |= knobs_of(known[name]) if name in known else {}
+    meanings = _meanings(descriptions)
     rows = []
     for name, value in descriptions[0]["config"].items():
         if name not in _ASIDE and _same(descriptions, _knob(name)):
-            told = fields[name].description if name in fields else None
-            rows.append((name, _word(value), told or ""))
+            rows.append((name, _word(value), meanings.get(name, "")))
     return TextTable("Knobs with the same value in all runs", ("knob", "value", "meaning"), tuple(rows))
 
 
 def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> TextTable | None:
-    """The knobs in which groups differ, one column a group; None where there are none.
+    """The knobs in which groups differ, one column a group; None where there is none.
 
     Parameters
     ----------
@@ -111,6 +106,7 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
     """
     names = dict.fromkeys(name for description in descriptions for name in description["config"])
     columns = sorted(set(groups))
+    meanings = _meanings(descriptions)
     rows = []
     for name in names:
         if name in _ASIDE or _same(descriptions, _knob(name)):
@@ -120,11 +116,20 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
             members = [d for d, group in zip(descriptions, groups, strict=True) if group == column]
             values = [_word(d["config"][name]) for d in members if name in d["config"]]
             cells.append(" or ".join(dict.fromkeys(values)) or MISSING)
-        rows.append((name, *cells))
+        rows.append((name, *cells, meanings.get(name, "")))
     if not rows:
         return None
     caption = "Knobs in which groups differ (a dash: the variant has no such knob)"
-    return TextTable(caption, ("knob", *columns), tuple(rows))
+    return TextTable(caption, ("knob", *columns, "meaning"), tuple(rows))
+
+
+def _meanings(descriptions: Descriptions) -> dict[str, str]:
+    """What each knob means, of the harness and the variants that are installed."""
+    fields, known = dict(Harness.model_fields), all_variants()
+    for name in dict.fromkeys(d["config"]["variant"] for d in descriptions):
+        fields |= knobs_of(known[name]) if name in known else {}
+    named = {"preset": "name of the values that a configuration starts from"}
+    return named | {name: field.description or "" for name, field in fields.items()}
 
 
 def of_environment(descriptions: Descriptions) -> TextTable:
