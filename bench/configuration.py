@@ -18,7 +18,7 @@ from variants.knobs import Knobs, knob
 from variants.registry import all_variants
 
 # Knobs that say where and how a run is made, not what it computes: outside its identity.
-CIRCUMSTANCES = frozenset({"device", "threads", "data_root", "tracking", "experiment"})
+CIRCUMSTANCES = frozenset({"device", "threads", "data_root", "figures", "tracking", "experiment"})
 
 
 class Harness(Knobs):
@@ -59,6 +59,7 @@ class Harness(Knobs):
     )
     threads: int = knob(0, "CPU threads; 0 leaves it to torch", low=0)
     data_root: str | None = knob(None, "folder of the data sets' files; the cache folder where not given")
+    figures: bool = knob(True, "draw the run's figures when it ends; `bench plot` draws them at any time")
     tracking: bool = knob(
         True, "record the run in MLflow too; without it neither MLflow nor Optuna is imported"
     )

@@ -154,7 +154,8 @@ def carry_out(
             raise
         finally:
             end(run, workbench, writer, trainer.step, status, diverged_at)
-    draw(run, workbench, progress)
+    if workbench.configuration.harness.figures:
+        draw(run, workbench, progress)
     return Outcome(run, description, record.read(run.record_path))
 
 
@@ -168,7 +169,8 @@ def end(
 ) -> None:
     """Draw the trajectories, judge the run's health and write its end."""
     rows = record.read(run.record_path)
-    of_run.draw_trajectories(run)
+    if workbench.configuration.harness.figures:
+        of_run.draw_trajectories(run)
     writer.event("end", step=diverged_at or step, status=status, **workbench.verdict(rows, diverged_at))
     writer.sync()
     writer.close()
