@@ -85,7 +85,8 @@ def _comparison(selection: dict[str, str | None], steps: list[int] | None, out: 
     from bench.comparing.frame import results
     from bench.figures.of_comparison import draw_comparison
 
-    files = list(map(str, draw_comparison(results(**selection), out, steps)))
+    frame = results(selection["experiment"], selection["variant"], selection["dataset"], selection["where"])
+    files = list(map(str, draw_comparison(frame, out, steps)))
     if not files:
         raise RequestError("the selected runs have neither steps nor samples to draw")
     return Report({"files": files}, "\n".join(files))
