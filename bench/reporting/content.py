@@ -145,7 +145,8 @@ def gather(
     ]
     # all that may be refused comes before the first figure is drawn
     summaries = [_summary(part, final, metrics, baseline) for part, final in parts]
-    described = {run_id: RunFolder(places.runs() / run_id).describe() for run_id in selected["run_id"]}
+    ordered = selected.sort_values(["variant", "seed", "created"], kind="stable")["run_id"]
+    described = {run_id: RunFolder(places.runs() / run_id).describe() for run_id in ordered}
     sections = [
         _section(part, summary, described) for (part, _), summary in zip(parts, summaries, strict=True)
     ]
@@ -255,11 +256,12 @@ def _introduction(selected: pd.DataFrame, descriptions: Sequence[dict[str, Any]]
     steps = sorted(selected["steps"].unique())
     told = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
     data = {d["data"]["hash"]: f"{_heading(d)} ({d['data']['count']:,} images)" for d in descriptions}
-    of = sorted(data.values())
+    of = "; and on ".join(sorted(data.values()))
+    rule = rule_named(str(selected["select"].iloc[0]))
     return (
         f"{len(selected)} {_counted(len(selected), 'run')} of {variants} {_counted(variants, 'variant')} "
         f"with {_counted(len(seeds), 'seed')} {told}, set to train for "
-        f"{' or '.join(f'{n:,}' for n in steps)} steps on {'; and on '.join(of)}. {rule_named(str(selected['select'].iloc[0])).words}"
+        f"{' or '.join(f'{n:,}' for n in steps)} steps on {of}. {rule.words}"
     )
 
 
@@ -282,6 +284,6 @@ def _data(description: dict[str, Any]) -> str:
     config, data = description["config"], description["data"]
     colour = {1: "grey", 3: "colour"}.get(config["channels"], "")
     return (
-        f"{_heading(description)}{f', {colour}' if colour else ''}; {data['count']:,} images; sha256 of all "
-        f"{data['hash']}; made by: {data['transform']}"
+        f"{_heading(description)}{f', {colour}' if colour else ''}; {data['count']:,} images; sha256 "
+        f"{data['hash'][:16]}; made by: {data['transform']}"
     )

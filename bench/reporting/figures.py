@@ -106,8 +106,8 @@ def of_groups(kept: pd.DataFrame) -> list[Figure]:
     captions = {
         "trajectories": (
             "M and k by step",
-            "Lines are means over the seeds of a group, bands reach from the least to the most. Each run is "
-            "first averaged over windows of steps, as the legend says. M is the convergence measure, k "
+            "Lines are means over the seeds of a group, bands reach from the lowest to the highest run. Each "
+            "is first averaged over windows of steps, as the legend says. M is the convergence measure, k "
             "the weight of the generated images' loss in that of the discriminator.",
         ),
         "samples-by-step": (

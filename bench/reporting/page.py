@@ -35,6 +35,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters["numeric"] = numeric_columns
     environment.filters["cell"] = _cell
+    environment.filters["breakable"] = _breakable
     environment.filters["linked"] = _linked
     return environment
 
@@ -58,7 +59,12 @@ def _cell(text: str) -> str:
     return "\N{EN DASH}" if text == MISSING else _MINUS.sub("\N{MINUS SIGN}", text)
 
 
+def _breakable(word: str) -> Markup:
+    """A heading that may break within the names that programs give."""
+    return Markup(str(Markup.escape(without_paths(word))).replace("_", "_<wbr>"))
+
+
 def _linked(source: str) -> Markup:
     """The source of a method, with a link to the paper where it names one on arXiv."""
-    escaped = str(Markup.escape(source))
+    escaped = str(Markup.escape(without_paths(source)))
     return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">\g<0></a>', escaped))

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
-from bench.configuration import CIRCUMSTANCES, Harness, knobs_of
+from bench.configuration import CIRCUMSTANCES, knobs_of
 from bench.environment import PACKAGES
 from bench.reporting.findings import is_well, meaning, tag
 from variants.registry import all_variants
@@ -124,12 +124,13 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
 
 
 def _meanings(descriptions: Descriptions) -> dict[str, str]:
-    """What each knob means, of the harness and the variants that are installed."""
-    fields, known = dict(Harness.model_fields), all_variants()
-    for name in dict.fromkeys(d["config"]["variant"] for d in descriptions):
-        fields |= knobs_of(known[name]) if name in known else {}
-    named = {"preset": "name of the values that a configuration starts from"}
-    return named | {name: field.description or "" for name, field in fields.items()}
+    """What each knob means; nothing for one that means another thing in another variant."""
+    known = all_variants()
+    told: dict[str, set[str | None]] = {"preset": {"name of the values that a configuration starts from"}}
+    for variant in {d["config"]["variant"] for d in descriptions} & set(known):
+        for name, field in knobs_of(known[variant]).items():
+            told.setdefault(name, set()).add(field.description)
+    return {name: next(iter(words)) or "" for name, words in told.items() if len(words) == 1}
 
 
 def of_environment(descriptions: Descriptions) -> TextTable:

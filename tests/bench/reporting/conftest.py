@@ -1,0 +1,49 @@
+"""A few real runs that all tests of the report read."""
+
+import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from bench import places
+from bench.trainer import Diverged
+
+HOSTILE = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="session")
+def reported_home(
+    tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small: SimpleNamespace
+) -> Path:
+    """One run each of two variants, one that diverged, one cut off, one on other data."""
+    home = tmp_path_factory.mktemp("reported")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(home))
+        patch.setenv("BENCH_CACHE", str(cache_folder))
+        first = small.run(small.tiny("began", seed=0, data_root="/home/somebody/data sets")).run
+        small.run(small.tiny("began-v3", seed=0))
+        small.run(small.tiny("began", seed=0, image_size=32, experiment="other"))
+        with pytest.raises(Diverged):
+            small.run(small.tiny("began-v3", seed=1, lr_g=1e30, lr_d=1e30, eval_every=0))
+        _cut_off(first.path, places.runs() / ("c" * 32))
+    return home
+
+
+def _cut_off(whole: Path, folder: Path) -> None:
+    """A copy of a run as a kill would leave it, with another seed and a hostile name."""
+    shutil.copytree(whole, folder)
+    record = folder / "record.jsonl"
+    lines = [line for line in record.read_text().splitlines(keepends=True) if '"end"' not in line]
+    record.write_text("".join(lines))
+    described = json.loads((folder / "run.json").read_text())
+    described |= {"id": folder.name, "name": HOSTILE, "config": described["config"] | {"seed": 7}}
+    (folder / "run.json").write_text(json.dumps(described))
+
+
+@pytest.fixture
+def home(reported_home: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The results folder of these runs."""
+    monkeypatch.setenv("BENCH_HOME", str(reported_home))
+    return reported_home

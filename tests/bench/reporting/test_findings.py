@@ -1,0 +1,79 @@
+"""Sentences about tables state what the tables say."""
+
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from bench.comparing.selection import rule_named
+from bench.comparing.summary import Summary
+from bench.reporting.findings import findings, is_well, meaning, tag
+
+
+def told(
+    rows: list[tuple[str, float, float, float]], better: str = "lower", baseline: str | None = None
+) -> str:
+    table = pd.DataFrame(
+        [
+            {"metric": "m", "better": better, "group": group, "iqm": iqm, "iqm_low": low, "iqm_high": high}
+            for group, iqm, low, high in rows
+        ]
+    )
+    kept = pd.DataFrame({"group": [row[0] for row in rows], "health": "ok", "status": "FINISHED"})
+    return findings(Summary(table, (), rule_named("last"), baseline), kept, 0)[0]
+
+
+A, B, C = ("a", 1.0, 0.5, 1.5), ("b", 2.0, 1.4, 2.5), ("c", 3.0, 2.8, 3.5)
+nan = float("nan")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ({"rows": [B, A, C]}, "a has the lowest IQM, 1.00 [0.50, 1.50]; next comes b"),
+        ({"rows": [B, A, C]}, "the intervals overlap."),
+        (
+            {"rows": [C, B, A], "baseline": "c"},
+            "the baseline c has 3.00 [2.80, 3.50]; the intervals do not overlap.",
+        ),
+        ({"rows": [A, C], "baseline": "a"}, "next comes c"),
+        ({"rows": [A, C], "better": "higher"}, "c has the highest IQM"),
+        ({"rows": [A, C], "better": "higher"}, "do not overlap"),
+        ({"rows": [A, ("z", 1.0, 0.9, 1.1)]}, "a and z share the lowest IQM, 1."),
+        ({"rows": [A, ("z", 2.5, nan, nan)]}, "too few runs for an interval"),
+    ],
+)
+def test_the_best_group_and_whether_intervals_overlap(words: dict[str, Any], expected: str) -> None:
+    assert expected in told(**words)
+
+
+def run(**values: Any) -> pd.Series:
+    return pd.Series({"status": "FINISHED", "health": "ok", "step": 500, "steps": 1000} | values)
+
+
+@pytest.mark.parametrize(
+    ("values", "shown", "words"),
+    [
+        ({"health": "collapsed@2000"}, "collapsed@2000", "from step 2,000 to the last"),
+        ({"health": "diverged@7", "status": "FAILED"}, "diverged@7", "at step 7;"),
+        ({"health": "k-stuck-0"}, "k-stuck-0", "exactly 0 in the last 25% of the steps"),
+        ({"health": "k-stuck-1"}, "k-stuck-1", "full weight"),
+        (
+            {"status": "KILLED"},
+            "killed",
+            "stopped before its end and is in no table of results. Its last "
+            "evaluation is that of step 500 of 1,000.",
+        ),
+        ({"status": "KILLED", "health": "collapsed@250"}, "killed, collapsed@250", "from step 250"),
+        ({"status": "RUNNING", "health": None, "step": None}, "running", "no end"),
+    ],
+)
+def test_what_tags_mean(values: dict[str, Any], shown: str, words: str) -> None:
+    assert not is_well(run(**values))
+    assert tag(run(**values)) == shown
+    assert words in meaning(run(**values))
+
+
+def test_a_run_that_is_ok_has_nothing_to_tell() -> None:
+    assert is_well(run())
+    assert tag(run()) == "ok"

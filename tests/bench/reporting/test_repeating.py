@@ -1,0 +1,66 @@
+"""Commands are those that were given."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.commands.run_many import read_seeds
+from bench.configuration import resolve
+from bench.reporting.repeating import commands
+
+WORDS = ["--dataset", "mnist-5k", "--set", "norm=l1"]
+
+
+def described(variant: str, seed: int, command: list[str] | None = None) -> dict[str, Any]:
+    typed = ["run", "--json", "--variant", variant, "--seed", str(seed), *WORDS, "--parent", "abc"]
+    return {
+        "id": f"{variant}{seed}",
+        "name": f"{variant}-s{seed}",
+        "config_hash": f"hash-{variant}-{seed}",
+        "config": {"variant": variant, "seed": seed, "experiment": "e"},
+        "data": {"hash": "d"},
+        "command": typed if command is None else command,
+    }
+
+
+def write_multirun(home: Path, members: list[dict[str, Any]]) -> None:
+    folder = home / "mlruns" / "multiruns" / "m"
+    folder.mkdir(parents=True)
+    told = [{"variant": m["config"]["variant"], "seed": m["config"]["seed"]} for m in members]
+    hashes = [m | {"config_hash": d["config_hash"]} for m, d in zip(told, members, strict=True)]
+    (folder / "multirun.json").write_text(
+        json.dumps({"data_hash": "d", "experiment": "e", "members": hashes})
+    )
+
+
+def test_runs_of_a_multirun_have_one_command(places: Path) -> None:
+    members = [described(variant, seed) for seed in (0, 1, 2, 4) for variant in ("began", "began-v3")]
+    write_multirun(places, members)
+    alone = described("began", 9, ["run", "--variant", "began", "--seed", "9"])
+    found = commands([*members, alone])
+    assert [command.line for command in found] == [
+        "bench run --variant began,began-v3 --seeds 0-2,4 --dataset mnist-5k --set norm=l1",
+        "bench run --variant began --seed 9",
+    ]
+    assert read_seeds("0-2,4") == [0, 1, 2, 4]
+    assert found[0].makes == "8 of the runs"
+
+
+def test_without_a_multirun_each_run_has_its_own(places: Path) -> None:
+    found = commands([described("began", 0), described("began", 1)])
+    assert [command.line for command in found] == [
+        f"bench run --variant began --seed {seed} --dataset mnist-5k --set norm=l1" for seed in (0, 1)
+    ]
+
+
+@pytest.mark.parametrize("values", [{}, {"gamma": 0.7, "image_size": 32, "seed": 3}, {"epochs": 2}])
+def test_the_command_of_a_run_made_from_python_resolves_to_its_configuration(values: dict[str, Any]) -> None:
+    configuration = resolve({"variant": "began-v3"} | values)
+    run = described("began-v3", 3, ["-m", "pytest"]) | {"config": configuration.flat()}
+    words = shlex.split(commands([run])[0].line)
+    given = dict(zip([w.lstrip("-") for w in words[2:6:2]], words[3:6:2], strict=True))
+    given |= dict(word.split("=", 1) for word in words[6:] if word != "--set")
+    assert resolve(given).hash() == configuration.hash()
