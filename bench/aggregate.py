@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from bench.atomic import write_text
 from bench.errors import RequestError
 
 # columns of the summary that the MLflow run above several shows
@@ -53,7 +54,6 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str) -> Aggregate:
     from bench.comparing.rendering import of_summary, plain, render
     from bench.comparing.summary import default_metrics, summarise
     from bench.figures.of_comparison import draw_comparison
-    from bench.run_folder import write_text
 
     frame = results(select="last")
     frame = frame[frame["run_id"].isin(run_ids)].reset_index(drop=True)

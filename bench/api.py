@@ -50,7 +50,9 @@ def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "Outcome":
 def run_many(
     variants: Sequence[str], seeds: Iterable[int], *, workers: int = 1, quiet: bool = False, **knobs: Any
 ) -> "pd.DataFrame":
-    """Train every variant with every seed, as ``bench run --variant A,B --seeds 0-4``; goes on where it stopped.
+    """Train every variant with every seed, as ``bench run --variant A,B --seeds 0-4``.
+
+    Called again it goes on where it was stopped.
 
     Parameters
     ----------

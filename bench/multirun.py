@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 
 from bench import places, run_folder
 from bench.aggregate import Aggregate, aggregate
+from bench.atomic import write_text
 from bench.configuration import Configuration, resolve
 from bench.datasets import check_name
 from bench.errors import RequestError, WorkError
@@ -369,5 +370,5 @@ def hold(multirun: Multirun) -> FileLock:
     except Timeout:
         raise RequestError(f"another process is carrying out these runs ({multirun.name})") from None
     described = multirun.describe()
-    run_folder.write_text(multirun.folder / "multirun.json", json.dumps(described, indent=2) + "\n")
+    write_text(multirun.folder / "multirun.json", json.dumps(described, indent=2) + "\n")
     return lock

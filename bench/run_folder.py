@@ -1,7 +1,6 @@
 """A run's folder: its identity, record, checkpoints, sample grids and figures."""
 
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bench import checkpoint, places, record
+from bench.atomic import write_text
 from bench.errors import RequestError, WorkError
 
 
@@ -96,13 +96,6 @@ def create(run_id: str, description: dict[str, Any]) -> RunFolder:
         folder.mkdir(parents=True)
     write_text(run.path / "run.json", json.dumps(description, indent=2) + "\n")
     return run
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file atomically."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
 
 
 def all_runs() -> list[RunFolder]:

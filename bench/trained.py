@@ -51,6 +51,7 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
         named["best"] = best.get(description["metric"], named["last"])
     if "M" in best:
         named["best-M"] = best["M"]
+    named = {name: row for name, row in named.items() if row["step"] in kept}
     if word not in named:
         raise RequestError(
             f"checkpoint {word!r} does not exist: run {run.id} has {', '.join(named) or 'none'}"

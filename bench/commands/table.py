@@ -1,6 +1,5 @@
 """``bench table``: results of groups of runs, with intervals, or beside what a paper reports."""
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +52,7 @@ def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Re
     Runs are compared only where protocol, data and (for M) norm agree; else the command refuses and says
     how to choose.
     """
+    from bench.atomic import write_bytes
     from bench.comparing.rendering import plain, render
     from bench.errors import RequestError
 
@@ -69,7 +69,7 @@ def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Re
             for note in tables.notes:
                 click.echo(note, err=True)
         return Report(data, rendered.rstrip("\n"))
-    _write(out, rendered if isinstance(rendered, bytes) else rendered.encode())
+    write_bytes(out, rendered if isinstance(rendered, bytes) else rendered.encode())
     return Report(data, f"wrote {out}")
 
 
@@ -97,16 +97,3 @@ def _beside(
         if value:
             raise RequestError(f"{option} has no meaning with --paper, which reports what the paper does")
     return side_by_side(published, results(select="last", **runs))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file atomically."""
-    from bench.errors import WorkError
-
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_bytes(content)
-        os.replace(temporary, path)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise WorkError(f"{path} cannot be written: {error.strerror}") from None

@@ -104,6 +104,7 @@ def probability_of_improvement(
     """
     if min(len(values), len(baseline)) == 0:
         return None, None
+
     def statistic(first: Values, second: Values, axis: int = -1) -> Values:
         ours = np.moveaxis(first, axis, -1)[..., :, None]
         theirs = np.moveaxis(second, axis, -1)[..., None, :]

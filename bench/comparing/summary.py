@@ -191,8 +191,9 @@ def _row(
     # a diverged run has no value, but any other run is better
     worst = float("-inf") if better == "higher" else float("inf")
     ranked = values.where(~is_diverged(frame), worst)
-    ranks = [ranked[group.index].dropna().to_numpy() for group in (members, others)]
-    probability, interval = statistics.probability_of_improvement(*ranks, better)
+    probability, interval = statistics.probability_of_improvement(
+        ranked[members.index].dropna().to_numpy(), ranked[others.index].dropna().to_numpy(), better
+    )
     return row | _with_interval("improvement", probability, interval)
 
 

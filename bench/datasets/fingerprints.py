@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.datasets.atomic import write_text
+from bench.atomic import write_text
 from bench.errors import WorkError
 
 # A file changed this recently may change again within one tick of the file system's clock.
@@ -47,10 +47,7 @@ def source_hash(files: Mapping[str, Path], memory: Path) -> str:
             entries[where] = (size, changed, content)
         digest.update(f"{name}\0{content}\n".encode())
     if entries != known:
-        try:
-            write_text(memory, json.dumps(entries))
-        except OSError as error:
-            raise WorkError(f"the cache cannot be written: {error}") from error
+        write_text(memory, json.dumps(entries))
     return digest.hexdigest()
 
 

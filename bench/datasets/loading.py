@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.atomic import write_text
 from bench.datasets.arrays import IN_MEMORY_BYTES, ImageArray, PixelHash
-from bench.datasets.atomic import write_text
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.pictures import to_array, transform_words
 from bench.datasets.registry import Dataset, Notify, Pictures, find
