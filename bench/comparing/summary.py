@@ -12,6 +12,7 @@ from bench.comparing.comparable import check
 from bench.comparing.frame import measured
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.selection import SelectionRule, rule_named
+from bench.datasets import label
 from bench.errors import RequestError, unknown
 from bench.judging.measurement import CLASSES_COVERED, better_direction
 
@@ -214,7 +215,9 @@ def _with_interval(
 def describe_data(frame: pd.DataFrame) -> str:
     """The data of runs in few words: names, sizes and hash prefixes."""
     data = frame[["dataset", "image_size", "data_hash"]].drop_duplicates()
-    words = [f"{name} at {size} px @{digest[:8]}" for name, size, digest in data.itertuples(index=False)]
+    words = [
+        f"{label(name)} at {size} px @{digest[:8]}" for name, size, digest in data.itertuples(index=False)
+    ]
     return ", ".join(words)
 
 

@@ -8,6 +8,15 @@ from bench.datasets.arrays import ImageArray
 from bench.datasets.batches import Batches
 from bench.datasets.listing import CatalogueRow, catalogue
 from bench.datasets.loading import load
-from bench.datasets.registry import check_name, native_channels
+from bench.datasets.registry import check_name, label, native_channels
 
-__all__ = ["Batches", "CatalogueRow", "ImageArray", "catalogue", "check_name", "load", "native_channels"]
+__all__ = [
+    "Batches",
+    "CatalogueRow",
+    "ImageArray",
+    "catalogue",
+    "check_name",
+    "label",
+    "load",
+    "native_channels",
+]

@@ -151,6 +151,12 @@ def check_name(name: str) -> None:
     find(name)
 
 
+def label(name: str) -> str:
+    """A data set's name as figures and tables show it: of ``folder:PATH`` the folder's own name."""
+    kind, colon, path = name.partition(":")
+    return f"{kind}:{Path(path).name}" if colon else name
+
+
 def native_channels(name: str) -> int:
     """Give the number of channels, 1 or 3, that a data set has unless told otherwise.
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import places
+from bench.datasets import label
 from bench.errors import RequestError
 from bench.figures import style
 from bench.figures.samples_by_step import check_steps, draw_samples_by_step, judged_steps, shared_steps
@@ -64,7 +65,9 @@ def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | 
             files += compare_trajectories(trajectories(part, names), path, _title(part, name))
         runs = list(chosen[name].values())
         if here := steps_of(runs, steps):
-            figure = draw_samples_by_step(runs, here, f"{name}: samples as training went on", [*chosen[name]])
+            figure = draw_samples_by_step(
+                runs, here, f"{label(name)}: samples as training went on", [*chosen[name]]
+            )
             files += style.save(figure, folder / f"samples-by-step{ending}")
     return files
 
@@ -89,7 +92,7 @@ def _runs_of_samples(frame: "pd.DataFrame") -> dict[str, RunFolder]:
 def _title(frame: "pd.DataFrame", dataset: str) -> str:
     from bench.comparing.comparable import check
 
-    title = f"{dataset}: convergence over seeds"
+    title = f"{label(dataset)}: convergence over seeds"
     try:
         check(frame, ["M"])
     except RequestError:

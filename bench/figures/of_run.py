@@ -161,7 +161,7 @@ def draw_images(materials: Materials, folder: Path, most_features: int | None = 
 
 def _name(run: RunFolder) -> str:
     config = run.describe()["config"]
-    return f"{config['variant']}, {config['dataset']}, seed {config['seed']}"
+    return f"{config['variant']}, {datasets.label(config['dataset'])}, seed {config['seed']}"
 
 
 def _title(trained: TrainedGenerator) -> str:

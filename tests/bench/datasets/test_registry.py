@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets import catalogue, check_name, load, native_channels
+from bench.datasets import catalogue, check_name, label, load, native_channels
 from bench.datasets.registry import classes
 from bench.errors import RequestError
 
@@ -92,3 +92,11 @@ def test_catalogue_survives_a_damaged_source(tmp_path, cache):
     row = {row.name: row for row in catalogue(tmp_path, cache)}["celeba"]
     assert not row.present
     assert "list_eval_partition.txt" in row.missing
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [("mnist-5k", "mnist-5k"), ("folder:/home/me/pets", "folder:pets"), ("folder:pets/", "folder:pets")],
+)
+def test_a_label_tells_no_path(name, shown):
+    assert label(name) == shown
