@@ -23,6 +23,7 @@ TINY: dict[str, Any] = {
     "checkpoint_every": 3,
     "extractor": "shipped",
     "device": "cpu",
+    "figures": False,
     "tracking": False,
 }
 

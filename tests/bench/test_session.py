@@ -52,7 +52,6 @@ def test_a_run_records_every_step_judges_itself_and_keeps_its_best(
         at_six = next(row for row in rows.checkpoints if row["step"] == 6)
         assert at_six["M"] == pytest.approx(sum(last) / 2)
     assert {path.name for path in run.samples.iterdir()} == {f"step-0000000{n}.png" for n in (4, 8, 9)}
-    assert (run.figures / "trajectories.png").stat().st_size > 1000
     assert load(run, "best").step == rows.end["best"][f"{metric}_best_step"]
     assert load(run, "last").step == 9
 

@@ -29,7 +29,7 @@ def trained_run(small: SimpleNamespace, home: Path, monkeypatch: pytest.MonkeyPa
     def give(variant: str) -> RunFolder:
         found = home / variant
         if not found.exists():
-            found.write_text(small.run(small.tiny(variant)).run.id)
+            found.write_text(small.run(small.tiny(variant, figures=True)).run.id)
         return RunFolder(home / "mlruns" / "runs" / found.read_text())
 
     return give

@@ -34,7 +34,7 @@ def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, places: Path)
     import mlflow
     import torch
 
-    run = small.run(small.tiny("began-v3", tracking=True)).run
+    run = small.run(small.tiny("began-v3", tracking=True, figures=True)).run
     client = store(places)
     seen = client.get_run(run.id)
     described, rows = run.describe(), record.read(run.record_path)
