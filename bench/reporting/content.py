@@ -12,10 +12,11 @@ from bench.comparing.groups import is_complete, once_per_seed, with_groups
 from bench.comparing.rendering import TextTable, of_summary
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary, default_metrics, summarise
+from bench.datasets import label
 from bench.errors import RequestError, unknown
 from bench.reporting import figures, repeating, tables
 from bench.reporting.figures import Figure, RunFigures
-from bench.reporting.findings import findings
+from bench.reporting.findings import findings, is_well
 from bench.reporting.repeating import Command
 from bench.run_folder import RunFolder
 from variants.registry import all_variants
@@ -43,6 +44,8 @@ class Section:
         All runs; parameters and training time; knobs of one value.
     health, differing : TextTable or None
         Runs that are not ok; knobs in which groups differ.
+    unwell : tuple of Figure
+        The last samples of runs that are not ok.
     """
 
     heading: str
@@ -57,6 +60,7 @@ class Section:
     cost: TextTable
     shared: TextTable
     differing: TextTable | None
+    unwell: tuple[Figure, ...]
 
 
 @dataclass(frozen=True)
@@ -160,7 +164,7 @@ def _content(
     known = all_variants()
     ended = {str(run_id) for run_id in selected.loc[is_complete(selected), "run_id"]}
     return Content(
-        title or f"{', '.join(names)} on {', '.join(dict.fromkeys(map(_short, selected['dataset'])))}",
+        title or f"{', '.join(names)} on {', '.join(dict.fromkeys(map(label, selected['dataset'])))}",
         _introduction(selected, descriptions),
         tuple(
             Variant(name, known[name].title, known[name].source) if name in known else Variant(name, "", "")
@@ -234,6 +238,7 @@ def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, d
         tables.of_cost(kept),
         tables.of_shared_knobs(descriptions),
         differing,
+        tuple(figures.of_unwell(runs[[not is_well(run) for _, run in runs.iterrows()]])),
     )
 
 
@@ -269,15 +274,9 @@ def _counted(number: int, word: str) -> str:
     return word if number == 1 else f"{word}s"
 
 
-def _short(dataset: str) -> str:
-    """The name of a data set; of a folder only its last part."""
-    kind, colon, path = dataset.partition(":")
-    return f"{kind}:{path.replace(chr(92), '/').rstrip('/').rpartition('/')[2]}" if colon else dataset
-
-
 def _heading(description: dict[str, Any]) -> str:
     size = description["config"]["image_size"]
-    return f"{_short(description['config']['dataset'])}, {size} \N{MULTIPLICATION SIGN} {size} pixels"
+    return f"{label(description['config']['dataset'])}, {size} \N{MULTIPLICATION SIGN} {size} pixels"
 
 
 def _data(description: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from bench import places
 from bench.errors import RequestError, WorkError
 from bench.figures import of_run, style
 from bench.figures.of_comparison import MOST_ROWS, draw_comparison
+from bench.reporting.findings import tag
 from bench.run_folder import RunFolder
 from bench.trained import load
 
@@ -49,6 +50,7 @@ OF_RUN = {
         False,
     ),
 }
+MOST_UNWELL = 6  # runs whose samples show what is wrong with them
 _ALWAYS = ("triptych", "neighbours", "interpolation-samples")
 
 
@@ -148,6 +150,18 @@ def _of_run(run: RunFolder, heading: str) -> RunFigures:
         except (WorkError, RequestError) as error:
             problem = str(error)
         return RunFigures(heading, _embedded_of(Path(name), heading), problem)
+
+
+def of_unwell(runs: pd.DataFrame) -> list[Figure]:
+    """The last sample grids of runs that are not ok, the first :data:`MOST_UNWELL` that have one."""
+    found: list[Figure] = []
+    for _, run in runs.iterrows():
+        grids = sorted((places.runs() / str(run["run_id"]) / "samples").glob("step-*.png"))
+        if grids and len(found) < MOST_UNWELL:
+            step = int(grids[-1].stem.removeprefix("step-"))
+            title = f"{run['group']}, seed {run['seed']}: samples at step {step:,}"
+            found.append(embedded(grids[-1].with_suffix(""), title, f"Health: {tag(run)}.", wide=False))
+    return found
 
 
 def _embedded_of(folder: Path, heading: str) -> tuple[Figure, ...]:

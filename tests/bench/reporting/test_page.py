@@ -107,7 +107,10 @@ def test_every_figure_is_in_the_page_and_can_be_read(page: Page, content: Conten
     images = [attributes for tag, attributes in page.tags if tag == "img"]
     expected = [figure for section in content.sections for figure in section.figures]
     expected += [f for section in content.sections for run in section.of_runs for f in run.figures]
-    assert len(images) == len(expected)
+    # one run diverged before it made samples; all others collapsed, being so short
+    unwell = [figure for section in content.sections for figure in section.unwell]
+    assert unwell
+    assert len(images) == len(expected) + len(unwell)
     kinds = set()
     for image in images:
         kind, _, data = (image["src"] or "").partition(";base64,")
