@@ -204,9 +204,10 @@ def test_the_command_tells_by_exit_status_and_names_the_step(
     assert main(["verify", "nobody"]) == 2
 
 
-def test_nothing_is_left_behind(run: RunFolder, places: Path) -> None:
-    import tempfile
-
+def test_nothing_is_left_behind(run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
     verify(run, QUIET)
-    assert not list(Path(tempfile.gettempdir()).glob("bench-verify-*"))
+    assert not list(folder.iterdir())
     assert len(run_folder.all_runs()) == 1
