@@ -19,7 +19,10 @@ from bench.trained import configuration_of
 from bench.trainer import Diverged, Interrupted, Observer
 from bench.workbench import Workbench, prepare_workbench
 
-TOLERANCE = 1e-3
+# Elsewhere rounding differs, and training makes it grow: with other convolution code three quick runs
+# differed by more than this at steps 10, 17 and 43.
+TOLERANCE_ELSEWHERE = 0.01
+STEPS_ELSEWHERE = 5
 # what decides the last bit of a number on a CPU
 ARITHMETIC = ("processor", "cpu_capability", "threads", "gpu")
 # in a checkpoint's line, neither is computed by the run
@@ -54,7 +57,7 @@ class Verification:
     exact : bool
         Whether bit for bit.
     tolerance : float
-        Largest relative difference that was let pass; 0 where exact.
+        Largest difference that was let pass, relative or (of numbers below 1) absolute; 0 where exact.
     steps : int
         Steps trained again.
     numbers : int
@@ -85,10 +88,12 @@ def verify(
     progress : Progress
         Told how it goes.
     steps : int, optional
-        Compare no further than this step.
+        Compare no further than this step. By default the whole run where it can be repeated exactly:
+        where processor, thread count and torch are those of the record and it was made on a CPU; else
+        :data:`STEPS_ELSEWHERE`.
     tolerance : float, optional
-        Largest relative difference to let pass. By default 0 where processor, thread count and torch are
-        those of the record and it was made on a CPU, else :data:`TOLERANCE`.
+        Largest difference to let pass, relative or (of numbers below 1) absolute. By default 0 where the
+        run can be repeated exactly, else :data:`TOLERANCE_ELSEWHERE`.
 
     Raises
     ------
@@ -107,13 +112,14 @@ def verify(
     workbench = prepare_workbench(configuration, progress)
     differences = unlike(description, environment.facts())
     exact = not differences and workbench.device.type == "cpu"
-    allowed = (0.0 if exact else TOLERANCE) if tolerance is None else tolerance
+    allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
+    last = min(steps or (rows.end["step"] if exact else STEPS_ELSEWHERE), rows.end["step"])
     check_identity(description, configuration, workbench)
     result = Verification(allowed == 0, allowed, notes=differences)
     if (commit := environment.commit()) != description["environment"]["commit"]:
         result.notes.append(f"code: recorded at {description['environment']['commit']}, this is {commit}")
     with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
-        repeat(run, rows, workbench, steps or rows.end["step"], Path(temporary), result, progress)
+        repeat(run, rows, workbench, last, Path(temporary), result, progress)
     return result
 
 
@@ -264,10 +270,11 @@ class Comparison(Observer):
         self.result.numbers += 1
         if recorded == repeated:
             return
+        allowed = self.result.tolerance
         numbers = isinstance(recorded, int | float) and isinstance(repeated, int | float)
         if numbers and math.isnan(recorded) and math.isnan(repeated):
             return
-        if not numbers or not math.isclose(recorded, repeated, rel_tol=self.result.tolerance):
+        if not numbers or not math.isclose(recorded, repeated, rel_tol=allowed, abs_tol=allowed):
             raise Differs(step, name, recorded, repeated)
 
     def nothing_left(self) -> None:

@@ -11,14 +11,15 @@ from bench.commands.output import Report, reporting, table
     "--steps",
     metavar="N",
     type=click.IntRange(1),
-    help="Compare no further than this step; else the whole run.",
+    help="Compare no further than this step [default: the whole run on the processor, thread count and torch "
+    "of the record, else 5].",
 )
 @click.option(
     "--tolerance",
     metavar="X",
     type=click.FloatRange(0),
-    help="Largest relative difference to let pass. Without it 0 (bit for bit) on the processor, thread count "
-    "and torch of the record, else 0.001.",
+    help="Largest difference to let pass, relative or (of numbers below 1) absolute [default: 0, bit for bit, "
+    "on the processor, thread count and torch of the record, else 0.01].",
 )
 @reporting
 def command(run: str, steps: int | None, tolerance: float | None) -> Report:
@@ -34,7 +35,7 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
     quiet = click.get_current_context().obj["json"]
     result = verify(folder, Progress(quiet=quiet), steps, tolerance)
     name = folder.describe()["name"]
-    how = "bit for bit" if result.exact else f"within a relative tolerance of {result.tolerance:g}"
+    how = "bit for bit" if result.exact else f"within {result.tolerance:g}"
     rows = [
         ("run", f"{name}  (id {folder.id})"),
         ("the same", how),

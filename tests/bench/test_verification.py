@@ -161,15 +161,16 @@ def test_other_arithmetic_is_told_and_compared_within_a_tolerance(run: RunFolder
     (run.path / "run.json").write_text(json.dumps(description))
     result = verify(run, QUIET)
     assert not result.exact
-    assert result.tolerance == 1e-3
+    assert result.tolerance == 0.01
+    assert result.steps == 5
     assert any("processor: recorded with another" in note for note in result.notes)
     lines = run.record_path.read_text().splitlines()
     row = json.loads(lines[2])
-    lines[2] = json.dumps(row | {"loss_real": row["loss_real"] * 1.0005})
+    lines[2] = json.dumps(row | {"loss_real": row["loss_real"] * 1.005})
     run.record_path.write_text("\n".join(lines) + "\n")
     verify(run, QUIET)
     with pytest.raises(Differs, match="loss_real"):
-        verify(run, QUIET, tolerance=1e-4)
+        verify(run, QUIET, tolerance=1e-3)
 
 
 def test_the_first_steps_alone_can_be_compared(run: RunFolder) -> None:
