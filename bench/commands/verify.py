@@ -18,8 +18,8 @@ from bench.commands.output import Report, reporting, table
     "--tolerance",
     metavar="X",
     type=click.FloatRange(0),
-    help="Largest difference to let pass, relative or (of numbers below 1) absolute [default: 0, bit for bit, "
-    "on the processor, thread count and torch of the record, else 0.01].",
+    help="Largest difference to let pass, relative or (of numbers below 1) absolute [default: 0, bit for "
+    "bit, on the processor, thread count and torch of the record, else 0.01].",
 )
 @reporting
 def command(run: str, steps: int | None, tolerance: float | None) -> Report:
