@@ -23,7 +23,7 @@ def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A copy. ``group`` is the variant's name and, where several groups share variant and data, the knobs
-        in which those differ: ``began-v3 (gamma=0.5)``. It names one group within a data set.
+        in which those differ: ``VARIANT (gamma=0.5)``. It names one group within a data set.
     """
     knobs = _knobs(frame)
     columns = ["variant", "data_hash", *knobs]
