@@ -155,7 +155,7 @@ def _of_run(run: RunFolder, heading: str) -> RunFigures:
 def of_unwell(runs: pd.DataFrame) -> list[Figure]:
     """The last sample grids of runs that are not ok, the first :data:`MOST_UNWELL` that have one."""
     found: list[Figure] = []
-    for _, run in runs.iterrows():
+    for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         grids = sorted((places.runs() / str(run["run_id"]) / "samples").glob("step-*.png"))
         if grids and len(found) < MOST_UNWELL:
             step = int(grids[-1].stem.removeprefix("step-"))
