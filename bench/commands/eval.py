@@ -2,6 +2,7 @@
 
 import click
 
+from bench.commands.options import from_checkpoint
 from bench.commands.output import Report, reporting, table
 
 
@@ -13,13 +14,7 @@ from bench.commands.output import Report, reporting, table
 @click.option(
     "--samples", metavar="N", type=int, help="Generated images; without it as the run's evaluations."
 )
-@click.option(
-    "--checkpoint",
-    metavar="WHICH",
-    default="best",
-    show_default=True,
-    help="best (by Frechet distance), best-M, last, or a step.",
-)
+@from_checkpoint
 @reporting
 def command(run: str, metrics: str | None, samples: int | None, checkpoint: str) -> Report:
     """Measure a checkpoint again, and compare with the record where the protocol is the same.

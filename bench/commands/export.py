@@ -4,18 +4,13 @@ from pathlib import Path
 
 import click
 
+from bench.commands.options import from_checkpoint
 from bench.commands.output import Report, reporting
 
 
 @click.command("export")
 @click.argument("run")
-@click.option(
-    "--checkpoint",
-    metavar="NAME",
-    default="best",
-    show_default=True,
-    help="best (by Frechet distance), best-M, last or a step.",
-)
+@from_checkpoint
 @click.option(
     "--out",
     metavar="FILE",

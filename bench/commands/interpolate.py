@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands.options import from_checkpoint
 from bench.commands.output import Report, reporting
 from bench.errors import RequestError
 
@@ -36,13 +37,7 @@ if TYPE_CHECKING:
     "--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Images of a path."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what is joined.")
-@click.option(
-    "--checkpoint",
-    metavar="NAME",
-    default="best",
-    show_default=True,
-    help="best (by Frechet distance), best-M, last or a step.",
-)
+@from_checkpoint
 @click.option(
     "--out",
     metavar="FILE.png",

@@ -5,21 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands.options import SELECTION, selection
 from bench.commands.output import Report, reporting
 from bench.errors import RequestError
 
 if TYPE_CHECKING:
     from bench.run_folder import RunFolder
 
-SELECTION = ("experiment", "variant", "dataset", "where")
-
 
 @click.command("plot")
 @click.argument("runs", nargs=-1, metavar="[RUN...]")
-@click.option("--experiment", metavar="NAME", help="Compare the runs of this experiment.")
-@click.option("--variant", metavar="NAMES", help="Compare the runs of these variants, with commas between.")
-@click.option("--dataset", metavar="NAMES", help="Compare the runs on these data sets, with commas between.")
-@click.option("--where", metavar="EXPRESSION", help='Compare the runs that meet it: "gamma == 0.5".')
+@selection
 @click.option(
     "--steps", metavar="N,N,...", help="Steps whose samples a comparison shows [default: four that all have]."
 )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.options import comparison, selection
 from bench.commands.output import Report, reporting
 
 if TYPE_CHECKING:
@@ -12,28 +13,8 @@ if TYPE_CHECKING:
 
 
 @click.command("report")
-@click.option("--experiment", metavar="NAME", help="Only runs of this experiment.")
-@click.option("--variant", metavar="NAMES", help="Only runs of these variants, with commas between.")
-@click.option("--dataset", metavar="NAMES", help="Only runs on these data sets, with commas between.")
-@click.option("--where", metavar="EXPRESSION", help='Only runs that meet it: "gamma == 0.5 and seed < 3".')
-@click.option(
-    "--select",
-    metavar="RULE",
-    default="last",
-    show_default=True,
-    help="Step of each run that counts: last, best-fid or best-M; with the latter two the last evaluation "
-    "is shown, too.",
-)
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME",
-    help="What to report, may be given several times [default: the Frechet distance, classes_covered and M].",
-)
-@click.option(
-    "--baseline", metavar="GROUP", help="Compare with this group (or variant, if it has one group)."
-)
+@selection
+@comparison
 @click.option("--title", metavar="TEXT", help="Heading [default: variants and data].")
 @click.option(
     "--out",
@@ -41,28 +22,24 @@ if TYPE_CHECKING:
     help="Write to this file [default: report.html in mlruns/].",
 )
 @reporting
-def command(out: Path | None, **choice: Any) -> Report:
+def command(out: Path | None, select: str | None, **choice: Any) -> Report:
     """Write tables, figures, health, configuration and commands of runs as one HTML file.
 
     Runs on several data sets have a section each. Nothing in the file is fetched from elsewhere, and it
     names no folder of this machine. Figures that a run lacks are drawn.
     """
     from bench import places
-    from bench.atomic import replacing
-    from bench.errors import RequestError, WorkError
+    from bench.atomic import write_bytes
+    from bench.errors import RequestError
     from bench.reporting.content import gather
     from bench.reporting.page import render
 
     path = out or places.results() / "report.html"
     if out is not None and not out.parent.is_dir():
         raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
-    content = gather(**choice)
+    content = gather(select=select or "last", **choice)
     page = render(content).encode()
-    try:
-        with replacing(path) as aside:
-            aside.write_bytes(page)
-    except OSError as error:
-        raise WorkError(f"{path} cannot be written: {error.strerror}") from None
+    write_bytes(path, page)
     return Report(_data(content, path, len(page)), _text(content, path, len(page)))
 
 

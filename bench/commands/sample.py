@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bench.commands.options import from_checkpoint
 from bench.commands.output import Report, reporting
 
 
@@ -13,13 +14,7 @@ from bench.commands.output import Report, reporting
     "--count", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Images, ten in a row."
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the latents.")
-@click.option(
-    "--checkpoint",
-    metavar="NAME",
-    default="best",
-    show_default=True,
-    help="best (by Frechet distance), best-M, last or a step.",
-)
+@from_checkpoint
 @click.option(
     "--out",
     metavar="FILE.png",

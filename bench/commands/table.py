@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.options import comparison, selection
 from bench.commands.output import Report, reporting
 
 if TYPE_CHECKING:
@@ -15,26 +16,8 @@ FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
 
 
 @click.command("table")
-@click.option("--experiment", metavar="NAME", help="Only runs of this experiment.")
-@click.option("--variant", metavar="NAMES", help="Only runs of these variants, with commas between.")
-@click.option("--dataset", metavar="NAMES", help="Only runs on these data sets, with commas between.")
-@click.option("--where", metavar="EXPRESSION", help='Only runs that meet it: "gamma == 0.5 and seed < 3".')
-@click.option(
-    "--select",
-    metavar="RULE",
-    help="Step of each run that counts: last (the default: it selects nothing by what it reports), best-fid "
-    "or best-M; with the latter two the last evaluation is shown, too.",
-)
-@click.option(
-    "--metric",
-    "metrics",
-    multiple=True,
-    metavar="NAME",
-    help="What to report, may be given several times [default: the Frechet distance, classes_covered and M].",
-)
-@click.option(
-    "--baseline", metavar="GROUP", help="Compare with this group (or variant, if it has one group)."
-)
+@selection
+@comparison
 @click.option("--paper", metavar="NAME", help="Set the runs beside a published table instead: table3.")
 @click.option(
     "--format",

@@ -1,0 +1,59 @@
+"""Options that several commands have, declared once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+Decorated = Callable[..., Any]
+
+# what chooses among runs, by name
+SELECTION = ("experiment", "variant", "dataset", "where")
+
+
+def selection(function: Decorated) -> Decorated:
+    """Decorator of a command: the options of :data:`SELECTION`, None where not given."""
+    for option in (
+        click.option("--where", metavar="EXPRESSION", help='Runs that meet it: "gamma == 0.5 and seed < 3".'),
+        click.option("--dataset", metavar="NAMES", help="Runs on these data sets, with commas between."),
+        click.option("--variant", metavar="NAMES", help="Runs of these variants, with commas between."),
+        click.option("--experiment", metavar="NAME", help="Runs of this experiment."),
+    ):
+        function = option(function)
+    return function
+
+
+def comparison(function: Decorated) -> Decorated:
+    """Decorator of a command: ``--select``, ``--metric`` (as `metrics`) and ``--baseline``."""
+    for option in (
+        click.option(
+            "--baseline", metavar="GROUP", help="Compare with this group (or variant, if it has one group)."
+        ),
+        click.option(
+            "--metric",
+            "metrics",
+            multiple=True,
+            metavar="NAME",
+            help="What to report, may be given several times [default: the Frechet distance, "
+            "classes_covered and M].",
+        ),
+        click.option(
+            "--select",
+            metavar="RULE",
+            help="Step of each run that counts: last (the default: it selects nothing by what it reports), "
+            "best-fid or best-M; with the latter two the last evaluation is shown, too.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
+def from_checkpoint(function: Decorated) -> Decorated:
+    """Decorator of a command: ``--checkpoint``, ``best`` where not given."""
+    return click.option(
+        "--checkpoint",
+        metavar="NAME",
+        default="best",
+        show_default=True,
+        help="best (by Frechet distance), best-M, last or a step.",
+    )(function)
