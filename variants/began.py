@@ -53,5 +53,6 @@ class Began(BoundaryEquilibrium):
             hyperparameters.filters,
             hyperparameters.latent_dim,
             nn.ELU,
+            hyperparameters.generator_norm,
         )
         initialise(self, nn.init.xavier_uniform_)

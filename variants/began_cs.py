@@ -68,6 +68,7 @@ class BeganCs(BoundaryEquilibrium):
             hyperparameters.filters,
             hyperparameters.latent_dim,
             nn.ELU,
+            hyperparameters.generator_norm,
         )
         initialise(self, nn.init.xavier_uniform_)
 

@@ -20,7 +20,11 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
         64, "base width; 64 is torchvision's resnet18 and the thesis's decoder", unit="channels", low=1
     )
     latent_dim: int = knob(
-        48, "size of the latent z (the text says 64, the program 48)", unit="dimensions", low=1
+        48,
+        "size of the latent z (the text says 64, the program 48)",
+        unit="dimensions",
+        low=1,
+        search=Search(8, 128, "log"),
     )
     lr_d: float = knob(
         1e-5,
@@ -28,13 +32,18 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
         above=0,
         search=Search(1e-5, 5e-3, "log"),
     )
-    beta1: float = knob(0.5, "Adam's decay of the first moment", low=0, high=0.9999)
+    beta1: float = knob(0.5, "Adam's decay of the first moment", low=0, high=0.9999, search=Search(0.0, 0.9))
     update: Literal["alternating", "simultaneous"] = knob(
         "alternating", "D and then G against the new D, or both networks from one forward pass"
     )
     fresh_latent: bool = knob(True, "alternating only: G's phase draws its own z instead of reusing D's")
     prior: Literal["uniform", "normal"] = knob("normal", "z ~ U[-1, 1] or N(0, I)")
-    decoder_gain: float = knob(0.02, "gain of the Xavier normal weights of G and of D's decoder", above=0)
+    decoder_gain: float = knob(
+        0.02,
+        "gain of the Xavier normal weights of G and of D's decoder; small only suits a G with batch norm: "
+        "without, its images start all but equal",
+        above=0,
+    )
     encoder_weights: Literal["random", "imagenet"] = knob(
         "random",
         "D's encoder starts from torchvision's own initialisation or from its ImageNet weights "
@@ -145,7 +154,13 @@ class BeganResnet18(BoundaryEquilibrium):
         filters = hyperparameters.filters
         encoder = ResNet18Features(channels, filters, hyperparameters.encoder_weights)
         decoder = transposed_decoder(channels, size, filters, filters * 8)
-        self.generator = transposed_decoder(channels, size, filters, hyperparameters.latent_dim)
+        self.generator = transposed_decoder(
+            channels,
+            size,
+            filters,
+            hyperparameters.latent_dim,
+            normalise=hyperparameters.generator_norm == "batch",
+        )
         self.discriminator = AutoEncoder(Trunk(encoder, filters * 8), None, decoder)
         for module in (self.generator, decoder):
             initialise(module, lambda weight: nn.init.xavier_normal_(weight, hyperparameters.decoder_gain))

@@ -84,6 +84,7 @@ class BeganV3(BoundaryEquilibrium):
             hyperparameters.filters,
             hyperparameters.latent_dim,
             leaky_relu,
+            hyperparameters.generator_norm,
         )
         initialise(self, nn.init.xavier_uniform_)
 

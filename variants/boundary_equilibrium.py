@@ -67,6 +67,11 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
         "k and M from L(x) and L(G(z)) computed again after both updates, as the BEGAN-CS program has it",
     )
     prior: Literal["uniform", "normal"] = knob("uniform", "z ~ U[-1, 1] or N(0, I)")
+    generator_norm: Literal["batch", "none"] = knob(
+        "batch",
+        "norm of the hidden layers of a generator of transposed convolutions (layers strided, and the "
+        "ResNet-18 BEGAN's); the other layers never have one, and refuse 'none'",
+    )
 
 
 class Regularisers(NamedTuple):

@@ -242,12 +242,13 @@ def transposed_decoder(
     latent_dim: int,
     activation: Activation = nn.ReLU,
     bounded: bool = True,
+    normalise: bool = True,
 ) -> Decoder:
-    """Transposed convolutions that halve the width as they double the side, with batch norm.
+    """Transposed convolutions that halve the width as they double the side, with or without batch norm.
 
     At 64 px and `filters` 64: 512x4x4, then four times [batch norm, activation, 4x4 transposed
     convolution of stride 2] to 256, 128, 64 and `channels`, then tanh where `bounded` (the thesis's
-    decoder, DCGAN's generator).
+    decoder, DCGAN's generator). Unless `normalise`, the batch norms are left out.
     """
     doublings = halvings_to_eight(size) + (size != 28)
     side = size >> doublings
@@ -256,8 +257,9 @@ def transposed_decoder(
     layers: list[nn.Module] = []
     for block in range(doublings):
         narrower = channels if block == doublings - 1 else width // 2
-        layers += [nn.BatchNorm2d(width), activation()]
-        layers.append(nn.ConvTranspose2d(width, narrower, 4, stride=2, padding=1))
+        if normalise:
+            layers.append(nn.BatchNorm2d(width))
+        layers += [activation(), nn.ConvTranspose2d(width, narrower, 4, stride=2, padding=1)]
         width = narrower
     if bounded:
         layers.append(nn.Tanh())
@@ -302,6 +304,7 @@ def arrange(
     filters: int,
     latent_dim: int,
     activation: Activation,
+    generator_norm: str = "batch",
 ) -> tuple[AutoEncoder, Decoder]:
     """Build the discriminator and the generator of a named arrangement of layers.
 
@@ -311,27 +314,35 @@ def arrange(
         Plain or variational.
     layers : str
         ``began``, ``constrained`` and ``table3`` are the published ones; ``strided`` is a small one of
-        DCGAN's kind, with batch norm in all three parts, whose work sits at low resolution: for runs
-        of minutes on a CPU.
+        DCGAN's kind, with batch norm in encoder, decoder and generator, whose work sits at low
+        resolution: for runs of minutes on a CPU.
     sample_shape : tuple of int
         (C, S, S).
     filters, latent_dim : int
         Base width and size of the latent.
     activation : callable
         Makes the activation modules.
+    generator_norm : {"batch", "none"}
+        ``none`` leaves the batch norm out of the ``strided`` generator, and of no other part.
 
     Returns
     -------
     tuple
         The discriminator and the generator.
+
+    Raises
+    ------
+    ValueError
+        If the norm is to be left out of layers that have none.
     """
     channels, size, _ = sample_shape
+    if generator_norm == "none" and layers != "strided":
+        raise ValueError("generator_norm 'none' needs layers 'strided': the others have no norm to leave out")
     if layers == "strided":
         trunk = strided_trunk(channels, size, filters, activation, normalise=True)
-        decoder, generator = (
-            transposed_decoder(channels, size, filters, latent_dim, activation, bounded)
-            for bounded in (False, True)
-        )
+        decoder = transposed_decoder(channels, size, filters, latent_dim, activation, bounded=False)
+        normalise = generator_norm == "batch"
+        generator = transposed_decoder(channels, size, filters, latent_dim, activation, normalise=normalise)
     else:
         build_trunk, build_decoder = {
             "began": (began_trunk, began_decoder),

@@ -14,8 +14,10 @@ class WganGpHyperparameters(VariantHyperparameters):
     """Knobs of WGAN-GP (defaults of its paper, algorithm 1)."""
 
     filters: int = knob(64, "base width of the networks", unit="channels", low=1)
-    latent_dim: int = knob(128, "size of the latent z", unit="dimensions", low=1)
-    beta1: float = knob(0.0, "Adam's decay of the first moment", low=0, high=0.9999)
+    latent_dim: int = knob(
+        128, "size of the latent z", unit="dimensions", low=1, search=Search(8, 128, "log")
+    )
+    beta1: float = knob(0.0, "Adam's decay of the first moment", low=0, high=0.9999, search=Search(0.0, 0.9))
     beta2: float = knob(0.9, "Adam's decay of the second moment", low=0, high=0.999999)
     critic_steps: int = knob(5, "critic's updates to one of the generator", low=1)
     penalty_weight: float = knob(

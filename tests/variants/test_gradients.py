@@ -19,6 +19,7 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("began-cs", {"layers": "strided"}),
     ("began-v3", {"layers": "published"}),
     ("began-v3", {"layers": "strided"}),
+    ("began-v3", {"layers": "strided", "generator_norm": "none"}),
     ("began-resnet18", {}),
 ]
 V3_OPTIONS: list[tuple[str, dict[str, Any]]] = [
@@ -31,6 +32,7 @@ OTHER_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"norm": norm}) for name in ("began", "began-v3") for norm in ("l2", "frobenius")),
     *((name, {"fresh_latent": True}) for name in ("began", "began-cs", "began-v3")),
     ("began-resnet18", {"fresh_latent": False}),
+    ("began-resnet18", {"generator_norm": "none"}),
     ("began-cs", {"alpha": 5.0}),
     ("began-v3", {"kl_fake_limit": 1e-3}),
     ("began-v3", {"kl_weight": 5.0, "kl_over": "sum"}),
@@ -162,7 +164,13 @@ def test_at_k_0_a_fake_image_does_not_train_the_decoder(
 
 @pytest.mark.parametrize(
     ("name", "knobs"),
-    cases([*((name, knobs | {"update": u}) for name, knobs in NETWORKS for u in UPDATES), ("wgan-gp", {})]),
+    cases(
+        [
+            *((name, knobs | {"update": u}) for name, knobs in NETWORKS for u in UPDATES),
+            *(("began-resnet18", {"generator_norm": "none", "update": u}) for u in UPDATES),
+            ("wgan-gp", {}),
+        ]
+    ),
 )
 def test_a_phase_leaves_gradients_on_the_networks_it_updates_and_no_others(
     build: Fixture, images: Fixture, double_noise: Fixture, name: str, knobs: dict[str, Any]

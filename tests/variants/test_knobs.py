@@ -106,6 +106,19 @@ def test_the_range_worth_searching_lies_within_what_is_allowed(name: str, key: s
             assert getattr(kind(**{key: value}), key) == value
 
 
+@pytest.mark.parametrize(
+    ("key", "expected"),
+    [("latent_dim", Search(8, 128, "log")), ("beta1", Search(0.0, 0.9)), ("lr_d", Search(1e-5, 5e-3, "log"))],
+)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_knob_of_every_variant_keeps_its_search_range_where_its_default_differs(
+    name: str, key: str, expected: Search
+) -> None:
+    extra = field_of(name, key).json_schema_extra
+    assert isinstance(extra, dict)
+    assert extra["search"] == expected
+
+
 @pytest.mark.parametrize("name", VARIANTS)
 def test_something_of_every_variant_is_worth_searching(name: str) -> None:
     fields = VARIANTS[name].Hyperparameters.model_fields.values()

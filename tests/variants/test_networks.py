@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from variants.base import Variant, parameter_count
+from variants.base import Variant, layers_with_weights, parameter_count
 from variants.began_resnet18 import ResNet18Features
 from variants.networks import LOG_VARIANCE_LIMIT
 from variants.registry import all_variants
@@ -43,6 +43,56 @@ def test_networks_have_the_published_number_of_parameters(
 def test_began_v3_has_the_number_of_parameters_of_its_arrangement(layers: str, total: int) -> None:
     variant = at_full_size("began-v3", 3, layers=layers)
     assert parameter_count(variant.generator) + parameter_count(variant.discriminator) == total
+
+
+WITH_NORM: list[tuple[str, dict[str, str]]] = [
+    *((name, {"layers": "strided"}) for name in ("began", "began-cs", "began-v3")),
+    ("began-resnet18", {}),
+]
+
+
+@pytest.mark.parametrize(("name", "knobs"), WITH_NORM)
+def test_the_generator_s_norm_is_left_out_of_the_generator_alone(
+    build: Callable[..., Any], name: str, knobs: dict[str, str]
+) -> None:
+    usual, without = build(name, **knobs), build(name, generator_norm="none", **knobs)
+    assert usual.hyperparameters.generator_norm == "batch"
+    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in without.generator.modules())
+    for part in ("trunk", "decoder"):
+        network = getattr(without.discriminator, part)
+        assert any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()), part
+    # one scale and one shift for each map that a transposed convolution gets
+    transposed = [m for m in without.generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+    difference = parameter_count(usual.generator) - parameter_count(without.generator)
+    assert difference == 2 * sum(layer.in_channels for layer in transposed)
+
+    left = usual.discriminator.state_dict()
+    assert all(torch.equal(left[key], t) for key, t in without.discriminator.state_dict().items())
+    pairs = zip(layers_with_weights(usual.generator), layers_with_weights(without.generator), strict=True)
+    assert all(torch.equal(one.weight, other.weight) for one, other in pairs)
+
+
+@pytest.mark.parametrize(
+    ("name", "discriminator", "generator"),
+    [("began", 14_663, 7_721), ("began-cs", 14_663, 7_721), ("began-v3", 19_373, 7_721)],
+)
+def test_the_strided_networks_keep_their_number_of_parameters(
+    build: Callable[..., Any], name: str, discriminator: int, generator: int
+) -> None:
+    variant = build(name, filters=8, layers="strided")
+    assert parameter_count(variant.discriminator) == discriminator
+    assert parameter_count(variant.generator) == generator
+
+
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("began", "published"), ("began-cs", "published"), ("began-v3", "published"), ("began-v3", "table3")],
+)
+def test_a_norm_that_is_not_there_cannot_be_left_out(
+    build: Callable[..., Any], name: str, layers: str
+) -> None:
+    with pytest.raises(ValueError, match=r"generator_norm 'none' needs layers 'strided'"):
+        build(name, layers=layers, generator_norm="none")
 
 
 @pytest.mark.parametrize("name", all_variants())

@@ -20,10 +20,12 @@ FAMILY = [name for name, kind in all_variants().items() if issubclass(kind, Boun
 CHOICES: list[tuple[str, dict[str, Any]]] = [
     *((name, {"update": u}) for name in FAMILY for u in ("simultaneous", "alternating")),
     *((name, {"layers": "strided"}) for name in ("began", "began-cs", "began-v3")),
+    *((name, {"layers": "strided", "generator_norm": "none"}) for name in ("began", "began-cs", "began-v3")),
+    ("began-resnet18", {"generator_norm": "none", "decoder_gain": 1.0}),
     *((name, {}) for name in all_variants() if name not in FAMILY),
 ]
 every_choice = pytest.mark.parametrize(
-    ("name", "knobs"), [pytest.param(*c, id=" ".join([c[0], *c[1].values()])) for c in CHOICES]
+    ("name", "knobs"), [pytest.param(*c, id=" ".join([c[0], *map(str, c[1].values())])) for c in CHOICES]
 )
 
 
