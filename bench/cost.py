@@ -23,11 +23,14 @@ class Cost:
     step_operations : int
         Floating-point operations of a training step, counted in convolutions and matrix products,
         a multiplication and an addition as two.
+    scalars : tuple of str
+        Names of what a training step records.
     """
 
     generator_parameters: int
     discriminator_parameters: int
     step_operations: int
+    scalars: tuple[str, ...]
 
 
 def cost(configuration: Configuration, channels: int) -> Cost:
@@ -47,8 +50,9 @@ def cost(configuration: Configuration, channels: int) -> Cost:
             scalars: Scalars = {}
             for phase in variant.phases():
                 scalars |= phase.accumulate_gradients(batch)
-            variant.settle(batch, scalars)
-    return Cost(parameter_count(variant.generator), parameter_count(variant.discriminator), counter.total)
+            scalars |= variant.settle(batch, scalars)
+    counts = parameter_count(variant.generator), parameter_count(variant.discriminator)
+    return Cost(*counts, counter.total, tuple(scalars))
 
 
 class OperationCounter(TorchDispatchMode):

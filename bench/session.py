@@ -1,7 +1,7 @@
 """One run from its configuration to its end: data, variant, judge, trainer, tracking."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -42,7 +42,14 @@ class Outcome:
     record: record.Record
 
 
-def start(configuration: Configuration, progress: Progress, parent: str | None = None) -> Outcome:
+def start(
+    configuration: Configuration,
+    progress: Progress,
+    *,
+    marks: Mapping[str, Any] | None = None,
+    begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
+    tracker: TrackingProcess | None = None,
+) -> Outcome:
     """Train a new run.
 
     Parameters
@@ -51,8 +58,12 @@ def start(configuration: Configuration, progress: Progress, parent: str | None =
         What to train.
     progress : Progress
         Told how it goes.
-    parent : str, optional
-        Id of the MLflow run that the new one belongs to.
+    marks : mapping, optional
+        What else to note in the run's description, such as the MLflow run above it.
+    begun : callable
+        Called when the run exists and before it trains; returns observers.
+    tracker : TrackingProcess, optional
+        A tracking process that serves several runs; one of its own where not given.
 
     Raises
     ------
@@ -63,24 +74,33 @@ def start(configuration: Configuration, progress: Progress, parent: str | None =
     Diverged
         If a loss was not finite.
     """
-    with tracking(configuration.harness.tracking, progress) as tracker:
+    with tracking(configuration.harness.tracking, progress, tracker) as tracker:
         workbench = prepare_workbench(configuration, progress)
         harness = workbench.configuration.harness
         data = harness.dataset.partition(":")[0]
         token = uuid.uuid4().hex
         name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
-        description = workbench.describe(token, name) | ({"parent": parent} if parent else {})
+        description = workbench.describe(token, name) | dict(marks or {})
         if tracker:
             description["id"] = tracker.create(description)
         run = run_folder.create(description["id"], description)
         with run.lock():
             if tracker:
                 tracker.follow(run.path, description["tracking"])
-            return carry_out(run, description, workbench, record.Record(), None, progress)
+            observers = begun(run, workbench)
+            return carry_out(run, description, workbench, record.Record(), None, progress, observers)
 
 
-def resume(run: RunFolder, progress: Progress) -> Outcome:
+def resume(
+    run: RunFolder,
+    progress: Progress,
+    *,
+    begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
+    tracker: TrackingProcess | None = None,
+) -> Outcome:
     """Go on with a run from its newest whole checkpoint; a complete one is only tracked to its end.
+
+    The parameters are those of :func:`start`; `begun` is not called for a complete run.
 
     Raises
     ------
@@ -94,7 +114,7 @@ def resume(run: RunFolder, progress: Progress) -> Outcome:
         lock = run.lock().acquire()
     except Timeout:
         raise RequestError(f"run {run.id} is being trained by another process") from None
-    with lock, tracking(description["tracking"] is not None, progress) as tracker:
+    with lock, tracking(description["tracking"] is not None, progress, tracker) as tracker:
         rows = record.read(run.record_path)
         if rows.is_over():
             progress.say(f"run {description['name']} is complete: nothing to train")
@@ -115,7 +135,7 @@ def resume(run: RunFolder, progress: Progress) -> Outcome:
         if tracker:
             tracker.follow(run.path, description["tracking"])
         progress.say(f"resuming {description['name']} after step {step}")
-        return carry_out(run, description, workbench, rows, state, progress)
+        return carry_out(run, description, workbench, rows, state, progress, begun(run, workbench))
 
 
 def newest_state(run: RunFolder, progress: Progress) -> dict[str, Any] | None:
@@ -135,12 +155,14 @@ def carry_out(
     rows: record.Record,
     state: dict[str, Any] | None,
     progress: Progress,
+    observers: list[Observer],
 ) -> Outcome:
     """Train to the end, in whatever way it comes, and write that end into the record."""
     writer = record.RecordWriter(run.record_path)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
-        trainer = workbench.trainer(writer, run.checkpoints, rows, [progress, Grids(run)], stop_requested)
+        told = [progress, Grids(run), *observers]
+        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested)
         if state:
             trainer.restore(state)
         try:
@@ -198,14 +220,19 @@ class Grids(Observer):
 
 
 @contextmanager
-def tracking(wanted: bool, progress: Progress) -> Iterator[TrackingProcess | None]:
-    """A tracking process for the time of a run, or None; waits at the end until the store has it all."""
+def tracking(
+    wanted: bool, progress: Progress, lent: TrackingProcess | None = None
+) -> Iterator[TrackingProcess | None]:
+    """A tracking process for the time of a run, or None; waits at the end until the store has it all.
+
+    One that was lent goes on to its next run.
+    """
     if not wanted:
         yield None
         return
-    tracker = TrackingProcess()
+    tracker = lent or TrackingProcess()
     try:
         yield tracker
     finally:
-        if problem := tracker.finish():
+        if problem := tracker.leave() if lent else tracker.finish():
             progress.say(f"warning: tracking: {problem}")

@@ -70,6 +70,10 @@ class Observer:
     def checkpoint(self, row: dict[str, Any]) -> None:
         """Everything up to ``row["step"]`` is safe on the disk."""
 
+    def asks_to_stop(self) -> bool:
+        """Whether to stop after this step; asked after each, and after its evaluation."""
+        return False
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -191,7 +195,7 @@ class Trainer:
         Diverged
             If a scalar is not finite; the record holds everything up to there.
         Interrupted
-            If a stop was requested; a checkpoint of the last step was written.
+            If a stop was requested, by the user or an observer; a checkpoint of the last step was written.
         """
         self.variant.train()
         self._clock = self._drained_at = time.perf_counter()
@@ -201,9 +205,9 @@ class Trainer:
             scalars = self._take_step(step)
             self._keep(step, rates, scalars)
             self.step = step
-            stop = self.stop_requested()
             if self.plan.evaluates(step):
                 self._evaluate()
+            stop = self.stop_requested() or any(observer.asks_to_stop() for observer in self.observers)
             if stop or self.plan.saves(step):
                 self._save()
             if stop and step < self.plan.steps:

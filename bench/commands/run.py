@@ -89,7 +89,8 @@ def command(
 def _train(configuration: "Configuration", parent: str | None) -> Report:
     from bench.session import start
 
-    return _carry_through(lambda progress: start(configuration, progress, parent))
+    marks = {"parent": parent} if parent else {}
+    return _carry_through(lambda progress: start(configuration, progress, marks=marks))
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:

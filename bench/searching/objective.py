@@ -1,0 +1,143 @@
+"""From the numbers of a run to the values that a study optimises."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any, Literal
+
+from torch import Tensor
+
+from bench import record
+from bench.errors import WorkError
+from bench.judging.measurement import better_direction
+from bench.searching.study_file import FRECHET_DISTANCE, Objective
+from bench.trainer import Observer
+
+
+@dataclass(frozen=True)
+class Goal:
+    """An objective with everything settled.
+
+    Attributes
+    ----------
+    metric : str
+        Name in the record.
+    direction : {"minimize", "maximize"}
+        Which way is better.
+    select : {"last", "best"}
+        Which evaluation counts.
+    """
+
+    metric: str
+    direction: Literal["minimize", "maximize"]
+    select: Literal["last", "best"]
+
+    @property
+    def best(self) -> Callable[..., float]:
+        """``min`` or ``max``."""
+        return min if self.direction == "minimize" else max
+
+    @property
+    def words(self) -> str:
+        """The objective for people."""
+        return f"{self.direction} {self.metric}, {self.select} evaluation"
+
+
+def goal_of(objective: Objective, frechet_metric: str) -> Goal:
+    """Settle what an objective leaves open; `frechet_metric` is what the judge measures."""
+    metric = frechet_metric if objective.metric == FRECHET_DISTANCE else objective.metric
+    known = "minimize" if better_direction(metric) == "lower" else "maximize"
+    return Goal(metric, objective.direction or known, objective.select)  # type: ignore[arg-type]
+
+
+class Course(Observer):
+    """How the objectives of one run go, evaluation by evaluation.
+
+    Parameters
+    ----------
+    goals : tuple of Goal
+        What to follow.
+    is_collapsed : callable
+        Whether an evaluation's row shows a collapse.
+    reached : callable
+        Called after each evaluation with its step and whether it shows a collapse; True ends the run.
+
+    Attributes
+    ----------
+    values : dict
+        Step to one value a goal, as the goal's selection has it up to there.
+    evaluations : dict
+        Step to the numbers of the evaluation.
+    step : int
+        The last step that was recorded.
+    """
+
+    def __init__(
+        self,
+        goals: tuple[Goal, ...],
+        is_collapsed: Callable[[dict[str, Any]], bool],
+        reached: Callable[[int, bool], bool],
+    ) -> None:
+        self.goals = goals
+        self.is_collapsed = is_collapsed
+        self.reached = reached
+        self.values: dict[int, tuple[float, ...]] = {}
+        self.evaluations: dict[int, dict[str, float]] = {}
+        self.step = 0
+        self._since: dict[str, list[float]] = {}
+        self._over = False
+
+    def replay(self, rows: record.Record) -> None:
+        """Take in what a run that was cut off recorded before."""
+        begin = 0
+        for evaluation in rows.evaluations:
+            step = evaluation["step"]
+            self._steps([row for row in rows.steps if begin < row["step"] <= step])
+            self._evaluation(evaluation)
+            begin = step
+        self._steps([row for row in rows.steps if row["step"] > begin])
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Collect the scalars that are objectives."""
+        self._steps(rows)
+
+    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """Settle the values at an evaluation."""
+        self._evaluation(row)
+
+    def asks_to_stop(self) -> bool:
+        """Whether the trial is to end."""
+        return self._over
+
+    def _steps(self, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            # a run that goes on from a checkpoint passes some steps again
+            if row["step"] <= self.step:
+                continue
+            self.step = row["step"]
+            for goal in self.goals:
+                if goal.metric in row:
+                    self._since.setdefault(goal.metric, []).append(row[goal.metric])
+
+    def _evaluation(self, row: dict[str, Any]) -> None:
+        step = row["step"]
+        if step in self.values:
+            return
+        current = []
+        for goal in self.goals:
+            if goal.metric in row:
+                current.append(row[goal.metric])
+            elif self._since.get(goal.metric):
+                current.append(fmean(self._since[goal.metric]))
+            else:
+                raise WorkError(f"objective {goal.metric!r} is not recorded")
+        self._since.clear()
+        if self.values:
+            before = self.values[max(self.values)]
+            current = [
+                goal.best(old, new) if goal.select == "best" else new
+                for goal, old, new in zip(self.goals, before, current, strict=True)
+            ]
+        self.values[step] = tuple(map(float, current))
+        self.evaluations[step] = {name: float(value) for name, value in row.items() if name != "step"}
+        self._over = self.reached(step, self.is_collapsed(row))

@@ -1,0 +1,205 @@
+"""A study with everything settled: configuration, search space, objectives, names."""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bench import datasets, places
+from bench.configuration import CIRCUMSTANCES, Configuration, resolve
+from bench.cost import cost
+from bench.errors import RequestError, unknown
+from bench.judging.measurement import CLASSES_COVERED, EFFECTIVE_CLASSES
+from bench.progress import Progress
+from bench.searching.objective import Goal, goal_of
+from bench.searching.space import SearchSpace, space_of
+from bench.searching.study_file import StudyFile
+from bench.workbench import plan_of, prepare_workbench
+
+
+@dataclass(frozen=True)
+class StudyPlan:
+    """A study with everything settled.
+
+    Attributes
+    ----------
+    title : str
+        Name of the study file.
+    file : StudyFile
+        What the file says, with what the caller set.
+    settings : dict
+        Configuration keys of every run, `variant` among them, as :func:`bench.configuration.resolve`
+        takes them.
+    frechet_metric : str
+        Name of the Frechet distance that the judge measures.
+    data_hash : str
+        Hash of the images that all runs are trained on.
+    """
+
+    title: str
+    file: StudyFile
+    settings: dict[str, Any]
+    frechet_metric: str
+    data_hash: str
+
+    @cached_property
+    def base(self) -> Configuration:
+        """The configuration that every trial starts from: today's defaults."""
+        return resolve(self.settings)
+
+    @cached_property
+    def space(self) -> SearchSpace:
+        """What is searched."""
+        return space_of(self.base.variant, self.file.search, self.base)
+
+    @cached_property
+    def goals(self) -> tuple[Goal, ...]:
+        """What is optimised."""
+        return tuple(goal_of(objective, self.frechet_metric) for objective in self.file.objectives)
+
+    @property
+    def variant(self) -> str:
+        """Name of the variant."""
+        return self.base.variant.name
+
+    @property
+    def experiment(self) -> str:
+        """The MLflow experiment that it is recorded in."""
+        return self.base.harness.experiment
+
+    @cached_property
+    def hash(self) -> str:
+        """Identity: what is searched, how, by what; the budget does not matter."""
+        method = self.file.model_dump(mode="json", include={"objectives", "sampler", "pruner", "seeds"})
+        space = [[d.name, d.knobs, d.words, d.scale] for d in self.space.dimensions]
+        parts = [self.title, self.base.hash(), self.data_hash, self.experiment, self.frechet_metric]
+        return hashlib.sha256(json.dumps([parts, method, space], sort_keys=True).encode()).hexdigest()
+
+    @property
+    def name(self) -> str:
+        """Name in Optuna's storage and below mlruns/studies: file, variant and identity."""
+        return f"{self.title}-{self.variant}-{self.hash[:6]}"
+
+    @property
+    def folder(self) -> Path:
+        """Where its journal, table, figures and logs lie."""
+        return places.results() / "studies" / self.name
+
+    @cached_property
+    def evaluations(self) -> list[int]:
+        """Steps of a run's evaluations, the last one its end."""
+        plan = plan_of(self.base.harness)
+        return [step for step in range(1, plan.steps + 1) if plan.evaluates(step)]
+
+    @property
+    def steps_of_a_trial(self) -> int:
+        """Training steps of a trial that is not pruned."""
+        return self.evaluations[-1] * len(self.file.seeds)
+
+    def keys(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """A trial's configuration keys, without seed and circumstances."""
+        kept = {name: value for name, value in self.settings.items() if name not in CIRCUMSTANCES}
+        return kept | self.space.settings(params)
+
+    def configuration(self, params: Mapping[str, Any], seed: int) -> Configuration:
+        """The configuration of one run of a trial."""
+        return self.base.with_values(**self.space.settings(params), seed=seed)
+
+    def describe(self) -> dict[str, Any]:
+        """Identity in plain values, for study.json and the tracking store."""
+        return {
+            "name": self.name,
+            "experiment": self.experiment,
+            "hash": self.hash,
+            "data_hash": self.data_hash,
+            "config": self.base.flat(),
+            "search": self.space.describe(),
+            "objectives": [goal.words for goal in self.goals],
+            "file": self.file.model_dump(mode="json"),
+        }
+
+    def plain(self) -> dict[str, Any]:
+        """Everything, for a worker's process; :func:`from_plain` reads it."""
+        return {
+            "title": self.title,
+            "file": self.file.model_dump(mode="json"),
+            "settings": self.settings,
+            "frechet_metric": self.frechet_metric,
+            "data_hash": self.data_hash,
+        }
+
+
+def from_plain(plain: Mapping[str, Any]) -> StudyPlan:
+    """Read what :meth:`StudyPlan.plain` gave."""
+    return StudyPlan(**(dict(plain) | {"file": StudyFile(**plain["file"])}))
+
+
+def plan(
+    title: str,
+    file: StudyFile,
+    variant: str | None,
+    given: Mapping[str, Any],
+    workers: int,
+    progress: Progress,
+) -> StudyPlan:
+    """Settle a study and try what its runs need: data, networks, a judge; creates nothing but caches.
+
+    Parameters
+    ----------
+    title : str
+        Name of the study file.
+    file : StudyFile
+        What it says.
+    variant : str or None
+        What to train; the file's where not given.
+    given : mapping
+        Configuration keys over those of the file.
+    workers : int
+        Trials at a time; the machine's cores are divided among them unless `threads` says otherwise.
+    progress : Progress
+        Told what is fetched.
+
+    Raises
+    ------
+    RequestError
+        If a name, range or value is not possible.
+    WorkError
+        If data or what judging needs is missing.
+    """
+    chosen = variant or file.variant
+    if not chosen:
+        raise RequestError(f"study {title} names no variant: --variant does")
+    settings = {"experiment": title, "figures": False} | file.settings | dict(given) | {"variant": chosen}
+    if "seed" in given:
+        raise RequestError("seed: a study's seeds are those of its file")
+    base = resolve(settings)
+    if workers > 1 and base.harness.threads == 0:
+        settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
+        base = resolve(settings)
+    datasets.check_name(base.harness.dataset)
+    space = space_of(base.variant, file.search, base)
+    for dimension in space.dimensions:
+        if clash := sorted(set(dimension.knobs) & set(given)):
+            raise RequestError(f"{clash[0]} is searched: it cannot be set")
+    workbench = prepare_workbench(base, progress)
+    metric = workbench.judge.extractor.metric
+    harness = workbench.configuration.harness
+    assert harness.channels
+    known = {
+        metric,
+        CLASSES_COVERED,
+        EFFECTIVE_CLASSES,
+        *cost(workbench.configuration, harness.channels).scalars,
+    }
+    for objective in file.objectives:
+        goal = goal_of(objective, metric)
+        if goal.metric not in known:
+            raise unknown("metric", goal.metric, known)
+    # lengths in epochs and the data's channels are settled now, for every trial
+    settings |= {"steps": harness.steps, "channels": harness.channels}
+    settings.pop("epochs", None)
+    return StudyPlan(title, file, settings, metric, workbench.array.hash)

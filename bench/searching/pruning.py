@@ -1,0 +1,66 @@
+"""The pruners that study files name."""
+
+from statistics import median
+
+from optuna.pruners import BasePruner, HyperbandPruner, NopPruner
+from optuna.study import Study, StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.searching.study_file import Pruner
+
+
+class MedianAtSamePoint(BasePruner):
+    """Prunes a trial whose latest value is worse than the median of complete trials at the same point.
+
+    Optuna's MedianPruner compares a trial's best value so far, so that one lucky seed would carry a
+    trial whose mean over seeds is bad; and an evaluation that was good once would carry a run that
+    collapsed since.
+
+    Parameters
+    ----------
+    startup_trials : int
+        Complete trials before anything is pruned.
+    points : frozenset of int
+        The points at which to prune.
+    """
+
+    def __init__(self, startup_trials: int, points: frozenset[int]) -> None:
+        self.startup_trials = startup_trials
+        self.points = points
+
+    def prune(self, study: Study, trial: FrozenTrial) -> bool:
+        """Whether to end the trial now."""
+        point = trial.last_step
+        if point is None or point not in self.points:
+            return False
+        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        others = [t.intermediate_values[point] for t in complete if point in t.intermediate_values]
+        if len(others) < self.startup_trials:
+            return False
+        value = trial.intermediate_values[point]
+        if study.direction == StudyDirection.MAXIMIZE:
+            return value < median(others)
+        return value > median(others)
+
+
+def pruner_for(pruner: Pruner, evaluations: list[int], seeds: int) -> BasePruner:
+    """The pruner of a study file.
+
+    Parameters
+    ----------
+    pruner : Pruner
+        What the file says.
+    evaluations : list of int
+        Steps of a run's evaluations, in order.
+    seeds : int
+        Seeds of a trial; the points of its later ones follow those of the first.
+    """
+    length = evaluations[-1]
+    if pruner.name == "none":
+        return NopPruner()
+    if pruner.name == "hyperband":
+        return HyperbandPruner(min_resource=evaluations[0], max_resource=length * seeds)
+    first = [step for step in evaluations if step >= pruner.warmup * length]
+    points = {index * length + step for index in range(seeds) for step in first}
+    # the last point's value is the objective itself: nothing is left to save
+    return MedianAtSamePoint(pruner.startup_trials, frozenset(points - {length * seeds}))

@@ -1,0 +1,180 @@
+"""Study files: what a study searches, by what it judges, and how much it may spend."""
+
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import ValidationError, field_validator
+
+from bench.configuration import read_file
+from bench.errors import RequestError, unknown
+from variants.knobs import Knobs, knob
+
+# stands for the Frechet distance that the judge measures: fid, or fd_NAME
+FRECHET_DISTANCE = "frechet_distance"
+DECLARED = "declared"
+
+
+class Objective(Knobs):
+    """A number that is to be small or large."""
+
+    metric: str = knob(
+        FRECHET_DISTANCE,
+        "a number of the evaluations, a scalar of the steps (its mean since the evaluation before), or "
+        "frechet_distance, whichever the judge measures",
+    )
+    direction: Literal["minimize", "maximize"] | None = knob(
+        None, "which way is better; where not given, what is known of the metric"
+    )
+    select: Literal["last", "best"] = knob(
+        "last", "the value that counts: at the last evaluation, or the best of all"
+    )
+
+
+class Range(Knobs):
+    """Where a searched value lies; what is not given is what the variant declares for the knob."""
+
+    knobs: tuple[str, ...] = knob((), "the knobs that take the value; the entry's own name where not given")
+    low: float | None = knob(None, "lower bound, inclusive")
+    high: float | None = knob(None, "upper bound, inclusive")
+    scale: Literal["linear", "log"] | None = knob(None, "how the range is sampled")
+    choices: tuple[Any, ...] | None = knob(None, "the values to choose from, instead of a range")
+
+
+class Sampler(Knobs):
+    """What suggests the next trial."""
+
+    name: Literal["tpe", "gp", "random"] = knob(
+        "tpe",
+        "Optuna's tree-structured Parzen estimator, a Gaussian process (better on few trials of "
+        "continuous ranges, slower to ask), or random search",
+    )
+    startup_trials: int = knob(8, "trials drawn at random before the sampler learns", unit="trials", low=1)
+    seed: int = knob(0, "seed from which every trial's draws are derived", low=0)
+
+
+class Pruner(Knobs):
+    """What ends a trial early."""
+
+    name: Literal["median", "hyperband", "none"] = knob(
+        "median",
+        "a trial worse than the median of the complete ones at the same point; Optuna's hyperband; or none",
+    )
+    startup_trials: int = knob(4, "complete trials before the median prunes", unit="trials", low=1)
+    warmup: float = knob(0.25, "share of a run before which the median does not prune", low=0, high=1)
+    collapse_after: float = knob(
+        0.5,
+        "share of a run from which a collapsed evaluation ends the trial; 1 lets collapse be",
+        low=0,
+        high=1,
+    )
+
+
+class StudyFile(Knobs):
+    """A study file."""
+
+    description: str = knob("", "what the study is for")
+    variant: str | None = knob(None, "what is trained, where --variant does not say")
+    objectives: tuple[Objective, ...] = knob((Objective(),), "what is optimised; several make a Pareto front")
+    search: dict[str, Range] = knob(
+        {}, "what is searched; all knobs for which the variant declares a range where nothing is given"
+    )
+    settings: dict[str, Any] = knob({}, "configuration keys of every run, as for bench run")
+    sampler: Sampler = knob(Sampler(), "what suggests the next trial")
+    pruner: Pruner = knob(Pruner(), "what ends a trial early")
+    seeds: tuple[int, ...] = knob((0,), "seeds that every trial trains; the objective is their mean")
+    trials: int = knob(24, "budget: trials that are trained, pruned ones among them", unit="trials", low=1)
+    fresh_seeds: tuple[int, ...] = knob(
+        (), "seeds with which the winner is trained again after the search; none of `seeds`"
+    )
+
+    @field_validator("search", mode="before")
+    @classmethod
+    def _read_search(cls, value: Any) -> Any:
+        """``gamma: declared`` stands for the declared range."""
+        if not isinstance(value, Mapping):
+            return value
+        return {name: {} if entry == DECLARED else entry for name, entry in value.items()}
+
+    @field_validator("seeds", "fresh_seeds")
+    @classmethod
+    def _check_seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
+        if len(set(value)) != len(value) or any(seed < 0 for seed in value):
+            raise ValueError("different whole numbers from 0 are needed")
+        return value
+
+
+def shipped() -> dict[str, Path]:
+    """The study files that come with the project, by name."""
+    folder = Path(str(resources.files("studies")))
+    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
+
+
+def read(word: str, **overrides: Any) -> tuple[str, StudyFile]:
+    """Read a study file.
+
+    Parameters
+    ----------
+    word : str
+        The name of a shipped file, or a path.
+    **overrides
+        Keys of the file that the caller sets; None leaves the file's.
+
+    Returns
+    -------
+    name : str
+        The file's name without ending.
+    file : StudyFile
+        What it says.
+
+    Raises
+    ------
+    RequestError
+        If there is no such file, a key is unknown or a value not possible.
+    """
+    known = shipped()
+    path = Path(word)
+    if word in known:
+        path = known[word]
+    elif path.suffix not in (".yaml", ".yml") and not path.exists():
+        raise unknown("study", word, known)
+    content = read_file(path) | {key: value for key, value in overrides.items() if value is not None}
+    try:
+        file = StudyFile(**content)
+    except ValidationError as error:
+        raise RequestError(f"{path.name}: {in_words(error, content)}") from None
+    except TypeError:
+        raise RequestError(f"{path.name}: keys must be texts") from None
+    check(path.name, file)
+    return path.stem, file
+
+
+def check(name: str, file: StudyFile) -> None:
+    """Refuse what pydantic cannot see."""
+    if not file.seeds or not file.objectives:
+        raise RequestError(f"{name}: seeds and objectives must not be empty")
+    if both := sorted(set(file.seeds) & set(file.fresh_seeds)):
+        raise RequestError(f"{name}: fresh_seeds holds {both[0]}, which the trials train on")
+    metrics = [objective.metric for objective in file.objectives]
+    if len(set(metrics)) != len(metrics):
+        raise RequestError(f"{name}: objectives name {metrics[0]!r} twice")
+    for key in ("seed", "variant", "device", "threads", "experiment"):
+        if key in file.settings:
+            raise RequestError(f"{name}: settings must not hold {key!r}: it is said elsewhere")
+
+
+def in_words(error: ValidationError, content: Mapping[str, Any]) -> str:
+    """The first thing that is wrong, in one line."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        key = str(first["loc"][-1])
+        kind: Any = StudyFile
+        for part in first["loc"][:-1]:
+            kind = {"objectives": Objective, "search": Range, "sampler": Sampler, "pruner": Pruner}.get(
+                str(part), kind
+            )
+        return str(unknown(f"key in {where.rpartition('.')[0] or 'the study file'}", key, kind.model_fields))
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {first['input']!r} is not possible: {message[:1].lower()}{message[1:]}"

@@ -1,0 +1,186 @@
+"""One trial: its seeds trained one after another, reported, pruned or brought to a value."""
+
+import time
+import traceback
+from collections.abc import Callable
+from statistics import fmean
+from typing import Any
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial, TrialState
+
+from bench import places, record, run_folder
+from bench.judging.health import collapsed
+from bench.judging.measurement import Measurement
+from bench.progress import Progress
+from bench.run_folder import RunFolder
+from bench.searching import trials
+from bench.searching.objective import Course
+from bench.searching.plan import StudyPlan
+from bench.searching.storage import StorageAway, patiently
+from bench.session import resume, start
+from bench.tracking.process import TrackingProcess
+from bench.trainer import Diverged, Interrupted, Observer
+from bench.workbench import Workbench
+
+HELD_SECONDS = 0.5
+
+
+class Ended(Exception):
+    """A trial came to an end before all of its seeds were trained.
+
+    Attributes
+    ----------
+    state : TrialState
+        PRUNED or FAIL.
+    reason : str
+        Why.
+    """
+
+    def __init__(self, state: TrialState, reason: str) -> None:
+        super().__init__(reason)
+        self.state = state
+        self.reason = reason
+
+
+class Stop(Observer):
+    """Stops a run when its worker is to stop, also if that was asked before the run began."""
+
+    def __init__(self, requested: Callable[[], bool]) -> None:
+        self.asks_to_stop = requested  # type: ignore[method-assign]
+
+
+class TrialRuns:
+    """The runs of one trial.
+
+    Parameters
+    ----------
+    trial : Trial
+        The trial; its user attributes tell what a dead worker left.
+    plan : StudyPlan
+        The study.
+    tracker : TrackingProcess or None
+        Keeps MLflow like the runs.
+    progress : Progress
+        Told how it goes.
+    stop_requested : callable
+        Whether the user stops the worker.
+    """
+
+    def __init__(
+        self,
+        trial: Trial,
+        plan: StudyPlan,
+        tracker: TrackingProcess | None,
+        progress: Progress,
+        stop_requested: Callable[[], bool],
+    ) -> None:
+        self.trial = trial
+        self.plan = plan
+        self.tracker = tracker
+        self.progress = progress
+        self.stop_requested = stop_requested
+        self.runs: dict[str, str] = dict(trial.user_attrs.get(trials.RUNS, {}))
+        self.courses: dict[str, Course] = {}
+        self.pruned: str | None = None
+
+    def carry_out(self) -> list[float]:
+        """Train every seed and return the objectives' means.
+
+        Raises
+        ------
+        Ended
+            If the trial was pruned, stopped or failed.
+        StorageAway
+            If the study cannot be reached.
+        """
+        for seed in self.plan.file.seeds:
+            try:
+                self._train(seed)
+            except Diverged as error:
+                raise Ended(TrialState.PRUNED, f"diverged@{error.step}") from None
+            except Interrupted:
+                if self.pruned is None:
+                    raise Ended(TrialState.FAIL, trials.STOPPED) from None
+            except (StorageAway, UpdateFinishedTrialError):
+                raise
+            except Exception as error:
+                traceback.print_exc()
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                raise Ended(TrialState.FAIL, reason) from None
+            if self.pruned is not None:
+                raise Ended(TrialState.PRUNED, self.pruned)
+        return self._means(self.plan.evaluations[-1])
+
+    def note(self) -> None:
+        """Keep with the trial what it has cost and measured so far."""
+        measured = {
+            seed: course.evaluations[max(course.evaluations)]
+            for seed, course in self.courses.items()
+            if course.evaluations
+        }
+        steps = sum(course.step for course in self.courses.values())
+        patiently(lambda: self.trial.set_user_attr(trials.STEPS, steps))
+        patiently(lambda: self.trial.set_user_attr(trials.MEASURED, measured))
+
+    def _train(self, seed: int) -> None:
+        """Train one seed, or go on with its run where there is one."""
+        if str(seed) not in self.runs or not self._folder(seed).path.exists():
+            start(
+                self.plan.configuration(self.trial.params, seed),
+                self.progress,
+                marks={"study": {"name": self.plan.name, "trial": self.trial.number}},
+                begun=self._begun,
+                tracker=self.tracker,
+            )
+            return
+        run = self._folder(seed)
+        # a worker that was taken for dead lets go of it at its next report
+        while run_folder.is_held(run):
+            time.sleep(HELD_SECONDS)
+        rows = record.read(run.record_path)
+        if not rows.is_over():
+            resume(run, self.progress, begun=self._begun, tracker=self.tracker)
+            return
+        assert rows.end
+        # trained to its end, and the worker died after it
+        self._follow(seed, rows, lambda row: False)
+        if str(rows.end["health"]).startswith(("diverged", "collapsed")):
+            self.pruned = str(rows.end["health"])
+
+    def _folder(self, seed: int) -> RunFolder:
+        return RunFolder(places.runs() / self.runs[str(seed)])
+
+    def _begun(self, run: RunFolder, workbench: Workbench) -> list[Observer]:
+        seed, reference = workbench.configuration.harness.seed, workbench.judge.reference.counts
+        if self.runs.get(str(seed)) != run.id:
+            self.runs[str(seed)] = run.id
+            patiently(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))
+        rows = record.read(run.record_path)
+        course = self._follow(seed, rows, lambda row: collapsed(Measurement(row, reference), reference))
+        return [course, Stop(self.stop_requested)]
+
+    def _follow(self, seed: int, rows: record.Record, is_collapsed: Callable[[Any], bool]) -> Course:
+        course = self.courses[str(seed)] = Course(self.plan.goals, is_collapsed, self._reached)
+        course.replay(rows)
+        return course
+
+    def _reached(self, step: int, is_collapsed: bool) -> bool:
+        """Report an evaluation of the newest run; whether it ends the trial."""
+        pruner, last = self.plan.file.pruner, self.plan.evaluations[-1]
+        # several objectives cannot be reported in Optuna, nor prune
+        single = len(self.plan.goals) == 1
+        if single:
+            point = (len(self.courses) - 1) * last + step
+            patiently(lambda: self.trial.report(self._means(step)[0], point))
+        self.note()
+        if is_collapsed and pruner.collapse_after < 1 and step >= pruner.collapse_after * last:
+            self.pruned = f"collapsed@{step}"
+        elif single and patiently(self.trial.should_prune):
+            self.pruned = f"{pruner.name}@{step}"
+        return self.pruned is not None
+
+    def _means(self, step: int) -> list[float]:
+        """Each objective's mean over the seeds so far, all at the same step of their runs."""
+        rows = [course.values[step] for course in self.courses.values()]
+        return [fmean(column) for column in zip(*rows, strict=True)]

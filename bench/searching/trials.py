@@ -1,0 +1,98 @@
+"""The trials of a study: taking the next one within the budget, ending it, trying the dead again.
+
+A trial that died or was stopped is FAIL in Optuna, and a new trial with its params and its runs,
+whose checkpoints the new one goes on from, takes its place in the budget: none counts twice.
+"""
+
+from collections.abc import Iterable
+
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from bench.searching.plan import StudyPlan
+from bench.searching.sampling import sampler_for
+from bench.searching.storage import WORKER, Storage
+
+# user attributes of a trial
+RUNS = "runs"  # seed to id of its run
+STEPS = "steps"  # training steps taken so far, those of the trial that it goes on for among them
+MEASURED = "measured"  # seed to the numbers of its last evaluation
+REASON = "reason"  # why it was pruned or failed; none where its worker died
+DEATHS = "deaths"  # workers that died over these params so far
+GOES_ON_FOR = "goes_on_for"  # number of the trial whose place it took
+
+STOPPED = "stopped"  # the reason of a trial that the user stopped
+DEATHS_ALLOWED = 1
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+def to_go_on(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+    """Trials that died (for the first time) or were stopped, whose place no other has taken."""
+    trials = list(trials)
+    taken = {trial.user_attrs.get(GOES_ON_FOR) for trial in trials}
+    return [
+        trial
+        for trial in trials
+        if trial.state == TrialState.FAIL and is_resumable(trial) and trial.number not in taken
+    ]
+
+
+def is_resumable(trial: FrozenTrial) -> bool:
+    """Whether a failed trial is tried again: not if it failed by itself, or killed its worker twice."""
+    if REASON in trial.user_attrs:
+        return bool(trial.user_attrs[REASON] == STOPPED)
+    return int(trial.user_attrs.get(DEATHS, 0)) < DEATHS_ALLOWED
+
+
+def spent(trials: Iterable[FrozenTrial]) -> int:
+    """How much of the budget is taken: trials that are trained or over, each once."""
+    return sum(
+        trial.state == TrialState.RUNNING
+        or trial.state in DONE
+        or (trial.state == TrialState.FAIL and not is_resumable(trial))
+        for trial in trials
+    )
+
+
+def is_open(trials: Iterable[FrozenTrial], budget: int) -> bool:
+    """Whether there is a trial to take."""
+    return spent(trials) < budget
+
+
+def take(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> Trial | None:
+    """The next trial, owned by a worker; None if the budget is spent."""
+    with storage.exclusive():
+        trials = study.get_trials(deepcopy=False)
+        if not is_open(trials, plan.file.trials):
+            return None
+        study.sampler = sampler_for(plan.file.sampler, len(trials))
+        trial = study.ask(plan.space.distributions())
+        trial.set_user_attr(WORKER, worker)
+        return trial
+
+
+def end(study: Study, trial: Trial, state: TrialState, values: list[float] | None, reason: str) -> bool:
+    """Tell how a trial ended; False if it was taken from its worker as dead meanwhile."""
+    try:
+        if reason:
+            trial.set_user_attr(REASON, reason)
+        study.tell(trial, values, state, skip_if_finished=True)
+    except UpdateFinishedTrialError:
+        return False
+    return True
+
+
+def bury(study: Study, storage: Storage) -> list[FrozenTrial]:
+    """Fail the trials whose worker died, and queue those that are to go on; returns the dead."""
+    with storage.exclusive():
+        dead = storage.dead(study)
+        for trial in dead:
+            study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
+        for trial in to_go_on(study.get_trials(deepcopy=False)):
+            kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
+            died = REASON not in trial.user_attrs
+            marks = {GOES_ON_FOR: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
+            params = trial.params or trial.system_attrs.get("fixed_params", {})
+            study.enqueue_trial(params, user_attrs=kept | marks)
+    return dead

@@ -1,0 +1,85 @@
+"""A worker of a study: a process that takes trial after trial until the budget is spent.
+
+It reads one JSON object from standard input: ``plan`` (:meth:`StudyPlan.plain`), ``storage`` (a URL
+or null), ``number`` (its place on this host) and ``until`` (seconds since the epoch, or null).
+"""
+
+import json
+import os
+import sys
+import time
+import uuid
+
+import optuna
+from optuna.exceptions import UpdateFinishedTrialError
+from optuna.trial import Trial, TrialState
+
+from bench.interruption import stop_on_signal
+from bench.progress import Progress
+from bench.searching import trials
+from bench.searching.plan import StudyPlan, from_plain
+from bench.searching.pruning import pruner_for
+from bench.searching.storage import Storage, open_storage, patiently
+from bench.searching.trial_runs import Ended, TrialRuns
+from bench.session import tracking
+
+
+def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:
+    """The study of a plan, with its pruner."""
+    return optuna.load_study(
+        study_name=plan.name,
+        storage=storage.optuna,
+        pruner=pruner_for(plan.file.pruner, plan.evaluations, len(plan.file.seeds)),
+    )
+
+
+def work(plan: StudyPlan, storage: Storage, until: float | None, progress: Progress) -> None:
+    """Carry out trials until the budget or the time is spent, or the user stops."""
+    worker = uuid.uuid4().hex
+    study = patiently(lambda: load_study(plan, storage))
+    with (
+        storage.alive(worker),
+        stop_on_signal() as stop_requested,
+        tracking(plan.base.harness.tracking, progress) as tracker,
+    ):
+        while not stop_requested() and (until is None or time.time() < until):
+            trial = patiently(lambda: trials.take(study, storage, plan, worker))
+            if trial is None:
+                return
+            runs = TrialRuns(trial, plan, tracker, progress, stop_requested)
+            carry_out(study, storage, trial, runs, progress)
+
+
+def carry_out(
+    study: optuna.Study, storage: Storage, trial: Trial, runs: TrialRuns, progress: Progress
+) -> None:
+    """Carry out one trial and tell its end."""
+    state, values, reason = TrialState.COMPLETE, None, ""
+    try:
+        with storage.beat(trial):
+            try:
+                values = runs.carry_out()
+            except Ended as ended:
+                state, reason = ended.state, ended.reason
+            runs.note()
+            patiently(lambda: trials.end(study, trial, state, values, reason))
+    except UpdateFinishedTrialError:
+        # this worker was taken for dead, and the trial goes on elsewhere
+        progress.say(f"trial {trial.number} was given to another worker")
+        return
+    progress.say(f"trial {trial.number}: {state.name} {values or reason}")
+
+
+def main() -> int:
+    """Work as standard input says."""
+    request = json.loads(sys.stdin.read())
+    plan = from_plain(request["plan"])
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    storage = open_storage(request["storage"], plan.folder, plan.name)
+    work(plan, storage, request["until"], Progress())
+    return 0
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    sys.exit(main())
