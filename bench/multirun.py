@@ -27,6 +27,7 @@ from bench.interruption import stop_on_signal
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import tracking
+from bench.tracking.parents import of_multirun
 from bench.workbench import prepare_workbench
 
 POLL_SECONDS = 0.2
@@ -44,13 +45,17 @@ class Multirun:
         One a run, resolved, seed by seed so that early results already compare variants.
     data_hash : str
         Hash of the images that all are trained on.
-    words : tuple of str
-        The configuration as the user gave it, as words of the command line, without variant and seed.
+    words : dict
+        By variant: the configuration as the user gave it, as words of the command line, without variant
+        and seed.
+    notes : tuple of str
+        Lines below the table.
     """
 
     configurations: tuple[Configuration, ...]
     data_hash: str
-    words: tuple[str, ...]
+    words: dict[str, tuple[str, ...]]
+    notes: tuple[str, ...] = ()
 
     @property
     def experiment(self) -> str:
@@ -116,7 +121,7 @@ def plan(
     variants: Sequence[str],
     seeds: Sequence[int],
     given: Mapping[str, Any],
-    file: Path | None,
+    file: Path | Mapping[str, Path] | None,
     workers: int,
     progress: Progress,
 ) -> Multirun:
@@ -128,8 +133,8 @@ def plan(
         Every variant is trained with every seed.
     given : mapping
         Other knobs, as for :func:`bench.configuration.resolve`.
-    file : Path, optional
-        A YAML file of configuration keys.
+    file : Path or mapping, optional
+        A YAML file of configuration keys, or one for each variant.
     workers : int
         Runs at a time; the machine's cores are divided among them unless `threads` says otherwise.
     progress : Progress
@@ -161,18 +166,30 @@ def plan(
             f"runs that are compared need the same images, but their presets differ ({kinds}): "
             "set dataset, image_size and channels for all"
         )
-    words = [] if file is None else ["--config", str(file.resolve())]
+    words: list[str] = []
     for name, value in settings.items():
         words += [f"--{name}", str(value)] if name in OPTIONS else ["--set", f"{name}={value}"]
-    return Multirun(tuple(resolved), hashes.pop(), tuple(words))
+    files = {name: file_of(file, name) for name in variants}
+    given_words = {
+        name: (*(["--config", str(path.resolve())] if path else []), *words) for name, path in files.items()
+    }
+    return Multirun(tuple(resolved), hashes.pop(), given_words)
+
+
+def file_of(file: Path | Mapping[str, Path] | None, variant: str) -> Path | None:
+    """The configuration file of a variant."""
+    return file[variant] if isinstance(file, Mapping) else file
 
 
 def configurations(
-    variants: Sequence[str], seeds: Sequence[int], given: Mapping[str, Any], file: Path | None
+    variants: Sequence[str],
+    seeds: Sequence[int],
+    given: Mapping[str, Any],
+    file: Path | Mapping[str, Path] | None,
 ) -> list[Configuration]:
     """The configurations of the product, seed by seed; RequestError if one is not possible."""
     chosen = [
-        resolve(dict(given) | {"variant": variant, "seed": seed}, file)
+        resolve(dict(given) | {"variant": variant, "seed": seed}, file_of(file, variant))
         for seed in seeds
         for variant in variants
     ]
@@ -298,10 +315,12 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
         If the user asked; every run in training has written a checkpoint.
     """
     with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
-        parent = tracker.gather(multirun.describe() | {"command": sys.argv[1:]}) if tracker else None
+        parent = tracker.gather(of_multirun(multirun.describe(), sys.argv[1:])) if tracker else None
         failed = _train_all(multirun, workers, progress, parent)
         runs = multirun.complete()
-        aggregated = aggregate([run.id for run in runs], multirun.folder, multirun.variants[0])
+        aggregated = aggregate(
+            [run.id for run in runs], multirun.folder, multirun.variants[0], multirun.notes
+        )
         if tracker and parent:
             status = "FAILED" if failed else "FINISHED"
             ids = [run.id for run in runs]
@@ -320,7 +339,7 @@ def _train_all(multirun: Multirun, workers: int, progress: Progress, parent: str
         try:
             while waiting or training:
                 for job in [job for job in waiting if job.can_start()][: workers - len(training)]:
-                    job.start(multirun.words, parent)
+                    job.start(multirun.words[job.configuration.variant.name], parent)
                     waiting.remove(job)
                     training.append(job)
                 time.sleep(POLL_SECONDS)

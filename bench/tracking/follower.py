@@ -2,7 +2,8 @@
 
 It reads requests, one JSON object a line, from standard input and answers each with one. Only what
 a checkpoint covers is sent while the run lasts, so a run that is resumed after a kill neither leaves
-a gap nor logs a step twice. End of input means that the training process has ended.
+a gap nor logs a step twice. It serves runs one after another: a run ends with the request to leave
+it. End of input means that the training process has ended.
 """
 
 import json
@@ -18,10 +19,12 @@ from bench import record
 from bench.run_folder import RunFolder
 from bench.tracking import store
 from bench.tracking.model import save_generator
+from bench.tracking.study_view import StudyView
 
 POLL_SECONDS = 2.0
 SYSTEM_SECONDS = 10.0
 NICE = 10  # training goes first
+NOT_ALL = "the store does not show all of the run yet"
 
 
 class Follower:
@@ -43,6 +46,8 @@ class Follower:
         self._pending: list[dict[str, Any]] = []
         self._grids: set[str] = set()
         self._system_at = 0.0
+        # a study has hundreds of runs, whose folders hold all that
+        self._numbers_only = "study" in run.describe()
         client.update_run(run.id, status="RUNNING")
 
     def send(self, final: bool = False) -> None:
@@ -55,7 +60,7 @@ class Follower:
             store.send_points(self.client, self.run.id, batch)
             self.sent |= {name: step for name, step, _ in batch}
         for row in self._pending:
-            if row.get("event") == "evaluation":
+            if row.get("event") == "evaluation" and not self._numbers_only:
                 self._send_grid(row["step"])
         self._pending.clear()
 
@@ -103,13 +108,18 @@ class Follower:
         store.send_tags(self.client, self.run.id, {"health": end["health"]})
         for path in (self.run.path / "run.json", self.run.record_path):
             self.client.log_artifact(self.run.id, str(path))
+        if not self._numbers_only:
+            self._send_products(end["status"])
+        self.client.set_terminated(self.run.id, status=end["status"])
+
+    def _send_products(self, status: str) -> None:
+        """Upload checkpoints and figures, and a finished run's generator as a model."""
         for folder in (self.run.checkpoints, self.run.figures):
             self.client.log_artifacts(self.run.id, str(folder), folder.name)
-        if end["status"] == "FINISHED":
+        if status == "FINISHED":
             with tempfile.TemporaryDirectory() as temporary:
                 save_generator(self.run, Path(temporary) / "generator")
                 self.client.log_artifacts(self.run.id, str(Path(temporary) / "generator"), "generator")
-        self.client.set_terminated(self.run.id, status=end["status"])
 
 
 def points_of(row: dict[str, Any]) -> list[store.Point]:
@@ -130,25 +140,46 @@ class Requests:
 
     def __init__(self) -> None:
         self.follower: Follower | None = None
-        self._open: tuple[Any, str] | None = None
+        self._created: tuple[Any, str] | None = None
+        self._gathered: dict[str, Any] = {}
+        self._clients: dict[str, Any] = {}
+        self._views: dict[str, StudyView] = {}
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Create a run, follow one, or keep the run above several."""
-        results = Path(request["results"])
-        client = store.open_store(request["uri"], results)
+        """Create, follow or leave a run, or keep the run above several."""
+        if "leave" in request:
+            self.leave()
+            return {"left": True}
+        uri, results = request["uri"], Path(request["results"])
+        if uri not in self._clients:
+            self._clients[uri] = store.open_store(uri, results)
+        client = self._clients[uri]
         if "create" in request:
-            run_id = store.create_run(client, request["uri"], request["create"], results)
-            self._open = client, run_id
+            run_id = store.create_run(client, uri, request["create"], results)
+            self._created = client, run_id
             return {"run_id": run_id}
         if "gather" in request:
-            run_id = store.parent_run(client, request["uri"], request["gather"], results)
-            self._open = client, run_id
+            run_id = store.parent_run(client, uri, request["gather"], results)
+            self._gathered[run_id] = client
             return {"run_id": run_id}
+        if "show" in request:
+            self._show(client, uri, request["show"], results)
+            return {"shown": True}
         if "aggregate" in request:
             self._aggregate(client, request["aggregate"])
             return {"aggregated": True}
         self.follower = Follower(RunFolder(Path(request["follow"])), client)
         return {"following": request["follow"]}
+
+    def _show(self, client: Any, uri: str, request: dict[str, Any], results: Path) -> None:
+        parent = request["parent"]
+        # only a view that has shown all knows what the store has
+        view = self._views.pop(parent, None)
+        if view is None:
+            experiment = store.experiment_id(client, uri, request["experiment"], results)
+            view = StudyView(client, parent, request["study"], experiment, results / "runs")
+        view.show(request["trials"], request["best"])
+        self._views[parent] = view
 
     def _aggregate(self, client: Any, request: dict[str, Any]) -> None:
         run_id = request["parent"]
@@ -161,15 +192,26 @@ class Requests:
             else:
                 client.log_artifact(run_id, str(path))
         client.set_terminated(run_id, status=request["status"])
-        self._open = None
+        self._gathered.pop(run_id, None)
+
+    def leave(self) -> None:
+        """Bring the run to its end in the store; one that was created and never begun was killed."""
+        follower, created = self.follower, self._created
+        # free for the next run, whatever happens
+        self.follower, self._created = None, None
+        if follower:
+            follower.finish()
+        elif created:
+            client, run_id = created
+            client.set_terminated(run_id, status="KILLED")
 
     def finish(self) -> None:
-        """Bring the run to its end in the store; one that was created and never begun was killed."""
-        if self.follower:
-            self.follower.finish()
-        elif self._open:
-            client, run_id = self._open
-            client.set_terminated(run_id, status="KILLED")
+        """Bring everything to its end in the store: the run, and the runs above several."""
+        try:
+            self.leave()
+        finally:
+            for run_id, client in self._gathered.items():
+                client.set_terminated(run_id, status="KILLED")
 
 
 def main() -> int:
@@ -179,32 +221,51 @@ def main() -> int:
     answers, sys.stdout = sys.stdout, sys.stderr
     requests = Requests()
     parent = os.getppid()
+    due = time.monotonic() + POLL_SECONDS
     while True:
-        ready, _, _ = select.select([sys.stdin], [], [], POLL_SECONDS)
-        try:
-            if ready:
-                line = sys.stdin.readline()
-                if not line:
-                    break
-                print(json.dumps(requests.answer(json.loads(line))), file=answers, flush=True)
-            elif requests.follower:
-                requests.follower.send()
-                requests.follower.send_system(parent)
-        except Exception as error:
-            # the run goes on without a store that is away; what was not sent is sent later
-            reason = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-            if ready:
-                print(json.dumps({"error": reason}), file=answers, flush=True)
-            else:
-                print(f"tracking: {reason}", file=sys.stderr, flush=True)
+        # requests that come often do not keep the run from being followed
+        ready, _, _ = select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))
+        if ready:
+            line = sys.stdin.readline()
+            if not line:
+                break
+            print(json.dumps(_answer(requests, line)), file=answers, flush=True)
+        if time.monotonic() >= due:
+            _follow(requests.follower, parent)
+            due = time.monotonic() + POLL_SECONDS
     try:
         requests.finish()
     except Exception as error:
-        reason = " ".join(str(error).split())[:300]
-        problem = f"the store does not show all of the run yet: {reason}"
+        problem = f"{NOT_ALL}: {_words(error)}"
         print(json.dumps({"error": problem}), file=answers, flush=True)
         return 1
     return 0
+
+
+def _answer(requests: Requests, line: str) -> dict[str, Any]:
+    request: dict[str, Any] = {}
+    try:
+        request = json.loads(line)
+        return requests.answer(request)
+    except Exception as error:
+        if "leave" in request:
+            return {"error": f"{NOT_ALL}: {_words(error)}"}
+        return {"error": f"{type(error).__name__}: {_words(error)}"}
+
+
+def _follow(follower: Follower | None, process_id: int) -> None:
+    if not follower:
+        return
+    try:
+        follower.send()
+        follower.send_system(process_id)
+    except Exception as error:
+        # the run goes on without a store that is away; what was not sent is sent later
+        print(f"tracking: {type(error).__name__}: {_words(error)}", file=sys.stderr, flush=True)
+
+
+def _words(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
 
 
 if __name__ == "__main__":

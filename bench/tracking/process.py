@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ def tracking_uri() -> str:
 
 
 class TrackingProcess:
-    """A process that keeps MLflow's view of one run.
+    """A process that keeps MLflow's view of runs, one after another, or of the run above several.
 
     It starts at once, so that its imports pass while the caller loads data; nothing is created in
     the store before :meth:`create`.
@@ -49,7 +50,12 @@ class TrackingProcess:
         self._ask(uri, {"follow": str(folder)})
 
     def gather(self, description: dict[str, Any]) -> str:
-        """Find or make the MLflow run above several runs (as in multirun.json) and return its id.
+        """Find or make the MLflow run above several runs and return its id; it is running then.
+
+        Parameters
+        ----------
+        description : dict
+            As :mod:`bench.tracking.parents` makes it.
 
         Raises
         ------
@@ -57,6 +63,56 @@ class TrackingProcess:
             If the store cannot be reached or used.
         """
         return str(self._ask(tracking_uri(), {"gather": description})["run_id"])
+
+    def leave(self) -> str | None:
+        """Bring the followed run to its end in the store; another can be created or followed then.
+
+        Returns
+        -------
+        problem : str or None
+            What the store does not show, in words.
+        """
+        return self._try(tracking_uri(), {"leave": True})
+
+    def show(
+        self,
+        parent: str,
+        study: str,
+        experiment: str,
+        trials: list[dict[str, Any]],
+        best: dict[str, dict[str, float]],
+    ) -> str | None:
+        """Keep the runs below a study's run like its trials; cheap where nothing changed.
+
+        Parameters
+        ----------
+        parent : str
+            Id of the study's run.
+        study : str
+            The study's name.
+        experiment : str
+            Name of the MLflow experiment.
+        trials : list of dict
+            Every trial, in plain values: ``number``; ``state`` (RUNNING, COMPLETE, PRUNED or FAIL);
+            ``reason`` (may be empty); ``params``; ``values`` (of a trial that has final ones, by metric);
+            ``intermediate`` (by metric, then by step as text); ``runs`` (ids, one a seed; a run that two
+            trials name is the later one's); ``started`` and ``finished`` (milliseconds or None).
+        best : dict
+            For each metric the best value so far at each trial (number as text) that improved it.
+
+        Returns
+        -------
+        problem : str or None
+            Why the store does not show all; the next call shows it.
+        """
+        request = {
+            "parent": parent,
+            "study": study,
+            "experiment": experiment,
+            "trials": trials,
+            "best": best,
+        }
+        return self._try(tracking_uri(), {"show": request})
 
     def aggregate(
         self,
@@ -74,7 +130,7 @@ class TrackingProcess:
         parent : str
             Its id.
         runs : list of str
-            Ids of the runs below it.
+            Ids of the runs right below it; a study's trials are shown already.
         metrics : dict
             Aggregate values by name.
         folder : Path
@@ -82,7 +138,12 @@ class TrackingProcess:
         files : list of str
             What becomes artifacts.
         status : str
-            FINISHED or FAILED.
+            FINISHED, FAILED or KILLED.
+
+        Raises
+        ------
+        WorkError
+            If the store cannot be reached or used.
         """
         request = {
             "parent": parent,
@@ -98,7 +159,9 @@ class TrackingProcess:
         """Wait until the store shows all of the run; return what went wrong, if anything did."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.close()
+        # a process that has ended told of it, or its status does
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         last = [line for line in self._process.stdout if line.strip()]
         self._process.wait()
         if last:
@@ -110,17 +173,26 @@ class TrackingProcess:
         )
 
     def _ask(self, uri: str, request: dict[str, Any]) -> dict[str, Any]:
+        answer = self._exchange(uri, request)
+        if "error" in answer:
+            raise WorkError(f"tracking: {answer['error']}; --set tracking=false does without it")
+        return answer
+
+    def _try(self, uri: str, request: dict[str, Any]) -> str | None:
+        return self._exchange(uri, request).get("error")
+
+    def _exchange(self, uri: str, request: dict[str, Any]) -> dict[str, Any]:
+        """Send a request and wait for its answer, which has ``error`` where something went wrong."""
         request = request | {"uri": uri, "results": str(places.results())}
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if self._process.stdin.closed:
+            return {"error": "its process is finished"}
         try:
             self._process.stdin.write(json.dumps(request) + "\n")
             self._process.stdin.flush()
         except BrokenPipeError:
-            raise WorkError(
-                "tracking: its process ended at the start; --set tracking=false does without it"
-            ) from None
-        answer = json.loads(self._process.stdout.readline() or '{"error": "its process ended"}')
-        if "error" in answer:
-            raise WorkError(f"tracking: {answer['error']}; --set tracking=false does without it")
-        return dict(answer)
+            return {"error": "its process ended"}
+        answer = self._process.stdout.readline()
+        # a process that is killed may have written half an answer
+        return dict(json.loads(answer if answer.endswith("\n") else '{"error": "its process ended"}'))

@@ -22,6 +22,7 @@ from mlflow.entities import (  # noqa: E402
     InputTag,
     Metric,
     Param,
+    Run,
     RunTag,
 )
 from mlflow.exceptions import MlflowException  # noqa: E402
@@ -29,6 +30,9 @@ from mlflow.exceptions import MlflowException  # noqa: E402
 POINTS = 1000  # MLflow's limit on the metrics of one call
 PARAMS = 100
 PARENT = "mlflow.parentRunId"
+STUDY = "optuna.study"
+TRIAL = "optuna.trial"
+UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
 
 Point = tuple[str, int, float]  # name, step, value
 
@@ -71,8 +75,7 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
     experiment = experiment_id(client, uri, config["experiment"], results)
     tags = {name: str(value) for name, value in tags_of(description).items()}
     run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
-    for batch in batched(_params(config), PARAMS):
-        client.log_batch(run_id, params=batch)
+    send_params(client, run_id, config)
     data = description["data"]
     entity = Dataset(
         name=data["name"],
@@ -86,45 +89,74 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
 
 
 def parent_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:
-    """The MLflow run above the runs of a multirun's description; made where there is none, then running."""
+    """The MLflow run above several ones; made where there is none, then running.
+
+    Parameters
+    ----------
+    client : MlflowClient
+        The store.
+    uri : str
+        Its address.
+    description : mapping
+        As :mod:`bench.tracking.parents` makes it: ``experiment``, ``name``, ``identity`` (the tag by
+        which the run is found again, and its value), further ``tags``, ``params``, ``command``.
+    results : Path
+        Artifacts lie below it.
+    """
     experiment = experiment_id(client, uri, description["experiment"], results)
-    found = client.search_runs([experiment], f"tags.`multirun.hash` = '{description['hash']}'", max_results=1)
+    tag, identity = description["identity"]
+    found = client.search_runs([experiment], f"tags.`{tag}` = '{identity}'", max_results=1)
     if found:
         run_id = str(found[0].info.run_id)
         client.update_run(run_id, status="RUNNING")
         return run_id
-    tags = {
-        "multirun.hash": description["hash"],
-        "data.hash": description["data_hash"],
-        "mlflow.user": psutil.Process().username(),
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": "bench " + " ".join(description["command"]),
-    }
+    tags = {tag: identity, **description["tags"], **_source(description["command"])}
     run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
-    members = description["members"]
-    config = description["config"] | {
-        "variant": ", ".join(dict.fromkeys(member["variant"] for member in members)),
-        "seed": ", ".join(dict.fromkeys(str(member["seed"]) for member in members)),
-    }
-    for batch in batched(_params(config), PARAMS):
-        client.log_batch(run_id, params=batch)
+    send_params(client, run_id, description["params"])
     return run_id
 
 
 def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
     """Put runs below a parent, unless they have one or the store does not know them."""
     for run_id in run_ids:
-        try:
-            tags = client.get_run(run_id).data.tags
-        except MlflowException:
-            # made without tracking, or in another store
-            continue
-        if PARENT not in tags:
+        run = known_run(client, run_id)
+        if run and PARENT not in run.data.tags:
             send_tags(client, run_id, {PARENT: parent})
 
 
-def _params(config: Mapping[str, Any]) -> list[Param]:
-    return [Param(name, "" if value is None else str(value)) for name, value in config.items()]
+def known_run(client: MlflowClient, run_id: str) -> Run | None:
+    """A run, or None where it was made without tracking or in another store, or was deleted."""
+    try:
+        run = client.get_run(run_id)
+        return run if run.info.lifecycle_stage == "active" else None
+    except MlflowException as error:
+        if error.error_code == UNKNOWN:
+            return None
+        raise
+
+
+def runs_below(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
+    """Every run right below a parent, oldest first."""
+    found: list[Run] = []
+    token = None
+    while token != "":
+        page = client.search_runs(
+            [experiment],
+            f"tags.`{PARENT}` = '{parent}'",
+            order_by=["attributes.start_time ASC"],
+            page_token=token,
+        )
+        found += page
+        token = page.token or ""
+    return found
+
+
+def _source(command: Iterable[str]) -> dict[str, str]:
+    return {
+        "mlflow.user": psutil.Process().username(),
+        "mlflow.source.type": "LOCAL",
+        "mlflow.source.name": "bench " + " ".join(command),
+    }
 
 
 def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
@@ -145,19 +177,28 @@ def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
         "config.hash": description["config_hash"],
         "data.hash": description["data"]["hash"],
         "metric.protocol": description["protocol"],
-        "mlflow.user": psutil.Process().username(),
-        "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": "bench " + " ".join(description["command"]),
         "mlflow.source.git.commit": environment["commit"],
+        **_source(description["command"]),
         **({PARENT: description["parent"]} if "parent" in description else {}),
+        **({} if "study" not in description else trial_tags(**description["study"])),
         **facts,
         **packages,
     }
 
 
+def trial_tags(name: str, trial: int) -> dict[str, str]:
+    """The tags of everything that belongs to a study's trial."""
+    return {STUDY: name, TRIAL: str(trial)}
+
+
 def latest_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
     """The last step that the store has of each metric."""
     return {metric.key: int(metric.step) for metric in client.get_run(run_id).data.to_proto().metrics}
+
+
+def sent_steps(client: MlflowClient, run_id: str, name: str) -> set[int]:
+    """The steps that the store has of a metric."""
+    return {int(metric.step) for metric in client.get_metric_history(run_id, name)}
 
 
 def send_points(client: MlflowClient, run_id: str, points: Iterable[Point]) -> None:
@@ -171,6 +212,13 @@ def send_points(client: MlflowClient, run_id: str, points: Iterable[Point]) -> N
 def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Any]) -> None:
     """Set tags."""
     client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in tags.items()])
+
+
+def send_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> None:
+    """Set params, each of which stands once it is set."""
+    params = [Param(name, "" if value is None else str(value)) for name, value in values.items()]
+    for batch in batched(params, PARAMS):
+        client.log_batch(run_id, params=batch)
 
 
 def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

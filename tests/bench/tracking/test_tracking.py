@@ -15,9 +15,12 @@ import psutil
 import pytest
 
 from bench import record, run_folder
+from bench.atomic import write_text
 from bench.cli import main
 from bench.progress import Progress
+from bench.run_folder import RunFolder
 from bench.session import resume
+from bench.tracking.process import TrackingProcess, tracking_uri
 
 
 def store(places: Path) -> Any:
@@ -171,7 +174,6 @@ def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
 
 
 def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
-    from bench.tracking.process import TrackingProcess
     from bench.workbench import prepare_workbench
 
     tracker = TrackingProcess()
@@ -180,6 +182,57 @@ def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNames
     assert store(places).get_run(run_id).info.status == "RUNNING"
     assert tracker.finish() is None
     assert store(places).get_run(run_id).info.status == "KILLED"
+
+
+def follow_trained(tracker: TrackingProcess, run: RunFolder, **further: Any) -> RunFolder:
+    """Have a run followed that was trained without tracking; it gets an id of the store."""
+    described = run.describe() | further
+    described["id"] = tracker.create(described)
+    path = run.path.rename(run.path.with_name(described["id"]))
+    write_text(path / "run.json", json.dumps(described))
+    tracker.follow(path, tracking_uri())
+    return RunFolder(path)
+
+
+def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places: Path) -> None:
+    tracker, client = TrackingProcess(), store(places)
+    first = follow_trained(tracker, small.run(small.tiny("began")).run)
+    assert tracker.leave() is None
+    assert client.get_run(first.id).info.status == "FINISHED"
+    assert steps(client, first.id, "k") == list(range(1, 10))
+    begun = tracker.create(first.describe())
+    assert tracker.leave() is None
+    assert client.get_run(begun).info.status == "KILLED"
+    trial = {"name": "a study", "trial": 3}
+    second = follow_trained(tracker, small.run(small.tiny("began", figures=True)).run, study=trial)
+    assert client.get_run(second.id).info.status == "RUNNING"
+    assert tracker.leave() is None
+    # nothing is followed
+    assert tracker.leave() is None
+    assert tracker.finish() is None
+    seen = client.get_run(second.id)
+    assert seen.info.status == "FINISHED"
+    assert (seen.data.tags["optuna.study"], seen.data.tags["optuna.trial"]) == ("a study", "3")
+    assert steps(client, second.id, "k") == list(range(1, 10))
+    # of a study's hundreds of runs the store has the numbers, their folders all else
+    assert {item.path for item in client.list_artifacts(second.id)} == {"run.json", "record.jsonl"}
+    assert {"checkpoints", "generator"} <= {item.path for item in client.list_artifacts(first.id)}
+
+
+def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next_run(
+    small: SimpleNamespace, places: Path
+) -> None:
+    tracker, client = TrackingProcess(), store(places)
+    first = follow_trained(tracker, small.run(small.tiny("began")).run)
+    (first.path / "run.json").unlink()
+    assert "does not show all of the run" in (tracker.leave() or "")
+    second = follow_trained(tracker, small.run(small.tiny("began")).run)
+    assert tracker.leave() is None
+    assert client.get_run(second.id).info.status == "FINISHED"
+    tracker._process.kill()
+    assert tracker.leave() == "its process ended"
+    assert tracker.finish() is not None
+    assert tracker.leave() == "its process is finished"
 
 
 def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path) -> None:

@@ -1,0 +1,259 @@
+"""A study in a real SQLite store, shown through real tracking processes that are really killed."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from bench import places as results_places
+from bench import run_folder
+from bench.progress import Progress
+from bench.run_folder import RunFolder
+from bench.tracking.parents import of_study
+from bench.tracking.process import TrackingProcess
+from bench.workbench import prepare_workbench
+
+STUDY = "gamma-began-v3-1a2b3c"
+DESCRIPTION: dict[str, Any] = {
+    "name": STUDY,
+    "experiment": "search",
+    "hash": "5" * 64,
+    "data_hash": "d" * 64,
+    "config": {"variant": "began-v3", "steps": 9, "epochs": None},
+    "search": {"gamma": "0.3 to 0.9", "lr_g": "1e-5 to 1e-3, log"},
+    "objectives": ["fd_digits_garments, lowest"],
+    "command": ["study", "run", "file.yaml"],
+}
+
+
+@pytest.fixture
+def tracker() -> Iterator[TrackingProcess]:
+    process = TrackingProcess()
+    yield process
+    process.finish()
+
+
+def store() -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{results_places.results() / 'mlflow.db'}")
+
+
+def trial(number: int, state: str = "RUNNING", **values: Any) -> dict[str, Any]:
+    empty = {"reason": "", "params": {}, "values": {}, "intermediate": {}, "runs": []}
+    return {"number": number, "state": state, **empty, "started": 1000, "finished": None, **values}
+
+
+def show(tracker: TrackingProcess, parent: str, *trials: dict[str, Any], best: Any = None) -> None:
+    assert tracker.show(parent, STUDY, "search", list(trials), best or {}) is None
+
+
+def children(parent: str) -> dict[str, Any]:
+    """The runs right below the study's run, by name; fails where two have one name."""
+    client = store()
+    experiment = client.get_run(parent).info.experiment_id
+    runs = client.search_runs([experiment], f"tags.mlflow.parentRunId = '{parent}'")
+    assert len({run.info.run_name for run in runs}) == len(runs)
+    return {run.info.run_name: run for run in runs}
+
+
+def statuses(parent: str) -> dict[str, str]:
+    return {name: run.info.status for name, run in children(parent).items()}
+
+
+def points(run_id: str, name: str) -> list[tuple[int, float]]:
+    return [(metric.step, metric.value) for metric in store().get_metric_history(run_id, name)]
+
+
+def begin_seed(small: SimpleNamespace, tracker: TrackingProcess, parent: str, number: int) -> RunFolder:
+    """A seed's run of a trial, as it is before its first step."""
+    workbench = prepare_workbench(small.tiny("began", tracking=True, experiment="search"), Progress(True))
+    described = workbench.describe("none", "a seed") | {"parent": parent}
+    described |= {"study": {"name": STUDY, "trial": number}}
+    described["id"] = tracker.create(described)
+    return run_folder.create(described["id"], described)
+
+
+def cut_off(tracker: TrackingProcess) -> None:
+    """Kill -9 a tracking process, which so ends nothing in the store."""
+    tracker._process.kill()
+    assert tracker.finish() is not None
+
+
+def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
+    parent = tracker.gather(of_study(DESCRIPTION))
+    seen = store().get_run(parent)
+    assert seen.info.status == "RUNNING"
+    assert seen.info.run_name == STUDY
+    assert seen.data.tags["optuna.study"] == STUDY
+    assert seen.data.tags["study.hash"] == DESCRIPTION["hash"]
+    assert seen.data.tags["data.hash"] == DESCRIPTION["data_hash"]
+    assert seen.data.tags["mlflow.source.name"] == "bench study run file.yaml"
+    assert seen.data.params == {
+        "variant": "began-v3",
+        "steps": "9",
+        "epochs": "",
+        "search.gamma": "0.3 to 0.9",
+        "search.lr_g": "1e-5 to 1e-3, log",
+        "objective.0": "fd_digits_garments, lowest",
+    }
+    assert tracker.gather(of_study(DESCRIPTION)) == parent
+    show(tracker, parent, best={"fd": {"0": 9.0, "4": 7.0}})
+    # a trial that took longer may be shown after a later one
+    show(tracker, parent, best={"fd": {"0": 9.0, "2": 8.0, "4": 7.0}})
+    assert sorted(points(parent, "best/fd")) == [(0, 9.0), (2, 8.0), (4, 7.0)]
+    tracker.aggregate(parent, [], {"importance/gamma": 0.75}, results_places.results(), [], "FINISHED")
+    assert store().get_run(parent).info.status == "FINISHED"
+    assert store().get_run(parent).data.metrics["importance/gamma"] == 0.75
+    assert tracker.finish() is None
+    assert store().get_run(parent).info.status == "FINISHED"
+
+
+def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
+    parent = tracker.gather(of_study(DESCRIPTION))
+    # to leave a run is not to leave the study
+    assert tracker.leave() is None
+    assert store().get_run(parent).info.status == "RUNNING"
+    assert tracker.finish() is None
+    assert store().get_run(parent).info.status == "KILLED"
+
+
+def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) -> None:
+    parent = tracker.gather(of_study(DESCRIPTION))
+    show(tracker, parent, *(trial(number) for number in range(5)))
+    assert set(statuses(parent).values()) == {"RUNNING"}
+    final = [
+        trial(
+            0,
+            "COMPLETE",
+            params={"gamma": 0.5, "norm": None},
+            values={"fd": 7.5},
+            intermediate={"fd": {"4": 9.0, "8": 7.5}},
+            finished=61000,
+        ),
+        trial(1, "PRUNED", reason="worse than the median", intermediate={"fd": {"4": 90.0}}),
+        trial(2, "FAIL", reason="diverged@7"),
+        trial(3, "FAIL", reason="stopped"),
+        trial(4),
+    ]
+    show(tracker, parent, *final)
+    show(tracker, parent, *final)
+    seen = children(parent)
+    assert statuses(parent) == {
+        "trial 0": "FINISHED",
+        "trial 1": "KILLED",
+        "trial 2": "FAILED",
+        "trial 3": "KILLED",
+        "trial 4": "RUNNING",
+    }
+    complete = seen["trial 0"]
+    assert complete.data.tags["optuna.study"] == STUDY
+    assert complete.data.tags["optuna.trial"] == "0"
+    assert complete.data.tags["optuna.state"] == "COMPLETE"
+    assert complete.data.params == {"gamma": "0.5", "norm": ""}
+    assert complete.data.metrics == {"fd": 7.5, "objective/fd": 7.5}
+    assert points(complete.info.run_id, "fd") == [(4, 9.0), (8, 7.5)]
+    assert (complete.info.start_time, complete.info.end_time) == (1000, 61000)
+    assert seen["trial 1"].data.tags["optuna.state"] == "PRUNED"
+    assert seen["trial 1"].data.tags["reason"] == "worse than the median"
+    assert seen["trial 2"].data.tags["reason"] == "diverged@7"
+
+
+def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
+    first = TrackingProcess()
+    parent = first.gather(of_study(DESCRIPTION))
+    best = {"fd": {"0": 9.0}}
+    running = trial(1, intermediate={"fd": {"8": 6.0}})
+    complete = trial(
+        0, "COMPLETE", params={"gamma": 0.5}, values={"fd": 9.0}, intermediate={"fd": {"4": 9.0}}
+    )
+    show(first, parent, complete, running, best=best)
+    before = {name: run.info.run_id for name, run in children(parent).items()}
+    cut_off(first)
+
+    second = TrackingProcess()
+    assert second.gather(of_study(DESCRIPTION)) == parent
+    # one point that is new comes before one that was sent
+    running["intermediate"]["fd"] = {"4": 8.0, "8": 6.0}
+    show(second, parent, complete, running, best=best)
+    assert {name: run.info.run_id for name, run in children(parent).items()} == before
+    assert points(before["trial 0"], "fd") == [(4, 9.0)]
+    assert points(before["trial 0"], "objective/fd") == [(0, 9.0)]
+    assert sorted(points(before["trial 1"], "fd")) == [(4, 8.0), (8, 6.0)]
+    assert points(parent, "best/fd") == [(0, 9.0)]
+    second.finish()
+
+
+def test_what_the_store_has_wrong_is_corrected() -> None:
+    first = TrackingProcess()
+    parent = first.gather(of_study(DESCRIPTION))
+    show(first, parent, trial(0), trial(1, "COMPLETE"), trial(2))
+    cut_off(first)
+    seen = children(parent)
+    store().update_run(seen["trial 1"].info.run_id, status="RUNNING")
+    store().set_tag(seen["trial 1"].info.run_id, "optuna.state", "RUNNING")
+    store().set_terminated(seen["trial 2"].info.run_id, status="FAILED")
+
+    second = TrackingProcess()
+    show(second, parent, trial(0, "FAIL", reason="its worker died"), trial(1, "COMPLETE"), trial(2))
+    assert statuses(parent) == {"trial 0": "FAILED", "trial 1": "FINISHED", "trial 2": "RUNNING"}
+    assert children(parent)["trial 1"].data.tags["optuna.state"] == "COMPLETE"
+    second.finish()
+
+
+def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
+    small: SimpleNamespace, tracker: TrackingProcess
+) -> None:
+    parent = tracker.gather(of_study(DESCRIPTION))
+    seed = begin_seed(small, tracker, parent, 0)
+    tags = store().get_run(seed.id).data.tags
+    assert (tags["optuna.study"], tags["optuna.trial"]) == (STUDY, "0")
+    show(tracker, parent, trial(0, runs=[seed.id]))
+    home = {name: run.info.run_id for name, run in children(parent).items()}
+    assert list(home) == ["trial 0"]
+    assert store().get_run(seed.id).data.tags["mlflow.parentRunId"] == home["trial 0"]
+
+    show(tracker, parent, trial(0, "FAIL", runs=[seed.id]), trial(1, runs=[seed.id]))
+    home = {name: run.info.run_id for name, run in children(parent).items()}
+    assert sorted(home) == ["trial 0", "trial 1"]
+    seen = store().get_run(seed.id)
+    assert seen.data.tags["mlflow.parentRunId"] == home["trial 1"]
+    # the retry trains it
+    assert seen.info.status == "RUNNING"
+
+
+def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
+    first = TrackingProcess()
+    parent = first.gather(of_study(DESCRIPTION))
+    left, trained, elsewhere = (begin_seed(small, first, parent, 0) for _ in range(3))
+    (elsewhere.path / "run.json").unlink()
+    elsewhere.path.rename(elsewhere.path.with_name("moved"))
+    cut_off(first)
+
+    second = TrackingProcess()
+    ids = [left.id, trained.id, elsewhere.id, "made-without-tracking"]
+    with trained.lock():
+        show(second, parent, trial(0, runs=ids))
+        assert store().get_run(left.id).info.status == "RUNNING"
+        show(second, parent, trial(0, "FAIL", runs=ids))
+        assert store().get_run(left.id).info.status == "KILLED"
+        assert store().get_run(trained.id).info.status == "RUNNING"
+    show(second, parent, trial(0, "FAIL", runs=ids))
+    assert store().get_run(trained.id).info.status == "KILLED"
+    assert store().get_run(elsewhere.id).info.status == "RUNNING"
+    second.finish()
+
+
+def test_a_store_that_is_away_is_told_and_catches_up(
+    tracker: TrackingProcess, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parent = tracker.gather(of_study(DESCRIPTION))
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    problem = tracker.show(parent, STUDY, "search", [trial(0)], {})
+    assert problem is not None
+    assert "127.0.0.1" in problem
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    show(tracker, parent, trial(0))
+    assert statuses(parent) == {"trial 0": "RUNNING"}
