@@ -34,7 +34,7 @@ class Aggregate:
     files: list[str]
 
 
-def aggregate(run_ids: Sequence[str], folder: Path, baseline: str) -> Aggregate:
+def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequence[str] = ()) -> Aggregate:
     """Summarise runs at their last evaluation, and write table and figures.
 
     Parameters
@@ -45,6 +45,8 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str) -> Aggregate:
         Takes ``table.md``, ``table.csv`` and ``figures/``.
     baseline : str
         Name of the variant that the others are compared with.
+    notes : sequence of str
+        Lines below the table.
     """
     import pandas as pd
 
@@ -71,7 +73,7 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str) -> Aggregate:
     several = grouped["group"].nunique() > 1
     summary = summarise(frame, frame, metrics, baselines[0] if several and len(baselines) == 1 else None)
     tables = of_summary(summary)
-    text = "\n".join([str(render(tables, "md")).rstrip(), *(f"- {line}" for line in refused)])
+    text = "\n".join([str(render(tables, "md")).rstrip(), *(f"- {line}" for line in [*refused, *notes])])
     write_text(folder / "table.md", text + "\n")
     write_text(folder / "table.csv", str(render(tables, "csv")))
     draw_comparison(frame, folder / "figures")

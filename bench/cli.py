@@ -15,6 +15,7 @@ from bench.errors import RequestError, WorkError, unknown
 
 COMMANDS = (
     "run",
+    "study",
     "eval",
     "verify",
     "variants",

@@ -109,7 +109,7 @@ class SearchSpace:
     def describe(self) -> dict[str, str]:
         """Name and range of each value, in words."""
         return {
-            d.name + (f" ({' = '.join(d.knobs)})" if d.knobs != (d.name,) else ""): d.words
+            d.name: (f"{' = '.join(d.knobs)}: " if d.knobs != (d.name,) else "") + d.words
             for d in self.dimensions
         }
 

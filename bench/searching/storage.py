@@ -80,9 +80,8 @@ class JournalStorage:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         journal = folder / JOURNAL
-        self.optuna: BaseStorage = OptunaJournal(
-            JournalFileBackend(str(journal), lock_obj=AppendLock(journal))
-        )
+        lock: Any = AppendLock(journal)
+        self.optuna: BaseStorage = OptunaJournal(JournalFileBackend(str(journal), lock_obj=lock))
         self._leadership = FileLock(folder / ".leader.lock", timeout=0)
 
     @contextmanager

@@ -45,14 +45,18 @@ def is_resumable(trial: FrozenTrial) -> bool:
     return int(trial.user_attrs.get(DEATHS, 0)) < DEATHS_ALLOWED
 
 
-def spent(trials: Iterable[FrozenTrial]) -> int:
-    """How much of the budget is taken: trials that are trained or over, each once."""
+def over(trials: Iterable[FrozenTrial]) -> int:
+    """How many trials came to an end that stands."""
     return sum(
-        trial.state == TrialState.RUNNING
-        or trial.state in DONE
-        or (trial.state == TrialState.FAIL and not is_resumable(trial))
+        trial.state in DONE or (trial.state == TrialState.FAIL and not is_resumable(trial))
         for trial in trials
     )
+
+
+def spent(trials: Iterable[FrozenTrial]) -> int:
+    """How much of the budget is taken: trials that are trained or over, each once."""
+    trials = list(trials)
+    return over(trials) + sum(trial.state == TrialState.RUNNING for trial in trials)
 
 
 def is_open(trials: Iterable[FrozenTrial], budget: int) -> bool:

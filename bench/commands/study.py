@@ -1,0 +1,120 @@
+"""``bench study``: search hyperparameters with Optuna."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from bench.commands.output import Report, reporting, table
+from bench.errors import RequestError
+
+if TYPE_CHECKING:
+    from bench.searching.plan import StudyPlan
+    from bench.searching.study import Outcome
+
+
+@click.command("study")
+@click.argument("name", metavar="NAME-or-FILE")
+@click.option("--variant", metavar="NAME[,NAME...]", help="What to tune; several get the same budget each.")
+@click.option("--trials", metavar="N", type=click.IntRange(1), help="Budget: trials of each variant.")
+@click.option(
+    "--workers", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Trials at a time."
+)
+@click.option(
+    "--timeout", metavar="MINUTES", type=click.FloatRange(0), help="Begin no trial after so many minutes."
+)
+@click.option(
+    "--storage",
+    metavar="URL",
+    help="postgresql://USER@HOST/DATABASE, for several hosts [default: a journal file below mlruns/studies].",
+)
+@click.option(
+    "--cluster",
+    metavar="NAME",
+    type=click.Choice(["slurm", "local"]),
+    help="Submit the workers as jobs: to SLURM, or to processes of this host.",
+)
+@click.option(
+    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any configuration key; repeatable."
+)
+@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
+@click.option("--experiment", metavar="NAME", help="MLflow experiment [default: the study's name].")
+@click.option("--dry-run", is_flag=True, help="Print search space, budget and method, and train nothing.")
+@reporting
+def command(
+    name: str,
+    variant: str | None,
+    trials: int | None,
+    workers: int,
+    timeout: float | None,
+    storage: str | None,
+    cluster: str | None,
+    settings: tuple[str, ...],
+    dry_run: bool,
+    **options: str | None,
+) -> Report:
+    """Search what a study file names; given again, go on until the budget is spent.
+
+    NAME is a study that comes with the project (gamma-lr-lambda, distance-diversity, smoke) or a YAML
+    file. Trials are trained by processes of their own, reported, pruned, and tracked below one MLflow run.
+    """
+    from bench.configuration import parse_settings
+    from bench.multirun import Stopped
+    from bench.progress import Progress
+    from bench.searching import study, study_file
+
+    title, file = study_file.read(name, trials=trials)
+    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
+    given |= parse_settings(settings)
+    variants = [word.strip() for word in (variant or file.variant or "").split(",") if word.strip()]
+    if not variants:
+        raise RequestError(f"study {title} names no variant: --variant does")
+    progress = Progress(quiet=click.get_current_context().obj["json"])
+    way = study.Way(storage, workers, timeout, cluster)
+    plans = study.plan_all(title, file, variants, given, way, progress)
+    if dry_run:
+        return _dry_run(plans)
+    try:
+        outcome = study.carry_out(plans, way, progress)
+    except Stopped:
+        click.echo("bench: stopped; the same command goes on", err=True)
+        raise click.exceptions.Exit(130) from None
+    return _report(outcome)
+
+
+def _dry_run(plans: "list[StudyPlan]") -> Report:
+    parts = []
+    for plan in plans:
+        file = plan.file
+        rows: list[tuple[object, ...]] = [
+            ("study", plan.name),
+            ("objective", "; ".join(goal.words for goal in plan.goals)),
+            *((f"search {name}", words) for name, words in plan.space.describe().items()),
+            *(("left out", f"{name}: {plan.variant} has no such knob") for name in plan.space.left_out),
+            ("sampler", file.sampler.name),
+            ("pruner", file.pruner.name if len(plan.goals) == 1 else "none (several objectives)"),
+            ("seeds of a trial", ", ".join(map(str, file.seeds))),
+            ("budget", f"{file.trials} trials of {plan.steps_of_a_trial:,} steps"),
+        ]
+        parts.append(table(rows))
+    return Report({"studies": [plan.describe() for plan in plans]}, "\n\n".join(parts))
+
+
+def _report(outcome: "Outcome") -> Report:
+    data = {
+        "studies": [
+            {
+                "name": each.plan.name,
+                "folder": str(each.plan.folder),
+                "parent": each.parent,
+                **each.result.data(),
+            }
+            for each in outcome.studies
+        ],
+        "winners": outcome.winners.aggregate.data if outcome.winners else None,
+    }
+    parts = [
+        f"{each.result.text()}\n\ntable, figures, best.yaml: {each.plan.folder}" for each in outcome.studies
+    ]
+    if outcome.winners:
+        parts.append(outcome.winners.aggregate.text)
+    return Report(data, "\n\n".join(parts))

@@ -1,0 +1,76 @@
+"""Workers as jobs of a cluster, through submitit: each job carries the study out with one worker."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from bench.errors import RequestError, WorkError
+from bench.searching.plan import StudyPlan
+
+GRACE_SECONDS = 60.0
+
+
+def check(cluster: str) -> None:
+    """RequestError if jobs cannot be submitted from here."""
+    try:
+        import submitit
+    except ImportError:
+        raise RequestError("--cluster: submitit is missing: install 'began-bench[cluster]'") from None
+    if cluster == "slurm" and submitit.SlurmExecutor.affinity() < 0:
+        raise RequestError("--cluster slurm: there is no srun on this machine")
+
+
+@dataclass
+class Jobs:
+    """Workers as jobs.
+
+    Attributes
+    ----------
+    cluster : {"slurm", "local"}
+        Where they run.
+    plan : StudyPlan
+        What they work on; their logs lie in its folder.
+    count : int
+        How many.
+    task : callable
+        What each does.
+    arguments : tuple
+        The task's arguments.
+    """
+
+    cluster: str
+    plan: StudyPlan
+    count: int
+    task: Callable[..., None]
+    arguments: tuple[Any, ...]
+    _submitted: list[Any] = field(default_factory=list)
+
+    def tend(self, more: bool) -> None:
+        """Submit them once, as an array where the cluster has that; see that one is left."""
+        if not self._submitted and more:
+            import submitit
+
+            executor = submitit.AutoExecutor(folder=str(self.plan.folder / "jobs"), cluster=self.cluster)
+            executor.update_parameters(name=self.plan.name)
+            with executor.batch():
+                self._submitted = [executor.submit(self.task, *self.arguments) for _ in range(self.count)]
+        elif more and not self.busy():
+            problems = [str(job.exception()).strip().splitlines()[-1:] for job in self._submitted]
+            raise WorkError(f"all jobs have ended before the budget was spent: {problems[0]}")
+
+    def busy(self) -> bool:
+        """Whether a job waits or runs."""
+        return any(not job.done() for job in self._submitted)
+
+    def trial_ended(self) -> None:
+        """Nothing to note: the cluster restarts no job."""
+
+    def stop(self) -> None:
+        """Cancel the jobs; they write checkpoints."""
+        for job in self._submitted:
+            if not job.done():
+                job.cancel()
+        deadline = time.monotonic() + GRACE_SECONDS
+        while self.busy() and time.monotonic() < deadline:
+            time.sleep(0.5)

@@ -1,0 +1,205 @@
+"""One command of a study: workers are started, the dead are buried, MLflow is kept like the study.
+
+Several commands may carry out one study, on one host or on several. One of them leads: it buries
+dead trials and keeps the view; when it ends another takes over.
+"""
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import optuna
+from optuna.study import Study
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.atomic import write_text
+from bench.interruption import stop_on_signal
+from bench.multirun import Stopped
+from bench.progress import Progress
+from bench.searching import trials
+from bench.searching.crew import Crew
+from bench.searching.plan import StudyPlan
+from bench.searching.storage import Storage, patiently
+from bench.tracking.parents import of_study
+from bench.tracking.process import TrackingProcess
+
+POLL_SECONDS = 0.5
+VIEW_SECONDS = 2.0
+
+
+def create(plan: StudyPlan, storage: Storage) -> Study:
+    """Find the study or make it, today's defaults its first trial; one process at a time."""
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with storage.exclusive():
+        study = optuna.create_study(
+            study_name=plan.name,
+            storage=storage.optuna,
+            directions=[goal.direction for goal in plan.goals],
+            load_if_exists=True,
+        )
+        if "plan" not in study.user_attrs:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+                study.set_metric_names([goal.metric for goal in plan.goals])
+            defaults = plan.space.params(plan.base)
+            if defaults is not None:
+                study.enqueue_trial(defaults, skip_if_exists=True)
+            study.set_user_attr("plan", plan.describe())
+    write_text(plan.folder / "study.json", json.dumps(plan.describe(), indent=2) + "\n")
+    return study
+
+
+@dataclass
+class Conductor:
+    """Carries a study out.
+
+    Attributes
+    ----------
+    plan : StudyPlan
+        The study.
+    study : Study
+        The same in Optuna.
+    storage : Storage
+        Where it is kept.
+    crew : Crew
+        The workers of this command.
+    until : float or None
+        Seconds since the epoch after which no trial begins.
+    tracker : TrackingProcess or None
+        Keeps MLflow like the study.
+    progress : Progress
+        Told how it goes.
+    """
+
+    plan: StudyPlan
+    study: Study
+    storage: Storage
+    crew: Crew
+    until: float | None
+    tracker: TrackingProcess | None
+    progress: Progress
+    parent: str | None = None
+    _told: set[int] = field(default_factory=set)
+    _shown_at: float = 0.0
+
+    def conduct(self) -> bool:
+        """Work until the budget or the time is spent; whether this command led at the end.
+
+        Raises
+        ------
+        Stopped
+            If the user asked; trials in training have written checkpoints and are queued.
+        WorkError
+            If workers cannot work, or the storage stays away.
+        """
+        known = patiently(self._trials)
+        self._told = {trial.number for trial in known if trial.state.is_finished()}
+        self.progress.say(
+            f"study {self.plan.name}: {trials.over(known)} of {self.plan.file.trials} trials are over"
+        )
+        with stop_on_signal() as stop_requested:
+            try:
+                while not patiently(self._step):
+                    if stop_requested():
+                        raise Stopped
+                    time.sleep(POLL_SECONDS)
+            finally:
+                self.crew.stop()
+                leads = self.storage.lead()
+                if leads:
+                    patiently(self._keep)
+        return leads
+
+    def _trials(self) -> list[FrozenTrial]:
+        return self.study.get_trials(deepcopy=False)
+
+    def _step(self) -> bool:
+        """Look after everything once; whether all is done."""
+        leads = self.storage.lead()
+        if leads and time.monotonic() - self._shown_at > VIEW_SECONDS:
+            self._keep()
+        known = self._trials()
+        self._tell(known)
+        timely = self.until is None or time.time() < self.until
+        more = timely and trials.is_open(known, self.plan.file.trials)
+        self.crew.tend(more)
+        running = any(trial.state == TrialState.RUNNING for trial in known)
+        return not (more or self.crew.busy() or (leads and running))
+
+    def _keep(self) -> None:
+        """What the leader does: bury the dead, and show the study in MLflow."""
+        for trial in trials.bury(self.study, self.storage):
+            self.progress.say(f"trial {trial.number}: its worker died; it goes on from its checkpoint")
+        self._shown_at = time.monotonic()
+        if not self.tracker:
+            return
+        if self.parent is None:
+            self.parent = self.tracker.gather(of_study(self.plan.describe() | {"command": sys.argv[1:]}))
+        known = self._trials()
+        shown = [in_plain_words(t, self.plan) for t in known if t.state != TrialState.WAITING]
+        best = {} if len(self.plan.goals) > 1 else {self.plan.goals[0].metric: best_so_far(known, self.plan)}
+        problem = self.tracker.show(self.parent, self.plan.name, self.plan.experiment, shown, best)
+        if problem:
+            self.progress.say(f"warning: tracking: {problem}")
+
+    def _tell(self, known: Iterable[FrozenTrial]) -> None:
+        """Say which trials ended, and what is best so far."""
+        known = list(known)
+        for trial in known:
+            if trial.number in self._told or not trial.state.is_finished():
+                continue
+            self._told.add(trial.number)
+            self.crew.trial_ended()
+            params = ", ".join(f"{name} {short(value)}" for name, value in trial.params.items())
+            said = trial.user_attrs.get(trials.REASON, "")
+            if trial.state == TrialState.COMPLETE:
+                said = ", ".join(f"{value:.4g}" for value in trial.values)
+            best = best_so_far(known, self.plan) if len(self.plan.goals) == 1 else {}
+            so_far = f"; best {list(best.values())[-1]:.4g} (trial {list(best)[-1]})" if best else ""
+            count = f"[{trials.over(known)}/{self.plan.file.trials}]"
+            state = trial.state.name.lower()
+            self.progress.say(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
+
+
+def in_plain_words(trial: FrozenTrial, plan: StudyPlan) -> dict[str, Any]:
+    """A trial as the tracking process takes it."""
+    metrics = [goal.metric for goal in plan.goals]
+    complete = trial.state == TrialState.COMPLETE
+    points = {str(step): value for step, value in trial.intermediate_values.items()}
+    return {
+        "number": trial.number,
+        "state": trial.state.name,
+        "reason": str(trial.user_attrs.get(trials.REASON, "")),
+        "params": trial.params,
+        "values": dict(zip(metrics, trial.values, strict=True)) if complete else {},
+        "intermediate": {metrics[0]: points} if len(metrics) == 1 else {},
+        "runs": list(trial.user_attrs.get(trials.RUNS, {}).values()),
+        "started": milliseconds(trial.datetime_start),
+        "finished": milliseconds(trial.datetime_complete),
+    }
+
+
+def milliseconds(moment: Any) -> int | None:
+    """A local time as milliseconds since the epoch."""
+    return None if moment is None else int(moment.timestamp() * 1000)
+
+
+def best_so_far(known: Iterable[FrozenTrial], plan: StudyPlan) -> dict[str, float]:
+    """Number and value of each trial that was better than all that were complete before it."""
+    complete = [trial for trial in known if trial.state == TrialState.COMPLETE]
+    best: dict[str, float] = {}
+    value: float | None = None
+    for trial in sorted(complete, key=lambda trial: (trial.datetime_complete, trial.number)):
+        if value is None or plan.goals[0].best(value, trial.values[0]) != value:
+            value = trial.values[0]
+            best[str(trial.number)] = value
+    return best
+
+
+def short(value: Any) -> str:
+    """A param for people."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

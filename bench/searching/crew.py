@@ -1,0 +1,118 @@
+"""The workers of one command: processes of this host that are started, watched and stopped."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from bench.errors import WorkError
+from bench.progress import Progress
+from bench.searching.plan import StudyPlan
+from bench.searching.storage import Storage
+
+DEATHS_WITHOUT_A_TRIAL = 3  # workers a place that die before any trial ends: something is wrong with all
+
+
+class Crew(Protocol):
+    """Workers, wherever they are."""
+
+    def tend(self, more: bool) -> None:
+        """Start workers where there is more to do and some are missing; WorkError if they cannot work."""
+
+    def busy(self) -> bool:
+        """Whether a worker lives."""
+
+    def trial_ended(self) -> None:
+        """Take note that the work goes on."""
+
+    def stop(self) -> None:
+        """Ask all to write checkpoints and end, and wait for them."""
+
+
+@dataclass
+class Processes:
+    """Workers on this host.
+
+    Attributes
+    ----------
+    plan : StudyPlan
+        What they work on.
+    storage : Storage
+        Where it is kept.
+    url : str or None
+        The storage's address.
+    count : int
+        Workers at a time, those of other commands on this host among them.
+    until : float or None
+        Seconds since the epoch after which no trial begins.
+    progress : Progress
+        Told of deaths.
+    """
+
+    plan: StudyPlan
+    storage: Storage
+    url: str | None
+    count: int
+    until: float | None
+    progress: Progress
+    _living: "list[tuple[subprocess.Popen[bytes], Path]]" = field(default_factory=list)
+    _deaths: int = 0
+
+    def tend(self, more: bool) -> None:
+        """Let go of workers that ended and start those that are missing."""
+        for process, log in [pair for pair in self._living if pair[0].poll() is not None]:
+            self._living.remove((process, log))
+            self._bury(process, log)
+        here = self.storage.workers_here()
+        if more:
+            for _ in range(self.count - max(len(self._living), here or 0)):
+                self._start()
+
+    def busy(self) -> bool:
+        """Whether a worker of this command lives."""
+        return bool(self._living)
+
+    def trial_ended(self) -> None:
+        """Forget earlier deaths."""
+        self._deaths = 0
+
+    def stop(self) -> None:
+        """Stop them politely."""
+        for process, _ in self._living:
+            process.terminate()
+        for process, _ in self._living:
+            process.wait()
+
+    def _start(self) -> None:
+        logs = self.plan.folder / "logs"
+        logs.mkdir(parents=True, exist_ok=True)
+        path = logs / f"worker-{time.time_ns()}.log"
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "bench.searching.worker"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
+                # a Ctrl-C reaches it through us, once
+                start_new_session=True,
+            )
+        request = {"plan": self.plan.plain(), "storage": self.url, "until": self.until}
+        assert process.stdin is not None
+        process.stdin.write(json.dumps(request).encode())
+        process.stdin.close()
+        self._living.append((process, path))
+
+    def _bury(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+        if process.returncode == 0:
+            return
+        self._deaths += 1
+        lines = log.read_text(errors="replace").strip().splitlines()
+        said = lines[-1] if process.returncode > 0 and lines else f"signal {-process.returncode}"
+        self.progress.say(f"a worker died ({said}): {log}")
+        if self._deaths >= DEATHS_WITHOUT_A_TRIAL * self.count:
+            raise WorkError(f"{self._deaths} workers died before a trial ended: {said}")

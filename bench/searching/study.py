@@ -1,0 +1,164 @@
+"""A study from its plans to its tables: every variant searched, every winner trained again."""
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from bench import multirun
+from bench.errors import RequestError, WorkError
+from bench.progress import Progress
+from bench.searching import cluster, storage
+from bench.searching.cluster import Jobs
+from bench.searching.conductor import Conductor, create
+from bench.searching.crew import Crew, Processes
+from bench.searching.outcome import StudyOutcome, outcome, write
+from bench.searching.plan import StudyPlan, from_plain, plan
+from bench.searching.study_file import StudyFile
+from bench.session import tracking
+
+
+@dataclass(frozen=True)
+class Way:
+    """Where and by how many a study is carried out; does not change what it is.
+
+    Attributes
+    ----------
+    storage : str or None
+        URL of a PostgreSQL database; a journal file on this host where not given.
+    workers : int
+        Trials at a time, at least 1.
+    timeout : float or None
+        Minutes after which no trial begins.
+    cluster : str or None
+        ``slurm`` or ``local``: workers are submitted as jobs.
+    """
+
+    storage: str | None = None
+    workers: int = 1
+    timeout: float | None = None
+    cluster: str | None = None
+
+    def check(self) -> None:
+        """Raise RequestError if it is not possible."""
+        if self.storage is not None:
+            storage.check(self.storage)
+        if self.cluster is not None:
+            cluster.check(self.cluster)
+        if self.cluster == "slurm" and self.storage is None:
+            raise RequestError("--cluster slurm: several hosts need --storage postgresql://...")
+
+
+@dataclass(frozen=True)
+class Searched:
+    """A study that was carried out.
+
+    Attributes
+    ----------
+    plan : StudyPlan
+        The study.
+    result : StudyOutcome
+        What it amounts to.
+    parent : str or None
+        Id of its MLflow run.
+    """
+
+    plan: StudyPlan
+    result: StudyOutcome
+    parent: str | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command's studies amount to.
+
+    Attributes
+    ----------
+    studies : list of Searched
+        One a variant.
+    winners : multirun.Outcome or None
+        The winners on fresh seeds, where the study file has some.
+    """
+
+    studies: list[Searched]
+    winners: multirun.Outcome | None
+
+
+def plan_all(
+    title: str,
+    file: StudyFile,
+    variants: Sequence[str],
+    given: Mapping[str, Any],
+    way: Way,
+    progress: Progress,
+) -> list[StudyPlan]:
+    """Settle the study of every variant; see :func:`bench.searching.plan.plan`."""
+    way.check()
+    share = 1 if way.cluster else way.workers
+    return [plan(title, file, name, given, share, progress) for name in dict.fromkeys(variants)]
+
+
+def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outcome:
+    """Search with the same budget for every variant, then train the winners on fresh seeds.
+
+    Raises
+    ------
+    Stopped
+        If the user asked; the same call goes on.
+    WorkError
+        If a study has no complete trial, or its storage or workers fail.
+    """
+    until = None if way.timeout is None else time.time() + 60 * way.timeout
+    studies = [_search(each, way, until, progress) for each in plans]
+    for each in studies:
+        if each.result.best is None:
+            raise WorkError(f"study {each.plan.name}: no trial was completed: {each.result.counts}")
+    if not plans[0].file.fresh_seeds or not all(each.result.is_over for each in studies):
+        return Outcome(studies, None)
+    return Outcome(studies, _train_winners(studies, way, progress))
+
+
+def _search(plan: StudyPlan, way: Way, until: float | None, progress: Progress) -> Searched:
+    store = storage.open_storage(way.storage, plan.folder, plan.name)
+    study = create(plan, store)
+    crew: Crew = Processes(plan, store, way.storage, way.workers, until, progress)
+    if way.cluster:
+        crew = Jobs(way.cluster, plan, way.workers, join, (plan.plain(), way.storage, until))
+    with tracking(plan.base.harness.tracking, progress) as tracker:
+        conductor = Conductor(plan, study, store, crew, until, tracker, progress)
+        leads = conductor.conduct()
+        result = outcome(study, plan)
+        if leads:
+            files = write(study, plan, result)
+            if tracker and conductor.parent:
+                status = "FINISHED" if result.is_over else "KILLED"
+                tracker.aggregate(conductor.parent, [], result.metrics(), plan.folder, files, status)
+    return Searched(plan, result, conductor.parent)
+
+
+def join(plain: Mapping[str, Any], url: str | None, until: float | None) -> None:
+    """What a job does: carry the study out with one worker, beside the other jobs."""
+    _search(from_plain(plain), Way(url), until, Progress())
+
+
+def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) -> multirun.Outcome:
+    """Train every winner on seeds that no trial saw: the best of many trials is best partly by luck."""
+    first = studies[0].plan
+    circumstances = first.base.harness.model_dump(include={"experiment", "device", "data_root", "tracking"})
+    planned = multirun.plan(
+        [each.plan.variant for each in studies],
+        first.file.fresh_seeds,
+        {name: value for name, value in circumstances.items() if value is not None},
+        {each.plan.variant: each.plan.folder / "best.yaml" for each in studies},
+        way.workers,
+        progress,
+    )
+    rule = "; ".join(goal.words for goal in first.goals)
+    note = (
+        f"winners of {first.file.trials} trials a variant on seeds {', '.join(map(str, first.file.seeds))} "
+        f"({rule}; {first.file.sampler.name}), trained again on seeds "
+        f"{', '.join(map(str, first.file.fresh_seeds))}, which no trial saw"
+    )
+    trained = multirun.train(replace(planned, notes=(note,)), way.workers, progress)
+    trained.check()
+    return trained
