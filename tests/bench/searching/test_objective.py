@@ -1,0 +1,97 @@
+"""From a run's numbers to the values of a trial."""
+
+from statistics import fmean
+from typing import Any
+
+import pytest
+import torch
+
+from bench.errors import WorkError
+from bench.record import Record
+from bench.searching.objective import Course, Goal, goal_of
+from bench.searching.study_file import Objective
+
+STEPS = [{"step": step, "M": 1.0 / step} for step in range(1, 10)]
+EVALUATIONS = [{"step": 3, "fd": 9.0}, {"step": 6, "fd": 4.0}, {"step": 9, "fd": 5.0}]
+
+
+def course(*goals: Goal, stop_at: int | None = None) -> Course:
+    return Course(goals, lambda row: row["fd"] > 8, lambda step, collapsed: step == stop_at)
+
+
+def go_through(followed: Course, steps: list[dict[str, Any]] = STEPS) -> None:
+    """As the trainer tells it: rows before the evaluation that follows them."""
+    grid = torch.zeros(1, 1, 2, 2)
+    for evaluation in EVALUATIONS:
+        followed.scalars([row for row in steps if followed.step < row["step"] <= evaluation["step"]])
+        followed.evaluation(evaluation, grid)
+
+
+def test_the_frechet_distance_is_the_one_that_the_judge_measures() -> None:
+    assert goal_of(Objective(), "fid") == Goal("fid", "minimize", "last")
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction"),
+    [("M", "minimize"), ("effective_classes", "maximize"), ("classes_covered", "maximize")],
+)
+def test_the_direction_is_known_unless_given(metric: str, direction: str) -> None:
+    assert goal_of(Objective(metric=metric), "fid").direction == direction
+    assert goal_of(Objective(metric=metric, direction="minimize"), "fid").direction == "minimize"
+
+
+@pytest.mark.parametrize(
+    ("direction", "select", "values"),
+    [
+        ("minimize", "last", [9, 4, 5]),
+        ("minimize", "best", [9, 4, 4]),
+        ("maximize", "best", [9, 9, 9]),
+    ],
+)
+def test_the_value_is_of_the_last_or_the_best_evaluation(
+    direction: Any, select: Any, values: list[float]
+) -> None:
+    followed = course(Goal("fd", direction, select))
+    go_through(followed)
+    assert followed.values == {3: (values[0],), 6: (values[1],), 9: (values[2],)}
+
+
+def test_a_scalar_of_the_steps_counts_with_its_mean_since_the_evaluation_before() -> None:
+    followed = course(Goal("M", "minimize", "last"), Goal("fd", "minimize", "last"))
+    go_through(followed)
+    means = [fmean(1 / s for s in steps) for steps in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
+    assert [followed.values[step][0] for step in (3, 6, 9)] == pytest.approx(means, rel=1e-15)
+    assert followed.values[6][1] == 4
+
+
+def test_what_was_recorded_before_a_kill_counts_once() -> None:
+    whole = course(Goal("M", "minimize", "last"))
+    go_through(whole)
+    resumed = course(Goal("M", "minimize", "last"))
+    resumed.replay(Record(steps=STEPS[:7], evaluations=[dict(row) for row in EVALUATIONS[:2]]))
+    assert resumed.step == 7
+    # goes on from the checkpoint of step 6
+    resumed.scalars(STEPS[6:])
+    resumed.evaluation(EVALUATIONS[2], torch.zeros(1, 1, 2, 2))
+    assert resumed.values == whole.values
+
+
+def test_whoever_is_told_may_end_the_run() -> None:
+    told: list[tuple[int, bool]] = []
+
+    def reached(step: int, collapsed: bool) -> bool:
+        told.append((step, collapsed))
+        return step == 6
+
+    followed = Course((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, reached)
+    grid = torch.zeros(1, 1, 2, 2)
+    followed.evaluation(EVALUATIONS[0], grid)
+    assert not followed.asks_to_stop()
+    followed.evaluation(EVALUATIONS[1], grid)
+    assert followed.asks_to_stop()
+    assert told == [(3, True), (6, False)]
+
+
+def test_an_objective_that_nobody_records_is_an_error() -> None:
+    with pytest.raises(WorkError, match="'fid' is not recorded"):
+        go_through(course(Goal("fid", "minimize", "last")))

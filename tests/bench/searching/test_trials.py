@@ -1,0 +1,168 @@
+"""The budget of a study: what counts, what is tried again, what each trial draws."""
+
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.searching import trials
+from bench.searching.conductor import create
+from bench.searching.plan import StudyPlan
+from bench.searching.storage import JournalStorage
+from bench.searching.study_file import Sampler, StudyFile
+
+SETTINGS: dict[str, Any] = {
+    "variant": "began-v3",
+    "preset": "quick",
+    "steps": 20,
+    "eval_every": 10,
+    "channels": 1,
+    "experiment": "tried",
+}
+
+
+def plan(**values: Any) -> StudyPlan:
+    search = {"gamma": "declared", "lr": {"knobs": ["lr_g", "lr_d"]}}
+    return StudyPlan("tried", StudyFile(**({"search": search} | values)), SETTINGS, "fd_digits_garments", "0")
+
+
+def open_study(planned: StudyPlan) -> tuple[optuna.Study, JournalStorage]:
+    storage = JournalStorage(planned.folder)
+    return create(planned, storage), storage
+
+
+def ask_all(planned: StudyPlan, sampler: str = "random") -> list[dict[str, Any]]:
+    """Params of all trials of a study whose every trial has value 1."""
+    study, storage = open_study(planned)
+    while trial := trials.take(study, storage, planned, "worker"):
+        trials.end(study, trial, TrialState.COMPLETE, [1.0], "")
+    return [trial.params for trial in study.get_trials()]
+
+
+def states(study: optuna.Study) -> list[str]:
+    return [trial.state.name for trial in study.get_trials()]
+
+
+def test_the_first_trial_has_todays_defaults_and_no_more_than_the_budget_are_taken() -> None:
+    params = ask_all(plan(trials=3))
+    assert params[0] == {"gamma": 1.0, "lr": 1e-3}
+    assert len(params) == 3
+
+
+@pytest.mark.parametrize("sampler", ["random", "tpe", "gp"])
+def test_a_study_of_one_worker_draws_the_same_again(
+    sampler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    drawn = []
+    for home in ("first", "second"):
+        monkeypatch.setenv("BENCH_HOME", str(tmp_path / home))
+        drawn.append(ask_all(plan(trials=5, sampler={"name": sampler, "startup_trials": 2})))
+    assert drawn[0] == drawn[1]
+    assert len({params["gamma"] for params in drawn[0]}) > 3
+
+
+def test_another_seed_draws_something_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    drawn = []
+    for seed in (0, 1):
+        monkeypatch.setenv("BENCH_HOME", str(tmp_path / str(seed)))
+        drawn.append(ask_all(plan(trials=3, sampler=Sampler(seed=seed))))
+    assert drawn[0][0] == drawn[1][0]
+    assert drawn[0][1:] != drawn[1][1:]
+
+
+def test_a_trial_whose_worker_died_is_queued_once_with_its_runs() -> None:
+    planned = plan(trials=2)
+    study, storage = open_study(planned)
+    trial = trials.take(study, storage, planned, "nobody holds this worker's lock")
+    assert trial
+    trial.set_user_attr(trials.RUNS, {"0": "abc"})
+    assert [dead.number for dead in trials.bury(study, storage)] == [0]
+    assert states(study) == ["FAIL", "WAITING"]
+    assert trials.bury(study, storage) == []
+    assert states(study) == ["FAIL", "WAITING"]
+    again = trials.take(study, storage, planned, "nor this one's")
+    assert again
+    assert again.number == 1
+    assert again.params == trial.params
+    assert again.user_attrs[trials.RUNS] == {"0": "abc"}
+    trials.bury(study, storage)
+    assert states(study) == ["FAIL", "FAIL"]
+    assert trials.over(study.get_trials()) == 1
+    assert trials.is_open(study.get_trials(), 2)
+
+
+def test_a_trial_that_was_stopped_goes_on_however_often() -> None:
+    planned = plan(trials=1)
+    study, storage = open_study(planned)
+    for stops in range(3):
+        trial = trials.take(study, storage, planned, "worker")
+        assert trial
+        trials.end(study, trial, TrialState.FAIL, None, trials.STOPPED)
+        trials.bury(study, storage)
+        assert states(study) == ["FAIL"] * (stops + 1) + ["WAITING"]
+    trial = trials.take(study, storage, planned, "worker")
+    assert trial
+    trials.end(study, trial, TrialState.COMPLETE, [1.0], "")
+    assert trials.over(study.get_trials()) == 1
+    assert trials.take(study, storage, planned, "worker") is None
+
+
+def test_a_trial_that_failed_by_itself_counts_and_is_not_tried_again() -> None:
+    planned = plan(trials=1)
+    study, storage = open_study(planned)
+    trial = trials.take(study, storage, planned, "worker")
+    assert trial
+    trials.end(study, trial, TrialState.FAIL, None, "MemoryError: too large")
+    trials.bury(study, storage)
+    assert states(study) == ["FAIL"]
+    assert trials.take(study, storage, planned, "worker") is None
+
+
+def test_a_living_workers_trial_is_left_alone() -> None:
+    planned = plan(trials=1)
+    study, storage = open_study(planned)
+    with storage.alive("me"):
+        trials.take(study, storage, planned, "me")
+        assert JournalStorage(planned.folder).workers_here() == 1
+        assert trials.bury(study, JournalStorage(planned.folder)) == []
+    assert storage.workers_here() == 0
+    assert len(trials.bury(study, storage)) == 1
+
+
+def test_a_trial_that_was_given_to_another_cannot_be_told() -> None:
+    planned = plan(trials=1)
+    study, storage = open_study(planned)
+    trial = trials.take(study, storage, planned, "dead, they say")
+    assert trial
+    trials.bury(study, storage)
+    assert not trials.end(study, trial, TrialState.PRUNED, None, "median@10")
+    found: FrozenTrial = study.get_trials()[0]
+    assert found.state == TrialState.FAIL
+    assert trials.REASON not in found.user_attrs
+
+
+def test_one_leads_at_a_time() -> None:
+    folder = plan().folder
+    first, second = JournalStorage(folder), JournalStorage(folder)
+    assert first.lead()
+    assert first.lead()
+    assert not second.lead()
+
+
+def test_a_line_that_a_kill_left_unfinished_is_cut_off() -> None:
+    planned = plan(trials=2)
+    study, _ = open_study(planned)
+    journal = planned.folder / "journal.log"
+    with journal.open("ab") as file:
+        file.write(b'{"op_code":4,"worker_id"')
+    again, storage = open_study(planned)
+    trial = trials.take(again, storage, planned, "worker")
+    assert trial
+    assert [
+        t.number
+        for t in optuna.load_study(
+            study_name=planned.name, storage=JournalStorage(planned.folder).optuna
+        ).get_trials()
+    ] == [0]
