@@ -1,7 +1,10 @@
 """Workers as jobs of a cluster, through submitit: each job carries the study out with one worker."""
 
+import os
+import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +12,9 @@ from bench.errors import RequestError, WorkError
 from bench.searching.plan import StudyPlan
 
 GRACE_SECONDS = 60.0
+ASK_SECONDS = 1.0
+# submitit's default is 5; SLURM's own SBATCH_TIMELIMIT goes before it
+MINUTES = 24 * 60
 
 
 def check(cluster: str) -> None:
@@ -52,8 +58,8 @@ class Jobs:
             import submitit
 
             executor = submitit.AutoExecutor(folder=str(self.plan.folder / "jobs"), cluster=self.cluster)
-            executor.update_parameters(name=self.plan.name)
-            with executor.batch():
+            executor.update_parameters(name=self.plan.name, timeout_min=MINUTES)
+            with _ctrl_c_held_back(), executor.batch():
                 self._submitted = [executor.submit(self.task, *self.arguments) for _ in range(self.count)]
         elif more and not self.busy():
             problems = [str(job.exception()).strip().splitlines()[-1:] for job in self._submitted]
@@ -68,9 +74,24 @@ class Jobs:
 
     def stop(self) -> None:
         """Cancel the jobs; they write checkpoints."""
-        for job in self._submitted:
-            if not job.done():
-                job.cancel()
+        if self.cluster == "slurm":
+            for job in self._submitted:
+                if not job.done():
+                    job.cancel()
         deadline = time.monotonic() + GRACE_SECONDS
         while self.busy() and time.monotonic() < deadline:
-            time.sleep(0.5)
+            for job in self._submitted:
+                # submitit would kill a local job a second after it asks; one that begins may not hear it yet
+                if self.cluster == "local" and not job.done():
+                    os.kill(int(job.job_id), signal.SIGTERM)
+            time.sleep(ASK_SECONDS)
+
+
+@contextmanager
+def _ctrl_c_held_back() -> Iterator[None]:
+    """Start processes that do not hear the terminal's Ctrl-C: :meth:`Jobs.stop` tells them."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -23,7 +23,7 @@ from bench.progress import Progress
 from bench.searching import trials
 from bench.searching.crew import Crew
 from bench.searching.plan import StudyPlan
-from bench.searching.storage import Storage, patiently
+from bench.searching.storage import Storage, patiently, without_passwords
 from bench.tracking.parents import of_study
 from bench.tracking.process import TrackingProcess
 
@@ -128,7 +128,8 @@ class Conductor:
         more = timely and trials.is_open(known, self.plan.file.trials)
         self.crew.tend(more)
         running = any(trial.state == TrialState.RUNNING for trial in known)
-        return not (more or self.crew.busy() or (leads and running))
+        # the last of them may yet die with its worker, and there is a trial again
+        return not (more or running or self.crew.busy())
 
     def _keep(self) -> None:
         """What the leader does: bury the dead, and show the study in MLflow."""
@@ -138,7 +139,8 @@ class Conductor:
         if not self.tracker:
             return
         if self.parent is None:
-            self.parent = self.tracker.gather(of_study(self.plan.describe() | {"command": sys.argv[1:]}))
+            words = [without_passwords(word) for word in sys.argv[1:]]
+            self.parent = self.tracker.gather(of_study(self.plan.describe() | {"command": words}))
         known = self._trials()
         shown = [in_plain_words(t, self.plan) for t in known if t.state != TrialState.WAITING]
         best = {} if len(self.plan.goals) > 1 else {self.plan.goals[0].metric: best_so_far(known, self.plan)}
@@ -153,7 +155,9 @@ class Conductor:
             if trial.number in self._told or not trial.state.is_finished():
                 continue
             self._told.add(trial.number)
-            self.crew.trial_ended()
+            # not one whose worker died
+            if trial.state in trials.DONE or trial.user_attrs.get(trials.REASON):
+                self.crew.trial_ended()
             params = ", ".join(f"{name} {short(value)}" for name, value in trial.params.items())
             said = trial.user_attrs.get(trials.REASON, "")
             if trial.state == TrialState.COMPLETE:

@@ -46,11 +46,13 @@ class Processes:
     url : str or None
         The storage's address.
     count : int
-        Workers at a time, those of other commands on this host among them.
+        Workers at a time, those of other commands on this host among them unless `apart`.
     until : float or None
         Seconds since the epoch after which no trial begins.
     progress : Progress
         Told of deaths.
+    apart : bool
+        Whether this command is a job that has workers of its own beside other jobs.
     """
 
     plan: StudyPlan
@@ -59,6 +61,7 @@ class Processes:
     count: int
     until: float | None
     progress: Progress
+    apart: bool = False
     _living: "list[tuple[subprocess.Popen[bytes], Path]]" = field(default_factory=list)
     _deaths: int = 0
 
@@ -67,7 +70,7 @@ class Processes:
         for process, log in [pair for pair in self._living if pair[0].poll() is not None]:
             self._living.remove((process, log))
             self._bury(process, log)
-        here = self.storage.workers_here()
+        here = 0 if self.apart else self.storage.workers_here()
         if more:
             for _ in range(self.count - max(len(self._living), here or 0)):
                 self._start()

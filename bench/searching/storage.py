@@ -4,7 +4,9 @@ Beside Optuna's own storage each gives what several processes need to share a st
 sections, one leader, and a way to tell trials whose worker has died.
 """
 
+import re
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
@@ -12,7 +14,7 @@ from threading import Event, Thread
 from typing import Any, Protocol, TypeVar
 
 from filelock import FileLock, Timeout
-from optuna.exceptions import StorageInternalError
+from optuna.exceptions import ExperimentalWarning, StorageInternalError
 from optuna.storages import BaseStorage, RDBStorage
 from optuna.storages import JournalStorage as OptunaJournal
 from optuna.storages.journal import JournalFileBackend
@@ -25,10 +27,12 @@ from bench.record import cut_torn_line
 
 JOURNAL = "journal.log"
 WORKER = "worker"  # user attribute of a trial: who trains it
-HEARTBEAT_SECONDS = 5
-GRACE_SECONDS = 30
+GRACE_SECONDS = 30  # without a heartbeat, where the study file says nothing else
+BEATS_OF_A_GRACE = 6
 PATIENCE_SECONDS = 600.0  # how long a database may be away
 RETRY_SECONDS = 1.0
+# a host that vanished without a word holds its locks no longer than this
+KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
 
 Result = TypeVar("Result")
 
@@ -56,6 +60,9 @@ class Storage(Protocol):
 
     def alive(self, worker: str) -> AbstractContextManager[None]:
         """A block during which a worker counts as alive."""
+
+    def claim(self, trial: Trial, worker: str) -> None:
+        """Make a worker the owner of a trial that was just asked for; in the same exclusive block."""
 
     def beat(self, trial: Trial) -> AbstractContextManager[None]:
         """A block during which a trial counts as being trained."""
@@ -109,6 +116,10 @@ class JournalStorage:
             lock.release()
             Path(lock.lock_file).unlink(missing_ok=True)
 
+    def claim(self, trial: Trial, worker: str) -> None:
+        """Note the owner."""
+        trial.set_user_attr(WORKER, worker)
+
     @contextmanager
     def beat(self, trial: Trial) -> Iterator[None]:
         """Do nothing: a trial lives as long as its worker."""
@@ -131,11 +142,11 @@ class JournalStorage:
         if worker is None:
             return False
         try:
-            with self._lease(worker):
-                pass
+            with self._lease(worker) as lease:
+                # while it is held: a worker that starts just now sees that it is gone, and makes another
+                Path(lease.lock_file).unlink(missing_ok=True)
         except Timeout:
             return True
-        Path(self._lease(worker).lock_file).unlink(missing_ok=True)
         return False
 
 
@@ -169,6 +180,8 @@ class PostgresStorage:
         As for SQLAlchemy, ``postgresql://USER@HOST/DATABASE``.
     study : str
         Name of the study, from which the database's locks are named.
+    grace : int
+        Seconds without a heartbeat after which a trial's worker counts as dead.
 
     Raises
     ------
@@ -176,19 +189,21 @@ class PostgresStorage:
         If the database cannot be reached.
     """
 
-    def __init__(self, url: str, study: str) -> None:
+    def __init__(self, url: str, study: str, grace: int = GRACE_SECONDS) -> None:
+        self.grace = grace
         self._address = url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._study = study
         self._leadership: Any = None
         self._reached_since: float | None = None
         driver = self._address.replace("postgresql://", "postgresql+psycopg://", 1)
         # tables are created and migrated by one process at a time
-        with self._lock("began-bench tables"):
+        with self._lock("began-bench tables"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
             self.optuna: BaseStorage = RDBStorage(
                 driver,
                 engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=HEARTBEAT_SECONDS,
-                grace_period=GRACE_SECONDS,
+                heartbeat_interval=max(1, grace // BEATS_OF_A_GRACE),
+                grace_period=grace,
             )
 
     @contextmanager
@@ -221,6 +236,12 @@ class PostgresStorage:
         """Do nothing: heartbeats are a trial's."""
         yield
 
+    def claim(self, trial: Trial, worker: str) -> None:
+        """Record the first heartbeat, then the owner: whoever has an owner can be missed."""
+        assert isinstance(self.optuna, RDBStorage)
+        self.optuna.record_heartbeat(trial._trial_id)
+        trial.set_user_attr(WORKER, worker)
+
     @contextmanager
     def beat(self, trial: Trial) -> Iterator[None]:
         """Record heartbeats from a thread; a database that is away gets them when it is back."""
@@ -229,11 +250,10 @@ class PostgresStorage:
         over = Event()
 
         def beat() -> None:
-            while not over.wait(HEARTBEAT_SECONDS):
+            while not over.wait(self.grace / BEATS_OF_A_GRACE):
                 with suppress(*away()):
                     storage.record_heartbeat(trial._trial_id)
 
-        patiently(lambda: storage.record_heartbeat(trial._trial_id))
         thread = Thread(target=beat, daemon=True)
         thread.start()
         try:
@@ -244,15 +264,13 @@ class PostgresStorage:
 
     def dead(self, study: Study) -> list[FrozenTrial]:
         """Those without a heartbeat, or with none for too long, once we could have seen one."""
-        from optuna.storages import RDBStorage
-
         storage = self.optuna
         assert isinstance(storage, RDBStorage)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         # asked for and owned in one exclusive block: without an owner its worker died in there
         dead = [trial for trial in running if WORKER not in trial.user_attrs]
         # a database that was away has missed heartbeats of the living
-        if self._reached_since and time.monotonic() - self._reached_since > GRACE_SECONDS:
+        if self._reached_since and time.monotonic() - self._reached_since > self.grace:
             stale = set(storage._get_stale_trial_ids(study._study_id))
             dead += [trial for trial in running if trial._trial_id in stale and trial not in dead]
         return dead
@@ -265,7 +283,10 @@ class PostgresStorage:
         import psycopg
 
         try:
-            return psycopg.connect(self._address, autocommit=True, connect_timeout=10)
+            connection = psycopg.connect(self._address, autocommit=True, connect_timeout=10)
+            for name, value in KEEPALIVES.items():
+                connection.execute(f"set {name} = {value}")
+            return connection
         except psycopg.Error as error:
             raise StorageAway(f"storage cannot be reached: {' '.join(str(error).split())}") from None
 
@@ -289,7 +310,7 @@ def _fetch(connection: Any, function: str, name: str) -> Any:
         raise StorageAway(f"storage cannot be reached: {' '.join(str(error).split())}") from None
 
 
-def open_storage(url: str | None, folder: Path, study: str) -> Storage:
+def open_storage(url: str | None, folder: Path, study: str, grace: int = GRACE_SECONDS) -> Storage:
     """Open a storage, making what is not there.
 
     Parameters
@@ -300,6 +321,8 @@ def open_storage(url: str | None, folder: Path, study: str) -> Storage:
         The study's folder.
     study : str
         The study's name.
+    grace : int
+        Seconds without a heartbeat after which a worker counts as dead, where others' locks cannot be seen.
 
     Raises
     ------
@@ -311,7 +334,7 @@ def open_storage(url: str | None, folder: Path, study: str) -> Storage:
     if url is None:
         return JournalStorage(folder)
     check(url)
-    return PostgresStorage(url, study)
+    return PostgresStorage(url, study, grace)
 
 
 def check(url: str) -> None:
@@ -326,6 +349,11 @@ def check(url: str) -> None:
         import psycopg  # noqa: F401
     except ImportError:
         raise RequestError("--storage: PostgreSQL needs psycopg: install 'began-bench[postgresql]'") from None
+
+
+def without_passwords(word: str) -> str:
+    """A word of a command line that may be shown: a database's password is left out."""
+    return re.sub(r"(postgresql(?:\+psycopg)?://[^:/@\s]*):[^@\s]*@", r"\1:***@", word)
 
 
 def away() -> tuple[type[Exception], ...]:

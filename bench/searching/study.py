@@ -118,10 +118,12 @@ def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outco
     return Outcome(studies, _train_winners(studies, way, progress))
 
 
-def _search(plan: StudyPlan, way: Way, until: float | None, progress: Progress) -> Searched:
-    store = storage.open_storage(way.storage, plan.folder, plan.name)
+def _search(
+    plan: StudyPlan, way: Way, until: float | None, progress: Progress, is_job: bool = False
+) -> Searched:
+    store = storage.open_storage(way.storage, plan.folder, plan.name, plan.file.grace)
     study = create(plan, store)
-    crew: Crew = Processes(plan, store, way.storage, way.workers, until, progress)
+    crew: Crew = Processes(plan, store, way.storage, way.workers, until, progress, is_job)
     if way.cluster:
         crew = Jobs(way.cluster, plan, way.workers, join, (plan.plain(), way.storage, until))
     with tracking(plan.base.harness.tracking, progress) as tracker:
@@ -138,7 +140,7 @@ def _search(plan: StudyPlan, way: Way, until: float | None, progress: Progress) 
 
 def join(plain: Mapping[str, Any], url: str | None, until: float | None) -> None:
     """What a job does: carry the study out with one worker, beside the other jobs."""
-    _search(from_plain(plain), Way(url), until, Progress())
+    _search(from_plain(plain), Way(url), until, Progress(), is_job=True)
 
 
 def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) -> multirun.Outcome:

@@ -85,6 +85,13 @@ class StudyFile(Knobs):
     pruner: Pruner = knob(Pruner(), "what ends a trial early")
     seeds: tuple[int, ...] = knob((0,), "seeds that every trial trains; the objective is their mean")
     trials: int = knob(24, "budget: trials that are trained, pruned ones among them", unit="trials", low=1)
+    grace: int = knob(
+        30,
+        "a worker that has shown no sign of life for so long counts as dead, and its trial goes on "
+        "elsewhere; where a PostgreSQL database is all that is seen of it",
+        unit="seconds",
+        low=1,
+    )
     fresh_seeds: tuple[int, ...] = knob(
         (), "seeds with which the winner is trained again after the search; none of `seeds`"
     )

@@ -137,6 +137,8 @@ class TrialRuns:
         run = self._folder(seed)
         # a worker that was taken for dead lets go of it at its next report
         while run_folder.is_held(run):
+            if self.stop_requested():
+                raise Interrupted(run.id)
             time.sleep(HELD_SECONDS)
         rows = record.read(run.record_path)
         if not rows.is_over():

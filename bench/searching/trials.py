@@ -18,7 +18,7 @@ from bench.searching.storage import WORKER, Storage
 RUNS = "runs"  # seed to id of its run
 STEPS = "steps"  # training steps taken so far, those of the trial that it goes on for among them
 MEASURED = "measured"  # seed to the numbers of its last evaluation
-REASON = "reason"  # why it was pruned or failed; none where its worker died
+REASON = "reason"  # why it was pruned or failed; none, or empty, where its worker died
 DEATHS = "deaths"  # workers that died over these params so far
 GOES_ON_FOR = "goes_on_for"  # number of the trial whose place it took
 
@@ -40,8 +40,11 @@ def to_go_on(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
 
 def is_resumable(trial: FrozenTrial) -> bool:
     """Whether a failed trial is tried again: not if it failed by itself, or killed its worker twice."""
-    if REASON in trial.user_attrs:
+    if trial.user_attrs.get(REASON):
         return bool(trial.user_attrs[REASON] == STOPPED)
+    # asked for, and its worker died before it was any worker's
+    if WORKER not in trial.user_attrs:
+        return True
     return int(trial.user_attrs.get(DEATHS, 0)) < DEATHS_ALLOWED
 
 
@@ -67,12 +70,13 @@ def is_open(trials: Iterable[FrozenTrial], budget: int) -> bool:
 def take(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> Trial | None:
     """The next trial, owned by a worker; None if the budget is spent."""
     with storage.exclusive():
+        _queue(study)
         trials = study.get_trials(deepcopy=False)
         if not is_open(trials, plan.file.trials):
             return None
         study.sampler = sampler_for(plan.file.sampler, len(trials))
         trial = study.ask(plan.space.distributions())
-        trial.set_user_attr(WORKER, worker)
+        storage.claim(trial, worker)
         return trial
 
 
@@ -92,11 +96,20 @@ def bury(study: Study, storage: Storage) -> list[FrozenTrial]:
     with storage.exclusive():
         dead = storage.dead(study)
         for trial in dead:
+            # it noted why the trial ends, and died before it told the end
+            if trial.user_attrs.get(REASON, STOPPED) != STOPPED:
+                study._storage.set_trial_user_attr(trial._trial_id, REASON, "")
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        for trial in to_go_on(study.get_trials(deepcopy=False)):
-            kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
-            died = REASON not in trial.user_attrs
-            marks = {GOES_ON_FOR: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
-            params = trial.params or trial.system_attrs.get("fixed_params", {})
-            study.enqueue_trial(params, user_attrs=kept | marks)
+        _queue(study)
     return dead
+
+
+def _queue(study: Study) -> None:
+    """Queue a trial in the place of each that is to go on; in an exclusive block."""
+    for trial in to_go_on(study.get_trials(deepcopy=False)):
+        kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
+        died = WORKER in trial.user_attrs and not trial.user_attrs.get(REASON)
+        marks = {GOES_ON_FOR: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
+        # a worker that died while it asked may have been given a part of the values only
+        params = trial.system_attrs.get("fixed_params", {}) | trial.params
+        study.enqueue_trial(params, user_attrs=kept | marks)

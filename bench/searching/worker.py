@@ -75,7 +75,7 @@ def main() -> int:
     request = json.loads(sys.stdin.read())
     plan = from_plain(request["plan"])
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = open_storage(request["storage"], plan.folder, plan.name)
+    storage = patiently(lambda: open_storage(request["storage"], plan.folder, plan.name, plan.file.grace))
     work(plan, storage, request["until"], Progress())
     return 0
 
