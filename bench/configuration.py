@@ -5,7 +5,7 @@ Later layers win: a knob's default, the variant's preset, a YAML file, what the 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -104,9 +104,19 @@ class Configuration:
             **self.hyperparameters.model_dump(),
         }
 
-    def hash(self) -> str:
-        """sha256 of everything that decides what is computed."""
-        identity = {name: value for name, value in self.flat().items() if name not in CIRCUMSTANCES}
+    def hash(self, among: Collection[str] | None = None) -> str:
+        """sha256 of everything that decides what is computed.
+
+        Parameters
+        ----------
+        among : collection of str, optional
+            Only these knobs: those that there were when a run was recorded.
+        """
+        identity = {
+            name: value
+            for name, value in self.flat().items()
+            if name not in CIRCUMSTANCES and (among is None or name in among)
+        }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
     def with_values(self, **values: Any) -> "Configuration":

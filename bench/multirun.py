@@ -28,6 +28,7 @@ from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import tracking
 from bench.tracking.parents import of_multirun
+from bench.trained import configuration_of
 from bench.workbench import prepare_workbench
 
 POLL_SECONDS = 0.2
@@ -106,9 +107,12 @@ class Multirun:
         found: dict[str, list[RunFolder]] = {c.hash(): [] for c in self.configurations}
         for run in run_folder.all_runs():
             described = run.describe()
-            same = (described["data"]["hash"], described["config"]["experiment"])
-            if described["config_hash"] in found and same == (self.data_hash, self.experiment):
-                found[described["config_hash"]].append(run)
+            if (described["data"]["hash"], described["config"]["experiment"]) == (
+                self.data_hash,
+                self.experiment,
+            ):
+                # not the recorded hash: knobs that came later had their defaults
+                found.get(configuration_of(described).hash(), []).append(run)
         return found
 
     def complete(self) -> list[RunFolder]:

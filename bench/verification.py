@@ -155,7 +155,7 @@ def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
 def check_identity(description: dict[str, Any], configuration: Configuration, workbench: Workbench) -> None:
     """Compare what the run was with what is to be trained; WorkError where they differ."""
     for what, recorded, found in (
-        ("configuration hash", description["config_hash"], configuration.hash()),
+        ("configuration hash", description["config_hash"], configuration.hash(description["config"])),
         ("data hash", description["data"]["hash"], workbench.array.hash),
         ("protocol", description["protocol"], workbench.judge.protocol),
     ):

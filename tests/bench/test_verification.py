@@ -2,6 +2,7 @@
 
 import json
 import re
+from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,8 +10,9 @@ from typing import Any
 import pytest
 import torch
 
-from bench import checkpoint, run_folder
+from bench import checkpoint, multirun, run_folder
 from bench.cli import main
+from bench.configuration import CIRCUMSTANCES
 from bench.errors import RequestError, WorkError
 from bench.progress import Progress
 from bench.run_folder import RunFolder
@@ -119,6 +121,21 @@ def test_an_identity_that_was_altered_is_told(
     (run.path / "run.json").write_text(json.dumps(description))
     with pytest.raises(WorkError, match=told):
         verify(run, QUIET)
+
+
+def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(run: RunFolder) -> None:
+    description = run.describe()
+    del description["config"]["generator_norm"]
+    identity = {k: v for k, v in description["config"].items() if k not in CIRCUMSTANCES}
+    description["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    (run.path / "run.json").write_text(json.dumps(description))
+    assert verify(run, QUIET).steps == 9
+    recorded = multirun.plan(["began"], [0], dict(description["config"]) | {"epochs": None}, None, 1, QUIET)
+    assert recorded.complete() == [run]
+    changed = multirun.plan(
+        ["began"], [0], description["config"] | {"epochs": None, "generator_norm": "none"}, None, 1, QUIET
+    )
+    assert changed.complete() == []
 
 
 def test_a_run_that_was_stopped_and_resumed_comes_out_again(small: SimpleNamespace) -> None:
