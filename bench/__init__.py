@@ -1,25 +1,25 @@
 """began-bench: train, judge and compare boundary-equilibrium GANs.
 
-From Python: :func:`run`, :func:`run_many`, :func:`results` and :func:`load`.
+From Python: :func:`run`, :func:`run_many`, :func:`study`, :func:`results` and :func:`load`.
 """
 
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from bench.api import load, results, run, run_many
+    from bench.api import load, results, run, run_many, study
 
 try:
     __version__ = version("began-bench")
 except PackageNotFoundError:
     __version__ = "uninstalled"
 
-__all__ = ["__version__", "load", "results", "run", "run_many"]
+__all__ = ["__version__", "load", "results", "run", "run_many", "study"]
 
 
 def __getattr__(name: str) -> Any:
     # torch and pandas take seconds to import: only for those who use them
-    if name in ("load", "results", "run", "run_many"):
+    if name in __all__:
         from bench import api
 
         return getattr(api, name)

@@ -1,4 +1,4 @@
-"""The harness from Python: train, collect, load."""
+"""The harness from Python: train, search, collect, load."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,10 @@ from bench.trained import load as load_trained
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.searching.study import Outcome as StudiesOutcome
     from bench.session import Outcome
 
-__all__ = ["load", "results", "run", "run_many"]
+__all__ = ["load", "results", "run", "run_many", "study"]
 
 
 def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "Outcome":
@@ -88,6 +89,62 @@ def run_many(
     outcome.check()
     frame = results(experiment=planned.experiment)
     return frame[frame["run_id"].isin([run.id for run in outcome.runs])].reset_index(drop=True)
+
+
+def study(
+    name: str,
+    variants: Sequence[str] = (),
+    *,
+    trials: int | None = None,
+    workers: int = 1,
+    timeout: float | None = None,
+    storage: str | None = None,
+    quiet: bool = False,
+    **knobs: Any,
+) -> "StudiesOutcome":
+    """Search hyperparameters, as ``bench study NAME`` does.
+
+    Called again it goes on where it was stopped.
+
+    Parameters
+    ----------
+    name : str
+        A study that comes with the project, or the path of a study file.
+    variants : sequence of str
+        What to tune, each with the same budget; the file's variant where none is given.
+    trials : int, optional
+        Budget of each variant, instead of the file's.
+    workers : int
+        Trials at a time, each worker a process of its own.
+    timeout : float, optional
+        Minutes after which no trial begins.
+    storage : str, optional
+        ``postgresql://USER@HOST/DATABASE``; a journal file where not given.
+    quiet : bool
+        Show no progress.
+    **knobs
+        Any configuration key that is not searched.
+
+    Returns
+    -------
+    Outcome
+        ``studies``, one a variant, with ``plan`` and ``result`` (``best``, ``trials``, ``importances``), and
+        ``winners``, the winners' runs on fresh seeds where the file names some.
+
+    Raises
+    ------
+    RequestError
+        If a name, range or value is not possible.
+    WorkError
+        If no trial was completed, or workers or storage fail.
+    """
+    from bench.progress import Progress
+    from bench.searching import study_file
+    from bench.searching.study import Way, carry_out, plan_all
+
+    title, file = study_file.read(name, trials=trials)
+    way, progress = Way(storage, workers, timeout), Progress(quiet=quiet)
+    return carry_out(plan_all(title, file, variants, knobs, way, progress), way, progress)
 
 
 def load(run: "str | RunFolder | Outcome", checkpoint: str | int = "best") -> TrainedGenerator:

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bench.commands.output import Report, reporting, table
-from bench.errors import RequestError
 
 if TYPE_CHECKING:
     from bench.searching.plan import StudyPlan
@@ -65,9 +64,7 @@ def command(
     title, file = study_file.read(name, trials=trials)
     given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
     given |= parse_settings(settings)
-    variants = [word.strip() for word in (variant or file.variant or "").split(",") if word.strip()]
-    if not variants:
-        raise RequestError(f"study {title} names no variant: --variant does")
+    variants = [word.strip() for word in (variant or "").split(",") if word.strip()]
     progress = Progress(quiet=click.get_current_context().obj["json"])
     way = study.Way(storage, workers, timeout, cluster)
     plans = study.plan_all(title, file, variants, given, way, progress)

@@ -143,7 +143,10 @@ class Conductor:
             self.parent = self.tracker.gather(of_study(self.plan.describe() | {"command": words}))
         known = self._trials()
         shown = [in_plain_words(t, self.plan) for t in known if t.state != TrialState.WAITING]
-        best = {} if len(self.plan.goals) > 1 else {self.plan.goals[0].metric: best_so_far(known, self.plan)}
+        best = {}
+        if len(self.plan.goals) == 1:
+            points = {str(count): trial.values[0] for count, trial in improvements(known, self.plan)}
+            best = {self.plan.goals[0].metric: points}
         problem = self.tracker.show(self.parent, self.plan.name, self.plan.experiment, shown, best)
         if problem:
             self.progress.say(f"warning: tracking: {problem}")
@@ -162,8 +165,8 @@ class Conductor:
             said = trial.user_attrs.get(trials.REASON, "")
             if trial.state == TrialState.COMPLETE:
                 said = ", ".join(f"{value:.4g}" for value in trial.values)
-            best = best_so_far(known, self.plan) if len(self.plan.goals) == 1 else {}
-            so_far = f"; best {list(best.values())[-1]:.4g} (trial {list(best)[-1]})" if best else ""
+            best = improvements(known, self.plan) if len(self.plan.goals) == 1 else []
+            so_far = f"; best {best[-1][1].values[0]:.4g} (trial {best[-1][1].number})" if best else ""
             count = f"[{trials.over(known)}/{self.plan.file.trials}]"
             state = trial.state.name.lower()
             self.progress.say(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
@@ -192,16 +195,16 @@ def milliseconds(moment: Any) -> int | None:
     return None if moment is None else int(moment.timestamp() * 1000)
 
 
-def best_so_far(known: Iterable[FrozenTrial], plan: StudyPlan) -> dict[str, float]:
-    """Number and value of each trial that was better than all that were complete before it."""
-    complete = [trial for trial in known if trial.state == TrialState.COMPLETE]
-    best: dict[str, float] = {}
-    value: float | None = None
-    for trial in sorted(complete, key=lambda trial: (trial.datetime_complete, trial.number)):
-        if value is None or plan.goals[0].best(value, trial.values[0]) != value:
-            value = trial.values[0]
-            best[str(trial.number)] = value
-    return best
+def improvements(known: Iterable[FrozenTrial], plan: StudyPlan) -> list[tuple[int, FrozenTrial]]:
+    """The complete trials that were better than all before them, with how many were over by then."""
+    ended = [trial for trial in known if trial.state in trials.DONE]
+    found: list[tuple[int, FrozenTrial]] = []
+    for count, trial in enumerate(sorted(ended, key=lambda t: (t.datetime_complete, t.number)), start=1):
+        if trial.state != TrialState.COMPLETE:
+            continue
+        if not found or plan.goals[0].best(found[-1][1].values[0], trial.values[0]) != found[-1][1].values[0]:
+            found.append((count, trial))
+    return found
 
 
 def short(value: Any) -> str:

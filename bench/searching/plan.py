@@ -141,7 +141,7 @@ def from_plain(plain: Mapping[str, Any]) -> StudyPlan:
 def plan(
     title: str,
     file: StudyFile,
-    variant: str | None,
+    variant: str,
     given: Mapping[str, Any],
     workers: int,
     progress: Progress,
@@ -154,8 +154,8 @@ def plan(
         Name of the study file.
     file : StudyFile
         What it says.
-    variant : str or None
-        What to train; the file's where not given.
+    variant : str
+        What to train.
     given : mapping
         Configuration keys over those of the file.
     workers : int
@@ -170,10 +170,7 @@ def plan(
     WorkError
         If data or what judging needs is missing.
     """
-    chosen = variant or file.variant
-    if not chosen:
-        raise RequestError(f"study {title} names no variant: --variant does")
-    settings = {"experiment": title, "figures": False} | file.settings | dict(given) | {"variant": chosen}
+    settings = {"experiment": title, "figures": False} | file.settings | dict(given) | {"variant": variant}
     if "seed" in given:
         raise RequestError("seed: a study's seeds are those of its file")
     base = resolve(settings)

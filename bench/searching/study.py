@@ -92,10 +92,13 @@ def plan_all(
     way: Way,
     progress: Progress,
 ) -> list[StudyPlan]:
-    """Settle the study of every variant; see :func:`bench.searching.plan.plan`."""
+    """Settle the study of every variant, or of the file's; see :func:`bench.searching.plan.plan`."""
     way.check()
+    chosen = list(dict.fromkeys(variants)) or ([file.variant] if file.variant else [])
+    if not chosen:
+        raise RequestError(f"study {title} names no variant: --variant does")
     share = 1 if way.cluster else way.workers
-    return [plan(title, file, name, given, share, progress) for name in dict.fromkeys(variants)]
+    return [plan(title, file, name, given, share, progress) for name in chosen]
 
 
 def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outcome:
