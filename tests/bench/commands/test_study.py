@@ -1,0 +1,165 @@
+"""``bench study``: dry runs, refusals, the search to its end, the winners on fresh seeds."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import record, run_folder
+from bench.cli import main
+from bench.configuration import resolve
+from bench.searching.study_file import shipped
+
+FILE = """
+variant: began
+search: {gamma: declared, lr: {knobs: [lr_g, lr_d]}, alpha: declared}
+settings:
+  preset: quick
+  steps: 12
+  filters: 4
+  latent_dim: 6
+  batch_size: 8
+  eval_every: 4
+  eval_samples: 100
+sampler: {name: tpe, startup_trials: 2}
+pruner: {name: none, collapse_after: 1}
+trials: 3
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "tried.yaml"
+    path.write_text(FILE)
+    return path
+
+
+def told(capsys: pytest.CaptureFixture[str]) -> Any:
+    return json.loads(capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("name", sorted(shipped()))
+def test_a_dry_run_of_each_shipped_study_tells_what_would_be_searched(
+    name: str, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["study", name, "--dry-run", "--json"]) == 0
+    (study,) = told(capsys)["studies"]
+    assert study["name"].startswith(f"{name}-began-v3-")
+    assert {"gamma", "lambda_k"} <= set(study["search"])
+    assert not places.exists()
+
+
+def test_a_dry_run_tells_what_a_variant_lacks(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["study", str(file), "--dry-run"]) == 0
+    out = capsys.readouterr().out
+    assert "alpha: began has no such knob" in out
+    assert "lr_g = lr_d: 1e-05 to 0.005 (log)" in out
+    assert "3 trials of 12 steps" in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["smok"], "unknown study 'smok': .*did you mean 'smoke'"),
+        (["smoke", "--variant", "began-v4"], "unknown variant 'began-v4'.*did you mean 'began-v3'"),
+        (["smoke", "--set", "gamma=0.5"], "gamma is searched: it cannot be set"),
+        (["smoke", "--set", "seed=3"], "seed: a study's seeds are those of its file"),
+        (["smoke", "--set", "filterz=3"], "unknown configuration key for began-v3 'filterz'"),
+        (["smoke", "--set", "eval_samples=1"], "eval_samples: '1' is not possible"),
+        (["smoke", "--storage", "sqlite:///x.db"], "--storage 'sqlite': give postgresql://"),
+        (["smoke", "--trials", "0"], "0 is not in the range"),
+        (["smoke", "--workers", "0"], "0 is not in the range"),
+        (["smoke", "--cluster", "slurm"], "--cluster slurm: "),
+        (["smoke", "--set", "dataset=mnits"], "unknown data set 'mnits'|unknown dataset 'mnits'"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line_and_leaves_nothing(
+    words: list[str], message: str, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import re
+
+    assert main(["study", *words]) == 2
+    error = capsys.readouterr().err.strip().splitlines()
+    assert len(error) == 1
+    assert re.search(message, error[0])
+    assert not places.exists()
+
+
+def test_an_objective_that_no_run_records_is_refused(
+    file: Path, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE + "objectives: [{metric: coverge}]\n")
+    assert main(["study", str(file)]) == 2
+    assert "unknown metric 'coverge': allowed are M, " in capsys.readouterr().err
+    assert not places.exists()
+
+
+@pytest.mark.slow
+def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
+    file: Path, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE + "fresh_seeds: [7, 8]\nseeds: [0, 1]\n")
+    command = ["study", str(file), "--variant", "began,began-cs", "--workers", "2", "--json"]
+    assert main(command) == 0
+    outcome = told(capsys)
+    assert [study["spent"] for study in outcome["studies"]] == [3, 3]
+    for study, variant in zip(outcome["studies"], ("began", "began-cs"), strict=True):
+        folder = Path(study["folder"])
+        assert {"table.md", "trials.csv", "best.yaml", "figures"} <= {p.name for p in folder.iterdir()}
+        best = resolve({}, folder / "best.yaml")
+        assert best.variant.name == variant
+        # the value is the mean over seeds, each seed's run is below mlruns/runs
+        runs = [
+            run for run in run_folder.all_runs() if trial_of(run) == (study["name"], study["best"]["number"])
+        ]
+        values = [record.read(run.record_path).evaluations[-1]["fd_digits_garments"] for run in runs]
+        assert len(values) == 2
+        assert study["best"]["values"]["fd_digits_garments"] == pytest.approx(sum(values) / 2, rel=1e-12)
+        fresh = [run.describe()["config"] for run in run_folder.all_runs() if trial_of(run) is None]
+        mine = [config for config in fresh if config["variant"] == variant]
+        assert sorted(config["seed"] for config in mine) == [7, 8]
+        assert {(config["gamma"], config["lr_g"]) for config in mine} == {
+            (study["best"]["params"]["gamma"], study["best"]["params"]["lr"])
+        }
+    multirun = next((places / "mlruns" / "multiruns").iterdir())
+    table = (multirun / "table.md").read_text()
+    assert "winners of 3 trials a variant on seeds 0, 1" in table
+    assert "trained again on seeds 7, 8, which no trial saw" in table
+
+    before = {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()}
+    assert main(command) == 0
+    assert told(capsys) == outcome
+    assert {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()} == before
+
+
+def trial_of(run: run_folder.RunFolder) -> tuple[str, int] | None:
+    study = run.describe().get("study")
+    return (study["name"], study["trial"]) if study else None
+
+
+@pytest.mark.slow
+def test_from_python_a_larger_budget_goes_on(file: Path) -> None:
+    import bench
+
+    knobs = {"tracking": False, "quiet": True}
+    first = bench.study(str(file), trials=1, **knobs)
+    assert [trial.number for trial in first.studies[0].result.ranked] == [0]
+    more = bench.study(str(file), trials=2, **knobs)
+    assert first.studies[0].plan.name == more.studies[0].plan.name
+    assert sorted(trial.number for trial in more.studies[0].result.ranked) == [0, 1]
+
+
+@pytest.mark.slow
+def test_a_trial_that_diverges_is_pruned_at_once_and_told(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(
+        FILE.replace("declared, lr: {knobs: [lr_g, lr_d]}", "declared, lr_d: {choices: [1.0e+30]}")
+    )
+    assert main(["study", str(file), "--trials", "1", "--set", "tracking=false"]) == 1
+    assert "no trial was completed" in capsys.readouterr().err
+    (run,) = run_folder.all_runs()
+    end = record.read(run.record_path).end
+    assert end
+    assert end["health"].startswith("diverged@")
