@@ -145,10 +145,12 @@ class TrialRuns:
             resume(run, self.progress, begun=self._begun, tracker=self.tracker)
             return
         assert rows.end
-        # trained to its end, and the worker died after it
-        self._follow(seed, rows, lambda row: False)
-        if str(rows.end["health"]).startswith(("diverged", "collapsed")):
-            self.pruned = str(rows.end["health"])
+        # trained to its end, and the worker died after it; a collapse that ends a trial would have ended
+        # the run before, except at its last evaluation
+        health, last = str(rows.end["health"]), self.plan.evaluations[-1]
+        self._follow(seed, rows, lambda row: row["step"] == last and health.startswith("collapsed"))
+        if health.startswith("diverged"):
+            self.pruned = health
 
     def _folder(self, seed: int) -> RunFolder:
         return RunFolder(places.runs() / self.runs[str(seed)])

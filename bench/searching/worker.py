@@ -47,13 +47,15 @@ def work(plan: StudyPlan, storage: Storage, until: float | None, progress: Progr
             if trial is None:
                 return
             runs = TrialRuns(trial, plan, tracker, progress, stop_requested)
-            carry_out(study, storage, trial, runs, progress)
+            # a signal that comes while a run trains is the run's
+            if carry_out(study, storage, trial, runs, progress) == trials.STOPPED:
+                return
 
 
 def carry_out(
     study: optuna.Study, storage: Storage, trial: Trial, runs: TrialRuns, progress: Progress
-) -> None:
-    """Carry out one trial and tell its end."""
+) -> str:
+    """Carry out one trial, tell its end and return the reason of it, empty for a complete one."""
     state, values, reason = TrialState.COMPLETE, None, ""
     try:
         with storage.beat(trial):
@@ -66,8 +68,9 @@ def carry_out(
     except UpdateFinishedTrialError:
         # this worker was taken for dead, and the trial goes on elsewhere
         progress.say(f"trial {trial.number} was given to another worker")
-        return
+        return reason
     progress.say(f"trial {trial.number}: {state.name} {values or reason}")
+    return reason
 
 
 def main() -> int:
