@@ -1,0 +1,98 @@
+"""Whatever is killed or stopped, a study ends with exactly its budget, and no step is trained for nothing."""
+
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bench.searching import trials
+
+pytestmark = pytest.mark.slow
+
+STEPS = 400  # time enough to kill something
+
+
+def test_a_killed_workers_trial_goes_on_from_its_checkpoint(
+    host: Callable[..., Any], check_over: Callable[..., None]
+) -> None:
+    here = host(trials=2, steps=STEPS, tracking=True)
+    command = here.start()
+    here.wait_until_training()
+    here.kill_workers()
+    here.end_of(command)
+    known = here.trials()
+    check_over(known, budget=2)
+    assert here.states() == ["FAIL", "COMPLETE", "COMPLETE"]
+    first, second, _ = known
+    assert second.user_attrs[trials.GOES_ON_FOR] == 0
+    assert second.params == first.params
+    assert second.user_attrs[trials.RUNS] == first.user_attrs[trials.RUNS]
+    here.check_trained(STEPS)
+    assert [rows.sessions for rows in here.records()] == [1, 0]
+    here.check_store()
+
+    before = here.trials(), here.files()
+    here.run()
+    assert (here.trials(), here.files()) == before
+    here.check_store()
+
+
+def test_a_trial_that_cost_two_workers_has_failed_and_a_stopped_one_goes_on(
+    host: Callable[..., Any], check_over: Callable[..., None]
+) -> None:
+    here = host(trials=2, steps=STEPS, tracking=True)
+    command = here.start()
+    here.wait_until_training()
+    here.kill_workers()
+    here.wait_until_training(sessions=1)
+    here.kill_workers()
+    here.wait_until_training(runs=2)
+    here.interrupt(command)
+    assert here.states() == ["FAIL", "FAIL", "FAIL", "WAITING"]
+    here.check_store("KILLED")
+
+    here.run()
+    known = here.trials()
+    check_over(known, budget=2)
+    assert here.states() == ["FAIL", "FAIL", "FAIL", "COMPLETE"]
+    assert [trial.user_attrs.get(trials.GOES_ON_FOR) for trial in known] == [None, 0, None, 2]
+    assert [rows.sessions for rows in here.records()] == [1, 1]
+    assert [row["step"] for row in here.records()[1].steps] == list(range(1, STEPS + 1))
+    here.check_store()
+
+
+@pytest.mark.parametrize("workers_too", [False, True])
+def test_a_killed_command_goes_on_when_it_is_given_again(
+    workers_too: bool, host: Callable[..., Any], check_over: Callable[..., None]
+) -> None:
+    here = host(trials=2, steps=STEPS, tracking=workers_too)
+    command = here.start()
+    here.wait_until_training()
+    command.send_signal(signal.SIGKILL)
+    here.end_of(command, -signal.SIGKILL)
+    if workers_too:
+        here.kill_workers()
+        # as if one of them had been killed while it wrote
+        with (here.folder / "journal.log").open("ab") as journal:
+            journal.write(b'{"op_code": 4, "worker_id": "1f')
+    here.run()
+    check_over(here.trials(), budget=2)
+    # a worker whose command was killed goes on by itself
+    assert here.states() == ["FAIL", "COMPLETE", "COMPLETE"][1 - workers_too :]
+    here.check_trained(STEPS)
+    assert [rows.sessions for rows in here.records()] == [int(workers_too), 0]
+    if workers_too:
+        here.check_store()
+
+
+def test_commands_at_once_share_the_budget(host: Callable[..., Any], check_over: Callable[..., None]) -> None:
+    here = host("--workers", "2", trials=5)
+    for command in [here.start(), here.start()]:
+        here.end_of(command)
+    known = here.trials()
+    check_over(known, budget=5)
+    assert here.states() == ["COMPLETE"] * 5
+    assert len({tuple(trial.params.values()) for trial in known}) == 5
+    here.check_trained(60)
+    assert len(here.records()) == 5
