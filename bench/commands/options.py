@@ -8,12 +8,13 @@ import click
 Decorated = Callable[..., Any]
 
 # what chooses among runs, by name
-SELECTION = ("experiment", "variant", "dataset", "where")
+SELECTION = ("experiment", "variant", "dataset", "where", "study")
 
 
 def selection(function: Decorated) -> Decorated:
     """Decorator of a command: the options of :data:`SELECTION`, None where not given."""
     for option in (
+        click.option("--study", metavar="NAME", help="Trials of this study, instead of all other runs."),
         click.option("--where", metavar="EXPRESSION", help='Runs that meet it: "gamma == 0.5 and seed < 3".'),
         click.option("--dataset", metavar="NAMES", help="Runs on these data sets, with commas between."),
         click.option("--variant", metavar="NAMES", help="Runs of these variants, with commas between."),

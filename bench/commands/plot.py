@@ -81,7 +81,7 @@ def _comparison(selection: dict[str, str | None], steps: list[int] | None, out: 
     from bench.comparing.frame import results
     from bench.figures.of_comparison import draw_comparison
 
-    frame = results(selection["experiment"], selection["variant"], selection["dataset"], selection["where"])
+    frame = results(select="last", **selection)
     files = list(map(str, draw_comparison(frame, out, steps)))
     if not files:
         raise RequestError("the selected runs have neither steps nor samples to draw")

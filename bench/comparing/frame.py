@@ -20,6 +20,8 @@ IDENTITY = (
     "preset",
     "seed",
     "experiment",
+    "study",
+    "trial",
     "status",
     "health",
     "created",
@@ -42,6 +44,7 @@ def results(
     dataset: str | Sequence[str] | None = None,
     where: str | None = None,
     select: str = "last",
+    study: str | None = None,
 ) -> pd.DataFrame:
     """All runs, or some, as a tidy data frame.
 
@@ -56,6 +59,9 @@ def results(
         ``"gamma == 0.5 and seed < 3"``.
     select : str
         Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
+    study : str, optional
+        Only runs of this study's trials. Without it those of all studies are left out: they are pruned,
+        and the best of them is best partly by luck.
 
     Returns
     -------
@@ -73,7 +79,11 @@ def results(
         If a name is one that no run has, the rule is unknown or the expression cannot be evaluated.
     """
     rule = rule_named(select)
-    described = [(run, run.describe()) for run in all_runs()]
+    everything = [(run, run.describe()) for run in all_runs()]
+    studies = {_study(description)["name"] for _, description in everything} - {None}
+    if study is not None and study not in studies:
+        raise unknown(f"study (of the runs in {places.runs()})", study, studies)
+    described = [pair for pair in everything if _study(pair[1])["name"] == study]
     wanted = {"experiment": [experiment] if experiment else None}
     wanted |= {"variant": _names(variant), "dataset": _names(dataset)}
     for key, names in wanted.items():
@@ -148,6 +158,11 @@ def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return [word.strip() for word in words]
 
 
+def _study(description: dict[str, Any]) -> dict[str, Any]:
+    """Name of the study and number of the trial that a run belongs to, None for other runs."""
+    return description.get("study") or {"name": None, "trial": None}
+
+
 def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> dict[str, Any]:
     config, metric = description["config"], description["metric"]
     events = RecordEvents(run.record_path)
@@ -161,6 +176,8 @@ def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> di
     row = {name: config[name] for name in IDENTITY if name in config} | {
         "run_id": run.id,
         "name": description["name"],
+        "study": _study(description)["name"],
+        "trial": _study(description)["trial"],
         "status": end["status"],
         "health": end["health"],
         "created": description["created"],

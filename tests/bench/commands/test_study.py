@@ -1,14 +1,17 @@
 """``bench study``: dry runs, refusals, the search to its end, the winners on fresh seeds."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import bench
 from bench import record, run_folder
 from bench.cli import main
 from bench.configuration import resolve
+from bench.errors import RequestError
 from bench.searching.study_file import shipped
 
 FILE = """
@@ -77,8 +80,6 @@ def test_a_dry_run_tells_what_a_variant_lacks(file: Path, capsys: pytest.Capture
 def test_a_wrong_request_is_refused_in_one_line_and_leaves_nothing(
     words: list[str], message: str, places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import re
-
     assert main(["study", *words]) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
@@ -127,6 +128,15 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
     assert "winners of 3 trials a variant on seeds 0, 1" in table
     assert "trained again on seeds 7, 8, which no trial saw" in table
 
+    # tables are of the winners, unless a study is asked for
+    assert sorted(bench.results()["seed"]) == [7, 7, 8, 8]
+    name = outcome["studies"][0]["name"]
+    trials = bench.results(study=name)
+    assert set(trials["study"]) == {name}
+    assert sorted(trials["trial"]) == [0, 0, 1, 1, 2, 2]
+    with pytest.raises(RequestError, match="unknown study"):
+        bench.results(study="another")
+
     before = {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()}
     assert main(command) == 0
     assert told(capsys) == outcome
@@ -140,8 +150,6 @@ def trial_of(run: run_folder.RunFolder) -> tuple[str, int] | None:
 
 @pytest.mark.slow
 def test_from_python_a_larger_budget_goes_on(file: Path) -> None:
-    import bench
-
     knobs = {"tracking": False, "quiet": True}
     first = bench.study(str(file), trials=1, **knobs)
     assert [trial.number for trial in first.studies[0].result.ranked] == [0]
