@@ -1,0 +1,209 @@
+"""Axes of a study's figures: searched values across, objectives up, log where that is right."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.searching.space import Dimension
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
+    from matplotlib.colors import Colormap, Normalize
+    from matplotlib.figure import Figure
+    from optuna.trial import FrozenTrial
+
+WIDE_SPAN = 20  # values further apart than this factor get a log axis
+LEAST_FOR_SURFACE = 10  # trials
+GRID = 160  # points of a surface along each side
+SMOOTHING = 0.1  # of a surface: pairs of values leave out what the others do
+MOST_LEVEL = 24  # letters of all choices together that stand beside each other
+FONT_SIZE = 7  # of names beside points
+STEPS = [1, 2, 2.5, 5, 10]  # between ticks
+JITTER = 0.3  # spread of the trials that have one choice in common
+
+
+def is_wide(values: Sequence[float]) -> bool:
+    """Whether values span so much that only a log axis shows them."""
+    return min(values) > 0 and max(values) > WIDE_SPAN * min(values)
+
+
+def colours(reverse: bool = False) -> "Colormap":
+    """Viridis without its yellow end, too pale on white."""
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap
+
+    shades = colormaps["viridis"](np.linspace(0, 0.88, 256))
+    return ListedColormap(shades[::-1] if reverse else shades)
+
+
+def without_worst(values: Sequence[float], low_is_good: bool) -> list[float]:
+    """Values for colours: the worst tenth as the value that begins it, else one outlier takes them all."""
+    if len(values) < LEAST_FOR_SURFACE:
+        return list(values)
+    if low_is_good:
+        return [float(value) for value in np.minimum(values, np.quantile(values, 0.9, method="lower"))]
+    return [float(value) for value in np.maximum(values, np.quantile(values, 0.1, method="higher"))]
+
+
+def norm_of(values: Sequence[float]) -> "Normalize":
+    """The scale of colours for values."""
+    from matplotlib.colors import LogNorm, Normalize
+
+    return (LogNorm if is_wide(values) else Normalize)(min(values), max(values))
+
+
+def name_of(axis: "Axis") -> str:
+    """``x`` or ``y``."""
+    return "x" if axis is axis.axes.xaxis else "y"
+
+
+def scale(axis: "Axis", values: Sequence[float]) -> None:
+    """Make an axis of values log where they span much."""
+    if values and is_wide(values):
+        getattr(axis.axes, f"set_{name_of(axis)}scale")("log")
+        log_ticks(axis, min(values), max(values))
+
+
+def log_ticks(axis: "Axis", low: float, high: float) -> None:
+    """Plain numbers on a log axis, as many as are read well."""
+    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
+
+    decades = math.log10(high / low)
+    axis.set_major_formatter("{x:g}")
+    if decades < 0.8:
+        axis.set_major_locator(MaxNLocator(4, steps=STEPS))
+    elif decades < 2.2:
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < 1.7 else (1, 3)))
+    else:
+        axis.set_major_locator(LogLocator())
+        axis.set_major_formatter(LogFormatterSciNotation())
+    axis.set_minor_locator(NullLocator())
+
+
+def range_ticks(axis: "Axis", dimension: Dimension) -> None:
+    """Give an axis the range of a searched value."""
+    from matplotlib.ticker import MaxNLocator
+
+    name = name_of(axis)
+    set_limits = getattr(axis.axes, f"set_{name}lim")
+    if dimension.kind == "choice":
+        names = [str(choice) for choice in dimension.choices]
+        slanted: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+        many = name == "x" and sum(map(len, names)) > MOST_LEVEL
+        axis.set_ticks(range(len(names)), names, **(slanted if many else {}))
+        set_limits(-0.5, len(names) - 0.5)
+        return
+    if dimension.scale == "log":
+        getattr(axis.axes, f"set_{name}scale")("log")
+        log_ticks(axis, dimension.low, dimension.high)
+    else:
+        axis.set_major_locator(MaxNLocator(4, steps=STEPS, integer=dimension.kind == "int"))
+    # a little room: trials at the very ends are to be seen whole
+    low, high = (from_unit(dimension, share) for share in (-0.04, 1.04))
+    set_limits(low, high)
+
+
+def from_unit(dimension: Dimension, share: Any) -> Any:
+    """The value at a share of a range, as its scale has it."""
+    if dimension.scale == "log":
+        return dimension.low * (dimension.high / dimension.low) ** share
+    return dimension.low + (dimension.high - dimension.low) * share
+
+
+def to_unit(dimension: Dimension, values: np.ndarray) -> np.ndarray:
+    """The share of a range at which values lie."""
+    if dimension.scale == "log":
+        return np.log(values / dimension.low) / math.log(dimension.high / dimension.low)
+    return (values - dimension.low) / (dimension.high - dimension.low)
+
+
+def places_of(trials: Sequence["FrozenTrial"], dimension: Dimension) -> np.ndarray:
+    """Where trials stand on the axis of a searched value."""
+    if dimension.kind != "choice":
+        return np.array([one.params[dimension.name] for one in trials], float)
+    # the golden ratio spreads any run of trial numbers evenly
+    spread = [JITTER * (one.number * 0.618034 % 1 - 0.5) for one in trials]
+    return np.array([dimension.choices.index(one.params[dimension.name]) for one in trials]) + spread
+
+
+def draw_surface(
+    axis: "Axes",
+    trials: Sequence["FrozenTrial"],
+    values: Sequence[float],
+    pair: tuple[Dimension, Dimension],
+    norm: "Normalize",
+    shades: "Colormap",
+) -> None:
+    """Draw a smooth surface through values, pale, among the trials only.
+
+    Nothing where trials are few, or one of the pair is a choice.
+    """
+    if len(trials) < LEAST_FOR_SURFACE or any(dimension.kind == "choice" for dimension in pair):
+        return
+    from scipy.interpolate import RBFInterpolator
+    from scipy.spatial import Delaunay, QhullError
+
+    known = np.stack([to_unit(dimension, places_of(trials, dimension)) for dimension in pair], 1)
+    ends = np.linspace(0, 1, GRID)
+    points = np.stack(np.meshgrid(ends, ends), -1).reshape(-1, 2)
+    heights = np.log(values) if is_wide(values) else np.array(values)
+    try:
+        surface = RBFInterpolator(known, heights, smoothing=SMOOTHING)(points)
+        outside = Delaunay(known).find_simplex(points) < 0
+    except (np.linalg.LinAlgError, QhullError):  # all trials on one line
+        return
+    surface = np.clip(surface, heights.min(), heights.max())
+    surface = np.ma.masked_array(surface, outside).reshape(GRID, GRID)
+    x, y = (from_unit(dimension, ends) for dimension in pair)
+    levels = np.linspace(heights.min(), heights.max(), 9)
+    if not levels[0] < levels[-1]:
+        return
+    if is_wide(values):
+        surface, levels = np.exp(surface), np.exp(levels)
+    axis.contourf(x, y, surface, levels, cmap=shades, norm=norm, alpha=0.35, extend="both", zorder=0)
+
+
+def draw_legend(figure: "Figure", axis: "Axes") -> None:
+    """One legend below everything; what is drawn several times is named once."""
+    handles, labels = axis.get_legend_handles_labels()
+    named = dict(zip(labels, handles, strict=True))
+    if named:
+        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=5)
+
+
+def name_points(
+    figure: "Figure", axis: "Axes", points: Mapping[str, tuple[float, float]], towards: Sequence[int]
+) -> None:
+    """Write names beside points, towards a corner; where they would cover one another the first is written.
+
+    Parameters
+    ----------
+    figure : Figure
+        With everything else drawn, for places on it are needed.
+    axis : Axes
+        Of the figure.
+    points : mapping
+        Name to x and y.
+    towards : sequence of int
+        -1 for left, 1 for right; -1 for down, 1 for up.
+    """
+    figure.draw_without_rendering()
+    taken: list[np.ndarray] = []
+    letter = FONT_SIZE / 72 * figure.dpi
+    for name, point in points.items():
+        place = axis.transData.transform(point)
+        if any((np.abs(place - other) < (letter * 0.7 * len(name), letter)).all() for other in taken):
+            continue
+        taken.append(place)
+        axis.annotate(
+            name,
+            point,
+            (3 * towards[0], 3 * towards[1]),
+            textcoords="offset points",
+            fontsize=FONT_SIZE,
+            ha="right" if towards[0] < 0 else "left",
+            va="top" if towards[1] < 0 else "bottom",
+        )

@@ -1,0 +1,388 @@
+"""What a study amounts to: the best trials, what each value mattered, what pruning saved."""
+
+import math
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+import pandas as pd
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.atomic import write_text
+from bench.comparing.rendering import Tables, TextTable, render
+from bench.searching.importances import ENOUGH, importances_of
+from bench.searching.objective import Goal
+from bench.searching.plan import StudyPlan
+from bench.searching.trial_table import csv_of, frame_of, steps_of
+from bench.searching.trials import GOES_ON_FOR, REASON, spent, to_go_on
+
+SHOWN = 10  # trials of the table
+
+# which of several trials with the same params stands for them
+_PRECEDENCE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
+
+
+@dataclass(frozen=True)
+class StudyOutcome:
+    """What a study amounts to so far.
+
+    Attributes
+    ----------
+    plan : StudyPlan
+        The study.
+    trials : DataFrame
+        One row a trial, see :func:`bench.searching.trial_table.frame_of`.
+    best : FrozenTrial or None
+        The best complete trial; of several objectives' front the one that is best in the first.
+    ranked : list of FrozenTrial
+        The complete trials, the best in the first objective first.
+    front : list of FrozenTrial
+        Those among them that none beats in every objective; of a single objective the best alone.
+    default : FrozenTrial or None
+        The trial with the default values, if it was tried.
+    importances : dict
+        Metric to the share of each searched value, the largest first; empty where nothing can be said.
+    steps_taken : int
+        Training steps of all trials, each once.
+    steps_elsewhere : int
+        Those among them of trials that failed or are not over.
+    steps_of_all : int
+        What the complete and the pruned trials would have taken without pruning.
+    counts : dict
+        State to number of trials.
+    replaced : int
+        Failed trials that another goes on for.
+    unfinished : int
+        Failed trials that are to go on.
+    pruned : dict
+        Why trials were pruned, and how many.
+    spent, budget : int
+        Trials that are taken, and that may be.
+    """
+
+    plan: StudyPlan
+    trials: pd.DataFrame
+    best: FrozenTrial | None
+    ranked: list[FrozenTrial]
+    front: list[FrozenTrial]
+    default: FrozenTrial | None
+    importances: dict[str, dict[str, float]]
+    steps_taken: int
+    steps_elsewhere: int
+    steps_of_all: int
+    counts: dict[str, int]
+    replaced: int
+    unfinished: int
+    pruned: dict[str, int]
+    spent: int
+    budget: int
+
+    @property
+    def failed(self) -> int:
+        """Trials that failed for good."""
+        return self.counts["FAIL"] - self.replaced - self.unfinished
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the budget is spent and nothing is being trained for it."""
+        return self.counts["COMPLETE"] + self.counts["PRUNED"] + self.failed >= self.budget
+
+    @property
+    def share_saved(self) -> float:
+        """Share of the steps of complete and pruned trials that pruning saved."""
+        return 1 - (self.steps_taken - self.steps_elsewhere) / self.steps_of_all if self.steps_of_all else 0.0
+
+    @property
+    def rule(self) -> str:
+        """How trials are judged and the best is selected."""
+        seeds = self.plan.file.seeds
+        over = f"the mean over seeds {_list(seeds)}" if len(seeds) > 1 else f"the value of seed {seeds[0]}"
+        words = " and ".join(goal.words for goal in self.plan.goals)
+        several = ", of the Pareto front the one best in the first objective" if self.is_several else ""
+        return f"{words}; a trial counts with {over}; the best complete trial is selected{several}"
+
+    @property
+    def warning(self) -> str:
+        """Why the best value is not to be trusted as it is; empty without a choice."""
+        complete = self.counts["COMPLETE"]
+        if complete < 2:
+            return ""
+        way = "low" if self.plan.goals[0].direction == "minimize" else "high"
+        bias = "good" if self.is_several else way
+        fresh = _list(self.plan.file.fresh_seeds)
+        return (
+            f"the best of {complete} trials on the same seeds is partly the luckiest: its value is biased "
+            f"(too {bias}) unless it is trained again on fresh seeds" + (f" ({fresh})" if fresh else "")
+        )
+
+    @property
+    def is_several(self) -> bool:
+        """Whether there are several objectives."""
+        return len(self.plan.goals) > 1
+
+    def text(self) -> str:
+        """The outcome for people, in Markdown."""
+        if not self.ranked:
+            return self.summary()
+        return f"{self.summary()}\n\n{str(render(Tables((self._table(),), self.trials, ()), 'md')).rstrip()}"
+
+    def summary(self) -> str:
+        """The outcome without the table: one line a fact."""
+        lines = [
+            f"study {self.plan.name}",
+            f"best: {self._words(self.best)}" + self._lead() if self.best else "best: no trial is complete",
+            *([f"default: {self._words(self.default)}"] if self.default else []),
+            self._steps(),
+            self._counts(),
+            *(self._importances(metric) for metric in self.importances),
+            f"rule: {self.rule}",
+            *([self.warning] if self.warning else []),
+        ]
+        return "\n".join(f"- {line}" for line in lines)
+
+    def data(self) -> dict[str, Any]:
+        """The same in plain values."""
+        return {
+            "study": self.plan.name,
+            "objectives": [goal.words for goal in self.plan.goals],
+            "seeds": list(self.plan.file.seeds),
+            "rule": self.rule,
+            "warning": self.warning,
+            "budget": self.budget,
+            "spent": self.spent,
+            "counts": self.counts,
+            "replaced": self.replaced,
+            "unfinished": self.unfinished,
+            "pruned": self.pruned,
+            "best": self._plain(self.best),
+            "front": [self._plain(one) for one in self.front],
+            "default": self._plain(self.default),
+            "importances": self.importances,
+            "steps_taken": self.steps_taken,
+            "steps_elsewhere": self.steps_elsewhere,
+            "steps_of_all": self.steps_of_all,
+            "share_saved": self.share_saved,
+            "trials": [
+                {name: _plain_value(value) for name, value in row.items()}
+                for row in self.trials.astype(object).to_dict("records")
+            ],
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Numbers for the study's run in MLflow, under names that it allows."""
+        metrics = {
+            "share_saved": self.share_saved,
+            "steps_taken": float(self.steps_taken),
+            **{f"trials/{name}": float(self.counts[name.upper()]) for name in ("complete", "pruned", "fail")},
+            **{f"importance/{m}/{p}": share for m, of in self.importances.items() for p, share in of.items()},
+        }
+        if self.default and self.default.state == TrialState.COMPLETE:
+            values = zip(self.plan.goals, self.default.values, strict=True)
+            metrics |= {f"default/{goal.metric}": value for goal, value in values if math.isfinite(value)}
+        return {re.sub(r"[^\w.:/ -]", "_", name): value for name, value in metrics.items()}
+
+    def _table(self) -> TextTable:
+        names = [dimension.name for dimension in self.plan.space.dimensions]
+        header = ("trial", *(goal.metric for goal in self.plan.goals), *names, "steps")
+        ranked = self.front if self.is_several else self.ranked
+        shown = ranked[:SHOWN]
+        default = self.default
+        if default and default.state == TrialState.COMPLETE and default.number not in _numbers(shown):
+            shown.append(default)
+        rows = [
+            (
+                f"{one.number}" + " (default)" * (one is default),
+                *map(_short, one.values),
+                *(_short(one.params.get(name)) for name in names),
+                f"{steps_of(one):,}",
+            )
+            for one in shown
+        ]
+        kind = "Trials of the Pareto front" if self.is_several else "Complete trials"
+        first = f", the best {SHOWN} of {len(ranked)}" if len(ranked) > SHOWN else ""
+        order = f"by {self.plan.goals[0].metric}; trials.csv has every trial"
+        return TextTable(f"{kind}{first}, {order}", header, tuple(rows))
+
+    def _words(self, one: FrozenTrial) -> str:
+        metrics = [goal.metric for goal in self.plan.goals]
+        if one.state == TrialState.COMPLETE:
+            values = ", ".join(f"{m} {_short(v)}" for m, v in zip(metrics, one.values, strict=True))
+        else:
+            values = f"{one.state.name.lower()} {one.user_attrs.get(REASON, '')}".strip()
+        params = ", ".join(f"{name} {_short(value)}" for name, value in one.params.items())
+        return f"trial {one.number}: {values} ({params})"
+
+    def _lead(self) -> str:
+        best, default = self.best, self.default
+        if not best or not default or default.state != TrialState.COMPLETE:
+            return ""
+        if best.number == default.number:
+            return "; it is the default"
+        leads = [new - old for new, old in zip(best.values, default.values, strict=True)]
+        return f"; {', '.join(f'{lead:+.4g}' for lead in leads)} against the default"
+
+    def _steps(self) -> str:
+        counted = self.steps_taken - self.steps_elsewhere
+        line = (
+            f"steps: {counted:,} taken of {self.steps_of_all:,} without pruning, {self.share_saved:.0%} saved"
+        )
+        others = f"; {self.steps_elsewhere:,} more by trials that failed or are not over"
+        return line + (others if self.steps_elsewhere else "")
+
+    def _counts(self) -> str:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in self.pruned.items())
+        parts = [
+            f"{self.counts['COMPLETE']} complete",
+            f"{self.counts['PRUNED']} pruned" + (f" ({reasons})" if reasons else ""),
+            *([f"{self.failed} failed"] if self.failed else []),
+            *([f"{self.counts['RUNNING']} running"] if self.counts["RUNNING"] else []),
+            *([f"{self.unfinished} to go on"] if self.unfinished else []),
+            *([f"{self.replaced} cut off and gone on with under a new number"] if self.replaced else []),
+        ]
+        return f"trials: {self.spent} of a budget of {self.budget}: {', '.join(parts)}"
+
+    def _importances(self, metric: str) -> str:
+        shares = ", ".join(f"{name} {share:.0%}" for name, share in self.importances[metric].items())
+        complete = self.counts["COMPLETE"]
+        rough = f"; rough with fewer than {ENOUGH}" * (complete < ENOUGH)
+        return (
+            f"what decides whether a trial is in the best tenth by {metric} (PED-ANOVA over {complete} "
+            f"complete trials{rough}): {shares}"
+        )
+
+    def _plain(self, one: FrozenTrial | None) -> dict[str, Any] | None:
+        if one is None:
+            return None
+        complete = one.state == TrialState.COMPLETE
+        values = map(_plain_value, one.values) if complete else [None] * len(self.plan.goals)
+        return {
+            "number": one.number,
+            "state": one.state.name,
+            "values": dict(zip((goal.metric for goal in self.plan.goals), values, strict=True)),
+            "params": dict(one.params),
+            "steps": steps_of(one),
+        }
+
+
+def outcome(study: optuna.Study, plan: StudyPlan) -> StudyOutcome:
+    """Sum up a study, however far it is."""
+    trials = study.get_trials(deepcopy=False)
+    replaced = {one.user_attrs.get(GOES_ON_FOR) for one in trials} & {one.number for one in trials}
+    # the steps of a trial that another goes on for are among that one's
+    counted = [one for one in trials if one.number not in replaced]
+    over = [one for one in counted if one.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    steps = sum(map(steps_of, counted))
+    complete = [one for one in trials if one.state == TrialState.COMPLETE]
+    ranked = sorted(complete, key=lambda one: _order(one, plan.goals))
+    front = _front(study, ranked)
+    pruned = [one for one in trials if one.state == TrialState.PRUNED]
+    reasons = Counter(str(one.user_attrs.get(REASON, "")).partition("@")[0] for one in pruned)
+    return StudyOutcome(
+        plan=plan,
+        trials=frame_of(trials, plan),
+        best=front[0] if front else None,
+        ranked=ranked,
+        front=front,
+        default=default_of(trials, plan),
+        importances=importances_of(study, plan),
+        steps_taken=steps,
+        steps_elsewhere=steps - sum(map(steps_of, over)),
+        steps_of_all=len(over) * plan.steps_of_a_trial,
+        counts={state.name: sum(one.state == state for one in trials) for state in TrialState},
+        replaced=len(replaced),
+        unfinished=len(to_go_on(trials)),
+        pruned={reason: count for reason, count in reasons.most_common() if reason},
+        spent=spent(trials),
+        budget=plan.file.trials,
+    )
+
+
+def default_of(trials: Sequence[FrozenTrial], plan: StudyPlan) -> FrozenTrial | None:
+    """The trial with the default values, the one that got furthest if there are several."""
+    params = plan.space.params(plan.base)
+    tried = [one for one in trials if one.params and one.params == params and one.state in _PRECEDENCE]
+    return min(tried, key=lambda one: (_PRECEDENCE.index(one.state), -one.number), default=None)
+
+
+def write(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[str]:
+    """Write table, trials, best configurations, importances and figures into the study's folder.
+
+    Returns
+    -------
+    list of str
+        Names of the files and folders.
+    """
+    from bench.figures.of_study import draw_study
+
+    folder = plan.folder
+    texts = {"table.md": outcome.text() + "\n", "trials.csv": csv_of(outcome.trials)}
+    if outcome.best:
+        texts["best.yaml"] = configuration_text(outcome, outcome.best)
+    if outcome.importances:
+        rows = [(m, name, share) for m, of in outcome.importances.items() for name, share in of.items()]
+        texts["importances.csv"] = csv_of(pd.DataFrame(rows, columns=["metric", "param", "importance"]))
+    for name, text in texts.items():
+        write_text(folder / name, text)
+    several = {f"trial-{one.number}.yaml": one for one in outcome.front if outcome.is_several}
+    for name, one in several.items():
+        write_text(folder / "front" / name, configuration_text(outcome, one))
+    for old in (folder / "front").glob("trial-*.yaml"):
+        if old.name not in several:
+            old.unlink(missing_ok=True)
+    drawn = draw_study(study, plan, folder / "figures")
+    return [*texts, *(["front"] if several else []), *(["figures"] if drawn else [])]
+
+
+def configuration_text(outcome: StudyOutcome, one: FrozenTrial) -> str:
+    """A trial's configuration as ``bench run --config`` takes it."""
+    import yaml
+
+    plan = outcome.plan
+    values = ", ".join(f"{goal.metric} {value!r}" for goal, value in zip(plan.goals, one.values, strict=True))
+    said = [
+        f"study {plan.name}, trial {one.number}: {values}",
+        f"rule: {outcome.rule}",
+        *([outcome.warning] if outcome.warning else []),
+    ]
+    # PyYAML writes a float by its repr, which reads back to the same
+    body = yaml.safe_dump(plan.keys(one.params), sort_keys=False, allow_unicode=True)
+    return "".join(f"# {' '.join(line.split())}\n" for line in said) + body
+
+
+def _front(study: optuna.Study, ranked: Sequence[FrozenTrial]) -> list[FrozenTrial]:
+    if not ranked:
+        return []
+    best = study.best_trials if len(study.directions) > 1 else [study.best_trial]
+    numbers = {one.number for one in best}
+    return [one for one in ranked if one.number in numbers]
+
+
+def _order(one: FrozenTrial, goals: Sequence[Goal]) -> tuple[float, ...]:
+    return tuple(
+        value if goal.direction == "minimize" else -value
+        for goal, value in zip(goals, one.values, strict=True)
+    )
+
+
+def _numbers(trials: Sequence[FrozenTrial]) -> set[int]:
+    return {one.number for one in trials}
+
+
+def _list(values: Sequence[object]) -> str:
+    return ", ".join(map(str, values))
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def _plain_value(value: Any) -> Any:
+    """A value as JSON has it: None for what is missing or no finite number."""
+    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
+        return None
+    return value

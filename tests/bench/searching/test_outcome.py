@@ -1,0 +1,263 @@
+"""What a study amounts to, from real Optuna studies of a formula."""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import optuna
+import pandas as pd
+import pytest
+from optuna.trial import FrozenTrial, TrialState
+
+from bench.configuration import CIRCUMSTANCES, resolve
+from bench.searching import trials as marks
+from bench.searching.importances import importances_of
+from bench.searching.outcome import outcome, write
+from bench.searching.plan import StudyPlan
+from bench.searching.study_file import StudyFile
+
+METRIC = "fd_digits_garments"
+SEARCH = {"gamma": {}, "lr": {"knobs": ["lr_g", "lr_d"]}, "lambda_k": {}}
+SETTINGS = {"variant": "began-v3", "steps": "100", "eval_every": 25, "threads": 2, "experiment": "elsewhere"}
+
+
+def plan_of(**file: Any) -> StudyPlan:
+    return StudyPlan("formula", StudyFile(**({"search": SEARCH, "trials": 20} | file)), SETTINGS, METRIC, "0")
+
+
+def two_goals(**file: Any) -> StudyPlan:
+    return plan_of(objectives=[{"metric": "frechet_distance"}, {"metric": "effective_classes"}], **file)
+
+
+def study_of(plan: StudyPlan) -> optuna.Study:
+    study = optuna.create_study(
+        directions=[goal.direction for goal in plan.goals], sampler=optuna.samplers.RandomSampler(seed=1)
+    )
+    study.enqueue_trial(plan.space.params(plan.base) or {})
+    return study
+
+
+def values_of(params: dict[str, Any], plan: StudyPlan) -> list[float]:
+    distance = 10 + 40 * (params["gamma"] - 0.6) ** 2 + (math.log10(params["lr"]) + 3.5) ** 2
+    return [distance, 9 - 4 * params["gamma"] - abs(math.log10(params["lambda_k"]) + 2)][: len(plan.goals)]
+
+
+def carry_out(
+    study: optuna.Study,
+    plan: StudyPlan,
+    state: TrialState = TrialState.COMPLETE,
+    steps: int | None = None,
+    reason: str = "",
+) -> FrozenTrial:
+    """One trial: asked for, marked and told as a worker does it."""
+    trial = study.ask(plan.space.distributions())
+    values = values_of(trial.params, plan)
+    taken = plan.steps_of_a_trial if steps is None else steps
+    if len(plan.goals) == 1:
+        for point in range(25, taken + 1, 25):
+            trial.report(values[0] + 100 / point, point)
+    trial.set_user_attr(marks.STEPS, taken)
+    trial.set_user_attr(marks.MEASURED, {"0": {METRIC: values[0]}, "1": {METRIC: values[0] + 2}})
+    if reason:
+        trial.set_user_attr(marks.REASON, reason)
+    study.tell(trial, values if state == TrialState.COMPLETE else None, state)
+    return study.trials[trial.number]
+
+
+def searched(plan: StudyPlan, count: int) -> optuna.Study:
+    study = study_of(plan)
+    for _ in range(count):
+        carry_out(study, plan)
+    return study
+
+
+def beats(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether a trial is better in both: less distance, more classes."""
+    return one[0] <= other[0] and one[1] >= other[1] and tuple(one) != tuple(other)
+
+
+def test_the_best_is_compared_with_the_default() -> None:
+    plan = plan_of(seeds=[3, 4])
+    study = searched(plan, 12)
+    result = outcome(study, plan)
+    assert result.best
+    assert result.best.number == study.best_trial.number
+    assert result.front == [result.best]
+    assert result.default
+    assert result.default.number == 0
+    assert [one.value for one in result.ranked] == sorted(one.value for one in study.trials)
+    text = result.text()
+    difference = study.best_value - study.trials[0].value
+    assert f"trial {result.best.number}: {METRIC} {study.best_value:.4g}" in text
+    assert f"{difference:+.4g} against the default" in text
+    for said in ("budget of 20", "seeds 3, 4", "last evaluation", "luckiest", "too low", "0 (default)"):
+        assert said in text
+
+
+def test_steps_are_those_that_were_taken_and_those_that_pruning_saved() -> None:
+    plan = plan_of(seeds=[0, 1])
+    study = study_of(plan)
+    carry_out(study, plan)
+    carry_out(study, plan, TrialState.PRUNED, 50, "median@50")
+    carry_out(study, plan, TrialState.PRUNED, 125, "collapsed@25")
+    carry_out(study, plan, TrialState.FAIL, 30, "ValueError: no")
+    result = outcome(study, plan)
+    assert result.steps_taken == 200 + 50 + 125 + 30
+    assert result.steps_elsewhere == 30
+    assert result.steps_of_all == 3 * 200
+    assert result.share_saved == pytest.approx(225 / 600)
+    assert (result.counts["COMPLETE"], result.counts["PRUNED"], result.failed) == (1, 2, 1)
+    assert result.pruned == {"median": 1, "collapsed": 1}
+    assert result.spent == 4
+    assert "1 complete, 2 pruned (1 median, 1 collapsed), 1 failed" in result.text()
+    assert "375 taken of 600 without pruning, 38% saved; 30 more" in result.text()
+
+
+def test_a_trial_that_another_goes_on_for_counts_once() -> None:
+    plan = plan_of(trials=1)
+    study = study_of(plan)
+    stopped = carry_out(study, plan, TrialState.FAIL, 50, marks.STOPPED)
+    before = outcome(study, plan)
+    assert (before.steps_taken, before.unfinished, before.failed, before.is_over) == (50, 1, 0, False)
+    study.enqueue_trial(stopped.params, user_attrs={marks.STEPS: 50, marks.GOES_ON_FOR: 0})
+    assert outcome(study, plan).steps_taken == 50
+    carry_out(study, plan)
+    after = outcome(study, plan)
+    assert (after.steps_taken, after.steps_of_all, after.share_saved) == (100, 100, 0)
+    assert (after.replaced, after.unfinished, after.failed, after.spent) == (1, 0, 0, 1)
+    assert after.is_over
+    assert after.default
+    assert after.default.number == 1
+    assert "1 cut off and gone on with under a new number" in after.text()
+
+
+def test_the_best_configuration_is_the_trials() -> None:
+    plan = plan_of()
+    study = searched(plan, 6)
+    result = outcome(study, plan)
+    assert result.best
+    files = write(study, plan, result)
+    assert files == ["table.md", "trials.csv", "best.yaml", "importances.csv", "figures"]
+    assert {path.name for path in plan.folder.iterdir()} == set(files)
+    path = plan.folder / "best.yaml"
+    read = resolve({}, path).flat()
+    meant = plan.configuration(result.best.params, 7).flat()
+    left_out = CIRCUMSTANCES | {"seed"}
+    assert {k: v for k, v in read.items() if k not in left_out} == {
+        k: v for k, v in meant.items() if k not in left_out
+    }
+    assert read["lr_g"] == read["lr_d"] == result.best.params["lr"]
+    said = [line for line in path.read_text().splitlines() if line.startswith("#")]
+    assert f"{plan.name}, trial {result.best.number}: {METRIC} {result.best.value!r}" in said[0]
+    assert result.rule in said[1]
+    assert "fresh seeds" in said[2]
+
+
+def test_files_hold_whole_numbers() -> None:
+    plan = plan_of()
+    study = searched(plan, 5)
+    carry_out(study, plan, TrialState.PRUNED, 50, "median@50")
+    result = outcome(study, plan)
+    write(study, plan, result)
+    rows = pd.read_csv(plan.folder / "trials.csv", dtype=str)  # pandas reads some floats a bit off
+    assert list(rows["state"]) == ["COMPLETE"] * 5 + ["PRUNED"]
+    complete = rows[:5]
+    assert [*map(float, complete[f"objective/{METRIC}"])] == [one.value for one in study.trials[:5]]
+    assert [*map(float, complete[f"measured/{METRIC}"])] == pytest.approx(
+        [one.value + 1 for one in study.trials[:5]]
+    )
+    # what a pruned trial reported last is no objective
+    assert pd.isna(rows.loc[5, f"objective/{METRIC}"])
+    assert float(rows.loc[5, "reported"]) == study.trials[5].intermediate_values[50]
+    assert (rows.loc[5, "reported_at"], rows.loc[5, "steps"], rows.loc[5, "reason"]) == (
+        "50",
+        "50",
+        "median@50",
+    )
+    assert [float(rows.loc[5, f"param/{name}"]) for name in SEARCH] == [
+        study.trials[5].params[n] for n in SEARCH
+    ]
+    assert (plan.folder / "table.md").read_text() == result.text() + "\n"
+    shares = pd.read_csv(plan.folder / "importances.csv", dtype=str)
+    assert (
+        dict(zip(shares["param"], map(float, shares["importance"]), strict=True))
+        == result.importances[METRIC]
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_importances_are_optunas() -> None:
+    plan = plan_of()
+    study = searched(plan, 20)
+    found = importances_of(study, plan)[METRIC]
+    assert found == optuna.importance.get_param_importances(study)
+    assert list(found.values()) == sorted(found.values(), reverse=True)
+    several = two_goals()
+    study = searched(several, 20)
+    both = importances_of(study, several)
+    assert both[METRIC] == optuna.importance.get_param_importances(study, target=lambda t: t.values[0])
+    # PED-ANOVA takes low values of a target for good ones
+    assert both["effective_classes"] == optuna.importance.get_param_importances(
+        study, target=lambda t: -t.values[1]
+    )
+
+
+def test_three_trials_say_nothing_about_importance() -> None:
+    plan = plan_of()
+    study = searched(plan, 3)
+    assert outcome(study, plan).importances == {}
+    carry_out(study, plan)
+    assert set(outcome(study, plan).importances[METRIC]) == set(SEARCH)
+
+
+def test_several_objectives_have_a_front() -> None:
+    plan = two_goals()
+    study = searched(plan, 15)
+    result = outcome(study, plan)
+    free = [one for one in study.trials if not any(beats(other.values, one.values) for other in study.trials)]
+    assert len(free) > 1
+    assert {one.number for one in result.front} == {one.number for one in free}
+    assert result.best
+    assert result.best.values[0] == min(one.values[0] for one in study.trials)
+    assert result.front[0] == result.best
+    old = plan.folder / "front" / "trial-99.yaml"
+    old.parent.mkdir(parents=True)
+    old.write_text("of an earlier front")
+    assert "front" in write(study, plan, result)
+    names = {path.name for path in old.parent.iterdir()}
+    assert names == {f"trial-{one.number}.yaml" for one in free}
+    one = result.front[-1]
+    read = resolve({}, old.parent / f"trial-{one.number}.yaml")
+    assert (read.flat()["gamma"], read.flat()["lr_g"]) == (one.params["gamma"], one.params["lr"])
+    assert "Pareto front" in result.text()
+
+
+def test_without_a_complete_trial_there_is_no_best() -> None:
+    plan = plan_of()
+    study = study_of(plan)
+    assert write(study, plan, outcome(study, plan)) == ["table.md", "trials.csv"]
+    carry_out(study, plan, TrialState.PRUNED, 50, "collapsed@50")
+    result = outcome(study, plan)
+    assert (result.best, result.front, result.importances) == (None, [], {})
+    assert result.default
+    assert result.default.state == TrialState.PRUNED
+    assert "no trial is complete" in result.text()
+    assert "best.yaml" not in write(study, plan, result)
+
+
+def test_data_is_json_and_metrics_are_numbers() -> None:
+    plan = plan_of()
+    study = searched(plan, 5)
+    carry_out(study, plan, TrialState.PRUNED, 0, "diverged@3")
+    result = outcome(study, plan)
+    assert result.best
+    data = json.loads(json.dumps(result.data(), allow_nan=False))
+    assert data["best"]["values"] == {METRIC: result.best.value}
+    assert data["best"]["params"] == result.best.params
+    assert [row["number"] for row in data["trials"]] == list(range(6))
+    assert data["trials"][5][f"objective/{METRIC}"] is None
+    metrics = result.metrics()
+    assert all(isinstance(value, float) and math.isfinite(value) for value in metrics.values())
+    assert metrics["share_saved"] == pytest.approx(1 / 6)
+    assert metrics["trials/pruned"] == 1
