@@ -2,7 +2,9 @@
 
 import os
 import platform
+import re
 import subprocess
+import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -35,6 +37,11 @@ def facts() -> dict[str, Any]:
         "packages": package_versions(),
         "commit": commit(),
     }
+
+
+def command() -> list[str]:
+    """The words after the program's name, as they may be recorded: without the password of a database."""
+    return [re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", word) for word in sys.argv[1:]]
 
 
 def package_versions() -> dict[str, str | None]:

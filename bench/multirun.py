@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench import places, run_folder
+from bench import environment, places, run_folder
 from bench.aggregate import Aggregate, aggregate
 from bench.atomic import write_text
 from bench.configuration import Configuration, resolve
@@ -319,7 +319,7 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
         If the user asked; every run in training has written a checkpoint.
     """
     with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
-        parent = tracker.gather(of_multirun(multirun.describe(), sys.argv[1:])) if tracker else None
+        parent = tracker.gather(of_multirun(multirun.describe(), environment.command())) if tracker else None
         failed = _train_all(multirun, workers, progress, parent)
         runs = multirun.complete()
         aggregated = aggregate(

@@ -1,6 +1,5 @@
 """What a configuration becomes on this machine: data, networks and a judge, ready to train."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -58,7 +57,7 @@ class Workbench:
             },
             "environment": environment.facts(),
             "tracking": tracking_uri() if self.configuration.harness.tracking else None,
-            "command": sys.argv[1:],
+            "command": environment.command(),
         }
 
     def trainer(

@@ -30,7 +30,7 @@ def finished(variant: str, steps: int, workers: int, minutes: float, cache: str)
     """Trials that a command of so many workers finishes in the time, its own start included."""
     import optuna
 
-    from bench.searching.storage import JournalStorage
+    from bench.searching.journal_storage import JournalStorage
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="study-workers-") as home:

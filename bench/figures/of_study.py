@@ -14,6 +14,7 @@ from bench.figures.study_axes import (
     colours,
     draw_legend,
     draw_surface,
+    draw_title,
     name_points,
     norm_of,
     places_of,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from bench.searching.space import Dimension
 
 ACROSS = 4  # panels in a row
+NARROWEST = 4  # inches: the titles have room
 MOST_PAIRED = 3  # values whose pairs are drawn
 LEAST_PAIRED = 4  # complete trials: fewer show nothing by pairs
 
@@ -138,13 +140,13 @@ def draw_history(material: Material) -> "Figure | None":
     goals = material.plan.goals
     figure = style.blank(7, 2.6 * len(goals) + 0.6, layout="constrained")
     axes = figure.subplots(len(goals), 1, sharex=True, squeeze=False)[:, 0]
+    last = max(one.number for one in (*material.complete, *material.pruned))
     for place, (axis, goal) in enumerate(zip(axes, goals, strict=True)):
         if material.complete:
             numbers = [one.number for one in material.complete]
             best = (np.minimum if goal.direction == "minimize" else np.maximum).accumulate(
                 [value_of(one, place) for one in material.complete]
             )
-            last = max(one.number for one in (*material.complete, *material.pruned))
             axis.step(
                 [*numbers, last],
                 [*best, best[-1]],
@@ -159,9 +161,10 @@ def draw_history(material: Material) -> "Figure | None":
         scale(axis.yaxis, material.values(place))
         axis.set_ylabel(goal.metric)
         axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.set_xlim(-0.5, last + 0.5)
     axes[-1].set_xlabel("trial")
     draw_legend(figure, axes[0])
-    figure.suptitle(f"{material.plan.name}: {len(material.complete)} complete trials" + _pruned(material))
+    draw_title(figure, material.plan.name, f"{len(material.complete)} complete{_pruned(material)}")
     return figure
 
 
@@ -183,10 +186,9 @@ def draw_importances(material: Material) -> "Figure | None":
         if len(found) > 1:
             axis.set_title(metric, loc="left")
     goal = "" if len(found) > 1 else f" by {next(iter(found))}"
-    figure.suptitle(
-        f"{material.plan.name}: what decides whether a trial is in the best tenth{goal}\n"
-        f"(PED-ANOVA over {len(material.complete)} complete trials)"
-    )
+    words = f"what decides whether a trial is in the best tenth{goal}"
+    method = f"PED-ANOVA; trials complete: {len(material.complete)}"
+    draw_title(figure, material.plan.name, f"{words}\n({method})")
     return figure
 
 
@@ -201,7 +203,9 @@ def draw_slices(material: Material) -> "Figure | None":
     goals, dimensions = material.plan.goals, material.plan.space.dimensions
     across = min(ACROSS, len(dimensions))
     down = math.ceil(len(dimensions) / across)
-    figure = style.blank(1.75 * across + 1.2, 1.9 * down * len(goals) + 0.9, layout="constrained")
+    figure = style.blank(
+        max(NARROWEST, 1.75 * across + 1.2), 1.9 * down * len(goals) + 0.9, layout="constrained"
+    )
     grid = figure.subplots(down * len(goals), across, sharey=False, squeeze=False)
     norm = Normalize(0, max(1, material.complete[-1].number))
     for place, goal in enumerate(goals):
@@ -227,7 +231,7 @@ def draw_slices(material: Material) -> "Figure | None":
         bar.locator = MaxNLocator(5, integer=True)
         bar.outline.set_visible(False)
     draw_legend(figure, grid[0, 0])
-    figure.suptitle(f"{material.plan.name}: value by each searched value")
+    draw_title(figure, material.plan.name, "value by each searched value")
     return figure
 
 
@@ -239,7 +243,7 @@ def draw_contours(material: Material) -> "Figure | None":
     from matplotlib.cm import ScalarMappable
 
     goals, pairs = material.plan.goals, list(combinations(paired, 2))
-    figure = style.blank(2.2 * len(pairs) + 1.2, 2.2 * len(goals) + 0.8, layout="constrained")
+    figure = style.blank(max(NARROWEST, 2.2 * len(pairs) + 1.2), 2.2 * len(goals) + 0.8, layout="constrained")
     grid = figure.subplots(len(goals), len(pairs), squeeze=False)
     for place, (row, goal) in enumerate(zip(grid, goals, strict=True)):
         low_is_good = goal.direction == "minimize"
@@ -263,7 +267,7 @@ def draw_contours(material: Material) -> "Figure | None":
         scale(bar.ax.yaxis, values)
         bar.outline.set_visible(False)
     draw_legend(figure, grid[0, 0])
-    figure.suptitle(f"{material.plan.name}: value over pairs of searched values; dark is better")
+    draw_title(figure, material.plan.name, "value over pairs of searched values; dark is better")
     return figure
 
 
@@ -289,7 +293,8 @@ def draw_intermediate(material: Material) -> "Figure | None":
             look |= {"color": "black", "linestyle": "--", "linewidth": 1.2, "label": "default"}
             look |= {"alpha": 1, "zorder": 3}
         if one in best:
-            look |= {"color": style.VERMILION, "alpha": 1, "linewidth": 1.6, "label": "best", "zorder": 4}
+            look |= {"color": style.VERMILION, "alpha": 1, "linewidth": 1.6, "zorder": 4}
+            look["label"] = "best (the default)" if one in default else "best"
         axis.plot(points, values, **look, marker="o" if len(points) == 1 else None, markersize=3)
     for place, seed in enumerate(seeds if len(seeds) > 1 else ()):
         if place:
@@ -304,7 +309,7 @@ def draw_intermediate(material: Material) -> "Figure | None":
         material.plan.goals[0].metric + ("\n(mean of the seeds so far)" if len(seeds) > 1 else "")
     )
     draw_legend(figure, axis)
-    figure.suptitle(f"{material.plan.name}: value by step")
+    draw_title(figure, material.plan.name, "value by step")
     return figure
 
 
@@ -335,7 +340,7 @@ def draw_front(material: Material) -> "Figure | None":
             f"{goal.metric} ({'lower' if goal.direction == 'minimize' else 'higher'} is better)"
         )
     draw_legend(figure, axis)
-    figure.suptitle(f"{material.plan.name}: Pareto front, with the trials' numbers")
+    draw_title(figure, material.plan.name, "Pareto front, with the trials' numbers")
     better = [-1 if goal.direction == "minimize" else 1 for goal in material.plan.goals]
     name_points(figure, axis, {str(one.number): (one.values[0], one.values[1]) for one in front}, better)
     return figure

@@ -5,7 +5,6 @@ dead trials and keeps the view; when it ends another takes over.
 """
 
 import json
-import sys
 import time
 import warnings
 from collections.abc import Iterable
@@ -16,6 +15,7 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from bench import environment
 from bench.atomic import write_text
 from bench.interruption import stop_on_signal
 from bench.multirun import Stopped
@@ -23,7 +23,7 @@ from bench.progress import Progress
 from bench.searching import trials
 from bench.searching.crew import Crew
 from bench.searching.plan import StudyPlan
-from bench.searching.storage import Storage, patiently, without_passwords
+from bench.searching.storage import Storage, patiently
 from bench.tracking.parents import of_study
 from bench.tracking.process import TrackingProcess
 
@@ -139,8 +139,8 @@ class Conductor:
         if not self.tracker:
             return
         if self.parent is None:
-            words = [without_passwords(word) for word in sys.argv[1:]]
-            self.parent = self.tracker.gather(of_study(self.plan.describe() | {"command": words}))
+            described = self.plan.describe() | {"command": environment.command()}
+            self.parent = self.tracker.gather(of_study(described))
         known = self._trials()
         shown = [in_plain_words(t, self.plan) for t in known if t.state != TrialState.WAITING]
         best = {}

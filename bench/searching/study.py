@@ -8,7 +8,7 @@ from typing import Any
 from bench import multirun
 from bench.errors import RequestError, WorkError
 from bench.progress import Progress
-from bench.searching import cluster, storage
+from bench.searching import address, cluster, storage
 from bench.searching.cluster import Jobs
 from bench.searching.conductor import Conductor, create
 from bench.searching.crew import Crew, Processes
@@ -42,7 +42,7 @@ class Way:
     def check(self) -> None:
         """Raise RequestError if it is not possible."""
         if self.storage is not None:
-            storage.check(self.storage)
+            address.check(self.storage)
         if self.cluster is not None:
             cluster.check(self.cluster)
         if self.cluster == "slurm" and self.storage is None:
@@ -61,11 +61,14 @@ class Searched:
         What it amounts to.
     parent : str or None
         Id of its MLflow run.
+    led : bool
+        Whether this command led it at the end; another one does what follows otherwise.
     """
 
     plan: StudyPlan
     result: StudyOutcome
     parent: str | None
+    led: bool
 
 
 @dataclass(frozen=True)
@@ -116,7 +119,7 @@ def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outco
     for each in studies:
         if each.result.best is None:
             raise WorkError(f"study {each.plan.name}: no trial was completed: {each.result.counts}")
-    if not plans[0].file.fresh_seeds or not all(each.result.is_over for each in studies):
+    if not plans[0].file.fresh_seeds or not all(each.led and each.result.is_over for each in studies):
         return Outcome(studies, None)
     return Outcome(studies, _train_winners(studies, way, progress))
 
@@ -124,8 +127,8 @@ def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outco
 def _search(
     plan: StudyPlan, way: Way, until: float | None, progress: Progress, is_job: bool = False
 ) -> Searched:
-    store = storage.open_storage(way.storage, plan.folder, plan.name, plan.file.grace)
-    study = create(plan, store)
+    store = address.open_storage(way.storage, plan.folder, plan.name, plan.file.grace)
+    study = storage.patiently(lambda: create(plan, store))
     crew: Crew = Processes(plan, store, way.storage, way.workers, until, progress, is_job)
     if way.cluster:
         crew = Jobs(way.cluster, plan, way.workers, join, (plan.plain(), way.storage, until))
@@ -138,7 +141,7 @@ def _search(
             if tracker and conductor.parent:
                 status = "FINISHED" if result.is_over else "KILLED"
                 tracker.aggregate(conductor.parent, [], result.metrics(), plan.folder, files, status)
-    return Searched(plan, result, conductor.parent)
+    return Searched(plan, result, conductor.parent, leads)
 
 
 def join(plain: Mapping[str, Any], url: str | None, until: float | None) -> None:

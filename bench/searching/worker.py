@@ -17,9 +17,10 @@ from optuna.trial import Trial, TrialState
 from bench.interruption import stop_on_signal
 from bench.progress import Progress
 from bench.searching import trials
+from bench.searching.address import open_storage
 from bench.searching.plan import StudyPlan, from_plain
 from bench.searching.pruning import pruner_for
-from bench.searching.storage import Storage, open_storage, patiently
+from bench.searching.storage import Storage, patiently
 from bench.searching.trial_runs import Ended, TrialRuns
 from bench.session import tracking
 

@@ -15,8 +15,8 @@ from optuna.trial import TrialState
 
 from bench.searching import trials
 from bench.searching.conductor import create
+from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
-from bench.searching.storage import JournalStorage
 from bench.searching.study_file import StudyFile
 
 pytest.importorskip("optuna_dashboard", reason="it is missing: install 'began-bench[dashboard]'")

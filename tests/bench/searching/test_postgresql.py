@@ -119,10 +119,10 @@ def test_processes_that_open_a_fresh_database_at_once_do_not_disturb_each_other(
     database: str, tmp_path: Path
 ) -> None:
     program = (
-        "import sys, time; from pathlib import Path; from bench.searching.storage import open_storage\n"
+        "import sys, time; from pathlib import Path; from bench.searching.address import open_storage\n"
         "Path(sys.argv[1]).touch(); go = Path(sys.argv[2])\n"
         "while not go.exists(): time.sleep(0.001)\n"
-        f"storage = open_storage({database!r}, Path('.'), 'tried')\n"
+        f"storage = open_storage({database!r}, Path('.'), 'tried', 30)\n"
         "with storage.exclusive(): print(storage.optuna.get_all_studies())"
     )
     ready = [tmp_path / str(number) for number in range(3)]

@@ -7,10 +7,11 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from bench.errors import WorkError
 from bench.searching import trials
 from bench.searching.conductor import create
+from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
-from bench.searching.storage import JournalStorage
 from bench.searching.study_file import Sampler, StudyFile
 
 SETTINGS: dict[str, Any] = {
@@ -166,3 +167,12 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off() -> None:
             study_name=planned.name, storage=JournalStorage(planned.folder).optuna
         ).get_trials()
     ] == [0]
+
+
+def test_a_journal_that_is_broken_in_the_middle_is_told_in_one_line() -> None:
+    planned = plan(trials=2)
+    open_study(planned)
+    journal = planned.folder / "journal.log"
+    journal.write_bytes(journal.read_bytes() + b"rubbish\n{}\n")
+    with pytest.raises(WorkError, match="journal.log is broken"):
+        JournalStorage(planned.folder)

@@ -1,0 +1,158 @@
+"""Studies in a PostgreSQL database: for processes of several hosts."""
+
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Event, Thread
+from typing import Any
+
+from optuna.exceptions import ExperimentalWarning
+from optuna.storages import BaseStorage, RDBStorage
+from optuna.study import Study
+from optuna.trial import FrozenTrial, Trial, TrialState
+
+from bench.searching.storage import WORKER, StorageAway, away
+
+BEATS_OF_A_GRACE = 6
+# a host that vanished without a word holds its locks no longer than this
+KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
+
+
+class PostgresStorage:
+    """A PostgreSQL database that several hosts reach. Workers show by heartbeats that they live.
+
+    Parameters
+    ----------
+    url : str
+        As for SQLAlchemy, ``postgresql://USER@HOST/DATABASE``.
+    study : str
+        Name of the study, from which the database's locks are named.
+    grace : int
+        Seconds without a heartbeat after which a trial's worker counts as dead.
+
+    Raises
+    ------
+    WorkError
+        If the database cannot be reached.
+    """
+
+    def __init__(self, url: str, study: str, grace: int) -> None:
+        self.grace = grace
+        self._address = url.replace("postgresql+psycopg://", "postgresql://", 1)
+        self._study = study
+        self._leadership: Any = None
+        self._reached_since: float | None = None
+        driver = self._address.replace("postgresql://", "postgresql+psycopg://", 1)
+        # tables are created and migrated by one process at a time
+        with self._lock("began-bench tables"), warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            self.optuna: BaseStorage = RDBStorage(
+                driver,
+                engine_kwargs={"pool_pre_ping": True},
+                heartbeat_interval=max(1, grace // BEATS_OF_A_GRACE),
+                grace_period=grace,
+            )
+
+    @contextmanager
+    def exclusive(self) -> Iterator[None]:
+        """Hold the study's advisory lock, which the database frees when the connection ends."""
+        with self._lock(f"exclusive {self._study}"):
+            yield
+
+    def lead(self) -> bool:
+        """Hold, or try to take, the leader's advisory lock."""
+        import psycopg
+
+        try:
+            if self._leadership is None:
+                connection = self._connect()
+                if not _fetch(connection, "pg_try_advisory_lock", f"leader {self._study}"):
+                    connection.close()
+                    return False
+                self._leadership = connection
+            self._leadership.execute("select 1")
+        except (psycopg.Error, StorageAway):
+            self._leadership = self._reached_since = None
+            return False
+        if self._reached_since is None:
+            self._reached_since = time.monotonic()
+        return True
+
+    @contextmanager
+    def alive(self, worker: str) -> Iterator[None]:
+        """Do nothing: heartbeats are a trial's."""
+        yield
+
+    def claim(self, trial: Trial, worker: str) -> None:
+        """Record the first heartbeat, then the owner: whoever has an owner can be missed."""
+        assert isinstance(self.optuna, RDBStorage)
+        self.optuna.record_heartbeat(trial._trial_id)
+        trial.set_user_attr(WORKER, worker)
+
+    @contextmanager
+    def beat(self, trial: Trial) -> Iterator[None]:
+        """Record heartbeats from a thread; a database that is away gets them when it is back."""
+        storage = self.optuna
+        assert isinstance(storage, RDBStorage)
+        over = Event()
+
+        def beat() -> None:
+            while not over.wait(self.grace / BEATS_OF_A_GRACE):
+                with suppress(*away()):
+                    storage.record_heartbeat(trial._trial_id)
+
+        thread = Thread(target=beat, daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def dead(self, study: Study) -> list[FrozenTrial]:
+        """Those without a heartbeat, or with none for too long, once we could have seen one."""
+        storage = self.optuna
+        assert isinstance(storage, RDBStorage)
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        # asked for and owned in one exclusive block: without an owner its worker died in there
+        dead = [trial for trial in running if WORKER not in trial.user_attrs]
+        # a database that was away has missed heartbeats of the living
+        if self._reached_since and time.monotonic() - self._reached_since > self.grace:
+            stale = set(storage._get_stale_trial_ids(study._study_id))
+            dead += [trial for trial in running if trial._trial_id in stale and trial not in dead]
+        return dead
+
+    def workers_here(self) -> None:
+        """Heartbeats do not say where they come from."""
+        return
+
+    def _connect(self) -> Any:
+        import psycopg
+
+        try:
+            connection = psycopg.connect(self._address, autocommit=True, connect_timeout=10)
+            for name, value in KEEPALIVES.items():
+                connection.execute(f"set {name} = {value}")
+            return connection
+        except psycopg.Error as error:
+            raise StorageAway(f"storage cannot be reached: {' '.join(str(error).split())}") from None
+
+    @contextmanager
+    def _lock(self, name: str) -> Iterator[None]:
+        connection = self._connect()
+        try:
+            _fetch(connection, "pg_advisory_lock", name)
+            yield
+        finally:
+            connection.close()
+
+
+def _fetch(connection: Any, function: str, name: str) -> Any:
+    """Call a lock function of the database; names become the 64-bit numbers that it wants."""
+    import psycopg
+
+    try:
+        return connection.execute(f"select {function}(hashtextextended(%s, 0))", (name,)).fetchone()[0]
+    except psycopg.Error as error:
+        raise StorageAway(f"storage cannot be reached: {' '.join(str(error).split())}") from None
