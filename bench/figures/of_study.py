@@ -160,11 +160,13 @@ def draw_history(material: Material) -> "Figure | None":
         _scatter(axis, material.default(), place, **DEFAULT)
         scale(axis.yaxis, material.values(place))
         axis.set_ylabel(goal.metric)
-        axis.xaxis.get_major_locator().set_params(integer=True)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.set_xlim(-0.5, last + 0.5)
     axes[-1].set_xlabel("trial")
     draw_legend(figure, axes[0])
-    draw_title(figure, material.plan.name, f"{len(material.complete)} complete{_pruned(material)}")
+    draw_title(
+        figure, material.plan.name, f"value by trial; {len(material.complete)} complete{_pruned(material)}"
+    )
     return figure
 
 
@@ -186,9 +188,8 @@ def draw_importances(material: Material) -> "Figure | None":
         if len(found) > 1:
             axis.set_title(metric, loc="left")
     goal = "" if len(found) > 1 else f" by {next(iter(found))}"
-    words = f"what decides whether a trial is in the best tenth{goal}"
-    method = f"PED-ANOVA; trials complete: {len(material.complete)}"
-    draw_title(figure, material.plan.name, f"{words}\n({method})")
+    words = f"what decides whether a trial is in the best tenth{goal}\n(PED-ANOVA; "
+    draw_title(figure, material.plan.name, f"{words}complete trials: {len(material.complete)})")
     return figure
 
 
@@ -374,9 +375,8 @@ def _pruned(material: Material) -> str:
     """How many trials were pruned, and how many of them are not drawn."""
     count = material.outcome.counts["PRUNED"]
     unseen = count - len(material.pruned)
-    if not count:
-        return ""
-    return f", {count} pruned" + (f" ({unseen} without a value are not shown)" if unseen else "")
+    words = f", {count} pruned" if count else ""
+    return f"{words} ({unseen} of them without a value to show)" if unseen else words
 
 
 def _scatter(

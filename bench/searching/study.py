@@ -3,7 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bench import multirun
 from bench.errors import RequestError, WorkError
@@ -12,10 +12,12 @@ from bench.searching import address, cluster, storage
 from bench.searching.cluster import Jobs
 from bench.searching.conductor import Conductor, create
 from bench.searching.crew import Crew, Processes
-from bench.searching.outcome import StudyOutcome, outcome, write
 from bench.searching.plan import StudyPlan, from_plain, plan
 from bench.searching.study_file import StudyFile
 from bench.session import tracking
+
+if TYPE_CHECKING:
+    from bench.searching.outcome import StudyOutcome
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,7 @@ class Searched:
     """
 
     plan: StudyPlan
-    result: StudyOutcome
+    result: "StudyOutcome"
     parent: str | None
     led: bool
 
@@ -135,6 +137,9 @@ def _search(
     with tracking(plan.base.harness.tracking, progress) as tracker:
         conductor = Conductor(plan, study, store, crew, until, tracker, progress)
         leads = conductor.conduct()
+        # with pandas and scipy, which nobody waits for before
+        from bench.searching.outcome import outcome, write
+
         result = outcome(study, plan)
         if leads:
             files = write(study, plan, result)
