@@ -13,6 +13,7 @@ from bench.figures import style
 from bench.figures.study_axes import (
     colours,
     draw_legend,
+    draw_pairs,
     draw_surface,
     draw_title,
     name_points,
@@ -252,11 +253,11 @@ def draw_contours(material: Material) -> "Figure | None":
         norm, shades = norm_of(values), colours(reverse=not low_is_good)
         for axis, (across, up) in zip(row, pairs, strict=True):
             draw_surface(axis, material.complete, values, (across, up), norm, shades)
-            _pairs(axis, material.pruned, (across, up), **CROSS, label="pruned")
+            draw_pairs(axis, material.pruned, (across, up), **CROSS, label="pruned")
             look = DOT | {"s": 22, "linewidths": 0.6, "edgecolors": "white"}
-            _pairs(axis, material.complete, (across, up), **look, c=values, cmap=shades, norm=norm)
-            _pairs(axis, material.best(place), (across, up), **BEST)
-            _pairs(axis, material.default(), (across, up), **DEFAULT)
+            draw_pairs(axis, material.complete, (across, up), **look, c=values, cmap=shades, norm=norm)
+            draw_pairs(axis, material.best(place), (across, up), **BEST)
+            draw_pairs(axis, material.default(), (across, up), **DEFAULT)
             range_ticks(axis.xaxis, across)
             range_ticks(axis.yaxis, up)
             axis.set(xlabel=across.name, ylabel=up.name)
@@ -390,11 +391,3 @@ def _scatter(
     if trials:
         x = [one.number for one in trials] if dimension is None else places_of(trials, dimension)
         axis.scatter(x, [value_of(one, place) for one in trials], **look)
-
-
-def _pairs(
-    axis: "Axes", trials: Sequence["FrozenTrial"], pair: tuple["Dimension", "Dimension"], **look: Any
-) -> None:
-    """Trials by two searched values."""
-    if trials:
-        axis.scatter(*(places_of(trials, dimension) for dimension in pair), **look)

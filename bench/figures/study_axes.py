@@ -19,7 +19,7 @@ WIDE_SPAN = 20  # values further apart than this factor get a log axis
 LEAST_FOR_SURFACE = 10  # trials
 GRID = 160  # points of a surface along each side
 SMOOTHING = 0.1  # of a surface: pairs of values leave out what the others do
-LETTER = 0.075  # inches that a letter of a title takes across
+LETTER = 0.07  # inches that a letter of a title takes across
 MOST_LEVEL = 24  # letters of all choices together that stand beside each other
 FONT_SIZE = 7  # of names beside points
 STEPS = [1, 2, 2.5, 5, 10]  # between ticks
@@ -165,6 +165,14 @@ def draw_surface(
     if is_wide(values):
         surface, levels = np.exp(surface), np.exp(levels)
     axis.contourf(x, y, surface, levels, cmap=shades, norm=norm, alpha=0.35, extend="both", zorder=0)
+
+
+def draw_pairs(
+    axis: "Axes", trials: Sequence["FrozenTrial"], pair: tuple[Dimension, Dimension], **look: Any
+) -> None:
+    """Trials by two searched values."""
+    if trials:
+        axis.scatter(*(places_of(trials, dimension) for dimension in pair), **look)
 
 
 def draw_title(figure: "Figure", name: str, words: str) -> None:
