@@ -19,7 +19,7 @@ import click
 STUDY = """
 variant: {variant}
 search: {{gamma: declared, lambda_k: declared}}
-settings: {{preset: quick, steps: {steps}, eval_every: {steps}, threads: 1}}
+settings: {{preset: quick, steps: {steps}, eval_every: {steps}}}
 sampler: {{name: random}}
 pruner: {{name: none, collapse_after: 1}}
 trials: 10000
@@ -37,10 +37,10 @@ def finished(variant: str, steps: int, workers: int, minutes: float, cache: str)
         file = Path(home) / "equal.yaml"
         file.write_text(STUDY.format(variant=variant, steps=steps))
         words = [sys.executable, "-m", "bench", "study", str(file), "--json"]
-        words += ["--workers", str(workers), "--timeout", str(minutes)]
+        words += ["--workers", str(workers), "--timeout", str(minutes), "--set", "threads=1"]
         environment = os.environ | {"BENCH_HOME": home, "BENCH_CACHE": cache}
         begin = time.time()
-        subprocess.run(words, env=environment, capture_output=True, check=True)
+        subprocess.run(words, env=environment, stdout=subprocess.DEVNULL, check=True)
         (folder,) = (Path(home) / "mlruns" / "studies").iterdir()
         name = json.loads((folder / "study.json").read_text())["name"]
         study = optuna.load_study(study_name=name, storage=JournalStorage(folder).optuna)

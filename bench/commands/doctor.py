@@ -26,7 +26,10 @@ def command() -> Report:
     }
     judges = [asdict(row) for row in availability(places.cache())]
     data = [asdict(row) for row in catalogue(places.datasets(), places.cache())]
-    cut_off = [run.describe()["name"] for run in all_runs() if not run.is_over() and not is_held(run)]
+    described = [(run, run.describe()) for run in all_runs()]
+    # a study looks after its trials, and most of them are pruned
+    own = [(run, description["name"]) for run, description in described if "study" not in description]
+    cut_off = [name for run, name in own if not run.is_over() and not is_held(run)]
     machine = {name: value for name, value in facts.items() if name != "packages"}
     parts = [
         "Places\n" + table(list(where.items())),

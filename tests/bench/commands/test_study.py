@@ -3,6 +3,7 @@
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,7 +13,10 @@ from bench import record, run_folder
 from bench.cli import main
 from bench.configuration import resolve
 from bench.errors import RequestError
+from bench.progress import Progress
 from bench.searching.study_file import shipped
+from bench.session import start
+from bench.trainer import Interrupted, Observer
 
 FILE = """
 variant: began
@@ -141,6 +145,20 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
     assert main(command) == 0
     assert told(capsys) == outcome
     assert {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()} == before
+
+
+@pytest.mark.parametrize(("marks", "cut_off"), [({}, 1), ({"study": {"name": "tried", "trial": 0}}, 0)])
+def test_the_doctor_tells_of_runs_that_were_cut_off_but_not_of_trials(
+    marks: dict[str, Any], cut_off: int, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Stop(Observer):
+        def asks_to_stop(self) -> bool:
+            return True
+
+    with pytest.raises(Interrupted):
+        start(small.tiny("began"), Progress(quiet=True), marks=marks, begun=lambda run, workbench: [Stop()])
+    assert main(["doctor", "--json"]) == 0
+    assert len(told(capsys)["cut_off"]) == cut_off
 
 
 def trial_of(run: run_folder.RunFolder) -> tuple[str, int] | None:
