@@ -98,7 +98,7 @@ class TrackingProcess:
             ``intermediate`` (by metric, then by step as text); ``runs`` (ids, one a seed; a run that two
             trials name is the later one's); ``started`` and ``finished`` (milliseconds or None).
         best : dict
-            For each metric the best value so far at each trial (number as text) that improved it.
+            For each metric the best value so far, by how many trials were over by then (as text).
 
         Returns
         -------

@@ -91,7 +91,7 @@ class StudyView:
             Every trial: ``number``, ``state`` (a key of STATUS), ``reason``, ``params``, ``values``,
             ``intermediate``, ``runs``, ``started``, ``finished``.
         best : mapping
-            For each metric the best value so far at each trial (number as text) that improved it.
+            For each metric the best value so far, by how many trials were over by then (as text).
 
         Raises
         ------
