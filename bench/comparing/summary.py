@@ -233,7 +233,9 @@ def _told(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
         "IQM is the interquartile mean over seeds; brackets hold 95% percentile bootstrap intervals "
         f"({statistics.RESAMPLES:,} resamples), none below {statistics.MINIMUM_RUNS} runs.",
     ]
-    commits = [str(commit)[:8] for commit in frame["commit"].dropna().unique()]
+    commits = [
+        commit[:8] + "".join(commit.partition("+")[1:]) for commit in frame["commit"].dropna().unique()
+    ]
     if len(commits) > 1:
         notes.append(f"The runs were made by {len(commits)} versions of the program: {', '.join(commits)}.")
     return notes

@@ -133,9 +133,9 @@ def test_notes_tell_how_the_numbers_came_about(seeds: Runs) -> None:
     text = " ".join(summarise(frame, frame, ["fd_x"]).notes)
     for words in ("last evaluation", frame["protocol"][0], "mnist-5k at 28 px", "100 steps", "10,000"):
         assert words in text
-    mixed = frame.assign(commit=["a" * 40, "b" * 40] * 2, steps=[100, 100, 200, 200])
+    mixed = frame.assign(commit=["a" * 40, "a" * 40 + "+changes"] * 2, steps=[100, 100, 200, 200])
     text = " ".join(summarise(mixed, mixed, ["fd_x"]).notes)
-    for words in ("2 versions", "aaaaaaaa", "began 100, began-cs 200 steps"):
+    for words in ("2 versions of the program: aaaaaaaa, aaaaaaaa+changes.", "began 100, began-cs 200 steps"):
         assert words in text
 
 
