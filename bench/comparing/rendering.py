@@ -8,13 +8,15 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
 
 from bench.comparing.numbers import MISSING, number, with_interval
-from bench.comparing.summary import Summary
+
+if TYPE_CHECKING:
+    from bench.comparing.summary import Summary
 
 FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
 
@@ -136,7 +138,7 @@ class Tables:
     notes: tuple[str, ...]
 
 
-def of_summary(summary: Summary) -> Tables:
+def of_summary(summary: "Summary") -> Tables:
     """One table a metric."""
     texts = []
     for metric in summary.table["metric"].unique():
@@ -152,7 +154,7 @@ def of_summary(summary: Summary) -> Tables:
     return Tables(tuple(texts), summary.table, notes)
 
 
-def _metric_table(metric: str, rows: list[dict[str, Any]], summary: Summary) -> TextTable:
+def _metric_table(metric: str, rows: list[dict[str, Any]], summary: "Summary") -> TextTable:
     selects = summary.rule.name != "last"
     header = ["group", "runs", "collapsed", "mean", "IQM\n[95%]"]
     header += ["IQM at the end\n[95%]"] if selects else []

@@ -315,8 +315,6 @@ def write(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[s
     list of str
         Names of the files and folders.
     """
-    from bench.figures.of_study import draw_study
-
     folder = plan.folder
     texts = {"table.md": outcome.text() + "\n", "trials.csv": csv_of(outcome.trials)}
     if outcome.best:
@@ -332,8 +330,13 @@ def write(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[s
     for old in (folder / "front").glob("trial-*.yaml"):
         if old.name not in several:
             old.unlink(missing_ok=True)
-    drawn = draw_study(study, plan, folder / "figures")
-    return [*texts, *(["front"] if several else []), *(["figures"] if drawn else [])]
+    names = [*texts, *(["front"] if several else [])]
+    if plan.draws:
+        # with matplotlib
+        from bench.figures.of_study import draw_study
+
+        names += ["figures"] if draw_study(study, plan, folder / "figures") else []
+    return names
 
 
 def configuration_text(outcome: StudyOutcome, one: FrozenTrial) -> str:

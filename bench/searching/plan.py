@@ -48,8 +48,13 @@ class StudyPlan:
 
     @cached_property
     def base(self) -> Configuration:
-        """The configuration that every trial starts from: today's defaults."""
-        return resolve(self.settings)
+        """The configuration that every trial starts from: today's defaults, without figures of each run."""
+        return base_of(self.settings)
+
+    @property
+    def draws(self) -> bool:
+        """Whether the study's own figures are drawn."""
+        return resolve(self.settings).harness.figures
 
     @cached_property
     def space(self) -> SearchSpace:
@@ -133,6 +138,11 @@ class StudyPlan:
         }
 
 
+def base_of(settings: Mapping[str, Any]) -> Configuration:
+    """The configuration of a study's settings; a run's figures are drawn only where they ask for it."""
+    return resolve({"figures": False} | dict(settings))
+
+
 def from_plain(plain: Mapping[str, Any]) -> StudyPlan:
     """Read what :meth:`StudyPlan.plain` gave."""
     return StudyPlan(**(dict(plain) | {"file": StudyFile(**plain["file"])}))
@@ -170,13 +180,13 @@ def plan(
     WorkError
         If data or what judging needs is missing.
     """
-    settings = {"experiment": title, "figures": False} | file.settings | dict(given) | {"variant": variant}
+    settings = {"experiment": title} | file.settings | dict(given) | {"variant": variant}
     if "seed" in given:
         raise RequestError("seed: a study's seeds are those of its file")
-    base = resolve(settings)
+    base = base_of(settings)
     if workers > 1 and base.harness.threads == 0:
         settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
-        base = resolve(settings)
+        base = base_of(settings)
     datasets.check_name(base.harness.dataset)
     space = space_of(base.variant, file.search, base)
     for dimension in space.dimensions:

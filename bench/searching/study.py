@@ -161,7 +161,8 @@ def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) ->
     planned = multirun.plan(
         [each.plan.variant for each in studies],
         first.file.fresh_seeds,
-        {name: value for name, value in circumstances.items() if value is not None},
+        {name: value for name, value in circumstances.items() if value is not None}
+        | {"figures": first.draws},
         {each.plan.variant: each.plan.folder / "best.yaml" for each in studies},
         way.workers,
         progress,

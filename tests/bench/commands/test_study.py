@@ -106,12 +106,15 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
 ) -> None:
     file.write_text(FILE + "fresh_seeds: [7, 8]\nseeds: [0, 1]\n")
     command = ["study", str(file), "--variant", "began,began-cs", "--workers", "2", "--json"]
+    command += ["--set", "figures=false"]
     assert main(command) == 0
     outcome = told(capsys)
     assert [study["spent"] for study in outcome["studies"]] == [3, 3]
     for study, variant in zip(outcome["studies"], ("began", "began-cs"), strict=True):
         folder = Path(study["folder"])
-        assert {"table.md", "trials.csv", "best.yaml", "figures"} <= {p.name for p in folder.iterdir()}
+        made = {path.name for path in folder.iterdir()}
+        assert {"table.md", "trials.csv", "best.yaml"} <= made
+        assert "figures" not in made
         best = resolve({}, folder / "best.yaml")
         assert best.variant.name == variant
         # the value is the mean over seeds, each seed's run is below mlruns/runs
@@ -171,6 +174,8 @@ def test_from_python_a_larger_budget_goes_on(file: Path) -> None:
     knobs = {"tracking": False, "quiet": True}
     first = bench.study(str(file), trials=1, **knobs)
     assert [trial.number for trial in first.studies[0].result.ranked] == [0]
+    assert (first.studies[0].plan.folder / "figures" / "history.png").exists()
+    assert not list(run_folder.all_runs()[0].figures.iterdir())
     more = bench.study(str(file), trials=2, **knobs)
     assert first.studies[0].plan.name == more.studies[0].plan.name
     assert sorted(trial.number for trial in more.studies[0].result.ranked) == [0, 1]

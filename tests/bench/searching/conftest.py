@@ -36,6 +36,7 @@ SETTINGS: dict[str, Any] = {
     "eval_samples": 100,
     "extractor": "shipped",
     "checkpoint_every": 10,
+    "figures": False,
 }
 
 
