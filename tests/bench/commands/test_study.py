@@ -104,9 +104,9 @@ def test_an_objective_that_no_run_records_is_refused(
 def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
     file: Path, places: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    file.write_text(FILE + "fresh_seeds: [7, 8]\nseeds: [0, 1]\n")
+    file.write_text(FILE + "fresh_seeds: [7]\nseeds: [0, 1]\n")
     command = ["study", str(file), "--variant", "began,began-cs", "--workers", "2", "--json"]
-    command += ["--set", "figures=false"]
+    command += ["--set", "figures=false", "--set", "tracking=false"]
     assert main(command) == 0
     outcome = told(capsys)
     assert [study["spent"] for study in outcome["studies"]] == [3, 3]
@@ -126,17 +126,17 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
         assert study["best"]["values"]["fd_digits_garments"] == pytest.approx(sum(values) / 2, rel=1e-12)
         fresh = [run.describe()["config"] for run in run_folder.all_runs() if trial_of(run) is None]
         mine = [config for config in fresh if config["variant"] == variant]
-        assert sorted(config["seed"] for config in mine) == [7, 8]
+        assert [config["seed"] for config in mine] == [7]
         assert {(config["gamma"], config["lr_g"]) for config in mine} == {
             (study["best"]["params"]["gamma"], study["best"]["params"]["lr"])
         }
     multirun = next((places / "mlruns" / "multiruns").iterdir())
     table = (multirun / "table.md").read_text()
     assert "winners of 3 trials a variant on seeds 0, 1" in table
-    assert "trained again on seeds 7, 8, which no trial saw" in table
+    assert "trained again on seeds 7, which no trial saw" in table
 
     # tables are of the winners, unless a study is asked for
-    assert sorted(bench.results()["seed"]) == [7, 7, 8, 8]
+    assert list(bench.results()["seed"]) == [7, 7]
     name = outcome["studies"][0]["name"]
     trials = bench.results(study=name)
     assert set(trials["study"]) == {name}

@@ -66,7 +66,7 @@ def test_a_trial_that_cost_two_workers_has_failed_and_a_stopped_one_goes_on(
 def test_a_killed_command_goes_on_when_it_is_given_again(
     workers_too: bool, host: Callable[..., Any], check_over: Callable[..., None]
 ) -> None:
-    here = host(trials=2, steps=STEPS, tracking=workers_too)
+    here = host(trials=2, steps=STEPS)
     command = here.start()
     here.wait_until_training()
     command.send_signal(signal.SIGKILL)
@@ -82,8 +82,6 @@ def test_a_killed_command_goes_on_when_it_is_given_again(
     assert here.states() == ["FAIL", "COMPLETE", "COMPLETE"][1 - workers_too :]
     here.check_trained(STEPS)
     assert [rows.sessions for rows in here.records()] == [int(workers_too), 0]
-    if workers_too:
-        here.check_store()
 
 
 def test_commands_at_once_share_the_budget(host: Callable[..., Any], check_over: Callable[..., None]) -> None:
