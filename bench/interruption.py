@@ -6,10 +6,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+# what has come in the blocks that are open, the innermost last
+_open: list[list[int]] = []
+
 
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
     """Turn SIGINT and SIGTERM into an answer; the former handlers come back at the end.
+
+    A signal that comes in an inner block is one for the outer block, too, once the inner one has ended.
 
     Yields
     ------
@@ -28,8 +33,12 @@ def stop_on_signal() -> Iterator[Callable[[], bool]]:
         yield lambda: False
         return
     before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    _open.append(came)
     try:
         yield lambda: bool(came)
     finally:
+        _open.pop()
         for number, handler in before.items():
             signal.signal(number, handler)
+        if _open:
+            _open[-1].extend(came)

@@ -38,6 +38,14 @@ def reporting(function: Callable[..., Report]) -> Callable[..., None]:
     return command
 
 
+def stopped(line: str) -> click.exceptions.Exit:
+    """Tell that the user stopped the work and how it goes on; to be raised, exit status 130."""
+    click.echo(f"bench: {line}", err=True)
+    if click.get_current_context().obj["json"]:
+        click.echo(json.dumps({"error": line, "status": 130}))
+    return click.exceptions.Exit(130)
+
+
 def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
     """Aligned columns; numbers to the right."""
     lines = [list(map(_cell, row)) for row in ([header] if header else []) + list(rows)]

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.output import Report, reporting, table
+from bench.commands.output import Report, reporting, stopped, table
 from bench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -117,8 +117,7 @@ def _carry_through(work: Any) -> Report:
     try:
         outcome = work(Progress(quiet=quiet))
     except Interrupted as error:
-        click.echo(f"bench: stopped; resume with: bench run --resume {error}", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise stopped(f"stopped; resume with: bench run --resume {error}") from None
     return Report(data(outcome), text(outcome))
 
 

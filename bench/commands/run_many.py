@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.output import Report, table
+from bench.commands.output import Report, stopped, table
 from bench.commands.run import dry_run_report
 from bench.errors import RequestError
 
@@ -40,8 +40,7 @@ def run_many(
     try:
         outcome = multirun.train(planned, workers, progress)
     except multirun.Stopped:
-        click.echo("bench: stopped; the same command goes on", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise stopped("stopped; the same command goes on") from None
     outcome.check()
     return _report(planned, outcome)
 

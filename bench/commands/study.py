@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.output import Report, reporting, table
+from bench.commands.output import Report, reporting, stopped, table
 
 if TYPE_CHECKING:
     from bench.searching.plan import StudyPlan
@@ -73,8 +73,7 @@ def command(
     try:
         outcome = study.carry_out(plans, way, progress)
     except Stopped:
-        click.echo("bench: stopped; the same command goes on", err=True)
-        raise click.exceptions.Exit(130) from None
+        raise stopped("stopped; the same command goes on") from None
     return _report(outcome)
 
 

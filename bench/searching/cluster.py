@@ -4,7 +4,7 @@ import os
 import signal
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,7 +83,8 @@ class Jobs:
             for job in self._submitted:
                 # submitit would kill a local job a second after it asks; one that begins may not hear it yet
                 if self.cluster == "local" and not job.done():
-                    os.kill(int(job.job_id), signal.SIGTERM)
+                    with suppress(ProcessLookupError):
+                        os.kill(int(job.job_id), signal.SIGTERM)
             time.sleep(ASK_SECONDS)
 
 

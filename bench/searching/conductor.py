@@ -158,8 +158,8 @@ class Conductor:
             if trial.number in self._told or not trial.state.is_finished():
                 continue
             self._told.add(trial.number)
-            # not one whose worker died
-            if trial.state in trials.DONE or trial.user_attrs.get(trials.REASON):
+            # not one whose worker died or could not begin
+            if trial.state in trials.DONE or not trials.is_resumable(trial):
                 self.crew.trial_ended()
             params = ", ".join(f"{name} {short(value)}" for name, value in trial.params.items())
             said = trial.user_attrs.get(trials.REASON, "")

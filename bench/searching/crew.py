@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+import uuid
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -63,6 +64,7 @@ class Processes:
     progress: Progress
     apart: bool = False
     _living: "list[tuple[subprocess.Popen[bytes], Path]]" = field(default_factory=list)
+    _own: set[str] = field(default_factory=set)
     _deaths: int = 0
 
     def tend(self, more: bool) -> None:
@@ -70,9 +72,9 @@ class Processes:
         for process, log in [pair for pair in self._living if pair[0].poll() is not None]:
             self._living.remove((process, log))
             self._bury(process, log)
-        here = 0 if self.apart else self.storage.workers_here()
         if more:
-            for _ in range(self.count - max(len(self._living), here or 0)):
+            others = 0 if self.apart else self.storage.workers_here(self._own)
+            for _ in range(self.count - len(self._living) - others):
                 self._start()
 
     def busy(self) -> bool:
@@ -104,7 +106,9 @@ class Processes:
                 # a Ctrl-C reaches it through us, once
                 start_new_session=True,
             )
-        request = {"plan": self.plan.plain(), "storage": self.url, "until": self.until}
+        worker = uuid.uuid4().hex
+        self._own.add(worker)
+        request = {"worker": worker, "plan": self.plan.plain(), "storage": self.url, "until": self.until}
         assert process.stdin is not None
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()

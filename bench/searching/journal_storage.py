@@ -1,6 +1,6 @@
 """Studies in a journal file: for the processes of one host."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -83,9 +83,10 @@ class JournalStorage:
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial for trial in running if not self._is_held(trial.user_attrs.get(WORKER))]
 
-    def workers_here(self) -> int:
-        """Count the lock files that are held."""
-        return sum(self._is_held(path.stem) for path in (self.folder / "workers").glob("*.lock"))
+    def workers_here(self, own: Collection[str]) -> int:
+        """Count the others' lock files that are held."""
+        found = {path.stem for path in (self.folder / "workers").glob("*.lock")}
+        return sum(map(self._is_held, found.difference(own)))
 
     def _lease(self, worker: str) -> FileLock:
         (self.folder / "workers").mkdir(exist_ok=True)

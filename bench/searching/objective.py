@@ -60,7 +60,8 @@ class Course(Observer):
     is_collapsed : callable
         Whether an evaluation's row shows a collapse.
     reached : callable
-        Called after each evaluation with its step and whether it shows a collapse; True ends the run.
+        Called after each evaluation with its step, whether it shows a collapse, and whether it is one of
+        the past that is only replayed; True ends the run.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class Course(Observer):
         self,
         goals: tuple[Goal, ...],
         is_collapsed: Callable[[dict[str, Any]], bool],
-        reached: Callable[[int, bool], bool],
+        reached: Callable[[int, bool, bool], bool],
     ) -> None:
         self.goals = goals
         self.is_collapsed = is_collapsed
@@ -93,7 +94,7 @@ class Course(Observer):
         for evaluation in rows.evaluations:
             step = evaluation["step"]
             self._steps([row for row in rows.steps if begin < row["step"] <= step])
-            self._evaluation(evaluation)
+            self._evaluation(evaluation, past=True)
             begin = step
         self._steps([row for row in rows.steps if row["step"] > begin])
 
@@ -119,7 +120,7 @@ class Course(Observer):
                 if goal.metric in row:
                     self._since.setdefault(goal.metric, []).append(row[goal.metric])
 
-    def _evaluation(self, row: dict[str, Any]) -> None:
+    def _evaluation(self, row: dict[str, Any], past: bool = False) -> None:
         step = row["step"]
         if step in self.values:
             return
@@ -140,4 +141,4 @@ class Course(Observer):
             ]
         self.values[step] = tuple(map(float, current))
         self.evaluations[step] = {name: float(value) for name, value in row.items() if name != "step"}
-        self._over = self.reached(step, self.is_collapsed(row))
+        self._over = self.reached(step, self.is_collapsed(row), past)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import datasets, places
-from bench.configuration import CIRCUMSTANCES, Configuration, resolve
+from bench.configuration import CIRCUMSTANCES, Configuration, merge, resolve
 from bench.cost import cost
 from bench.errors import RequestError, unknown
 from bench.judging.measurement import CLASSES_COVERED, EFFECTIVE_CLASSES
@@ -80,7 +80,10 @@ class StudyPlan:
     def hash(self) -> str:
         """Identity: what is searched, how, by what; the budget does not matter."""
         method = self.file.model_dump(mode="json", include={"objectives", "sampler", "pruner", "seeds"})
-        space = [[d.name, d.knobs, d.words, d.scale] for d in self.space.dimensions]
+        space = [
+            [d.name, d.knobs, d.scale, d.choices or (repr(d.low), repr(d.high))]
+            for d in self.space.dimensions
+        ]
         parts = [self.title, self.base.hash(), self.data_hash, self.experiment, self.frechet_metric]
         return hashlib.sha256(json.dumps([parts, method, space], sort_keys=True).encode()).hexdigest()
 
@@ -107,8 +110,11 @@ class StudyPlan:
 
     def keys(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """A trial's configuration keys, without seed and circumstances."""
-        kept = {name: value for name, value in self.settings.items() if name not in CIRCUMSTANCES}
-        return kept | self.space.settings(params)
+        flat = self.configuration(params, 0).flat()
+        first = ["variant", "preset", *self.space.settings(params)]
+        # all of them: a preset may change
+        rest = [name for name in flat if name not in CIRCUMSTANCES and name not in {*first, "seed", "epochs"}]
+        return {name: flat[name] for name in [*first, *rest]}
 
     def configuration(self, params: Mapping[str, Any], seed: int) -> Configuration:
         """The configuration of one run of a trial."""
@@ -180,9 +186,10 @@ def plan(
     WorkError
         If data or what judging needs is missing.
     """
-    settings = {"experiment": title} | file.settings | dict(given) | {"variant": variant}
-    if "seed" in given:
-        raise RequestError("seed: a study's seeds are those of its file")
+    for name, said in (("seed", "those of its file"), ("variant", "named by --variant")):
+        if name in given:
+            raise RequestError(f"{name}: a study's {name}s are {said}")
+    settings = merge([{"experiment": title}, file.settings, dict(given), {"variant": variant}])
     base = base_of(settings)
     if workers > 1 and base.harness.threads == 0:
         settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
@@ -202,10 +209,12 @@ def plan(
         EFFECTIVE_CLASSES,
         *cost(workbench.configuration, harness.channels).scalars,
     }
-    for objective in file.objectives:
-        goal = goal_of(objective, metric)
-        if goal.metric not in known:
-            raise unknown("metric", goal.metric, known)
+    names = [goal_of(objective, metric).metric for objective in file.objectives]
+    for name in names:
+        if name not in known:
+            raise unknown("metric", name, known)
+        if names.count(name) > 1:
+            raise RequestError(f"objectives name {name!r} twice")
     # lengths in epochs and the data's channels are settled now, for every trial
     settings |= {"steps": harness.steps, "channels": harness.channels}
     settings.pop("epochs", None)

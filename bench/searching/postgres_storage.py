@@ -2,7 +2,7 @@
 
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import Any
@@ -123,9 +123,9 @@ class PostgresStorage:
             dead += [trial for trial in running if trial._trial_id in stale and trial not in dead]
         return dead
 
-    def workers_here(self) -> None:
-        """Heartbeats do not say where they come from."""
-        return
+    def workers_here(self, own: Collection[str]) -> int:
+        """0: heartbeats do not say where they come from."""
+        return 0
 
     def _connect(self) -> Any:
         import psycopg

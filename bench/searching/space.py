@@ -13,12 +13,26 @@ from optuna.distributions import (
 )
 from pydantic.fields import FieldInfo
 
-from bench.configuration import Configuration, knobs_of
+from bench.configuration import CIRCUMSTANCES, Configuration, knobs_of
 from bench.errors import RequestError, unknown
 from bench.searching.study_file import Range
 from variants.base import Variant
 from variants.knobs import Search
 from variants.registry import all_variants
+
+# trials that differ in these are not comparable
+THE_SAME_FOR_ALL = CIRCUMSTANCES | {
+    "dataset",
+    "image_size",
+    "channels",
+    "steps",
+    "epochs",
+    "seed",
+    "extractor",
+    "eval_every",
+    "eval_samples",
+    "checkpoint_every",
+}
 
 
 @dataclass(frozen=True)
@@ -140,6 +154,8 @@ def space_of(variant: type[Variant], search: Mapping[str, Range], base: Configur
         for knob in knobs:
             if knob not in anywhere:
                 raise unknown("knob to search", knob, anywhere)
+            if knob in THE_SAME_FOR_ALL:
+                raise RequestError(f"search.{name}: {knob} must be the same for all trials of a study")
         if all(knob in fields for knob in knobs):
             dimensions.append(_dimension(name, knobs, fields, entry, base))
         else:

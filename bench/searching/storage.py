@@ -5,7 +5,7 @@ sections, one leader, and a way to tell trials whose worker has died.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager
 from typing import Protocol, TypeVar
 
@@ -57,8 +57,8 @@ class Storage(Protocol):
     def dead(self, study: Study) -> list[FrozenTrial]:
         """Running trials that nobody trains; to be asked in an exclusive block."""
 
-    def workers_here(self) -> int | None:
-        """Living workers of this study on this host, whoever started them; None if that is not known."""
+    def workers_here(self, own: Collection[str]) -> int:
+        """Living workers of this study on this host but for one's own, as far as that is known."""
 
 
 def away() -> tuple[type[Exception], ...]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from bench import multirun
+from bench.atomic import write_text
 from bench.errors import RequestError, WorkError
 from bench.progress import Progress
 from bench.searching import address, cluster, storage
@@ -18,6 +19,8 @@ from bench.session import tracking
 
 if TYPE_CHECKING:
     from bench.searching.outcome import StudyOutcome
+
+BEST = "best.yaml"
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Way:
 
     def check(self) -> None:
         """Raise RequestError if it is not possible."""
+        if self.workers < 1:
+            raise RequestError(f"workers: {self.workers} is not possible: allowed is a whole number from 1")
         if self.storage is not None:
             address.check(self.storage)
         if self.cluster is not None:
@@ -118,10 +123,12 @@ def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outco
     """
     until = None if way.timeout is None else time.time() + 60 * way.timeout
     studies = [_search(each, way, until, progress) for each in plans]
+    over = all(each.result.is_over for each in studies)
     for each in studies:
-        if each.result.best is None:
+        if each.result.best is None and (over or len(studies) == 1):
             raise WorkError(f"study {each.plan.name}: no trial was completed: {each.result.counts}")
-    if not plans[0].file.fresh_seeds or not all(each.led and each.result.is_over for each in studies):
+    # of several commands the one that led last trains the winners
+    if not plans[0].file.fresh_seeds or not over or not studies[-1].led:
         return Outcome(studies, None)
     return Outcome(studies, _train_winners(studies, way, progress))
 
@@ -156,14 +163,20 @@ def join(plain: Mapping[str, Any], url: str | None, until: float | None) -> None
 
 def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) -> multirun.Outcome:
     """Train every winner on seeds that no trial saw: the best of many trials is best partly by luck."""
+    from bench.searching.outcome import configuration_text
+
     first = studies[0].plan
+    for each in studies:
+        assert each.result.best
+        # another command may have led that study, and not be done writing
+        write_text(each.plan.folder / BEST, configuration_text(each.result, each.result.best))
     circumstances = first.base.harness.model_dump(include={"experiment", "device", "data_root", "tracking"})
     planned = multirun.plan(
         [each.plan.variant for each in studies],
         first.file.fresh_seeds,
         {name: value for name, value in circumstances.items() if value is not None}
         | {"figures": first.draws},
-        {each.plan.variant: each.plan.folder / "best.yaml" for each in studies},
+        {each.plan.variant: each.plan.folder / BEST for each in studies},
         way.workers,
         progress,
     )

@@ -1,5 +1,6 @@
 """Study files: what a study searches, by what it judges, and how much it may spend."""
 
+import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
@@ -102,6 +103,9 @@ class StudyFile(Knobs):
         """``gamma: declared`` stands for the declared range."""
         if not isinstance(value, Mapping):
             return value
+        for name in value:
+            if not re.fullmatch(r"[\w.-]+", str(name)):
+                raise ValueError(f"the name {name!r} must be of letters, digits, '_', '-' and '.'")
         return {name: {} if entry == DECLARED else entry for name, entry in value.items()}
 
     @field_validator("seeds", "fresh_seeds")
@@ -151,8 +155,6 @@ def read(word: str, **overrides: Any) -> tuple[str, StudyFile]:
         file = StudyFile(**content)
     except ValidationError as error:
         raise RequestError(f"{path.name}: {in_words(error, content)}") from None
-    except TypeError:
-        raise RequestError(f"{path.name}: keys must be texts") from None
     check(path.name, file)
     return path.stem, file
 
@@ -163,9 +165,6 @@ def check(name: str, file: StudyFile) -> None:
         raise RequestError(f"{name}: seeds and objectives must not be empty")
     if both := sorted(set(file.seeds) & set(file.fresh_seeds)):
         raise RequestError(f"{name}: fresh_seeds holds {both[0]}, which the trials train on")
-    metrics = [objective.metric for objective in file.objectives]
-    if len(set(metrics)) != len(metrics):
-        raise RequestError(f"{name}: objectives name {metrics[0]!r} twice")
     for key in ("seed", "variant", "device", "threads", "experiment"):
         if key in file.settings:
             raise RequestError(f"{name}: settings must not hold {key!r}: it is said elsewhere")

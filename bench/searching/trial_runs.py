@@ -10,6 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from bench import places, record, run_folder
+from bench.errors import WorkError
 from bench.judging.health import collapsed
 from bench.judging.measurement import Measurement
 from bench.progress import Progress
@@ -83,6 +84,7 @@ class TrialRuns:
         self.runs: dict[str, str] = dict(trial.user_attrs.get(trials.RUNS, {}))
         self.courses: dict[str, Course] = {}
         self.pruned: str | None = None
+        self._trains = False
 
     def carry_out(self) -> list[float]:
         """Train every seed and return the objectives' means.
@@ -91,10 +93,12 @@ class TrialRuns:
         ------
         Ended
             If the trial was pruned, stopped or failed.
-        StorageAway
-            If the study cannot be reached.
+        WorkError
+            If a run could not begin, which is no fault of the trial: data or tracking store are missing,
+            or the study cannot be reached.
         """
         for seed in self.plan.file.seeds:
+            self._trains = False
             try:
                 self._train(seed)
             except Diverged as error:
@@ -105,6 +109,8 @@ class TrialRuns:
             except (StorageAway, UpdateFinishedTrialError):
                 raise
             except Exception as error:
+                if isinstance(error, WorkError) and not self._trains:
+                    raise
                 traceback.print_exc()
                 reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
                 raise Ended(TrialState.FAIL, reason) from None
@@ -145,17 +151,17 @@ class TrialRuns:
             resume(run, self.progress, begun=self._begun, tracker=self.tracker)
             return
         assert rows.end
-        # trained to its end, and the worker died after it; a collapse that ends a trial would have ended
-        # the run before, except at its last evaluation
-        health, last = str(rows.end["health"]), self.plan.evaluations[-1]
-        self._follow(seed, rows, lambda row: row["step"] == last and health.startswith("collapsed"))
-        if health.startswith("diverged"):
+        # trained to its end, and the worker died after it
+        self._follow(seed, rows, lambda row: False)
+        health, ends = str(rows.end["health"]), self.plan.file.pruner.collapse_after < 1
+        if health.startswith("diverged") or (ends and health.startswith("collapsed")):
             self.pruned = health
 
     def _folder(self, seed: int) -> RunFolder:
         return RunFolder(places.runs() / self.runs[str(seed)])
 
     def _begun(self, run: RunFolder, workbench: Workbench) -> list[Observer]:
+        self._trains = True
         seed, reference = workbench.configuration.harness.seed, workbench.judge.reference.counts
         if self.runs.get(str(seed)) != run.id:
             self.runs[str(seed)] = run.id
@@ -169,18 +175,22 @@ class TrialRuns:
         course.replay(rows)
         return course
 
-    def _reached(self, step: int, is_collapsed: bool) -> bool:
+    def _reached(self, step: int, is_collapsed: bool, past: bool) -> bool:
         """Report an evaluation of the newest run; whether it ends the trial."""
         pruner, last = self.plan.file.pruner, self.plan.evaluations[-1]
         # several objectives cannot be reported in Optuna, nor prune
         single = len(self.plan.goals) == 1
+        point = (len(self.courses) - 1) * last + step
         if single:
-            point = (len(self.courses) - 1) * last + step
             patiently(lambda: self.trial.report(self._means(step)[0], point))
         self.note()
+        # what a dead worker passed was judged by the trials of then
+        if past:
+            return False
         if is_collapsed and pruner.collapse_after < 1 and step >= pruner.collapse_after * last:
             self.pruned = f"collapsed@{step}"
-        elif single and patiently(self.trial.should_prune):
+        # at the last point nothing is left to save
+        elif single and point < last * len(self.plan.file.seeds) and patiently(self.trial.should_prune):
             self.pruned = f"{pruner.name}@{step}"
         return self.pruned is not None
 

@@ -34,7 +34,11 @@ def to_go_on(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     return [
         trial
         for trial in trials
-        if trial.state == TrialState.FAIL and is_resumable(trial) and trial.number not in taken
+        if trial.state == TrialState.FAIL
+        and is_resumable(trial)
+        and trial.number not in taken
+        # one that nobody had yet is asked for anew, unless its values were fixed
+        and (WORKER in trial.user_attrs or "fixed_params" in trial.system_attrs)
     ]
 
 
@@ -74,7 +78,8 @@ def take(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> Trial 
         trials = study.get_trials(deepcopy=False)
         if not is_open(trials, plan.file.trials):
             return None
-        study.sampler = sampler_for(plan.file.sampler, len(trials))
+        drawn = sum(GOES_ON_FOR not in trial.user_attrs for trial in trials)
+        study.sampler = sampler_for(plan.file.sampler, drawn)
         trial = study.ask(plan.space.distributions())
         storage.claim(trial, worker)
         return trial

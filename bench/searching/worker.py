@@ -1,26 +1,26 @@
 """A worker of a study: a process that takes trial after trial until the budget is spent.
 
-It reads one JSON object from standard input: ``plan`` (:meth:`StudyPlan.plain`), ``storage`` (a URL
-or null), ``number`` (its place on this host) and ``until`` (seconds since the epoch, or null).
+It reads one JSON object from standard input: ``worker`` (its id), ``plan`` (:meth:`StudyPlan.plain`),
+``storage`` (a URL or null) and ``until`` (seconds since the epoch, or null).
 """
 
 import json
 import os
 import sys
 import time
-import uuid
 
 import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
+from bench.errors import WorkError
 from bench.interruption import stop_on_signal
 from bench.progress import Progress
 from bench.searching import trials
 from bench.searching.address import open_storage
 from bench.searching.plan import StudyPlan, from_plain
 from bench.searching.pruning import pruner_for
-from bench.searching.storage import Storage, patiently
+from bench.searching.storage import Storage, StorageAway, patiently
 from bench.searching.trial_runs import Ended, TrialRuns
 from bench.session import tracking
 
@@ -34,9 +34,8 @@ def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:
     )
 
 
-def work(plan: StudyPlan, storage: Storage, until: float | None, progress: Progress) -> None:
+def work(plan: StudyPlan, storage: Storage, worker: str, until: float | None, progress: Progress) -> None:
     """Carry out trials until the budget or the time is spent, or the user stops."""
-    worker = uuid.uuid4().hex
     study = patiently(lambda: load_study(plan, storage))
     with (
         storage.alive(worker),
@@ -64,6 +63,12 @@ def carry_out(
                 values = runs.carry_out()
             except Ended as ended:
                 state, reason = ended.state, ended.reason
+            except StorageAway:
+                raise
+            except WorkError:
+                # the next worker may have data, or a tracking store
+                patiently(lambda: trials.end(study, trial, TrialState.FAIL, None, trials.STOPPED))
+                raise
             runs.note()
             patiently(lambda: trials.end(study, trial, state, values, reason))
     except UpdateFinishedTrialError:
@@ -80,7 +85,11 @@ def main() -> int:
     plan = from_plain(request["plan"])
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = patiently(lambda: open_storage(request["storage"], plan.folder, plan.name, plan.file.grace))
-    work(plan, storage, request["until"], Progress())
+    try:
+        work(plan, storage, request["worker"], request["until"], Progress())
+    except WorkError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -72,6 +72,7 @@ def test_a_dry_run_tells_what_a_variant_lacks(file: Path, capsys: pytest.Capture
         (["smoke", "--variant", "began-v4"], "unknown variant 'began-v4'.*did you mean 'began-v3'"),
         (["smoke", "--set", "gamma=0.5"], "gamma is searched: it cannot be set"),
         (["smoke", "--set", "seed=3"], "seed: a study's seeds are those of its file"),
+        (["smoke", "--set", "variant=began"], "variant: a study's variants are named by --variant"),
         (["smoke", "--set", "filterz=3"], "unknown configuration key for began-v3 'filterz'"),
         (["smoke", "--set", "eval_samples=1"], "eval_samples: '1' is not possible"),
         (["smoke", "--storage", "sqlite:///x.db"], "--storage 'sqlite': give postgresql://"),
@@ -89,6 +90,20 @@ def test_a_wrong_request_is_refused_in_one_line_and_leaves_nothing(
     assert len(error) == 1
     assert re.search(message, error[0])
     assert not places.exists()
+
+
+def test_a_length_in_epochs_takes_the_place_of_the_files_steps(capsys: pytest.CaptureFixture[str]) -> None:
+    words = ["--set", "epochs=1", "--set", "batch_size=50", "--dry-run", "--json"]
+    assert main(["study", "smoke", *words]) == 0
+    assert told(capsys)["studies"][0]["config"]["steps"] == 100
+
+
+def test_an_objective_may_not_be_named_twice_by_two_names(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE + "objectives: [{metric: frechet_distance}, {metric: fd_digits_garments}]\n")
+    assert main(["study", str(file), "--dry-run"]) == 2
+    assert "objectives name 'fd_digits_garments' twice" in capsys.readouterr().err
 
 
 def test_an_objective_that_no_run_records_is_refused(

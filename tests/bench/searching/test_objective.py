@@ -16,7 +16,7 @@ EVALUATIONS = [{"step": 3, "fd": 9.0}, {"step": 6, "fd": 4.0}, {"step": 9, "fd":
 
 
 def course(*goals: Goal, stop_at: int | None = None) -> Course:
-    return Course(goals, lambda row: row["fd"] > 8, lambda step, collapsed: step == stop_at)
+    return Course(goals, lambda row: row["fd"] > 8, lambda step, collapsed, past: step == stop_at)
 
 
 def go_through(followed: Course, steps: list[dict[str, Any]] = STEPS) -> None:
@@ -77,19 +77,19 @@ def test_what_was_recorded_before_a_kill_counts_once() -> None:
 
 
 def test_whoever_is_told_may_end_the_run() -> None:
-    told: list[tuple[int, bool]] = []
+    told: list[tuple[int, bool, bool]] = []
 
-    def reached(step: int, collapsed: bool) -> bool:
-        told.append((step, collapsed))
+    def reached(step: int, collapsed: bool, past: bool) -> bool:
+        told.append((step, collapsed, past))
         return step == 6
 
     followed = Course((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, reached)
     grid = torch.zeros(1, 1, 2, 2)
-    followed.evaluation(EVALUATIONS[0], grid)
+    followed.replay(Record(evaluations=[dict(EVALUATIONS[0])]))
     assert not followed.asks_to_stop()
     followed.evaluation(EVALUATIONS[1], grid)
     assert followed.asks_to_stop()
-    assert told == [(3, True), (6, False)]
+    assert told == [(3, True, True), (6, False, False)]
 
 
 def test_an_objective_that_nobody_records_is_an_error() -> None:

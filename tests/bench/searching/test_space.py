@@ -12,6 +12,8 @@ from bench.searching.study_file import Range
 from variants.knobs import Search
 from variants.registry import all_variants
 
+NEVER = ("seed", "steps", "eval_every", "eval_samples", "image_size", "dataset", "extractor", "device")
+
 
 def space(variant: str = "began-v3", settings: dict[str, Any] | None = None, **search: Any) -> SearchSpace:
     base = resolve({"variant": variant, "preset": "quick"} | (settings or {}))
@@ -77,6 +79,7 @@ def test_knobs_of_other_variants_are_left_out() -> None:
         ({"norm": {"low": 1, "high": 2}}, "search.norm: norm is no number"),
         ({"filters": {"low": 1.5, "high": 4}}, "search.filters: filters: 1.5 is not possible"),
         ({"lr": {"knobs": ("lr_g", "lr_d")}, "lr_g": {}}, "lr_g is searched twice"),
+        *(({name: {"choices": (1, 2)}}, f"search.{name}: {name} must be the same for all") for name in NEVER),
     ],
 )
 def test_what_cannot_be_searched_is_refused_in_one_line(search: dict[str, Any], told: str) -> None:

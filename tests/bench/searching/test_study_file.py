@@ -47,7 +47,7 @@ def test_what_the_caller_sets_wins(tmp_path: Path) -> None:
         ("seeds: []", "seeds and objectives must not be empty"),
         ("objectives: []", "seeds and objectives must not be empty"),
         ("{seeds: [0, 3], fresh_seeds: [3]}", "fresh_seeds holds 3"),
-        ("objectives: [{metric: M}, {metric: M}]", "name 'M' twice"),
+        ("search: {lr (both): declared}", "the name 'lr .both.' must be of letters"),
         ("settings: {seed: 3}", "settings must not hold 'seed'"),
         ("search: gamma", "search: 'gamma' is not possible"),
         ("- gamma", "must hold 'key: value' lines"),

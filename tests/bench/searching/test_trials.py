@@ -1,5 +1,6 @@
 """The budget of a study: what counts, what is tried again, what each trial draws."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,14 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.errors import WorkError
+from bench.progress import Progress
 from bench.searching import trials
 from bench.searching.conductor import create
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import Sampler, StudyFile
+from bench.searching.trial_runs import TrialRuns
+from bench.searching.worker import carry_out
 
 SETTINGS: dict[str, Any] = {
     "variant": "began-v3",
@@ -21,6 +25,7 @@ SETTINGS: dict[str, Any] = {
     "eval_every": 10,
     "channels": 1,
     "experiment": "tried",
+    "tracking": False,
 }
 
 
@@ -110,6 +115,38 @@ def test_a_trial_that_was_stopped_goes_on_however_often() -> None:
     assert trials.take(study, storage, planned, "worker") is None
 
 
+def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    planned = plan(trials=5, sampler={"name": "random"})
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "whole"))
+    whole = ask_all(planned)
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "stopped"))
+    study, storage = open_study(planned)
+    for stopped in (False, True, False):
+        trial = trials.take(study, storage, planned, "worker")
+        assert trial
+        values = None if stopped else [1.0]
+        state = TrialState.FAIL if stopped else TrialState.COMPLETE
+        trials.end(study, trial, state, values, trials.STOPPED if stopped else "")
+    ask_all(planned)
+    assert [trial.params for trial in study.get_trials() if trial.state == TrialState.COMPLETE] == whole
+
+
+def test_a_trial_whose_run_cannot_begin_has_not_failed(tmp_path: Path) -> None:
+    planned = plan(trials=1)
+    study, storage = open_study(planned)
+    trial = trials.take(study, storage, planned, "worker")
+    assert trial
+    nowhere = SETTINGS | {"dataset": "celeba", "data_root": str(tmp_path), "image_size": 32, "channels": 3}
+    elsewhere = replace(planned, settings=nowhere)
+    runs = TrialRuns(trial, elsewhere, None, Progress(quiet=True), lambda: False)
+    with pytest.raises(WorkError, match="celeba"):
+        carry_out(study, storage, trial, runs, Progress(quiet=True))
+    assert len(trials.to_go_on(study.get_trials())) == 1
+    assert trials.over(study.get_trials()) == 0
+
+
 def test_a_trial_that_failed_by_itself_counts_and_is_not_tried_again() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
@@ -126,9 +163,10 @@ def test_a_living_workers_trial_is_left_alone() -> None:
     study, storage = open_study(planned)
     with storage.alive("me"):
         trials.take(study, storage, planned, "me")
-        assert JournalStorage(planned.folder).workers_here() == 1
+        assert JournalStorage(planned.folder).workers_here(()) == 1
+        assert JournalStorage(planned.folder).workers_here({"me"}) == 0
         assert trials.bury(study, JournalStorage(planned.folder)) == []
-    assert storage.workers_here() == 0
+    assert storage.workers_here(()) == 0
     assert len(trials.bury(study, storage)) == 1
 
 
