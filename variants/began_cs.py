@@ -47,7 +47,9 @@ class BeganCs(BoundaryEquilibrium):
     Hyperparameters = BeganCsHyperparameters
     regularises_fake = True
     presets = {
-        "quick": QUICK | {"remeasure": False},
+        # gamma, lambda_k and rates as a study found them: docs/quick-presets.md
+        "quick": QUICK
+        | {"remeasure": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3},
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {
             "dataset": "celeba",
