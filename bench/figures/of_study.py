@@ -86,7 +86,7 @@ class Material:
         return [value_of(one, place) for one in (*self.complete, *self.pruned)]
 
 
-def draw_study(study: "optuna.Study", plan: "StudyPlan", folder: Path) -> list[Path]:
+def draw_study(study: "optuna.Study", outcome: "StudyOutcome", folder: Path) -> list[Path]:
     """Draw a study, each figure as PNG and SVG; what so few trials cannot show is left out.
 
     ``history``, ``importances``, ``slices``, ``contours``, ``intermediate`` (of a single objective) and
@@ -96,8 +96,8 @@ def draw_study(study: "optuna.Study", plan: "StudyPlan", folder: Path) -> list[P
     ----------
     study : optuna.Study
         The study, however far it is.
-    plan : StudyPlan
-        The same with everything settled.
+    outcome : StudyOutcome
+        What it amounts to.
     folder : Path
         Where to; made if need be.
 
@@ -108,12 +108,10 @@ def draw_study(study: "optuna.Study", plan: "StudyPlan", folder: Path) -> list[P
     """
     from optuna.trial import TrialState
 
-    from bench.searching.outcome import outcome
-
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     complete = [t for t in trials if t.state == TrialState.COMPLETE and all(map(math.isfinite, t.values))]
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _last_point(t) is not None]
-    material = Material(outcome(study, plan), complete, pruned if len(plan.goals) == 1 else [])
+    material = Material(outcome, complete, [] if outcome.is_several else pruned)
     files = []
     with style.look():
         for name, draw in FIGURES.items():

@@ -335,7 +335,7 @@ def write(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[s
         # with matplotlib
         from bench.figures.of_study import draw_study
 
-        names += ["figures"] if draw_study(study, plan, folder / "figures") else []
+        names += ["figures"] if draw_study(study, outcome, folder / "figures") else []
     return names
 
 

@@ -10,12 +10,17 @@ import pytest
 from optuna.trial import TrialState
 from PIL import Image
 
-from bench.figures.of_study import draw_study
+from bench.figures import of_study
+from bench.searching.outcome import outcome
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import StudyFile
 
 ALWAYS = {"history", "slices", "intermediate"}
 ALL = ALWAYS | {"importances", "contours"}
+
+
+def draw(study: optuna.Study, plan: StudyPlan, folder: Path) -> list[Path]:
+    return of_study.draw_study(study, outcome(study, plan), folder)
 
 
 def plan_of(several: bool = False, **file: Any) -> StudyPlan:
@@ -64,46 +69,44 @@ def drawn(files: list[Path]) -> set[str]:
 def test_a_study_has_its_figures_and_they_repeat(tmp_path: Path) -> None:
     plan = plan_of()
     study = searched(plan, 14, pruned=(5, 9))
-    files = draw_study(study, plan, tmp_path / "one")
+    files = draw(study, plan, tmp_path / "one")
     assert drawn(files) == ALL
-    for file, again in zip(files, draw_study(study, plan, tmp_path / "two"), strict=True):
+    for file, again in zip(files, draw(study, plan, tmp_path / "two"), strict=True):
         assert file.read_bytes() == again.read_bytes()
 
 
 def test_two_objectives_have_a_front_and_no_course(tmp_path: Path) -> None:
     plan = plan_of(several=True)
-    assert drawn(draw_study(searched(plan, 12, pruned=(4,)), plan, tmp_path)) == ALL - {"intermediate"} | {
-        "front"
-    }
+    assert drawn(draw(searched(plan, 12, pruned=(4,)), plan, tmp_path)) == ALL - {"intermediate"} | {"front"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_what_few_trials_cannot_show_is_left_out(count: int, tmp_path: Path) -> None:
     plan = plan_of(seeds=[0, 1])
-    assert drawn(draw_study(searched(plan, count), plan, tmp_path)) == ALWAYS
+    assert drawn(draw(searched(plan, count), plan, tmp_path)) == ALWAYS
 
 
 def test_pruned_trials_alone_have_a_history(tmp_path: Path) -> None:
     plan = plan_of()
-    assert drawn(draw_study(searched(plan, 2, pruned=(0, 1)), plan, tmp_path)) == ALWAYS - {"slices"}
+    assert drawn(draw(searched(plan, 2, pruned=(0, 1)), plan, tmp_path)) == ALWAYS - {"slices"}
 
 
 def test_no_trials_have_no_figures(tmp_path: Path) -> None:
     plan = plan_of()
-    assert draw_study(searched(plan, 0), plan, tmp_path / "figures") == []
+    assert draw(searched(plan, 0), plan, tmp_path / "figures") == []
     assert not (tmp_path / "figures").exists()
 
 
 @pytest.mark.parametrize("search", [{"norm": {}}, {"gamma": {}, "lr_g": {}}])
 def test_equal_values_and_few_dimensions_are_drawn(search: dict[str, Any], tmp_path: Path) -> None:
     plan = plan_of(search={"gamma": {}} | search)
-    names = drawn(draw_study(searched(plan, 12, flat=True), plan, tmp_path))
+    names = drawn(draw(searched(plan, 12, flat=True), plan, tmp_path))
     assert names == ALL - {"importances"}
 
 
 def test_one_dimension_has_neither_pairs_nor_shares(tmp_path: Path) -> None:
     plan = plan_of(search={"gamma": {}})
-    assert drawn(draw_study(searched(plan, 5), plan, tmp_path)) == ALWAYS
+    assert drawn(draw(searched(plan, 5), plan, tmp_path)) == ALWAYS
 
 
 def test_values_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
@@ -112,4 +115,4 @@ def test_values_that_are_not_finite_are_left_out(tmp_path: Path) -> None:
     trial = study.ask(plan.space.distributions())
     trial.report(math.inf, 25)
     study.tell(trial, math.inf)
-    assert drawn(draw_study(study, plan, tmp_path)) == ALL
+    assert drawn(draw(study, plan, tmp_path)) == ALL
