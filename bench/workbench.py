@@ -29,7 +29,7 @@ class Workbench:
     """What a configuration becomes on this machine."""
 
     configuration: Configuration
-    array: datasets.ImageArray
+    array: datasets.DataArray
     batches: datasets.Batches
     variant: Variant
     judge: Judge
@@ -139,7 +139,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
         device=device,
         prefer_shipped=harness.extractor == "shipped",
     )
-    reference = reference_statistics(extractor, array.images, array.hash, array.name, places.cache())
+    reference = reference_statistics(extractor, array.samples, array.hash, array.name, places.cache())
     judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
     resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
     return Workbench(resolved, array, batches, variant.to(device), judge, device)

@@ -4,7 +4,7 @@ A new data set is a class in a module of its own, registered by decorator and im
 """
 
 from bench.datasets import celeba, folder, lsun, mnist5k, published  # noqa: F401  (each registers its data sets)
-from bench.datasets.arrays import ImageArray
+from bench.datasets.arrays import DataArray, KnownModes
 from bench.datasets.batches import Batches
 from bench.datasets.listing import CatalogueRow, catalogue
 from bench.datasets.loading import load
@@ -13,7 +13,8 @@ from bench.datasets.registry import check_name, label, native_channels
 __all__ = [
     "Batches",
     "CatalogueRow",
-    "ImageArray",
+    "DataArray",
+    "KnownModes",
     "catalogue",
     "check_name",
     "label",

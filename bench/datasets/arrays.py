@@ -1,4 +1,4 @@
-"""The decoded images of a data set."""
+"""The samples of a data set."""
 
 import hashlib
 import json
@@ -12,43 +12,53 @@ IN_MEMORY_BYTES = 2**30
 
 
 @dataclass(frozen=True)
-class ImageArray:
-    """All training images at one size.
+class KnownModes:
+    """The modes of a distribution that is known: equally heavy Gaussians.
+
+    Attributes
+    ----------
+    centres : numpy.ndarray
+        float64 of shape (modes, dimensions), in the unit of the samples.
+    deviation : float
+        Standard deviation of each coordinate about its centre.
+    """
+
+    centres: np.ndarray
+    deviation: float
+
+
+@dataclass(frozen=True)
+class DataArray:
+    """All training samples, images at one size or points.
 
     Attributes
     ----------
     name : str
         The data set's name, as the user gave it.
-    images : numpy.ndarray or numpy.memmap
-        uint8 of shape (count, channels, image_size, image_size), read-only.
+    samples : numpy.ndarray or numpy.memmap
+        Read-only. Of images uint8 of shape (count, channels, image_size, image_size), of points float32
+        of shape (count, 2) in [-1, 1].
     hash : str
-        SHA-256, in hexadecimal digits, of the shape and the pixels.
+        SHA-256, in hexadecimal digits, of the shape and the samples.
     transform : str
-        What was done to the source's images, in words.
+        What was done to the source's samples, in words.
+    modes : KnownModes or None
+        Of points: what they were drawn from.
     """
 
     name: str
-    images: np.ndarray
+    samples: np.ndarray
     hash: str
     transform: str
+    modes: KnownModes | None = None
 
     @property
     def count(self) -> int:
-        """Number of images."""
-        return int(self.images.shape[0])
-
-    @property
-    def channels(self) -> int:
-        """1 for grey, 3 for RGB."""
-        return int(self.images.shape[1])
-
-    @property
-    def image_size(self) -> int:
-        """Side in pixels."""
-        return int(self.images.shape[2])
+        """Number of samples."""
+        return int(self.samples.shape[0])
 
 
-class PixelHash:
+class ArrayHash:
     """The hash of an array that is written piece by piece.
 
     Parameters
@@ -60,9 +70,9 @@ class PixelHash:
     def __init__(self, shape: Sequence[int]) -> None:
         self._digest = hashlib.sha256(json.dumps(list(shape)).encode())
 
-    def update(self, pixels: np.ndarray) -> None:
-        """Take the next rows, uint8."""
-        self._digest.update(np.ascontiguousarray(pixels).reshape(-1).data)
+    def update(self, rows: np.ndarray) -> None:
+        """Take the next rows."""
+        self._digest.update(np.ascontiguousarray(rows).reshape(-1).data)
 
     def hexdigest(self) -> str:
         """Give the hash in hexadecimal digits."""

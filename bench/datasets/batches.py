@@ -3,7 +3,7 @@
 import warnings
 from typing import TYPE_CHECKING
 
-from bench.datasets.arrays import ImageArray
+from bench.datasets.arrays import DataArray
 from bench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ class Batches:
 
     Parameters
     ----------
-    array : ImageArray
+    array : DataArray
         The images.
     batch_size : int
         Images in a batch.
@@ -39,7 +39,7 @@ class Batches:
     """
 
     def __init__(
-        self, array: ImageArray, *, batch_size: int, seed: int, device: "torch.device", drop_last: bool = True
+        self, array: DataArray, *, batch_size: int, seed: int, device: "torch.device", drop_last: bool = True
     ) -> None:
         import torch
 
@@ -51,7 +51,7 @@ class Batches:
         self.device = device
         self.count = array.count
         self.batches_per_epoch = array.count // batch_size if drop_last else -(-array.count // batch_size)
-        self._images = _place(array, device)
+        self._samples = _place(array, device)
         # As a tensor on the device: CUDA multiplies by the rounded reciprocal of a plain number instead.
         self._half = torch.tensor(127.5, device=device)
         self._epoch = -1
@@ -96,8 +96,8 @@ class Batches:
         torch.Tensor
             float32 of shape (batch, channels, image_size, image_size) in [-1, 1], on the device.
         """
-        rows = self.indices(index).to(self._images.device)
-        pixels = self._images.index_select(0, rows).to(self.device)
+        rows = self.indices(index).to(self._samples.device)
+        pixels = self._samples.index_select(0, rows).to(self.device)
         return pixels.float().div_(self._half).sub_(1.0)
 
 
@@ -111,14 +111,14 @@ def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
     return torch.randperm(count, generator=generator)
 
 
-def _place(array: ImageArray, device: "torch.device") -> "torch.Tensor":
+def _place(array: DataArray, device: "torch.device") -> "torch.Tensor":
     """Put the bytes on the device if they fit; else leave them, and batches are gathered from there."""
     import torch
 
     with warnings.catch_warnings():
         # The array is read-only and torch warns of writing to it; nothing here does.
         warnings.filterwarnings("ignore", message=".*not writable.*")
-        images = torch.from_numpy(array.images)
-    if device.type == "cuda" and 2 * array.images.nbytes < torch.cuda.mem_get_info(device)[0]:
-        return images.to(device)
-    return images
+        samples = torch.from_numpy(array.samples)
+    if device.type == "cuda" and 2 * array.samples.nbytes < torch.cuda.mem_get_info(device)[0]:
+        return samples.to(device)
+    return samples

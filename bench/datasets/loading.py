@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.atomic import write_text
-from bench.datasets.arrays import IN_MEMORY_BYTES, ImageArray, PixelHash
+from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.pictures import to_array, transform_words
 from bench.datasets.registry import Dataset, Notify, Pictures, find
@@ -69,7 +69,7 @@ def load(
     data_root: Path,
     cache: Path,
     notify: Notify = _silent,
-) -> ImageArray:
+) -> DataArray:
     """Give all training images of a data set at one size, from the cache where they are in it.
 
     Several processes may ask for the same images at once: one decodes, the others wait for it.
@@ -91,7 +91,7 @@ def load(
 
     Returns
     -------
-    ImageArray
+    DataArray
         Its images are uint8 of shape (count, channels, image_size, image_size).
 
     Raises
@@ -140,7 +140,7 @@ def _ensure_present(dataset: Dataset, data_root: Path, cache: Path, notify: Noti
         raise WorkError(f"the cache in {lock.parent} cannot be used: {error}") from error
 
 
-def _read(plan: _Plan, name: str) -> ImageArray | None:
+def _read(plan: _Plan, name: str) -> DataArray | None:
     """Give the cached images if they are there and whole."""
     try:
         facts: dict[str, Any] = json.loads(plan.path(".json").read_text(encoding="utf-8"))
@@ -158,16 +158,16 @@ def _read(plan: _Plan, name: str) -> ImageArray | None:
         return None
     except (ValueError, KeyError, TypeError, EOFError):
         return None
-    return ImageArray(name=name, images=images, hash=digest, transform=plan.transform)
+    return DataArray(name=name, samples=images, hash=digest, transform=plan.transform)
 
 
 def _hash(images: np.ndarray) -> str:
-    digest = PixelHash(images.shape)
+    digest = ArrayHash(images.shape)
     digest.update(images)
     return digest.hexdigest()
 
 
-def _build_once(plan: _Plan, name: str) -> ImageArray:
+def _build_once(plan: _Plan, name: str) -> DataArray:
     """Decode the images unless another process has done so meanwhile."""
     from filelock import FileLock
 
@@ -216,7 +216,7 @@ def _build(plan: _Plan) -> None:
 def _decode(plan: _Plan, pictures: Pictures, shape: tuple[int, ...], path: Path) -> str:
     """Fill the array's file in blocks, on several threads; give the hash of the pixels."""
     array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    digest = PixelHash(shape)
+    digest = ArrayHash(shape)
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     done, told = 0, time.monotonic()
     with ThreadPoolExecutor(threads) as pool:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from bench.atomic import replacing
-from bench.datasets import ImageArray
+from bench.datasets import DataArray
 from bench.figures.grid import tiled, to_bytes
 from bench.figures.panels import draw_panels
 from bench.judging.extraction import Extractor
@@ -97,13 +97,13 @@ def nearest_by_features(
 
 
 def features_of(
-    array: ImageArray, extractor: Extractor, cache: Path, most_numbers: int | None = None
+    array: DataArray, extractor: Extractor, cache: Path, most_numbers: int | None = None
 ) -> np.ndarray | None:
     """The features of all training images, computed once and cached by content.
 
     Parameters
     ----------
-    array : ImageArray
+    array : DataArray
         The training images.
     extractor : Extractor
         The network.
@@ -130,7 +130,7 @@ def features_of(
     with replacing(path) as aside:
         written = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
         for start in range(0, array.count, CHUNK):
-            batch = torch.from_numpy(np.array(array.images[start : start + CHUNK]))
+            batch = torch.from_numpy(np.array(array.samples[start : start + CHUNK]))
             written[start : start + CHUNK] = extractor(batch)[0].numpy()
         written.flush()
     loaded: np.ndarray = np.load(path, mmap_mode="r")

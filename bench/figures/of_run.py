@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from bench import datasets, places, record
-from bench.datasets import ImageArray
+from bench.datasets import DataArray
 from bench.errors import WorkError
 from bench.figures import style
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
@@ -37,18 +37,18 @@ class Materials:
     ----------
     trained : TrainedGenerator
         The networks.
-    array : ImageArray
+    array : DataArray
         The training images.
     extractor : Extractor
         The judge's network.
     """
 
     trained: TrainedGenerator
-    array: ImageArray
+    array: DataArray
     extractor: Extractor
 
 
-def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> ImageArray:
+def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> DataArray:
     """The images that a run was trained on.
 
     Raises
@@ -91,7 +91,7 @@ def draw_run(
     run: RunFolder,
     checkpoint: str = "best",
     folder: Path | None = None,
-    array: ImageArray | None = None,
+    array: DataArray | None = None,
     extractor: Extractor | None = None,
 ) -> list[Path]:
     """Draw all figures of a run: trajectories, triptych, neighbours and interpolations.
@@ -107,7 +107,7 @@ def draw_run(
         ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
     folder : Path, optional
         Where to; the run's own figures where not given.
-    array : ImageArray, optional
+    array : DataArray, optional
         The training images, where they are at hand.
     extractor : Extractor, optional
         The judge's network, where it is at hand.
@@ -168,11 +168,11 @@ def _title(trained: TrainedGenerator) -> str:
     return f"{_name(trained.run)}, step {trained.step:,}"
 
 
-def some_reals(array: ImageArray, count: int, seed: int = 0) -> Tensor:
+def some_reals(array: DataArray, count: int, seed: int = 0) -> Tensor:
     """Real images, float32 (count, C, H, W) in [-1, 1]: the same for every run on the same data."""
     draw = torch.Generator().manual_seed(derive_seed(seed, "real images of figures"))
     chosen = torch.randint(array.count, (count,), generator=draw)
-    return torch.from_numpy(array.images[chosen.numpy()]).float() / 127.5 - 1
+    return torch.from_numpy(array.samples[chosen.numpy()]).float() / 127.5 - 1
 
 
 def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]:
@@ -185,11 +185,11 @@ def _save_neighbours(materials: Materials, title: str, folder: Path, most: int |
     samples, array = materials.trained.sample(COMPARED), materials.array
     features = features_of(array, materials.extractor, places.cache(), most)
     by_features = None if features is None else nearest_by_features(samples, features, materials.extractor)
-    by_pixels = nearest_by_pixels(samples, array.images)
+    by_pixels = nearest_by_pixels(samples, array.samples)
     title += f"\nnearest of {array.count:,} training images"
     if by_features is not None:
         title += f"; features of {materials.extractor.name}"
-    figure = draw_neighbours(samples, array.images, by_pixels, by_features, title)
+    figure = draw_neighbours(samples, array.samples, by_pixels, by_features, title)
     return style.save(figure, folder / "neighbours")
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.datasets import Batches, ImageArray, load, loading
+from bench.datasets import Batches, DataArray, load, loading
 from bench.errors import RequestError
 
 CPU = torch.device("cpu")
@@ -24,7 +24,7 @@ def array(tmp_path_factory):
 
 def made(count):
     images = np.arange(count, dtype=np.uint8).reshape(count, 1, 1, 1)
-    return ImageArray(name="made", images=images, hash="", transform="")
+    return DataArray(name="made", samples=images, hash="", transform="")
 
 
 def epoch_of(batches, epoch):
@@ -39,7 +39,7 @@ def test_values_are_the_bytes_from_minus_one_to_one(array, device):
     assert taken.dtype == torch.float32
     assert taken.shape == (64, 1, 28, 28)
     assert taken.device.type == device.type
-    pixels = array.images[batches.indices(3).numpy()]
+    pixels = array.samples[batches.indices(3).numpy()]
     assert torch.equal(taken.cpu(), torch.from_numpy(pixels).float() / 127.5 - 1)
     assert (taken.min().item(), taken.max().item()) == (-1.0, 1.0)
 
@@ -117,7 +117,7 @@ def test_negative_index():
 def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, monkeypatch):
     monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
     mapped = load("mnist-5k", image_size=28, channels=None, data_root=tmp_path, cache=tmp_path)
-    assert isinstance(mapped.images, np.memmap)
+    assert isinstance(mapped.samples, np.memmap)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         taken = Batches(mapped, batch_size=32, seed=0, device=CPU).take(5)
@@ -126,4 +126,4 @@ def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, 
 
 def test_array_is_not_copied_on_the_cpu(array):
     batches = Batches(array, batch_size=32, seed=0, device=CPU)
-    assert batches._images.data_ptr() == array.images.ctypes.data
+    assert batches._samples.data_ptr() == array.samples.ctypes.data

@@ -33,7 +33,7 @@ def table():
 def test_native_pixels_are_the_files_own(cache, table):
     array = digits(cache)
     np.testing.assert_array_equal(np.bincount(table[:, 784]), [500] * 10)
-    np.testing.assert_array_equal(array.images.reshape(5000, 784), table[:, :784])
+    np.testing.assert_array_equal(array.samples.reshape(5000, 784), table[:, :784])
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -46,7 +46,7 @@ def test_resize_is_torchvisions_with_antialiasing(cache, table, size, channels):
     for row in range(0, 5000, 500):
         image = Image.fromarray(table[row, :784].reshape(28, 28)).convert("L" if channels == 1 else "RGB")
         wanted = np.asarray(resize(image)).reshape(size, size, channels).transpose(2, 0, 1)
-        np.testing.assert_array_equal(array.images[row], wanted)
+        np.testing.assert_array_equal(array.samples[row], wanted)
 
 
 @pytest.mark.parametrize("name", ["mnist", "fashion-mnist"])
@@ -54,7 +54,7 @@ def test_real_files(name, cache, shared_data):
     array = load(name, image_size=28, channels=None, data_root=shared_data, cache=cache)
     folder = {"mnist": "MNIST", "fashion-mnist": "FashionMNIST"}[name]
     content = (shared_data / folder / "raw" / "train-images-idx3-ubyte").read_bytes()
-    assert array.images.tobytes() == content[16:]
+    assert array.samples.tobytes() == content[16:]
 
 
 def test_cache_is_reused(cache):
@@ -66,7 +66,7 @@ def test_cache_is_reused(cache):
     assert path.stat().st_mtime_ns == changed
     assert len(notes) == 1
     assert (first.hash, first.transform) == (second.hash, second.transform)
-    np.testing.assert_array_equal(first.images, second.images)
+    np.testing.assert_array_equal(first.samples, second.samples)
 
 
 def test_each_size_and_channel_count_has_its_own_hash(cache):
@@ -103,22 +103,22 @@ def test_damaged_cache_is_made_again(cache, tmp_path, make_source, damage, suffi
     damage(path)
     again = read()
     assert again.hash == whole.hash
-    np.testing.assert_array_equal(again.images, whole.images)
+    np.testing.assert_array_equal(again.samples, whole.samples)
     assert len(list((cache / "images").glob("*.npy"))) == 1
 
 
 def test_large_arrays_are_mapped(cache, monkeypatch):
     small = digits(cache)
-    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", small.images.nbytes)
+    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", small.samples.nbytes)
     large = digits(cache)
-    assert not isinstance(small.images, np.memmap)
-    assert isinstance(large.images, np.memmap)
-    assert not large.images.flags.writeable
+    assert not isinstance(small.samples, np.memmap)
+    assert isinstance(large.samples, np.memmap)
+    assert not large.samples.flags.writeable
     assert large.hash == small.hash
-    np.testing.assert_array_equal(large.images, small.images)
+    np.testing.assert_array_equal(large.samples, small.samples)
     (path,) = (cache / "images").glob("*.npy")
     cut(path)
-    np.testing.assert_array_equal(digits(cache).images, small.images)
+    np.testing.assert_array_equal(digits(cache).samples, small.samples)
 
 
 def start(cache, code):

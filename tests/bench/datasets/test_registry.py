@@ -56,10 +56,10 @@ def test_catalogue_and_load_agree_on_every_data_set(name, make_source, tmp_path,
 
     array = load(make_source(name), image_size=24, channels=None, data_root=data_root, cache=cache)
     count = 5000 if name == "mnist-5k" else 20
-    assert array.images.shape == (count, before.channels, 24, 24)
-    assert (array.count, array.channels, array.image_size) == (count, before.channels, 24)
-    assert array.images.dtype == "uint8"
-    assert not array.images.flags.writeable
+    assert array.samples.shape == (count, before.channels, 24, 24)
+    assert array.count == count
+    assert array.samples.dtype == "uint8"
+    assert not array.samples.flags.writeable
     # Decoded elsewhere, the same pixels have the same hash.
     other = load(
         make_name(name, tmp_path), image_size=24, channels=None, data_root=data_root, cache=tmp_path / "2"

@@ -30,11 +30,11 @@ def read(name, data_root, cache, image_size=24, channels=None):
 
 def test_celeba_is_cut_to_the_face(make_source, data_root, cache):
     array = read(make_source("celeba"), data_root, cache, image_size=128)
-    assert array.images.shape == (20, 3, 128, 128), "the validation and test splits are left out"
+    assert array.samples.shape == (20, 3, 128, 128), "the validation and test splits are left out"
     for row in (0, 19):
         path = data_root / "celeba" / "img_align_celeba" / f"{row + 1:06}.jpg"
         whole = np.asarray(Image.open(path))
-        np.testing.assert_array_equal(array.images[row], whole[50:178, 25:153].transpose(2, 0, 1))
+        np.testing.assert_array_equal(array.samples[row], whole[50:178, 25:153].transpose(2, 0, 1))
 
 
 def test_celeba_follows_the_partition_file(make_source, data_root, cache):
@@ -42,7 +42,7 @@ def test_celeba_follows_the_partition_file(make_source, data_root, cache):
     (data_root / "celeba" / "list_eval_partition.txt").write_text(
         "000003.jpg 0\n000002.jpg 1\n000001.jpg 0\n"
     )
-    np.testing.assert_array_equal(read("celeba", data_root, cache).images, array.images[[2, 0]])
+    np.testing.assert_array_equal(read("celeba", data_root, cache).samples, array.samples[[2, 0]])
 
 
 def test_celeba_names_lost_images(make_source, data_root, cache):
@@ -69,7 +69,7 @@ def test_lsun_is_read_as_torchvision_reads_it(make_source, data_root, cache, tmp
     assert len(reference) == array.count
     for row in range(array.count):
         middle = np.asarray(reference[row][0])[:, 8:56]
-        np.testing.assert_array_equal(array.images[row], middle.transpose(2, 0, 1))
+        np.testing.assert_array_equal(array.samples[row], middle.transpose(2, 0, 1))
 
 
 def test_lsun_says_how_to_install_its_reader(data_root, cache, monkeypatch):
@@ -95,7 +95,7 @@ def test_cifar10_is_read_in_the_order_of_its_files(make_source, data_root, cache
     array = read(make_source("cifar10"), data_root, cache, image_size=32)
     folder = data_root / "cifar-10-batches-py"
     parts = [pickle.loads((folder / f"data_batch_{number}").read_bytes())["data"] for number in range(1, 6)]
-    np.testing.assert_array_equal(array.images.reshape(20, -1), np.concatenate(parts))
+    np.testing.assert_array_equal(array.samples.reshape(20, -1), np.concatenate(parts))
 
 
 @pytest.mark.parametrize(
@@ -115,15 +115,15 @@ def test_damaged_file_is_one_line(name, file, make_source, data_root, cache):
 def test_folder_takes_grey_and_colour_sorted_by_path(make_source, tmp_path, cache):
     array = read(make_source("folder:PATH"), tmp_path, cache, image_size=30)
     names = sorted(path for path in (tmp_path / "pictures").rglob("*") if path.is_file())
-    assert array.images.shape == (20, 3, 30, 30)
+    assert array.samples.shape == (20, 3, 30, 30)
     for row, path in enumerate(names):
         square = np.asarray(Image.open(path).convert("RGB"))[5:35]
-        np.testing.assert_array_equal(array.images[row], square.transpose(2, 0, 1))
+        np.testing.assert_array_equal(array.samples[row], square.transpose(2, 0, 1))
 
 
 def test_folder_in_grey(make_source, tmp_path, cache):
     array = read(make_source("folder:PATH"), tmp_path, cache, channels=1)
-    assert array.images.shape == (20, 1, 24, 24)
+    assert array.samples.shape == (20, 1, 24, 24)
 
 
 def test_folder_that_changes_is_decoded_again(make_source, tmp_path, cache):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.datasets import ImageArray
+from bench.datasets import DataArray
 from bench.figures import neighbours
 from bench.figures.neighbours import features_of, nearest_by_features, nearest_by_pixels
 from bench.judging.extraction import DigitsGarments
@@ -55,7 +55,7 @@ def test_the_yardstick_is_the_distance_between_other_training_images() -> None:
 
 def test_the_nearest_by_features_are_those_of_the_judges_network(tmp_path: Path) -> None:
     images, extractor = training(40), DigitsGarments()
-    array = ImageArray("noise", images, "f" * 64, "none")
+    array = DataArray("noise", images, "f" * 64, "none")
     features = features_of(array, extractor, tmp_path)
     assert features is not None
     expected = extractor(torch.from_numpy(images))[0]
@@ -69,7 +69,7 @@ def test_the_nearest_by_features_are_those_of_the_judges_network(tmp_path: Path)
 
 def test_features_are_computed_once_and_only_up_to_a_limit(tmp_path: Path) -> None:
     extractor = DigitsGarments()
-    array = ImageArray("noise", training(40), "f" * 64, "none")
+    array = DataArray("noise", training(40), "f" * 64, "none")
     assert features_of(array, extractor, tmp_path, 39 * extractor.width) is None
     assert not list(tmp_path.rglob("*.npy"))
     assert features_of(array, extractor, tmp_path, 40 * extractor.width) is not None
