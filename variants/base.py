@@ -19,6 +19,18 @@ NetworkName = Literal["generator", "discriminator"]
 Scalars = dict[str, Tensor]
 
 
+# What a run on points, and one on three digits at once, is beside any variant's settings: a point needs no
+# thread of its own, and 1,000 modes need many samples to be counted.
+POINTS: dict[str, Any] = {
+    "dataset": "ring-8",
+    "image_size": None,
+    "threads": 1,
+    "layers": "points",
+    "eval_samples": 2500,
+}
+STACKED: dict[str, Any] = {"dataset": "stacked-mnist", "eval_samples": 26_000}
+
+
 class VariantHyperparameters(Knobs):
     """Knobs that every variant has."""
 
@@ -41,8 +53,8 @@ class Batch:
     Attributes
     ----------
     real : Tensor
-        Real samples, float32 in [-1, 1], shape (B, C, H, W). The trainer replaces it before each
-        phase that asks for new ones.
+        Real samples, float32 in [-1, 1], shape (B, C, H, W) or, of points, (B, N). The trainer
+        replaces it before each phase that asks for new ones.
     noise : Noise
         This step's random draws.
     kept : dict
@@ -86,7 +98,7 @@ class Variant(nn.Module):
     hyperparameters : VariantHyperparameters
         An instance of the class's own `Hyperparameters`.
     sample_shape : tuple of int
-        Shape of one sample: (channels, height, width), height = width.
+        Shape of one sample: (channels, height, width), height = width, of images; (N,) of points.
 
     Raises
     ------
@@ -123,20 +135,20 @@ class Variant(nn.Module):
         """Draw `count` latents z, float32 (count, latent_dim), from the variant's prior."""
         raise TypeError(f"{type(self).__name__} does not say how z is drawn")
 
-    def encode(self, images: Tensor) -> Tensor | None:
-        """The discriminator's code of images (B, C, H, W), float32 (B, width), or None without an encoder.
+    def encode(self, samples: Tensor) -> Tensor | None:
+        """The discriminator's code of samples (B, ...), float32 (B, width), or None without an encoder.
 
         The mean of a variational encoder. The width need not be that of z.
         """
         return None
 
     def decode(self, code: Tensor) -> Tensor | None:
-        """The discriminator's images (B, C, H, W) of codes (B, width), or None without a decoder."""
+        """The discriminator's samples (B, ...) of codes (B, width), or None without a decoder."""
         return None
 
-    def reconstruct(self, images: Tensor) -> Tensor | None:
-        """The discriminator's reconstruction of images (B, C, H, W), or None where it makes none."""
-        code = self.encode(images)
+    def reconstruct(self, samples: Tensor) -> Tensor | None:
+        """The discriminator's reconstruction of samples (B, ...), or None where it makes none."""
+        code = self.encode(samples)
         return None if code is None else self.decode(code)
 
     def trainable(self, network: NetworkName) -> list[nn.Parameter]:

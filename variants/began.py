@@ -4,18 +4,25 @@ from typing import Literal
 
 from torch import nn
 
-from variants.base import initialise
-from variants.boundary_equilibrium import QUICK, BoundaryEquilibrium, BoundaryEquilibriumHyperparameters
+from variants.arrangements import arrange
+from variants.autoencoders import AutoEncoder
+from variants.base import STACKED, initialise
+from variants.boundary_equilibrium import (
+    POINTS_QUICK,
+    QUICK,
+    BoundaryEquilibrium,
+    BoundaryEquilibriumHyperparameters,
+)
 from variants.knobs import knob
-from variants.networks import AutoEncoder, arrange
 from variants.registry import register
 
 
 class BeganHyperparameters(BoundaryEquilibriumHyperparameters):
     """Knobs of BEGAN."""
 
-    layers: Literal["published", "strided"] = knob(
-        "published", "carpedm20's arrangement, or a small DCGAN-like one for quick runs"
+    layers: Literal["published", "strided", "points"] = knob(
+        "published",
+        "carpedm20's arrangement, a small DCGAN-like one for quick runs, or linear layers for points",
     )
 
 
@@ -33,6 +40,8 @@ class Began(BoundaryEquilibrium):
     Hyperparameters = BeganHyperparameters
     presets = {
         "quick": QUICK,
+        "points": POINTS_QUICK,
+        "stacked": QUICK | STACKED,
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {
             "dataset": "celeba",
@@ -48,7 +57,8 @@ class Began(BoundaryEquilibrium):
         super().__init__(hyperparameters, sample_shape)
         self.discriminator, self.generator = arrange(
             AutoEncoder,
-            "began" if hyperparameters.layers == "published" else hyperparameters.layers,
+            hyperparameters.layers,
+            "began",
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,

@@ -4,15 +4,17 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from variants.base import initialise
+from variants.arrangements import arrange
+from variants.autoencoders import AutoEncoder, Encoding
+from variants.base import STACKED, initialise
 from variants.boundary_equilibrium import (
+    POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
 from variants.knobs import Search, knob
-from variants.networks import AutoEncoder, Encoding, arrange
 from variants.registry import register
 
 
@@ -29,9 +31,14 @@ class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
     alpha: float = knob(
         0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log")
     )
-    layers: Literal["published", "strided"] = knob(
-        "published", "BEGAN_CS.py's arrangement, or a small DCGAN-like one for quick runs"
+    layers: Literal["published", "strided", "points"] = knob(
+        "published",
+        "BEGAN_CS.py's arrangement, a small DCGAN-like one for quick runs, or linear layers for points",
     )
+
+
+# gamma, lambda_k and rates as a study found them: docs/quick-presets.md
+FOUND = {"remeasure": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3}
 
 
 @register
@@ -47,9 +54,9 @@ class BeganCs(BoundaryEquilibrium):
     Hyperparameters = BeganCsHyperparameters
     regularises_fake = True
     presets = {
-        # gamma, lambda_k and rates as a study found them: docs/quick-presets.md
-        "quick": QUICK
-        | {"remeasure": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3},
+        "quick": QUICK | FOUND,
+        "points": POINTS_QUICK | {"remeasure": False},
+        "stacked": QUICK | FOUND | STACKED,
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {
             "dataset": "celeba",
@@ -65,7 +72,8 @@ class BeganCs(BoundaryEquilibrium):
         self.alpha = hyperparameters.alpha
         self.discriminator, self.generator = arrange(
             AutoEncoder,
-            "constrained" if hyperparameters.layers == "published" else hyperparameters.layers,
+            hyperparameters.layers,
+            "constrained",
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,

@@ -6,10 +6,16 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from variants.base import initialise
-from variants.boundary_equilibrium import BoundaryEquilibrium, BoundaryEquilibriumHyperparameters
+from variants.autoencoders import AutoEncoder, Trunk
+from variants.base import STACKED, initialise
+from variants.boundary_equilibrium import (
+    POINTS_QUICK,
+    BoundaryEquilibrium,
+    BoundaryEquilibriumHyperparameters,
+)
 from variants.knobs import Search, knob
-from variants.networks import AutoEncoder, Trunk, transposed_decoder
+from variants.networks import transposed_decoder
+from variants.point_networks import makes_points, point_decoder, residual_point_trunk
 from variants.registry import register
 
 
@@ -38,6 +44,9 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
     )
     fresh_latent: bool = knob(True, "alternating only: G's phase draws its own z instead of reusing D's")
     prior: Literal["uniform", "normal"] = knob("normal", "z ~ U[-1, 1] or N(0, I)")
+    layers: Literal["published", "points"] = knob(
+        "published", "ResNet-18 and transposed convolutions, or residual linear layers for points"
+    )
     decoder_gain: float = knob(
         0.02,
         "gain of the Xavier normal weights of G and of D's decoder; small only suits a G with batch norm: "
@@ -109,6 +118,27 @@ def initialise_like_torchvision(network: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
+QUICK: dict[str, Any] = {
+    "extractor": "shipped",
+    "threads": 1,
+    "image_size": 32,
+    "steps": 2000,
+    "filters": 16,
+    "norm": "l2",
+    # as a study found them: docs/quick-presets.md
+    "gamma": 0.82,
+    "lambda_k": 0.072,
+    "lr_g": 2.7e-3,
+    "lr_d": 1.35e-3,
+    "latent_dim": 9,
+    "batch_size": 32,
+    "beta2": 0.9,
+    "decoder_gain": 1.0,
+    "eval_every": 500,
+    "eval_samples": 2000,
+}
+
+
 @register
 class BeganResnet18(BoundaryEquilibrium):
     """The ResNet-18 BEGAN for Fashion-MNIST (a bachelor's thesis, Kyiv 2025).
@@ -122,25 +152,9 @@ class BeganResnet18(BoundaryEquilibrium):
     source = "a bachelor's thesis, Kyiv 2025"
     Hyperparameters = BeganResnet18Hyperparameters
     presets = {
-        "quick": {
-            "extractor": "shipped",
-            "threads": 1,
-            "image_size": 32,
-            "steps": 2000,
-            "filters": 16,
-            "norm": "l2",
-            # as a study found them: docs/quick-presets.md
-            "gamma": 0.82,
-            "lambda_k": 0.072,
-            "lr_g": 2.7e-3,
-            "lr_d": 1.35e-3,
-            "latent_dim": 9,
-            "batch_size": 32,
-            "beta2": 0.9,
-            "decoder_gain": 1.0,
-            "eval_every": 500,
-            "eval_samples": 2000,
-        },
+        "quick": QUICK,
+        "points": POINTS_QUICK | {"decoder_gain": 1.0, "update": "alternating"},
+        "stacked": QUICK | STACKED,
         "small": {"dataset": "fashion-mnist", "image_size": 64, "filters": 32, "epochs": 8},
         "paper": {
             "dataset": "fashion-mnist",
@@ -153,17 +167,18 @@ class BeganResnet18(BoundaryEquilibrium):
 
     def __init__(self, hyperparameters: BeganResnet18Hyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
-        channels, size, _ = sample_shape
-        filters = hyperparameters.filters
-        encoder = ResNet18Features(channels, filters, hyperparameters.encoder_weights)
-        decoder = transposed_decoder(channels, size, filters, filters * 8)
-        self.generator = transposed_decoder(
-            channels,
-            size,
-            filters,
-            hyperparameters.latent_dim,
-            normalise=hyperparameters.generator_norm == "batch",
-        )
-        self.discriminator = AutoEncoder(Trunk(encoder, filters * 8), None, decoder)
+        filters, latent_dim = hyperparameters.filters, hyperparameters.latent_dim
+        normalise = hyperparameters.generator_norm == "batch"
+        if makes_points(hyperparameters.layers, sample_shape):
+            (dimensions,) = sample_shape
+            trunk = residual_point_trunk(dimensions, filters)
+            decoder = point_decoder(dimensions, filters, filters)
+            self.generator = point_decoder(dimensions, filters, latent_dim, normalise=normalise)
+        else:
+            channels, size, _ = sample_shape
+            trunk = Trunk(ResNet18Features(channels, filters, hyperparameters.encoder_weights), filters * 8)
+            decoder = transposed_decoder(channels, size, filters, filters * 8)
+            self.generator = transposed_decoder(channels, size, filters, latent_dim, normalise=normalise)
+        self.discriminator = AutoEncoder(trunk, None, decoder)
         for module in (self.generator, decoder):
             initialise(module, lambda weight: nn.init.xavier_normal_(weight, hyperparameters.decoder_gain))

@@ -5,15 +5,18 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from variants.base import initialise
+from variants.arrangements import arrange
+from variants.autoencoders import Encoding, VariationalAutoEncoder
+from variants.base import STACKED, initialise
 from variants.boundary_equilibrium import (
+    POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
 from variants.knobs import Search, knob
-from variants.networks import Encoding, VariationalAutoEncoder, arrange, leaky_relu
+from variants.networks import leaky_relu
 from variants.noise import Noise
 from variants.registry import register
 
@@ -44,10 +47,10 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
     fake_code: Literal["sample", "mean"] = knob(
         "sample", "the code from which D reconstructs G(z), in both networks' losses"
     )
-    layers: Literal["published", "table3", "strided"] = knob(
+    layers: Literal["published", "table3", "strided", "points"] = knob(
         "published",
         "BEGAN-CS's arrangement with Leaky ReLU and two heads, one with the parameter count of the paper's "
-        "Table 3 (a conjecture), or a small DCGAN-like one for quick runs",
+        "Table 3 (a conjecture), a small DCGAN-like one for quick runs, or linear layers for points",
     )
 
 
@@ -70,6 +73,8 @@ class BeganV3(BoundaryEquilibrium):
     regularises_fake = True
     presets = {
         "quick": QUICK | {"kl_weight": 0.02},
+        "points": POINTS_QUICK | {"kl_weight": 0.02},
+        "stacked": QUICK | STACKED | {"kl_weight": 0.02},
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
     }
@@ -79,7 +84,8 @@ class BeganV3(BoundaryEquilibrium):
         self.options = hyperparameters
         self.discriminator, self.generator = arrange(
             VariationalAutoEncoder,
-            "constrained" if hyperparameters.layers == "published" else hyperparameters.layers,
+            hyperparameters.layers,
+            "constrained",
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,

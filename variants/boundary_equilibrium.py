@@ -14,11 +14,12 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
+from variants.autoencoders import AutoEncoder, Encoding
+from variants.base import POINTS, Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
+from variants.batch_normalisation import batch_norms, statistics_kept
 from variants.knobs import Search, knob
-from variants.networks import AutoEncoder, Encoding, statistics_kept
 from variants.noise import Noise
 
 # The simultaneous form divides by the weight of L(G(z)) in L_D, and k starts at 0: below this the
@@ -43,6 +44,22 @@ QUICK: dict[str, Any] = {
     "beta1": 0.5,
     "beta2": 0.9,
     "eval_samples": 2000,
+}
+
+# Settings with which the family learns mixtures of points.
+POINTS_QUICK: dict[str, Any] = POINTS | {
+    "steps": 5000,
+    "batch_size": 256,
+    "filters": 128,
+    "latent_dim": 2,
+    "gamma": 1.0,
+    "lambda_k": 0.1,
+    "norm": "l2",
+    "update": "simultaneous",
+    "lr_g": 1e-3,
+    "lr_d": 1e-3,
+    "beta1": 0.5,
+    "beta2": 0.9,
 }
 
 
@@ -70,7 +87,7 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
     generator_norm: Literal["batch", "none"] = knob(
         "batch",
         "norm of the hidden layers of a generator of transposed convolutions (layers strided, and the "
-        "ResNet-18 BEGAN's); the other layers never have one, and refuse 'none'",
+        "ResNet-18 BEGAN's) or of points; the other layers never have one, and refuse 'none'",
     )
 
 
@@ -139,12 +156,12 @@ class BoundaryEquilibrium(Variant):
             return noise.uniform(purpose, shape, -1.0, 1.0)
         return noise.normal(purpose, shape)
 
-    def encode(self, images: Tensor) -> Tensor:
-        """The code of images by D's encoder, (B, width): the mean where it is variational."""
-        return self.discriminator.encode(images).mean
+    def encode(self, samples: Tensor) -> Tensor:
+        """The code of samples by D's encoder, (B, width): the mean where it is variational."""
+        return self.discriminator.encode(samples).mean
 
     def decode(self, code: Tensor) -> Tensor:
-        """The images of codes by D's decoder."""
+        """The samples of codes by D's decoder."""
         return self.discriminator.decoder(code)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
@@ -185,13 +202,13 @@ class BoundaryEquilibrium(Variant):
 
     @cached_property
     def _normalises(self) -> bool:
-        return any(isinstance(layer, nn.BatchNorm2d) for layer in self.discriminator.modules())
+        return bool(batch_norms(self.discriminator))
 
-    def _loss(self, images: Tensor, reconstructed: Tensor) -> Tensor:
-        return mean_loss(images - reconstructed, self.hyperparameters.norm)
+    def _loss(self, samples: Tensor, reconstructed: Tensor) -> Tensor:
+        return mean_loss(samples - reconstructed, self.hyperparameters.norm)
 
     def _compare(self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor) -> Reconstructions:
-        """Pass real and fake images, (B, C, H, W) each, through D once.
+        """Pass real and fake samples, (B, ...) each, through D once.
 
         Both go as one batch, but not where batch norm would mix their statistics, and not through
         the encoder where the fake half is to be passed backward alone.

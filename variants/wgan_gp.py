@@ -1,12 +1,25 @@
 """WGAN-GP: a critic held to slope 1, without k; here to compare and to keep the interface general."""
 
+from typing import Any, Literal
+
 import torch
 from torch import Tensor, nn
 
-from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters, initialise
+from variants.autoencoders import Trunk
+from variants.base import (
+    POINTS,
+    STACKED,
+    Batch,
+    Phase,
+    Scalars,
+    Variant,
+    VariantHyperparameters,
+    initialise,
+)
 from variants.knobs import Search, knob
 from variants.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.noise import Noise
+from variants.point_networks import makes_points, point_decoder, point_trunk
 from variants.registry import register
 
 
@@ -23,25 +36,38 @@ class WganGpHyperparameters(VariantHyperparameters):
     penalty_weight: float = knob(
         10.0, "weight of the gradient penalty", low=0, search=Search(1.0, 30.0, "log")
     )
+    layers: Literal["published", "points"] = knob("published", "DCGAN's, or linear layers for points")
 
 
 class Critic(nn.Module):
-    """Strided convolutions to one number an image, without normalisation."""
+    """A trunk to one number a sample."""
 
-    def __init__(self, sample_shape: tuple[int, ...], filters: int) -> None:
+    def __init__(self, trunk: Trunk) -> None:
         super().__init__()
-        channels, size, _ = sample_shape
-        self.trunk = strided_trunk(channels, size, filters, leaky_relu, normalise=False)
-        self.score = nn.Linear(self.trunk.features, 1)
+        self.trunk = trunk
+        self.score = nn.Linear(trunk.features, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Score images (B, C, S, S), shape (B,)."""
-        return self.score(self.trunk(images)).squeeze(1)
+    def forward(self, samples: Tensor) -> Tensor:
+        """Score samples (B, ...), shape (B,)."""
+        return self.score(self.trunk(samples)).squeeze(1)
+
+
+QUICK: dict[str, Any] = {
+    "extractor": "shipped",
+    "threads": 1,
+    "steps": 3000,
+    "batch_size": 32,
+    "filters": 16,
+    "latent_dim": 16,
+    "lr_g": 1e-3,
+    "lr_d": 1e-3,
+    "eval_samples": 2000,
+}
 
 
 @register
 class WganGp(Variant):
-    """WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1), with DCGAN's networks.
+    """WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1), DCGAN's networks, no norm in D.
 
         L_D = E[D(G(z))] - E[D(x)] + weight E[(|grad D(x')| - 1)^2],  x' between x and G(z)
         L_G = -E[D(G(z))]
@@ -54,29 +80,27 @@ class WganGp(Variant):
     source = "Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, arXiv 1704.00028"
     Hyperparameters = WganGpHyperparameters
     presets = {
-        "quick": {
-            "extractor": "shipped",
-            "threads": 1,
-            "steps": 3000,
-            "batch_size": 32,
-            "filters": 16,
-            "latent_dim": 16,
-            "lr_g": 1e-3,
-            "lr_d": 1e-3,
-            "eval_samples": 2000,
-        },
+        "quick": QUICK,
+        "stacked": QUICK | STACKED,
+        "points": POINTS
+        | {"steps": 5000, "filters": 128, "latent_dim": 2, "lr_g": 1e-3, "lr_d": 1e-3, "batch_size": 256},
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "filters": 32, "steps": 20_000},
         "paper": {"dataset": "lsun-bedroom", "image_size": 64, "batch_size": 64, "steps": 200_000},
     }
 
     def __init__(self, hyperparameters: WganGpHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
-        channels, size, _ = sample_shape
         self.hyperparameters = hyperparameters
-        self.generator = transposed_decoder(
-            channels, size, hyperparameters.filters, hyperparameters.latent_dim
-        )
-        self.discriminator = Critic(sample_shape, hyperparameters.filters)
+        filters, latent_dim = hyperparameters.filters, hyperparameters.latent_dim
+        if makes_points(hyperparameters.layers, sample_shape):
+            (dimensions,) = sample_shape
+            self.generator = point_decoder(dimensions, filters, latent_dim)
+            trunk = point_trunk(dimensions, filters, leaky_relu, normalise=False)
+        else:
+            channels, size, _ = sample_shape
+            self.generator = transposed_decoder(channels, size, filters, latent_dim)
+            trunk = strided_trunk(channels, size, filters, leaky_relu, normalise=False)
+        self.discriminator = Critic(trunk)
         initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
 
     def phases(self) -> tuple[Phase, ...]:
@@ -96,7 +120,7 @@ class WganGp(Variant):
             fake = self.generator(self.draw_latent(batch.noise, count))
         scores = self.discriminator(torch.cat((real, fake)))
         distance = scores[:count].mean() - scores[count:].mean()
-        weight = batch.noise.uniform("interpolation", (count, 1, 1, 1))
+        weight = batch.noise.uniform("interpolation", (count,) + (1,) * (real.dim() - 1))
         between = torch.lerp(real, fake, weight).requires_grad_()
         score = self.discriminator(between).sum()
         (slope,) = torch.autograd.grad(score, between, create_graph=True)

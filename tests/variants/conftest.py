@@ -35,13 +35,13 @@ def one_thread() -> Iterator[None]:
 
 @functools.cache
 def first_built(
-    name: str, size: int, channels: int, seed: int, knobs: tuple[tuple[str, Any], ...]
+    name: str, sample_shape: tuple[int, ...], seed: int, knobs: tuple[tuple[str, Any], ...]
 ) -> Variant:
     """Build once what many tests copy."""
     kind = all_variants()[name]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return kind(kind.Hyperparameters(**dict(knobs)), (channels, size, size))
+        return kind(kind.Hyperparameters(**dict(knobs)), sample_shape)
 
 
 def build_variant(
@@ -54,12 +54,13 @@ def build_variant(
     dtype: torch.dtype = torch.float32,
     **knobs: Any,
 ) -> Variant:
-    """Build a variant of 4 filters and 6 latent dimensions.
+    """Build a variant of 4 filters and 6 latent dimensions, of layers ``points`` for points in the plane.
 
     `shaken` moves every parameter off its initial value, so that zero biases are no special case.
     """
     knobs = {"filters": 4, "latent_dim": 6} | knobs
-    variant = copy.deepcopy(first_built(name, size, channels, seed, tuple(sorted(knobs.items()))))
+    sample_shape = (2,) if knobs.get("layers") == "points" else (channels, size, size)
+    variant = copy.deepcopy(first_built(name, sample_shape, seed, tuple(sorted(knobs.items()))))
     if shaken:
         generator = torch.Generator().manual_seed(seed)
         with torch.no_grad():
@@ -84,6 +85,27 @@ def draw_images(count: int = 3, size: int = 28, channels: int = 1, seed: int = 1
 @pytest.fixture
 def images() -> Callable[..., Tensor]:
     return draw_images
+
+
+def draw_points(count: int = 3, dimensions: int = 2, seed: int = 1) -> Tensor:
+    """Points float32 in [-1, 1], (B, N)."""
+    generator = torch.Generator().manual_seed(seed)
+    return torch.rand((count, dimensions), generator=generator) * 2 - 1
+
+
+def draw_samples(variant: Variant, count: int = 3, seed: int = 1) -> Tensor:
+    """What a variant is to learn: images or points, in its type of numbers."""
+    if len(variant.sample_shape) == 1:
+        drawn = draw_points(count, *variant.sample_shape, seed=seed)
+    else:
+        channels, size, _ = variant.sample_shape
+        drawn = draw_images(count, size, channels, seed)
+    return drawn.to(next(variant.parameters()).dtype)
+
+
+@pytest.fixture
+def samples() -> Callable[..., Tensor]:
+    return draw_samples
 
 
 class DoubleNoise(Noise):
@@ -156,7 +178,7 @@ class Equations:
     variant
         Its networks, its k and the values of its knobs are read; it is never changed.
     real
-        Real images.
+        Real samples.
     noise
         Draws equal to those that the variant will make.
     """
@@ -282,14 +304,15 @@ def equations() -> type[Equations]:
     return Equations
 
 
-class SomeImages:
+class SomeSamples:
     """A stream of real batches that never ends: batch i is drawn from i."""
 
-    def __init__(self, count: int, size: int, channels: int) -> None:
-        self.shape = (count, size, channels)
+    def __init__(self, count: int, variant: Variant) -> None:
+        self.count = count
+        self.variant = variant
 
     def take(self, index: int) -> Tensor:
-        return draw_images(*self.shape, seed=100 + index).to(torch.get_default_dtype())
+        return draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
 
 
 @pytest.fixture
@@ -301,11 +324,10 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         writers.append(RecordWriter(place / "record.jsonl"))
-        channels, size, _ = variant.sample_shape
         knobs = variant.hyperparameters
         return Trainer(
             variant=variant,
-            batches=SomeImages(count, size, channels),
+            batches=SomeSamples(count, variant),
             plan=Plan(steps, 7, LearningRateRule("none", 1, 0.0), grid_images=4),
             hyperparameters=knobs,
             device=torch.device("cpu"),

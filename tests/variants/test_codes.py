@@ -10,18 +10,20 @@ from torch import Tensor
 from variants.boundary_equilibrium import BoundaryEquilibrium
 from variants.registry import all_variants
 
-VARIANTS = sorted(all_variants())
 FAMILY = [name for name, kind in all_variants().items() if issubclass(kind, BoundaryEquilibrium)]
+KINDS_OF_SAMPLES: list[dict[str, str]] = [{}, {"layers": "points"}]
+of_images_and_points = pytest.mark.parametrize("layers", KINDS_OF_SAMPLES, ids=["images", "points"])
 
 
-@pytest.mark.parametrize("name", VARIANTS)
+@of_images_and_points
+@pytest.mark.parametrize("name", all_variants())
 def test_a_reconstruction_is_the_decoded_code(
-    build: Callable[..., Any], images: Callable[..., Tensor], name: str
+    build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
 ) -> None:
-    variant = build(name, size=32, shaken=True).eval()
-    pictures = images(3, 32)
+    variant = build(name, size=32, shaken=True, **layers).eval()
+    real = samples(variant)
     with torch.no_grad():
-        code, reconstructed = variant.encode(pictures), variant.reconstruct(pictures)
+        code, reconstructed = variant.encode(real), variant.reconstruct(real)
         if name not in FAMILY:
             assert code is None
             assert reconstructed is None
@@ -31,18 +33,19 @@ def test_a_reconstruction_is_the_decoded_code(
         assert code.dim() == 2
         assert len(code) == 3
         assert torch.equal(variant.decode(code), reconstructed)
-        assert torch.equal(variant.discriminator(pictures), reconstructed)
+        assert torch.equal(variant.discriminator(real), reconstructed)
 
 
+@of_images_and_points
 @pytest.mark.parametrize("name", FAMILY)
-def test_images_of_their_own_have_codes_of_their_own(
-    build: Callable[..., Any], images: Callable[..., Tensor], name: str
+def test_samples_of_their_own_have_codes_of_their_own(
+    build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
 ) -> None:
-    variant = build(name, size=32, shaken=True).eval()
-    pictures = images(4, 32)
+    variant = build(name, size=32, shaken=True, **layers).eval()
+    real = samples(variant, 4)
     with torch.no_grad():
-        together = variant.encode(pictures)
-        apart = torch.cat([variant.encode(picture[None]) for picture in pictures])
+        together = variant.encode(real)
+        apart = torch.cat([variant.encode(sample[None]) for sample in real])
     torch.testing.assert_close(together, apart)
     assert (together[0] - together[1]).abs().max() > 0
 

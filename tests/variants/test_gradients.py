@@ -21,6 +21,8 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("began-v3", {"layers": "strided"}),
     ("began-v3", {"layers": "strided", "generator_norm": "none"}),
     ("began-resnet18", {}),
+    *((name, {"layers": "points"}) for name in ("began", "began-cs", "began-v3", "began-resnet18")),
+    ("began", {"layers": "points", "generator_norm": "none"}),
 ]
 V3_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("began-v3", {"constraint_code": constraint, "fake_code": fake, "kl_over": over})
@@ -66,7 +68,7 @@ class Setting:
     def __init__(
         self,
         build: Fixture,
-        images: Fixture,
+        samples: Fixture,
         double_noise: Fixture,
         phases_run: Fixture,
         equations: Fixture,
@@ -77,16 +79,16 @@ class Setting:
     ) -> None:
         self.variant = build(name, shaken=True, dtype=torch.float64, update=update, **knobs)
         self.variant.k.fill_(k)
-        real = images().double()
+        real = samples(self.variant)
         self.equations = equations(self.variant, real, double_noise())
         _, self.left = phases_run(self.variant, Batch(real, double_noise()))
 
 
 @pytest.fixture
 def setting(
-    build: Fixture, images: Fixture, double_noise: Fixture, phases_run: Fixture, equations: Fixture
+    build: Fixture, samples: Fixture, double_noise: Fixture, phases_run: Fixture, equations: Fixture
 ) -> Callable[..., Setting]:
-    return lambda *choice: Setting(build, images, double_noise, phases_run, equations, *choice)
+    return lambda *choice: Setting(build, samples, double_noise, phases_run, equations, *choice)
 
 
 def check_generator(made: Setting, gradient: Fixture) -> None:
@@ -169,14 +171,15 @@ def test_at_k_0_a_fake_image_does_not_train_the_decoder(
             *((name, knobs | {"update": u}) for name, knobs in NETWORKS for u in UPDATES),
             *(("began-resnet18", {"generator_norm": "none", "update": u}) for u in UPDATES),
             ("wgan-gp", {}),
+            ("wgan-gp", {"layers": "points"}),
         ]
     ),
 )
 def test_a_phase_leaves_gradients_on_the_networks_it_updates_and_no_others(
-    build: Fixture, images: Fixture, double_noise: Fixture, name: str, knobs: dict[str, Any]
+    build: Fixture, samples: Fixture, double_noise: Fixture, name: str, knobs: dict[str, Any]
 ) -> None:
     variant = build(name, shaken=True, dtype=torch.float64, **knobs)
-    batch = Batch(images().double(), double_noise())
+    batch = Batch(samples(variant), double_noise())
     for phase in variant.phases():
         variant.zero_grad(set_to_none=True)
         phase.accumulate_gradients(batch)
@@ -202,7 +205,7 @@ def test_the_constraint_is_there_to_be_kept_out(
 @every_network
 def test_float32_agrees_with_float64_at_the_start_of_training(
     build: Fixture,
-    images: Fixture,
+    samples: Fixture,
     phases_run: Fixture,
     double_noise: Fixture,
     single_noise: Fixture,
@@ -213,9 +216,9 @@ def test_float32_agrees_with_float64_at_the_start_of_training(
 ) -> None:
     """At k = 0 the simultaneous form divides by 2**-27; float32 must bear it."""
     precise = build(name, shaken=True, dtype=torch.float64, update="simultaneous", **knobs)
-    step = equations(precise, images().double(), double_noise())
+    step = equations(precise, samples(precise), double_noise())
     expected = gradient(step.generator_loss(), step.parameters("generator"))
     variant = build(name, shaken=True, update="simultaneous", **knobs)
-    _, left = phases_run(variant, Batch(images(), single_noise()))
+    _, left = phases_run(variant, Batch(samples(variant), single_noise()))
     distance = sum((a.double() - b).square().sum() for a, b in zip(left["generator"], expected, strict=True))
     assert (distance / sum(b.square().sum() for b in expected)).sqrt() < 1e-3

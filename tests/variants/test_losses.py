@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from variants.base import Batch, mean_loss
+from variants.batch_normalisation import statistics_kept
 
 FAMILY = ["began", "began-cs", "began-v3", "began-resnet18"]
 UPDATES = ["simultaneous", "alternating"]
@@ -144,6 +145,8 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"update": "alternating", "fresh_latent": True}) for name in FAMILY),
     *((name, {"norm": norm}) for name in FAMILY for norm in ("l2", "frobenius")),
     *((name, {"layers": "strided", "update": u}) for name in FAMILY[:3] for u in UPDATES),
+    *((name, {"layers": "points", "update": u}) for name in FAMILY for u in UPDATES),
+    ("began-cs", {"layers": "points", "remeasure": False}),
     *((name, {"prior": "normal"}) for name in FAMILY[:3]),
     ("began-resnet18", {"prior": "uniform", "fresh_latent": False}),
     ("began", {"remeasure": True}),
@@ -174,7 +177,7 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
 )
 def test_one_step_gives_the_losses_k_and_m_of_the_equations(
     build: Build,
-    images: Images,
+    samples: Callable[..., Tensor],
     double_noise: Callable[[], Any],
     phases_run: Callable[..., Any],
     equations: Callable[..., Any],
@@ -186,7 +189,7 @@ def test_one_step_gives_the_losses_k_and_m_of_the_equations(
     rate = 0.01
     variant = build(name, shaken=True, dtype=torch.float64, gamma=0.8, lambda_k=0.2, **knobs)
     variant.k.fill_(k)
-    real = images().double()
+    real = samples(variant)
     reference = equations(variant, real, double_noise())
     expected = reference.step(rate)
 
@@ -252,11 +255,13 @@ def test_the_divergence_is_that_of_two_normal_distributions(
     assert scalars["kl_real"].item() == pytest.approx(expected.item(), rel=1e-10)
 
 
-def test_measuring_again_leaves_batch_norms_running_statistics_alone() -> None:
-    from variants.networks import statistics_kept
-
-    layer = torch.nn.BatchNorm2d(2)
-    images = torch.randn(8, 2, 3, 3, generator=torch.Generator().manual_seed(0))
+@pytest.mark.parametrize(
+    ("layer", "shape"), [(torch.nn.BatchNorm2d(2), (8, 2, 3, 3)), (torch.nn.BatchNorm1d(2), (8, 2))]
+)
+def test_measuring_again_leaves_batch_norms_running_statistics_alone(
+    layer: Any, shape: tuple[int, ...]
+) -> None:
+    images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     before = layer.running_mean.clone()
     with statistics_kept(layer):
         measured = layer(images)

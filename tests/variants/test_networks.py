@@ -11,9 +11,10 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
+from variants.autoencoders import LOG_VARIANCE_LIMIT
 from variants.base import Variant, layers_with_weights, parameter_count
+from variants.batch_normalisation import batch_norms
 from variants.began_resnet18 import ResNet18Features
-from variants.networks import LOG_VARIANCE_LIMIT
 from variants.registry import all_variants
 
 
@@ -48,6 +49,7 @@ def test_began_v3_has_the_number_of_parameters_of_its_arrangement(layers: str, t
 WITH_NORM: list[tuple[str, dict[str, str]]] = [
     *((name, {"layers": "strided"}) for name in ("began", "began-cs", "began-v3")),
     ("began-resnet18", {}),
+    *((name, {"layers": "points"}) for name in ("began", "began-cs", "began-v3", "began-resnet18")),
 ]
 
 
@@ -57,14 +59,15 @@ def test_the_generator_s_norm_is_left_out_of_the_generator_alone(
 ) -> None:
     usual, without = build(name, **knobs), build(name, generator_norm="none", **knobs)
     assert usual.hyperparameters.generator_norm == "batch"
-    assert not any(isinstance(layer, nn.BatchNorm2d) for layer in without.generator.modules())
+    assert not batch_norms(without.generator)
     for part in ("trunk", "decoder"):
         network = getattr(without.discriminator, part)
-        assert any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules()), part
-    # one scale and one shift for each map that a transposed convolution gets
-    transposed = [m for m in without.generator.modules() if isinstance(m, nn.ConvTranspose2d)]
+        assert batch_norms(network), part
+    # one scale and one shift for each map that a transposed convolution gets, or feature a later linear layer
+    _, *later = layers_with_weights(without.generator)
+    inputs = [m.in_features if isinstance(m, nn.Linear) else m.in_channels for m in later]
     difference = parameter_count(usual.generator) - parameter_count(without.generator)
-    assert difference == 2 * sum(layer.in_channels for layer in transposed)
+    assert difference == 2 * sum(inputs)
 
     left = usual.discriminator.state_dict()
     assert all(torch.equal(left[key], t) for key, t in without.discriminator.state_dict().items())
@@ -209,7 +212,8 @@ def test_an_image_is_reconstructed_from_the_mean_of_its_code(
 
 
 def test_bounded_generators_stay_within_the_range_of_images(build: Callable[..., Any]) -> None:
-    for name, layers in (("began-resnet18", {}), ("wgan-gp", {}), ("began", {"layers": "strided"})):
+    points = [(name, {"layers": "points"}) for name in all_variants()]
+    for name, layers in (("began-resnet18", {}), ("wgan-gp", {}), ("began", {"layers": "strided"}), *points):
         variant = build(name, shaken=True, **layers)
         with torch.no_grad():
             assert variant.generator(100 * torch.randn(8, 6)).abs().max() <= 1.0

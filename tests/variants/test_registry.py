@@ -36,7 +36,7 @@ def test_a_variant_says_what_it_is_and_where_it_comes_from(name: str) -> None:
     assert kind.source.strip()
     assert (kind.__doc__ or "").strip()
     assert issubclass(kind.Hyperparameters, VariantHyperparameters)
-    assert set(kind.presets) >= {"quick", "paper"}
+    assert set(kind.presets) >= {"quick", "points", "stacked", "paper"}
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -56,8 +56,10 @@ def test_a_preset_resolves_and_its_values_are_taken(name: str, preset: str) -> N
 def test_the_networks_of_a_preset_can_be_built(name: str, preset: str) -> None:
     configuration = resolve({"variant": name, "preset": preset})
     size = configuration.harness.image_size
+    channels = 3 if configuration.harness.dataset == "stacked-mnist" else 1
     with torch.device("meta"):
-        variant = VARIANTS[name](configuration.hyperparameters, (1, size, size))
+        sample_shape = (2,) if size is None else (channels, size, size)
+        variant = VARIANTS[name](configuration.hyperparameters, sample_shape)
     assert parameter_count(variant.generator) > 0
     assert parameter_count(variant.discriminator) > 0
 

@@ -24,18 +24,26 @@ def arrangements() -> list[tuple[str, dict[str, str]]]:
     return found
 
 
-ARRANGEMENTS = [pytest.param(*a, id="-".join([a[0], *a[1].values()])) for a in arrangements()]
+def parameters(found: list[tuple[str, dict[str, str]]]) -> list[Any]:
+    return [pytest.param(*a, id="-".join([a[0], *a[1].values()])) for a in found]
+
+
+POINTS = {"layers": "points"}
+ARRANGEMENTS = parameters(arrangements())
+OF_IMAGES = parameters([a for a in arrangements() if a[1] != POINTS])
+OF_POINTS = parameters([a for a in arrangements() if a[1] == POINTS])
 SIZES = [28, 32, 64, 128]
 
 
 def test_every_layers_knob_is_among_the_arrangements() -> None:
     assert ("began", {"layers": "strided"}) in arrangements()
     assert ("began-v3", {"layers": "table3"}) in arrangements()
+    assert {name for name, layers in arrangements() if layers == POINTS} == set(all_variants())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
+@pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
 def test_samples_and_reconstructions_have_the_shape_of_the_images(
     build: Callable[..., Any],
     images: Callable[..., Tensor],
@@ -59,8 +67,41 @@ def test_samples_and_reconstructions_have_the_shape_of_the_images(
         assert reconstructed.isfinite().all()
 
 
+@pytest.mark.parametrize("dimensions", [2, 5])
+@pytest.mark.parametrize("name", all_variants())
+def test_samples_and_reconstructions_have_the_shape_of_the_points(name: str, dimensions: int) -> None:
+    kind = all_variants()[name]
+    variant = kind(kind.Hyperparameters(filters=4, latent_dim=6, **POINTS), (dimensions,))
+    with torch.no_grad():
+        sampled = variant.generator(100 * variant.draw_latent(Noise(0, 1, torch.device("cpu")), 7))
+        reconstructed = variant.reconstruct(torch.rand(7, dimensions))
+    for made in (sampled, reconstructed):
+        if made is None:
+            assert name == "wgan-gp"
+        else:
+            assert made.shape == (7, dimensions)
+            assert made.dtype == torch.float32
+            assert made.isfinite().all()
+    assert sampled.abs().max() <= 1.0
+
+
+@pytest.mark.parametrize(("name", "layers"), OF_POINTS)
+def test_layers_for_points_refuse_images(name: str, layers: dict[str, str]) -> None:
+    kind = all_variants()[name]
+    with pytest.raises(ValueError, match=r"^layers 'points' needs points, .*\(1, 28, 28\) are images.*$"):
+        kind(kind.Hyperparameters(**layers), (1, 28, 28))
+
+
+@pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
+def test_layers_for_images_refuse_points(name: str, layers: dict[str, str]) -> None:
+    kind = all_variants()[name]
+    message = rf"^layers '{layers['layers']}' needs images, samples of shape \(2,\) need layers 'points'$"
+    with pytest.raises(ValueError, match=message):
+        kind(kind.Hyperparameters(**layers), (2,))
+
+
 @pytest.mark.parametrize("size", [8, 27, 48, 96])
-@pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
+@pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
 def test_a_size_that_cannot_be_built_is_refused_and_the_possible_ones_are_named(
     build: Callable[..., Any], name: str, layers: dict[str, str], size: int
 ) -> None:
@@ -78,7 +119,7 @@ def test_latents_have_the_size_that_was_asked_for(build: Callable[..., Any], nam
 
 @pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
 def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
-    build: Callable[..., Any], images: Callable[..., Tensor], name: str, layers: dict[str, str]
+    build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
 ) -> None:
     variant = build(name, size=32, shaken=True, **layers).eval()
     latent = torch.zeros(1, 6)
@@ -88,7 +129,7 @@ def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
             moved = latent.clone()
             moved[0, dimension] = 1.0
             assert (variant.generator(moved) - rest).abs().max() > 0
-        one, other = images(2, 32)[:, None]
+        one, other = samples(variant, 2)[:, None]
         judge = variant.reconstruct if name != "wgan-gp" else variant.discriminator
         assert (judge(one) - judge(other)).abs().max() > 0
 
@@ -96,13 +137,13 @@ def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
 @pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
 def test_scalars_are_detached_numbers_without_dimensions(
     build: Callable[..., Any],
-    images: Callable[..., Tensor],
+    samples: Callable[..., Tensor],
     phases_run: Callable[..., Any],
     name: str,
     layers: dict[str, str],
 ) -> None:
     variant = build(name, **layers)
-    batch = Batch(images(), Noise(0, 1, torch.device("cpu")))
+    batch = Batch(samples(variant), Noise(0, 1, torch.device("cpu")))
     scalars, _ = phases_run(variant, batch)
     scalars |= variant.settle(batch, scalars)
     assert {"loss_d", "loss_g"} <= set(scalars)

@@ -23,6 +23,9 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     *((name, {"layers": "strided", "generator_norm": "none"}) for name in ("began", "began-cs", "began-v3")),
     ("began-resnet18", {"generator_norm": "none", "decoder_gain": 1.0}),
     *((name, {}) for name in all_variants() if name not in FAMILY),
+    *((name, {"layers": "points"}) for name in all_variants()),
+    ("began", {"layers": "points", "generator_norm": "none"}),
+    ("began-resnet18", {"layers": "points", "decoder_gain": 1.0}),
 ]
 every_choice = pytest.mark.parametrize(
     ("name", "knobs"), [pytest.param(*c, id=" ".join([c[0], *map(str, c[1].values())])) for c in CHOICES]
@@ -103,14 +106,19 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_stopped(
     assert_same_bits(resumed.state(), whole.state())
 
 
+@pytest.mark.parametrize(
+    ("knobs", "sample_shape"), [({}, (1, 28, 28)), ({"layers": "points"}, (2,))], ids=["images", "points"]
+)
 @pytest.mark.parametrize("name", all_variants())
-def test_weights_come_from_the_global_random_state_alone(build: Fixture, name: str) -> None:
+def test_weights_come_from_the_global_random_state_alone(
+    name: str, knobs: dict[str, Any], sample_shape: tuple[int, ...]
+) -> None:
     kind = all_variants()[name]
-    choice = kind.Hyperparameters(filters=4, latent_dim=6)
+    choice = kind.Hyperparameters(filters=4, latent_dim=6, **knobs)
     states = []
     for seed in (3, 3, 4):
         torch.manual_seed(seed)
-        states.append(kind(choice, (1, 28, 28)).state_dict())
+        states.append(kind(choice, sample_shape).state_dict())
     assert_same_bits(states[0], states[1])
     assert any(not torch.equal(states[0][key], states[2][key]) for key in states[0])
 

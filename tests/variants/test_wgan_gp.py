@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,14 +15,21 @@ from variants.base import Batch
 Fixture = Callable[..., Any]
 
 
-@pytest.fixture
-def variant(build: Fixture) -> Any:
-    return build("wgan-gp", shaken=True, dtype=torch.float64, critic_steps=3, penalty_weight=7.0)
+@pytest.fixture(params=["published", "points"])
+def variant(build: Fixture, request: pytest.FixtureRequest) -> Any:
+    return build(
+        "wgan-gp",
+        shaken=True,
+        dtype=torch.float64,
+        critic_steps=3,
+        penalty_weight=7.0,
+        layers=request.param,
+    )
 
 
 @pytest.fixture
-def real(images: Fixture) -> Tensor:
-    return images().double()
+def real(samples: Fixture, variant: Any) -> Tensor:
+    return samples(variant)
 
 
 def penalty_of(critic: Callable[[Tensor], Tensor], between: Tensor) -> Tensor:
@@ -54,7 +62,7 @@ def test_critic_loss_and_gradient_are_those_of_the_paper(
 ) -> None:
     noise = double_noise()
     latent = noise.normal("latent", (3, 6))
-    weight = noise.uniform("interpolation", (3, 1, 1, 1))
+    weight = noise.uniform("interpolation", (3, 1, 1, 1)).reshape(3, *(1 for _ in variant.sample_shape))
     loss, distance, penalty = critic_loss(variant, real, latent, weight)
     expected = gradient(loss, variant.trainable("discriminator"))
 
@@ -87,7 +95,7 @@ def test_every_update_of_a_step_draws_its_own_latents(
     noise = double_noise()
     for distance in distances:
         latent = noise.normal("latent", (3, 6))
-        _, expected, _ = critic_loss(variant, real, latent, torch.zeros(3, 1, 1, 1, dtype=torch.float64))
+        _, expected, _ = critic_loss(variant, real, latent, torch.zeros((), dtype=torch.float64))
         assert distance == pytest.approx(expected.item(), rel=1e-10)
     assert len(set(distances)) == 3
 
@@ -97,10 +105,14 @@ def test_a_critic_of_slope_1_everywhere_has_no_penalty(
 ) -> None:
     """A linear critic along one unit direction is the case that the penalty asks for."""
 
+    inputs = math.prod(variant.sample_shape)
+
     class Linear(torch.nn.Module):
         def __init__(self, slope: float) -> None:
             super().__init__()
-            self.direction = torch.nn.Parameter(torch.full((784,), slope / 28, dtype=torch.float64))
+            self.direction = torch.nn.Parameter(
+                torch.full((inputs,), slope / inputs**0.5, dtype=torch.float64)
+            )
 
         def forward(self, images: Tensor) -> Tensor:
             return images.flatten(1) @ self.direction
