@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from bench.datasets import preset_of
 from bench.errors import RequestError, unknown
 from variants.base import Variant, VariantHyperparameters
 from variants.knobs import Knobs, knob
@@ -25,7 +26,7 @@ class Harness(Knobs):
     """Knobs of the harness, the same for every variant."""
 
     dataset: str = knob("mnist-5k", "name of the data set, or folder:PATH")
-    image_size: int = knob(28, "side of the square images", unit="pixels", low=1)
+    image_size: int | None = knob(28, "side of the square images; none for 2-D points", unit="pixels", low=1)
     channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
     batch_size: int = knob(64, "real images in a batch", unit="images", low=2)
     drop_last: bool = knob(True, "leave out the short last batch of an epoch")
@@ -161,10 +162,27 @@ def resolve(given: Mapping[str, Any], file: Path | None = None) -> Configuration
     if "variant" not in named:
         raise RequestError(f"no variant given: --variant is one of {', '.join(all_variants())}")
     variant = variant_named(str(named["variant"]))
-    preset = str(named.get("preset", "quick"))
+    preset = str(named.get("preset") or default_preset(variant, merge(layers)))
     if preset not in variant.presets:
         raise unknown("preset", preset, variant.presets)
     return Configuration(variant, preset, merge([variant.presets[preset], *layers]))
+
+
+def default_preset(variant: type[Variant], given: Mapping[str, Any]) -> str:
+    """Name the preset that a run takes unless one is given: that of the data set given, else ``"quick"``.
+
+    Raises
+    ------
+    RequestError
+        If there is no such data set, or the variant has no preset for it.
+    """
+    if given.get("dataset") is None:
+        return "quick"
+    name = str(given["dataset"])
+    preset = preset_of(name)
+    if preset not in variant.presets:
+        raise RequestError(f"{variant.name} has no preset {preset!r}, the one for {name}: give another")
+    return preset
 
 
 def merge(layers: list[dict[str, Any]]) -> dict[str, Any]:

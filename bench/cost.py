@@ -8,6 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from bench.configuration import Configuration
+from bench.datasets import sample_shape
 from variants.base import Batch, Scalars, parameter_count
 from variants.noise import Noise
 
@@ -33,19 +34,22 @@ class Cost:
     scalars: tuple[str, ...]
 
 
-def cost(configuration: Configuration, channels: int) -> Cost:
+def cost(configuration: Configuration) -> Cost:
     """Count without computing: the networks are built on torch's meta device, without data.
 
     Raises
     ------
+    RequestError
+        If the data set has no samples of that size.
     ValueError
         If the variant cannot be built at that size.
     """
     meta = torch.device("meta")
-    size = configuration.harness.image_size
+    harness = configuration.harness
+    shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     with meta:
-        variant = configuration.variant(configuration.hyperparameters, (channels, size, size))
-        batch = Batch(torch.zeros(configuration.harness.batch_size, channels, size, size), MetaNoise())
+        variant = configuration.variant(configuration.hyperparameters, shape)
+        batch = Batch(torch.zeros(harness.batch_size, *shape), MetaNoise())
         with OperationCounter() as counter:
             scalars: Scalars = {}
             for phase in variant.phases():

@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 from bench import environment, places, run_folder
 from bench.aggregate import Aggregate, aggregate
 from bench.atomic import write_text
-from bench.configuration import Configuration, resolve
+from bench.configuration import Configuration, Harness, resolve
 from bench.datasets import check_name
 from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
@@ -45,7 +45,7 @@ class Multirun:
     configurations : tuple of Configuration
         One a run, resolved, seed by seed so that early results already compare variants.
     data_hash : str
-        Hash of the images that all are trained on.
+        Hash of the samples that all are trained on.
     words : dict
         By variant: the configuration as the user gave it, as words of the command line, without variant
         and seed.
@@ -165,9 +165,9 @@ def plan(
             hashes.add(workbench.array.hash)
     resolved = [first[c.variant.name].with_values(seed=c.harness.seed) for c in chosen]
     if len(hashes) > 1:
-        kinds = ", ".join(f"{n} {c.harness.image_size} px x {c.harness.channels}" for n, c in first.items())
+        kinds = ", ".join(f"{name} {_data(c.harness)}" for name, c in first.items())
         raise RequestError(
-            f"runs that are compared need the same images, but their presets differ ({kinds}): "
+            f"runs that are compared need the same data, but their presets differ ({kinds}): "
             "set dataset, image_size and channels for all"
         )
     words: list[str] = []
@@ -178,6 +178,13 @@ def plan(
         name: (*(["--config", str(path.resolve())] if path else []), *words) for name, path in files.items()
     }
     return Multirun(tuple(resolved), hashes.pop(), given_words)
+
+
+def _data(harness: Harness) -> str:
+    """What a run is trained on, in words."""
+    if harness.image_size is None:
+        return harness.dataset
+    return f"{harness.dataset} at {harness.image_size} px x {harness.channels}"
 
 
 def file_of(file: Path | Mapping[str, Path] | None, variant: str) -> Path | None:

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from bench import checkpoint, latent_paths, record, run_folder
 from bench.configuration import Configuration, variant_named
+from bench.datasets import sample_shape
 from bench.errors import RequestError
 from bench.run_folder import RunFolder
 from bench.trainer import best_checkpoints
@@ -82,14 +83,12 @@ def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
 
 def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
     state = checkpoint.read(path)
-    description = run.describe()
-    configuration = configuration_of(description)
-    size = configuration.harness.image_size
+    configuration = configuration_of(run.describe())
+    harness = configuration.harness
+    shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     # the first weights are drawn and then replaced
     with torch.random.fork_rng(devices=[]):
-        variant = configuration.variant(
-            configuration.hyperparameters, (description["config"]["channels"], size, size)
-        )
+        variant = configuration.variant(configuration.hyperparameters, shape)
     variant.load_state_dict(state["variant"])
     if state["average"] is not None:
         average = {
@@ -127,7 +126,7 @@ class TrainedGenerator:
 
     @property
     def sample_shape(self) -> tuple[int, ...]:
-        """Shape of one sample, (C, H, W)."""
+        """Shape of one sample: (C, H, W), or (2,) of points."""
         return self.variant.sample_shape
 
     @property

@@ -110,8 +110,8 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
     harness = configuration.harness
     device = prepare(harness.device, harness.threads)
     datasets.check_name(harness.dataset)
-    channels = harness.channels or datasets.native_channels(harness.dataset)
-    shape = (channels, harness.image_size, harness.image_size)
+    shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
+    channels = None if harness.image_size is None else shape[0]
     # the first weights come from a stream of their own, made on the CPU for every device
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(harness.seed, "initial weights"))
@@ -133,7 +133,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
     reals = sum(phase.new_real for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
     extractor = extractors.choose(
-        channels,
+        channels or 1,
         places.cache(),
         allow_download=True,
         device=device,

@@ -214,9 +214,7 @@ def forms(configuration: Configuration, steps: int | None, pairs: int) -> dict[s
         return None
     pair = [configuration.with_values(update=form) for form in ("simultaneous", "alternating")]
     benches = [set_up(each) for each in pair]
-    operations = [
-        cost(bench.configuration, bench.array.samples.shape[1]).step_operations for bench in benches
-    ]
+    operations = [cost(bench.configuration).step_operations for bench in benches]
     with trainers(*benches) as (simultaneous, alternating):
         comparison = compare(simultaneous, alternating, steps, pairs)
     return comparison.describe("simultaneous", "alternating") | {

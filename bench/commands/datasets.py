@@ -1,10 +1,14 @@
 """``bench datasets``: what can be trained on."""
 
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.commands.output import Report, reporting, table
+
+if TYPE_CHECKING:
+    from bench.datasets import CatalogueRow
 
 
 @click.command("datasets")
@@ -20,11 +24,18 @@ def command(data_root: str | None) -> Report:
     from bench.datasets import catalogue
 
     entries = catalogue(Path(data_root) if data_root else places.datasets(), places.cache())
-    rows = [(e.name, e.description, e.images, e.native_size, e.channels, e.present) for e in entries]
-    header = ("data set", "what", "images", "pixels", "channels", "here")
+    rows = [(e.name, e.description, e.count, _pixels(e), e.channels, e.present) for e in entries]
+    header = ("data set", "what", "samples", "pixels", "channels", "here")
     missing = [f"{e.name}: {e.missing}" for e in entries if e.missing]
     sources = [f"{e.name}: {e.source}" for e in entries]
     text = "\n\n".join(
         [table(rows, header), "Sources\n" + "\n".join(sources), "Missing\n" + "\n".join(missing)]
     )
     return Report({"datasets": [asdict(e) for e in entries]}, text)
+
+
+def _pixels(entry: "CatalogueRow") -> str:
+    """The side of its images in words."""
+    if entry.judged_by == "points":
+        return "2-D points"
+    return "any" if entry.native_size is None else str(entry.native_size)

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 )
 @click.option("--dataset", metavar="NAME", help="What on: a name of `bench datasets`, or folder:PATH.")
 @click.option(
-    "--preset", metavar="NAME", help="quick (minutes on two cores), small (an hour on a GPU) or paper."
+    "--preset",
+    metavar="NAME",
+    help="quick (minutes on two cores), small (an hour on a GPU), paper; else the data set's.",
 )
 @click.option("--steps", metavar="N", help="Length of training in generator updates.")
 @click.option("--epochs", metavar="X", help="Length of training in passes over the data.")
@@ -125,11 +127,9 @@ def dry_run_report(configuration: "Configuration") -> Report:
     """Tell configuration, parameter counts and the cost of a step, without data or training."""
     from bench.configuration import knobs_of, unit_of
     from bench.cost import cost
-    from bench.datasets import native_channels
 
-    harness = configuration.harness
     try:
-        price = cost(configuration, harness.channels or native_channels(harness.dataset))
+        price = cost(configuration)
     except ValueError as error:
         raise RequestError(str(error)) from None
     flat = configuration.flat()

@@ -29,10 +29,9 @@ def command(name: str | None) -> Report:
 def _entry(variant: "type[Variant]") -> dict[str, Any]:
     from bench.configuration import resolve
     from bench.cost import cost
-    from bench.datasets import native_channels
 
     paper = resolve({"variant": variant.name, "preset": "paper"})
-    price = cost(paper, paper.harness.channels or native_channels(paper.harness.dataset))
+    price = cost(paper)
     return {
         "name": variant.name,
         "title": variant.title,

@@ -43,6 +43,12 @@ def key(run: pd.Series, metric: str) -> dict[str, Any]:
     return facts
 
 
+def data_words(dataset: str, image_size: int | None, data_hash: str) -> str:
+    """A data set in few words: its name, the size of its images, and the first digits of its hash."""
+    size = "" if pd.isna(image_size) else f" at {image_size} px"
+    return f"{dataset}{size} @{data_hash[:8]}"
+
+
 def check(frame: pd.DataFrame, metrics: Sequence[str]) -> None:
     """Refuse metrics whose values the runs do not have in common terms.
 
@@ -100,7 +106,7 @@ def _refusal(metric: str, sides: list[list[pd.Series]]) -> str:
 def _words(name: str, run: pd.Series, keys: list[dict[str, Any]]) -> str:
     """One side's value, short: of a protocol only the parts that not all sides have."""
     if name == "data_hash":
-        return f"{run['dataset']} at {run['image_size']} px @{run['data_hash'][:8]}"
+        return data_words(run["dataset"], run["image_size"], run["data_hash"])
     if name == "protocol":
         everywhere = set.intersection(*(set(k["protocol"].split("; ")) for k in keys))
         return "; ".join(part for part in run["protocol"].split("; ") if part not in everywhere)

@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from bench.configuration import CIRCUMSTANCES
+from bench.datasets import sample_shape
 
 
 def epochs_per_step(description: dict[str, Any]) -> float:
@@ -40,9 +41,9 @@ def _real_batches(config: str) -> int:
 
     from bench.trained import configuration_of
 
-    values = json.loads(config)
-    configuration = configuration_of({"config": values})
-    size = configuration.harness.image_size
+    configuration = configuration_of({"config": json.loads(config)})
+    harness = configuration.harness
+    shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     with torch.device("meta"):
-        variant = configuration.variant(configuration.hyperparameters, (values["channels"], size, size))
+        variant = configuration.variant(configuration.hyperparameters, shape)
     return sum(phase.new_real for phase in variant.phases())

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.comparing import statistics
-from bench.comparing.comparable import check
+from bench.comparing.comparable import check, data_words
 from bench.comparing.frame import measured
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.selection import SelectionRule, rule_named
@@ -215,9 +215,7 @@ def _with_interval(
 def describe_data(frame: pd.DataFrame) -> str:
     """The data of runs in few words: names, sizes and hash prefixes."""
     data = frame[["dataset", "image_size", "data_hash"]].drop_duplicates()
-    words = [
-        f"{label(name)} at {size} px @{digest[:8]}" for name, size, digest in data.itertuples(index=False)
-    ]
+    words = [data_words(label(name), size, digest) for name, size, digest in data.itertuples(index=False)]
     return ", ".join(words)
 
 

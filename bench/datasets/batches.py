@@ -1,4 +1,4 @@
-"""Batches of images in an order that is a pure function of seed and epoch."""
+"""Batches of samples in an order that is a pure function of seed and epoch."""
 
 import warnings
 from typing import TYPE_CHECKING
@@ -16,26 +16,26 @@ class Batches:
     Parameters
     ----------
     array : DataArray
-        The images.
+        The samples; bytes are scaled to [-1, 1], numbers are handed out as they are.
     batch_size : int
-        Images in a batch.
+        Samples in a batch.
     seed : int
         The run's seed; each epoch's order follows from it and the epoch's number.
     device : torch.device
         Where batches are wanted. The whole array is moved there once if it fits: on a GPU, if it needs less
         than half of the free memory. The CPU shares the array's own memory.
     drop_last : bool
-        Leave out the images that do not fill a batch at the end of an epoch; else they come as a shorter one.
+        Leave out the samples that do not fill a batch at an epoch's end; else they come as a shorter one.
 
     Attributes
     ----------
     batches_per_epoch : int
-        Batches in one pass over the images.
+        Batches in one pass over the samples.
 
     Raises
     ------
     RequestError
-        If `batch_size` is below 1 or above the number of images.
+        If `batch_size` is below 1 or above the number of samples.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Batches:
         import torch
 
         if not 1 <= batch_size <= array.count:
-            allowed = f"1 to {array.count}, the number of images in {array.name}"
+            allowed = f"1 to {array.count}, the number of samples in {array.name}"
             raise RequestError(f"batch_size {batch_size} is out of range: allowed is {allowed}")
         self.batch_size = batch_size
         self.seed = seed
@@ -84,7 +84,7 @@ class Batches:
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
     def take(self, index: int) -> "torch.Tensor":
-        """Give a batch of images.
+        """Give a batch of samples.
 
         Parameters
         ----------
@@ -94,15 +94,17 @@ class Batches:
         Returns
         -------
         torch.Tensor
-            float32 of shape (batch, channels, image_size, image_size) in [-1, 1], on the device.
+            float32 of shape (batch, *sample shape) in [-1, 1], on the device.
         """
         rows = self.indices(index).to(self._samples.device)
-        pixels = self._samples.index_select(0, rows).to(self.device)
-        return pixels.float().div_(self._half).sub_(1.0)
+        taken = self._samples.index_select(0, rows).to(self.device)
+        if taken.is_floating_point():
+            return taken
+        return taken.float().div_(self._half).sub_(1.0)
 
 
 def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
-    """Shuffle the images for one epoch, on the CPU so that it is the same whatever the device."""
+    """Shuffle the samples for one epoch, on the CPU so that it is the same whatever the device."""
     import torch
 
     from variants.noise import derive_seed
@@ -112,7 +114,7 @@ def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
 
 
 def _place(array: DataArray, device: "torch.device") -> "torch.Tensor":
-    """Put the bytes on the device if they fit; else leave them, and batches are gathered from there."""
+    """Put the array on the device if they fit; else leave them, and batches are gathered from there."""
     import torch
 
     with warnings.catch_warnings():

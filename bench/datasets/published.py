@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from bench.datasets.registry import Dataset, Notify, Pictures, register
+from bench.datasets.registry import ImageDataset, Notify, Pictures, register
 from bench.errors import WorkError
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 
-class Published(Dataset):
+class Published(ImageDataset):
     """A data set of torchvision's.
 
     Attributes

@@ -4,9 +4,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
-from bench.errors import WorkError, unknown
+import numpy as np
+
+from bench.errors import RequestError, WorkError, unknown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -31,7 +33,7 @@ class Pictures:
 
 
 class Dataset(ABC):
-    """A source of training images.
+    """A source of training samples.
 
     Attributes
     ----------
@@ -39,6 +41,58 @@ class Dataset(ABC):
         What the user types.
     description, source : str
         One line each: what it shows; whose it is and under which licence.
+    judged_by : str
+        What kind of judge its samples need.
+    preset : str
+        The variants' preset that a run takes unless the user names one.
+    """
+
+    name: str
+    description: ClassVar[str]
+    source: ClassVar[str]
+    judged_by: ClassVar[Literal["images", "stacked-digits", "points"]] = "images"
+    preset: ClassVar[str] = "quick"
+
+    @classmethod
+    def is_named(cls, name: str) -> bool:
+        """Whether `name` means a data set of this class, usable or not."""
+        return name == cls.name
+
+    @classmethod
+    def from_name(cls, name: str) -> Self:
+        """Give the data set of a name that means one of this class.
+
+        Raises
+        ------
+        RequestError
+            If it cannot be used.
+        """
+        return cls()
+
+    @classmethod
+    @abstractmethod
+    def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
+        """Give the shape of one sample.
+
+        Parameters
+        ----------
+        image_size : int or None
+            Side in pixels; None for what is no image.
+        channels : {1, 3} or None
+            Grey, RGB, or what the data set has.
+
+        Raises
+        ------
+        RequestError
+            If the data set has no such samples.
+        """
+
+
+class ImageDataset(Dataset):
+    """A source of images, in files.
+
+    Attributes
+    ----------
     channels : {1, 3}
         Channels that it is used with unless the user says otherwise.
     native_size : int or None
@@ -49,24 +103,21 @@ class Dataset(ABC):
         What `crop` does, as it is written into the description of the transform.
     """
 
-    name: str
-    description: ClassVar[str]
-    source: ClassVar[str]
     channels: ClassVar[int]
     native_size: ClassVar[int | None]
     published_count: ClassVar[int | None]
     crop_words: ClassVar[str] = "no crop"
 
     @classmethod
-    def from_name(cls, name: str) -> Self | None:
-        """Give the data set that `name` means, or None if it means another class's.
-
-        Raises
-        ------
-        RequestError
-            If the name is this class's but cannot be used.
-        """
-        return cls() if name == cls.name else None
+    def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
+        """Give (channels, image_size, image_size), the channels its own where they are None."""
+        if image_size is None:
+            raise RequestError(f"dataset {cls.name} holds images: image_size must be given")
+        if image_size < 1:
+            raise RequestError(f"image_size {image_size} is out of range: allowed is 1 or more")
+        if channels not in (None, 1, 3):
+            raise RequestError(f"channels {channels} is not allowed: allowed are 1 and 3")
+        return (channels or cls.channels, image_size, image_size)
 
     @abstractmethod
     def files(self, data_root: Path) -> dict[str, Path]:
@@ -105,6 +156,43 @@ class Dataset(ABC):
         return image
 
 
+class PointDataset(Dataset):
+    """Points of the plane, drawn from a mixture of equally heavy Gaussians that is known; it needs no files.
+
+    Attributes
+    ----------
+    deviation : float
+        Standard deviation of each coordinate about its centre, in the unit of the points.
+    count_of_points : int
+        How many there are.
+    transform : str
+        What was done to the points of the source, in words.
+    """
+
+    judged_by = "points"
+    preset = "points"
+    deviation: ClassVar[float]
+    count_of_points: ClassVar[int]
+    transform: ClassVar[str]
+
+    @classmethod
+    def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
+        """Give (2,)."""
+        if image_size is not None or channels is not None:
+            raise RequestError(
+                f"dataset {cls.name} holds points: image_size and channels must be none (preset {cls.preset})"
+            )
+        return (2,)
+
+    @abstractmethod
+    def centres(self) -> np.ndarray:
+        """Give the centres of the Gaussians, float64 of shape (modes, 2), in [-1, 1]."""
+
+    @abstractmethod
+    def points(self) -> np.ndarray:
+        """Draw the points, float32 of shape (count_of_points, 2): the same on every machine."""
+
+
 _CLASSES: dict[str, type[Dataset]] = {}
 _Class = TypeVar("_Class", bound=type[Dataset])
 
@@ -120,6 +208,14 @@ def classes() -> dict[str, type[Dataset]]:
     return dict(sorted(_CLASSES.items()))
 
 
+def _class_of(name: str) -> type[Dataset]:
+    """Give the class that a name means, whether the data set can be used or not."""
+    for cls in _CLASSES.values():
+        if cls.is_named(name):
+            return cls
+    raise unknown("dataset", name, _CLASSES)
+
+
 def find(name: str) -> Dataset:
     """Give the data set of a name such as ``"mnist-5k"`` or ``"folder:PATH"``.
 
@@ -128,11 +224,7 @@ def find(name: str) -> Dataset:
     RequestError
         If there is none, or its folder does not exist.
     """
-    for cls in _CLASSES.values():
-        dataset = cls.from_name(name)
-        if dataset is not None:
-            return dataset
-    raise unknown("dataset", name, _CLASSES)
+    return _class_of(name).from_name(name)
 
 
 def check_name(name: str) -> None:
@@ -157,12 +249,48 @@ def label(name: str) -> str:
     return f"{kind}:{Path(path).name}" if colon else name
 
 
-def native_channels(name: str) -> int:
-    """Give the number of channels, 1 or 3, that a data set has unless told otherwise.
+def preset_of(name: str) -> str:
+    """Give the variants' preset that a run on a data set takes unless the user names one.
 
     Raises
     ------
     RequestError
-        As `check_name`.
+        If no data set has that name; a folder may be absent.
     """
-    return find(name).channels
+    return _class_of(name).preset
+
+
+def judged_by(name: str) -> Literal["images", "stacked-digits", "points"]:
+    """Give the kind of judge that a data set's samples need.
+
+    Raises
+    ------
+    RequestError
+        As `preset_of`.
+    """
+    return _class_of(name).judged_by
+
+
+def sample_shape(name: str, image_size: int | None, channels: int | None) -> tuple[int, ...]:
+    """Give the shape of one sample of a data set.
+
+    Parameters
+    ----------
+    name : str
+        A registered name, or ``folder:PATH``, whose folder may be absent.
+    image_size : int or None
+        Side in pixels; None for points.
+    channels : {1, 3} or None
+        Grey, RGB, or what the data set has; None for points.
+
+    Returns
+    -------
+    tuple of int
+        (channels, image_size, image_size) of images, (2,) of points.
+
+    Raises
+    ------
+    RequestError
+        If there is no such data set, or it has no such samples.
+    """
+    return _class_of(name).sample_shape(image_size, channels)

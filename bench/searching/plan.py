@@ -202,12 +202,11 @@ def plan(
     workbench = prepare_workbench(base, progress)
     metric = workbench.judge.extractor.metric
     harness = workbench.configuration.harness
-    assert harness.channels
     known = {
         metric,
         CLASSES_COVERED,
         EFFECTIVE_CLASSES,
-        *cost(workbench.configuration, harness.channels).scalars,
+        *cost(workbench.configuration).scalars,
     }
     names = [goal_of(objective, metric).metric for objective in file.objectives]
     for name in names:

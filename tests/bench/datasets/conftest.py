@@ -101,6 +101,7 @@ def make_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[st
     data_root = tmp_path / "data"
     makers: dict[str, Callable[[], None]] = {
         "mnist-5k": lambda: None,
+        "stacked-mnist": lambda: None,
         "mnist": lambda: write_idx(data_root / "MNIST" / "raw"),
         "fashion-mnist": lambda: write_idx(data_root / "FashionMNIST" / "raw"),
         "cifar10": lambda: write_cifar10(data_root, monkeypatch),

