@@ -2,18 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 
-from bench import places, record, trained
-from bench.errors import WorkError, unknown
-from bench.judging.extractors import availability
-from bench.judging.measurement import CLASSES_COVERED, EFFECTIVE_CLASSES
+from bench import record, trained
+from bench.errors import RequestError, WorkError, unknown
+from bench.judging.judge import Judge
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.sampler import make_sampler
-from bench.trained import configuration_of
-from bench.workbench import prepare_workbench
+from bench.sampler import EVALUATION, Sampler, make_sampler
+from bench.trained import TrainedGenerator, configuration_of
+from bench.workbench import Workbench, prepare_workbench
 
-# Frechet distances by the extractor knob that brings them
+# Frechet distances that another extractor than the run's own may bring, by the extractor knob
 BROUGHT_BY = {"fid": "inception", "fd_digits_garments": "shipped"}
 
 
@@ -26,7 +26,11 @@ class Remeasurement:
     step : int
         The checkpoint's step.
     values : dict
-        Metric name to number.
+        Metric name to number: the mean over the evaluation seeds.
+    spread : dict
+        Metric name to the standard deviation over the evaluation seeds; empty for one seed.
+    real : dict
+        What held-out real samples score, as far as it was measured.
     protocols : dict
         Metric name to how it came about.
     recorded : dict
@@ -35,6 +39,8 @@ class Remeasurement:
 
     step: int
     values: dict[str, float]
+    spread: dict[str, float]
+    real: dict[str, float]
     protocols: dict[str, str]
     recorded: dict[str, float]
 
@@ -45,6 +51,7 @@ def remeasure(
     checkpoint: str = "best",
     metrics: Sequence[str] = (),
     samples: int | None = None,
+    eval_seeds: int = 1,
 ) -> Remeasurement:
     """Measure a checkpoint of a run.
 
@@ -59,7 +66,9 @@ def remeasure(
     metrics : sequence of str
         What to measure; by default what the run itself did.
     samples : int, optional
-        Generated images; by default as many as the run's own evaluations took.
+        Generated samples; by default as many as the run's own evaluations took.
+    eval_seeds : int
+        Draws of latents, the first of which is that of the run's evaluations.
 
     Raises
     ------
@@ -69,37 +78,62 @@ def remeasure(
         If the data changed since the run, or what a metric needs is missing.
     """
     description = run.describe()
-    known = [row.metric for row in availability(places.cache())] + [CLASSES_COVERED, EFFECTIVE_CLASSES]
-    for metric in metrics:
-        if metric not in known:
-            raise unknown("metric", metric, known)
+    if eval_seeds < 1:
+        raise RequestError(
+            f"evaluation seeds: {eval_seeds} is not possible: allowed is a whole number from 1"
+        )
     loaded = trained.load(run, checkpoint)
     configuration = configuration_of(description)
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
-    distances = [metric for metric in metrics if metric in BROUGHT_BY] or [description["metric"]]
-    values: dict[str, float] = {}
+    own = prepare_workbench(configuration, progress)
+    if own.array.hash != description["data"]["hash"]:
+        raise WorkError(f"the data of run {run.id} changed since: {own.array.name} has another hash")
+    benches = [own]
+    others = BROUGHT_BY if "classes" in own.judge.extractor.gives else {}
+    for metric in metrics:
+        if metric in own.judge.metrics:
+            continue
+        if metric not in others:
+            raise unknown("metric", metric, [*own.judge.metrics, *others])
+        benches.append(prepare_workbench(configuration.with_values(extractor=others[metric]), progress))
+        if benches[-1].judge.extractor.metric != metric:
+            raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
+    found: dict[str, list[float]] = {}
     protocols: dict[str, str] = {}
-    for distance in distances:
-        workbench = prepare_workbench(configuration.with_values(extractor=BROUGHT_BY[distance]), progress)
-        if workbench.array.hash != description["data"]["hash"]:
-            raise WorkError(
-                f"the data of run {run.id} changed since: {workbench.array.name} has another hash"
-            )
-        if workbench.judge.extractor.metric != distance:
-            raise WorkError(
-                f"metric {distance!r} cannot be measured here: `bench doctor` says what is missing"
-            )
-        sampler = make_sampler(
-            loaded.generator.to(workbench.device),
-            loaded.variant.draw_latent,
-            configuration.harness.seed,
-            workbench.device,
-        )
-        for name, value in workbench.judge.measure(sampler).values.items():
-            if not metrics or name in metrics:
-                values[name], protocols[name] = value, workbench.judge.protocol
-    at_step = {row["step"]: row for row in record.read(run.record_path).evaluations}.get(loaded.step, {})
-    same = [name for name, protocol in protocols.items() if protocol == description["protocol"]]
-    recorded = {name: at_step[name] for name in same if name in at_step}
-    return Remeasurement(loaded.step, values, protocols, recorded)
+    real: dict[str, float] = {}
+    for bench in reversed(benches):  # the run's own numbers stand over another extractor's of the same name
+        names = [name for name in bench.judge.metrics if name in (metrics or own.judge.metrics)]
+        if bench is not own:
+            names = [bench.judge.extractor.metric]
+        if not names:
+            continue
+        draws = [bench.judge.measure(_sampler(loaded, bench, draw)) for draw in range(eval_seeds)]
+        for name in names:
+            found[name] = [values[name] for values in draws]
+            protocols[name] = _protocol(bench.judge, name)
+            real[name] = bench.real[name]
+    values = {name: fmean(draws) for name, draws in found.items()}
+    spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
+    recorded = _recorded(run, loaded.step, own, found) if eval_seeds == 1 else {}
+    return Remeasurement(loaded.step, values, spread, real, protocols, recorded)
+
+
+def _sampler(loaded: TrainedGenerator, bench: Workbench, draw: int) -> Sampler:
+    purpose = EVALUATION if draw == 0 else f"{EVALUATION} {draw}"
+    generator = loaded.generator.to(bench.device)
+    seed = bench.configuration.harness.seed
+    return make_sampler(generator, loaded.variant.draw_latent, seed, bench.device, purpose)
+
+
+def _protocol(judge: Judge, metric: str) -> str:
+    settings = judge.metrics[metric]
+    return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
+
+
+def _recorded(run: RunFolder, step: int, own: Workbench, found: dict[str, list[float]]) -> dict[str, float]:
+    """What the record holds of these metrics at this step, where the protocol is the same."""
+    if own.judge.protocol != run.describe()["protocol"]:
+        return {}
+    at_step = {row["step"]: row for row in record.read(run.record_path).evaluations}.get(step, {})
+    return {name: at_step[name] for name in found if name in at_step and name in own.judge.metrics}

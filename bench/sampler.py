@@ -7,7 +7,8 @@ from torch import Tensor, nn
 
 from variants.noise import Noise
 
-CHUNK = 250  # images a forward pass
+CHUNK = 250  # samples a forward pass
+EVALUATION = "evaluation latent"  # the stream of latents that a run's evaluations draw from
 
 Sampler = Callable[[int], Iterator[Tensor]]
 
@@ -17,7 +18,7 @@ def make_sampler(
     draw_latent: Callable[[Noise, int, str], Tensor],
     seed: int,
     device: torch.device,
-    purpose: str = "evaluation latent",
+    purpose: str = EVALUATION,
 ) -> Sampler:
     """Make the sampler of a generator.
 

@@ -23,7 +23,7 @@ from bench import checkpoint
 from bench.errors import WorkError
 from bench.learning_rate import LearningRateRule
 from bench.record import Record, RecordWriter
-from bench.sampler import Sampler, make_sampler
+from bench.sampler import EVALUATION, Sampler, make_sampler
 from variants.base import Batch, NetworkName, Scalars, Variant, VariantHyperparameters
 from variants.noise import Noise
 
@@ -271,7 +271,7 @@ class Trainer:
         if bad:
             raise Diverged(*bad)
 
-    def sampler(self, purpose: str = "evaluation latent") -> Sampler:
+    def sampler(self, purpose: str = EVALUATION) -> Sampler:
         """Samples of the generator that is judged: its moving average where there is one."""
         generator = self.variant.generator if self.average is None else self.average.module
         return make_sampler(generator, self.variant.draw_latent, self.plan.seed, self.device, purpose)

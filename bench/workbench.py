@@ -13,8 +13,9 @@ from bench.configuration import Configuration, Harness
 from bench.device import prepare
 from bench.errors import RequestError
 from bench.judging import extractors, health
+from bench.judging.extraction import Extractor
 from bench.judging.judge import Judge
-from bench.judging.measurement import Measurement
+from bench.judging.known_modes import Points, StackedDigits
 from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
@@ -26,13 +27,32 @@ from variants.noise import derive_seed
 
 @dataclass(frozen=True)
 class Workbench:
-    """What a configuration becomes on this machine."""
+    """What a configuration becomes on this machine.
+
+    Attributes
+    ----------
+    configuration : Configuration
+        With everything settled.
+    array : DataArray
+        The training samples.
+    batches : Batches
+        Their order.
+    variant : Variant
+        Networks and losses, on the device.
+    judge : Judge
+        Measures samplers.
+    real : dict
+        What held-out real samples score with that judge.
+    device : torch.device
+        Where to compute.
+    """
 
     configuration: Configuration
     array: datasets.DataArray
     batches: datasets.Batches
     variant: Variant
     judge: Judge
+    real: dict[str, float]
     device: torch.device
 
     def describe(self, run_id: str, name: str) -> dict[str, Any]:
@@ -51,6 +71,7 @@ class Workbench:
             },
             "metric": self.judge.extractor.metric,
             "protocol": self.judge.protocol,
+            "real": self.real,
             "parameters": {
                 "generator": parameter_count(self.variant.generator),
                 "discriminator": parameter_count(self.variant.discriminator),
@@ -77,7 +98,7 @@ class Workbench:
             device=self.device,
             writer=writer,
             folder=checkpoints,
-            measure=lambda sampler: dict(self.judge.measure(sampler).values),
+            measure=self.judge.measure,
             lower_is_better=self.judge.extractor.metric,
             record=rows,
             observers=observers,
@@ -86,13 +107,12 @@ class Workbench:
 
     def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:
         """What the whole record amounts to: ``health``, and the ``best`` values with their steps."""
-        reference = self.judge.reference.counts
-        evaluations = [(row["step"], Measurement(row, reference)) for row in rows.evaluations]
+        evaluations = [(row["step"], row) for row in rows.evaluations]
         best: dict[str, float] = {}
         for name, row in best_checkpoints(rows, self.judge.extractor.metric).items():
             best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
         return {
-            "health": health.verdict(evaluations, rows.series("k") or None, diverged_at),
+            "health": health.verdict(evaluations, self.real, rows.series("k") or None, diverged_at),
             "best": best,
         }
 
@@ -132,17 +152,26 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
     )
     reals = sum(phase.new_real for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
-    extractor = extractors.choose(
-        channels or 1,
-        places.cache(),
-        allow_download=True,
-        device=device,
-        prefer_shipped=harness.extractor == "shipped",
-    )
+    extractor = _extractor(harness, array, device)
     reference = reference_statistics(extractor, array.samples, array.hash, array.name, places.cache())
     judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
+    real = judge.measure_real(array.samples, places.cache())
     resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
-    return Workbench(resolved, array, batches, variant.to(device), judge, device)
+    return Workbench(resolved, array, batches, variant.to(device), judge, real, device)
+
+
+def _extractor(harness: Harness, array: datasets.DataArray, device: torch.device) -> Extractor:
+    """What the samples of a data set are judged by."""
+    judged_by = datasets.judged_by(harness.dataset)
+    if judged_by == "points":
+        assert array.modes is not None
+        return Points(array.modes.centres, array.modes.deviation)
+    if judged_by == "stacked-digits":
+        return StackedDigits(device)
+    shipped = harness.extractor == "shipped"
+    return extractors.choose(
+        array.samples.shape[1], places.cache(), allow_download=True, device=device, prefer_shipped=shipped
+    )
 
 
 def plan_of(harness: Harness) -> Plan:

@@ -14,7 +14,8 @@ from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.datasets import label
 from bench.errors import RequestError, unknown
-from bench.judging.measurement import CLASSES_COVERED, better_direction
+from bench.judging.metrics import better_direction
+from bench.judging.metrics.classes import CLASSES_COVERED
 
 COLUMNS = (
     "metric",

@@ -93,7 +93,7 @@ def nearest_by_features(
     stored = torch.from_numpy(np.ascontiguousarray(to_bytes(samples).transpose(0, 3, 1, 2)))
     places = _yardsticks(len(features))
     yardsticks = torch.from_numpy(features[places.numpy()])
-    return _search(extractor(stored)[0], yardsticks, places, chunks, count)
+    return _search(extractor(stored).features, yardsticks, places, chunks, count)
 
 
 def features_of(
@@ -131,7 +131,7 @@ def features_of(
         written = np.lib.format.open_memmap(aside, mode="w+", dtype=np.float32, shape=shape)
         for start in range(0, array.count, CHUNK):
             batch = torch.from_numpy(np.array(array.samples[start : start + CHUNK]))
-            written[start : start + CHUNK] = extractor(batch)[0].numpy()
+            written[start : start + CHUNK] = extractor(batch).features.numpy()
         written.flush()
     loaded: np.ndarray = np.load(path, mmap_mode="r")
     return loaded

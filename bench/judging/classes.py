@@ -6,7 +6,6 @@ import numpy as np
 from torch import Tensor
 
 from bench.errors import WorkError
-from bench.judging.measurement import effective_classes
 
 # A class belongs to the real images when at least this share of them is predicted to be of it.
 REAL_SHARE = 0.01
@@ -17,7 +16,7 @@ PART_OF_REAL_SHARE = 0.2
 
 
 class ClassShares:
-    """Counts of predicted classes, gathered batch by batch.
+    """Counts and probabilities of predicted classes, gathered batch by batch.
 
     Attributes
     ----------
@@ -25,11 +24,17 @@ class ClassShares:
         int64 (K,): images whose most probable class it is.
     confident : ndarray
         int64 (K,): those of them with a probability of at least 0.9.
+    summed : ndarray
+        float64 (K,): sum of the probabilities.
+    entropy : float
+        Sum over images of the entropy of their probabilities, in nats.
     """
 
     def __init__(self) -> None:
         self.hard: np.ndarray = np.zeros(0, dtype=np.int64)
         self.confident: np.ndarray = np.zeros(0, dtype=np.int64)
+        self.summed: np.ndarray = np.zeros(0)
+        self.entropy = 0.0
 
     @property
     def count(self) -> int:
@@ -51,8 +56,12 @@ class ClassShares:
         guesses, sure = values.argmax(axis=1), values.max(axis=1) >= SURE
         if not len(self.hard):
             self.hard, self.confident = np.zeros(kinds, dtype=np.int64), np.zeros(kinds, dtype=np.int64)
+            self.summed = np.zeros(kinds)
         self.hard = self.hard + np.bincount(guesses, minlength=kinds)
         self.confident = self.confident + np.bincount(guesses[sure], minlength=kinds)
+        exact = values.astype(np.float64)
+        self.summed = self.summed + exact.sum(axis=0)
+        self.entropy -= float((exact * np.log(np.where(exact > 0, exact, 1.0))).sum())
 
     def covered(self, real: ClassShares) -> int:
         """Count the real images' classes that these images cover.
@@ -65,7 +74,3 @@ class ClassShares:
         real_share = real.hard / real.count
         enough = self.confident / self.count >= PART_OF_REAL_SHARE * real_share
         return int(np.count_nonzero(enough & (real_share >= REAL_SHARE)))
-
-    def effective(self) -> float:
-        """Exponential of the entropy of the most probable classes: 1 to K."""
-        return effective_classes((self.hard / self.count).tolist())

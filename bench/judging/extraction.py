@@ -10,21 +10,43 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
 from bench.errors import WorkError
 from bench.judging import feature_network
+from bench.judging.metrics.registry import Evidence
 
 PUBLISHED_PREFIX = "6726825d"  # first digits of the published Inception file's sha256
 INCEPTION_NAME = "inception-2015-12-05"
 SHIPPED_NAME = "digits-garments"
 
 
+class Seen(NamedTuple):
+    """What an extractor sees of N samples, on the CPU.
+
+    Attributes
+    ----------
+    features : Tensor
+        float32 (N, width).
+    probabilities : Tensor or None
+        Of classes, float32 (N, K), rows summing to 1; None where it predicts none.
+    modes : Tensor or None
+        The known mode that each is of, int64 (N,); None where none are known.
+    on_mode : Tensor or None
+        Which samples lie well on their mode, bool (N,); None where there is no such rule.
+    """
+
+    features: Tensor
+    probabilities: Tensor | None = None
+    modes: Tensor | None = None
+    on_mode: Tensor | None = None
+
+
 class Extractor(Protocol):
-    """A network whose features are compared.
+    """What looks at samples: features that are compared, and classes or modes.
 
     Attributes
     ----------
@@ -37,7 +59,11 @@ class Extractor(Protocol):
     width : int
         Number of features.
     preprocessing : str
-        How an image reaches the network, in words for the protocol.
+        How a sample reaches the network, in words for the protocol.
+    gives : frozenset of str
+        What metrics can be computed from: see :data:`bench.judging.metrics.registry.Evidence`.
+    mode_count : int
+        Number of known modes; 0 where none are known.
     """
 
     name: str
@@ -45,9 +71,11 @@ class Extractor(Protocol):
     hash: str
     width: int
     preprocessing: str
+    gives: frozenset[Evidence]
+    mode_count: int
 
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn uint8 images (N, C, H, W) into float32 features (N, width) and class probabilities (N, K)."""
+    def __call__(self, samples: Tensor, /) -> Seen:
+        """Look at samples as they are stored: uint8 images (N, C, H, W), or float32 points (N, D)."""
         ...
 
 
@@ -59,6 +87,8 @@ class _Network(ABC):
     hash: str
     width: int
     preprocessing: str
+    gives: frozenset[Evidence] = frozenset({"features", "images", "classes"})
+    mode_count = 0
     channels: tuple[int, ...]
     batch_size: int
 
@@ -69,8 +99,8 @@ class _Network(ABC):
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Compute features and class scores of one batch on the device."""
 
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Turn uint8 images (N, C, H, W) into float32 features (N, width) and class probabilities (N, K).
+    def __call__(self, images: Tensor) -> Seen:
+        """Look at uint8 images (N, C, H, W).
 
         Raises
         ------
@@ -94,7 +124,7 @@ class _Network(ABC):
                 found, scores = self._forward(batch.to(self.device))
                 features.append(found.float().cpu())
                 probabilities.append(scores.float().softmax(dim=1).cpu())
-        return torch.cat(features), torch.cat(probabilities)
+        return Seen(torch.cat(features), torch.cat(probabilities))
 
 
 class DigitsGarments(_Network):

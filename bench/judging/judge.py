@@ -1,40 +1,54 @@
-"""The judge: measures a sampler against real images, knowing nothing of the model behind it."""
+"""The judge: measures a sampler against real samples, knowing nothing of the model behind it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
-from collections.abc import Callable, Iterable
+import math
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from bench.atomic import write_text
 from bench.errors import WorkError
-from bench.judging.classes import ClassShares
+from bench.judging.comparison import Comparison
 from bench.judging.extraction import Extractor
-from bench.judging.frechet import Moments, frechet_distance, too_few
-from bench.judging.measurement import CLASSES_COVERED, EFFECTIVE_CLASSES, Measurement
-from bench.judging.reference import Reference
+from bench.judging.metrics import metrics_for
+from bench.judging.moments import too_few
+from bench.judging.observation import Observation
+from bench.judging.reference import FEWEST, Reference, cache_path, order
 
 Sampler = Callable[[int], Iterable[Tensor]]
-"""Called with a count, yields batches float32 (B, C, H, W) in [-1, 1] that hold `count` images together."""
+"""Called with a count, yields float32 batches in [-1, 1], images (B, C, H, W) or points (B, D), that hold
+`count` samples together."""
 
-_GENERATED = "generated images"
+_GENERATED = "generated samples"
+_BATCH = 250  # real samples handed to the judge at a time
 _log = logging.getLogger(__name__)
 
 
-def as_stored(images: Tensor) -> Tensor:
-    """Turn images (N, C, H, W) in [-1, 1] into uint8 on the CPU, rounded and clamped as files hold them.
+def as_stored(samples: Tensor) -> Tensor:
+    """Turn samples into what files hold, on the CPU.
+
+    Images (N, C, H, W) in [-1, 1] become uint8, rounded and clamped; points (N, D) stay float32.
 
     Raises
     ------
     WorkError
         If a value is NaN or infinite.
     """
-    values = images.detach().to(torch.float32)
+    values = samples.detach().to(torch.float32)
     broken = (~torch.isfinite(values.flatten(1))).any(dim=1)
     if broken.any():
         count = f"{int(broken.sum())} of a batch of {len(values)}"
         raise WorkError(f"{_GENERATED} hold NaN or infinite values ({count})")
+    if values.dim() == 2:
+        return values.cpu()
     return ((values + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
 
 
@@ -44,18 +58,18 @@ class Judge:
     Parameters
     ----------
     extractor : Extractor
-        The network that looks.
+        Who looks.
     reference : Reference
-        What it saw in the real images.
+        What it saw in the real samples.
     samples : int
-        Images asked of a sampler, at least 2.
+        Samples asked of a sampler, at least 12.
     generator : str
         Which weights the sampler uses, such as `raw` or `ema`; only told in the protocol.
 
     Raises
     ------
     ValueError
-        If `samples` is below 2 or the reference was measured by another network.
+        If `samples` is below 12 or the reference was measured by another extractor.
     """
 
     def __init__(
@@ -65,8 +79,8 @@ class Judge:
         samples: int,
         generator: str = "raw",
     ) -> None:
-        if samples < 2:
-            raise ValueError(f"a judge needs at least 2 samples, not {samples}")
+        if samples < FEWEST:
+            raise ValueError(f"a judge needs at least {FEWEST} samples, not {samples}")
         if reference.extractor_hash != extractor.hash:
             raise ValueError(f"the reference {reference.words} was not measured by {extractor.name}")
         self.extractor, self.reference, self.samples, self.generator = (
@@ -75,7 +89,7 @@ class Judge:
             samples,
             generator,
         )
-        for what, count in ((_GENERATED, samples), ("reference images", reference.moments.count)):
+        for what, count in ((_GENERATED, samples), ("reference samples", reference.count)):
             if too_few(count, extractor.width):
                 sizes = f"{count} {what} for {extractor.width} features"
                 _log.warning("%s: %s: compare it only with the same counts", extractor.metric, sizes)
@@ -88,8 +102,18 @@ class Judge:
             f"{network}; {self.samples} samples; reference {self.reference.words}; generator {self.generator}"
         )
 
-    def measure(self, sampler: Sampler) -> Measurement:
-        """Draw the samples and measure them; each image passes the network once.
+    @property
+    def paired(self) -> int:
+        """Samples of each side that are compared with each other."""
+        return self.reference.paired(self.samples)
+
+    @cached_property
+    def metrics(self) -> dict[str, str]:
+        """What it measures: the recorded name of each metric, and its settings in words."""
+        return {metric.recorded_as(self.extractor): metric.settings for metric in metrics_for(self.extractor)}
+
+    def measure(self, sampler: Sampler) -> dict[str, float]:
+        """Draw the samples and measure them; each passes the extractor once.
 
         Parameters
         ----------
@@ -98,26 +122,79 @@ class Judge:
 
         Returns
         -------
-        Measurement
-            With the extractor's metric, `classes_covered` and `effective_classes`.
+        dict
+            Every metric of the registry that the extractor gives evidence for, by its recorded name.
 
         Raises
         ------
         WorkError
-            If an image or a feature is not finite, or the sampler gives another number of images.
+            If a sample, a feature or a metric is not finite, or the sampler gives another number of samples.
         """
-        moments, shares = Moments(self.extractor.width, _GENERATED), ClassShares()
-        for images in sampler(self.samples):
-            if moments.count + len(images) > self.samples:
-                raise WorkError(f"the sampler gave more than the {self.samples} images asked for")
-            features, probabilities = self.extractor(as_stored(images))
-            moments.update(features)
-            shares.update(probabilities)
-        if moments.count != self.samples:
-            raise WorkError(f"the sampler gave {moments.count} images, {self.samples} were asked for")
-        values: dict[str, float] = {
-            self.extractor.metric: frechet_distance(moments, self.reference.moments),
-            CLASSES_COVERED: shares.covered(self.reference.shares),
-            EFFECTIVE_CLASSES: shares.effective(),
-        }
-        return Measurement(values, self.reference.counts)
+        observed = Observation(self.extractor, _GENERATED, kept=self.paired)
+        for samples in sampler(self.samples):
+            if observed.count + len(samples) > self.samples:
+                raise WorkError(f"the sampler gave more than the {self.samples} samples asked for")
+            stored = as_stored(samples)
+            observed.update(stored, self.extractor(stored))
+        if observed.count != self.samples:
+            raise WorkError(f"the sampler gave {observed.count} samples, {self.samples} were asked for")
+        compared = Comparison(observed, self.reference.observation, self.paired)
+        values: dict[str, float] = {}
+        for metric in metrics_for(self.extractor):
+            name, value = metric.recorded_as(self.extractor), metric.compute(compared)
+            if not math.isfinite(value):
+                raise WorkError(f"{name} of the {_GENERATED} is {value}")
+            values[name] = value
+        return values
+
+    def measure_real(self, samples: np.ndarray, cache: Path) -> dict[str, float]:
+        """Measure held-out real samples as though they were generated, or read what was measured before.
+
+        Parameters
+        ----------
+        samples : ndarray
+            All real samples, those of the reference. As many as are compared with each other are taken from
+            the half that generated samples are not compared with.
+        cache : Path
+            The bench's cache folder.
+
+        Returns
+        -------
+        dict
+            As `measure`: what a generator as good as the data would get from as many samples.
+        """
+        rules = json.dumps([self.metrics, self.paired])
+        name = hashlib.sha256(rules.encode()).hexdigest()[:16]
+        base = cache_path(self.extractor, self.reference.data_hash, cache)
+        path = base.with_name(f"{base.stem}-real-{name}.json")
+        known = _read(path, self.metrics)
+        if known is not None:
+            return known
+        half = len(samples) // 2
+        held_out = order(len(samples))[half : half + self.paired]
+        judge = Judge(self.extractor, self.reference, self.paired)
+        values = judge.measure(_sampler_of(samples, held_out))
+        try:
+            write_text(path, json.dumps(values))
+        except WorkError as error:
+            _log.warning("what real samples score could not be kept: %s", error)
+        return values
+
+
+def _sampler_of(samples: np.ndarray, places: np.ndarray) -> Sampler:
+    """Hand out stored samples as a generator would."""
+
+    def sampler(count: int) -> Iterator[Tensor]:
+        for start in range(0, count, _BATCH):
+            part = torch.from_numpy(samples[places[start : min(start + _BATCH, count)]])
+            yield part if part.dtype == torch.float32 else part.float() / 127.5 - 1
+
+    return sampler
+
+
+def _read(path: Path, wanted: dict[str, str]) -> dict[str, float] | None:
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+        return {name: float(values[name]) for name in wanted}
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -1,12 +1,10 @@
-"""What an extractor sees in the real images, measured once and cached by content."""
+"""What an extractor sees in the real samples, measured once and cached by content."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,26 +13,29 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from bench.atomic import write_bytes
 from bench.errors import WorkError
-from bench.judging.classes import ClassShares
 from bench.judging.extraction import Extractor
-from bench.judging.frechet import Moments
-from bench.judging.measurement import ClassCounts
+from bench.judging.observation import PICTURES_KEPT, Observation
 
-_BATCH = 1000  # images handed to the extractor at once: bounds memory for features
+# Metrics that compare samples with samples take at most so many: their cost grows with the square.
+MOST_PAIRED = 5000
+# Below this the nearest neighbours that metrics ask for do not exist.
+FEWEST = 12
+
+_BATCH = 1000  # samples handed to the extractor at once: bounds memory for features
+_FORMAT = "2"  # of the cached file
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Reference:
-    """Statistics of the real images.
+    """Statistics of the real samples.
 
     Attributes
     ----------
-    moments : Moments
-        Of the features.
-    shares : ClassShares
-        Of the predicted classes.
+    observation : Observation
+        Moments, classes and modes of all of them; features and pictures of the first of `order`.
     name, split : str
         Data set and part, such as `mnist-5k` and `train`.
     data_hash : str
@@ -43,86 +44,115 @@ class Reference:
         sha256 of the weights that saw it.
     """
 
-    moments: Moments
-    shares: ClassShares
+    observation: Observation
     name: str
     split: str
     data_hash: str
     extractor_hash: str
 
     @property
-    def counts(self) -> ClassCounts:
-        """Classes that the real images show, by the rule that generated ones are measured by."""
-        return ClassCounts(self.shares.covered(self.shares), self.shares.effective())
+    def count(self) -> int:
+        """Number of real samples."""
+        return self.observation.count
 
     @property
     def words(self) -> str:
         """The protocol's words: name, split, count and the data's hash."""
-        return f"{self.name} {self.split} {self.moments.count}@{self.data_hash[:8]}"
+        return f"{self.name} {self.split} {self.count}@{self.data_hash[:8]}"
+
+    def paired(self, samples: int) -> int:
+        """How many samples of each side are compared with each other when `samples` are generated.
+
+        At most half of the real ones, so that as many others can be judged in the generator's place.
+        """
+        return min(samples, _kept(self.count))
+
+
+def order(count: int) -> np.ndarray:
+    """The places of the real samples in the order in which they are compared, int64 (count,).
+
+    The first half is what generated samples are compared with; the second is held out, to be judged
+    as though it were generated.
+    """
+    return np.random.default_rng(0).permutation(count)
+
+
+def _kept(count: int) -> int:
+    return min(count // 2, MOST_PAIRED)
 
 
 def reference_statistics(
-    extractor: Extractor, images: np.ndarray, data_hash: str, name: str, cache: Path, split: str = "train"
+    extractor: Extractor, samples: np.ndarray, data_hash: str, name: str, cache: Path, split: str = "train"
 ) -> Reference:
-    """Measure the real images, or read what was measured before.
+    """Measure the real samples, or read what was measured before.
 
     Parameters
     ----------
     extractor : Extractor
-        The network.
-    images : ndarray
-        uint8 (N, C, H, W), N at least 2.
+        Who looks.
+    samples : ndarray
+        Images uint8 (N, C, H, W) or points float32 (N, D), N at least 12.
     data_hash : str
         Content hash of the data, hexadecimal.
     name, split : str
         For the protocol's words.
     cache : Path
         The bench's cache folder; the file is `reference/HASH.safetensors` below it. A broken file, or one
-        measured on other images, is measured again and replaced. Where nothing can be written, a warning is
+        measured on other samples, is measured again and replaced. Where nothing can be written, a warning is
         logged.
 
     Raises
     ------
     WorkError
-        If there are fewer than 2 images, or features that are not finite.
+        If there are fewer than 12 samples, or features that are not finite.
     ValueError
-        If the images are not uint8 (N, C, H, W).
+        If the samples are neither images nor points.
     """
-    if images.dtype != np.uint8 or images.ndim != 4:
-        raise ValueError(f"reference images must be uint8 (N, C, H, W), not {images.dtype} {images.shape}")
-    if len(images) < 2:
-        raise WorkError(f"reference {name} {split}: at least 2 images are needed, not {len(images)}")
+    if (samples.dtype, samples.ndim) not in ((np.uint8, 4), (np.float32, 2)):
+        raise ValueError(
+            "reference samples must be uint8 (N, C, H, W) or float32 (N, D),"
+            f" not {samples.dtype} {samples.shape}"
+        )
+    if len(samples) < FEWEST:
+        raise WorkError(f"reference {name} {split}: at least {FEWEST} samples are needed, not {len(samples)}")
     path = cache_path(extractor, data_hash, cache)
-    seen = _sketch(images)
+    seen = _sketch(samples)
     label = f"reference {name} {split}"
-    measured = _read(path, seen, extractor.width, label)
-    if measured is None:
-        measured = _measure(extractor, images, label)
-        _write(path, seen, *measured)
-    return Reference(*measured, name, split, data_hash, extractor.hash)
+    observation = _read(path, seen, extractor, label, len(samples))
+    if observation is None:
+        observation = _measure(extractor, samples, label)
+        _write(path, seen, observation)
+    return Reference(observation, name, split, data_hash, extractor.hash)
 
 
 def cache_path(extractor: Extractor, data_hash: str, cache: Path) -> Path:
     """Name the file for these weights, this preprocessing and this data."""
-    key = "\n".join((extractor.hash, extractor.preprocessing, data_hash))
+    key = "\n".join((_FORMAT, extractor.hash, extractor.preprocessing, data_hash))
     return cache / "reference" / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
 
 
-def _measure(extractor: Extractor, images: np.ndarray, label: str) -> tuple[Moments, ClassShares]:
-    moments, shares = Moments(extractor.width, label), ClassShares()
-    for start in range(0, len(images), _BATCH):
-        batch = torch.from_numpy(np.array(images[start : start + _BATCH]))  # a copy: images may be mapped
-        features, probabilities = extractor(batch)
-        moments.update(features)
-        shares.update(probabilities)
-    return moments, shares
+def _measure(extractor: Extractor, samples: np.ndarray, label: str) -> Observation:
+    observation = Observation(extractor, label, kept=0)
+    compared = order(len(samples))[: _kept(len(samples))]
+    rank = np.full(len(samples), -1)
+    rank[compared] = np.arange(len(compared))
+    features = np.zeros((len(compared), extractor.width), dtype=np.float32)
+    for start in range(0, len(samples), _BATCH):
+        batch = torch.from_numpy(np.array(samples[start : start + _BATCH]))  # a copy: they may be mapped
+        seen = extractor(batch)
+        observation.update(batch, seen)
+        ranks = rank[start : start + len(batch)]
+        features[ranks[ranks >= 0]] = seen.features.numpy()[ranks >= 0]
+    pictures = samples[np.sort(compared[:PICTURES_KEPT])] if samples.ndim == 4 else None
+    observation.keep(features, pictures)
+    return observation
 
 
-def _sketch(images: np.ndarray) -> str:
-    # `data_hash` says what the images are; this catches a part of them passed under the hash of the whole,
+def _sketch(samples: np.ndarray) -> str:
+    # `data_hash` says what the samples are; this catches a part of them passed under the hash of the whole,
     # without reading gigabytes again.
-    apart = max(1, len(images) // _BATCH)
-    return _digest({f"{len(images)} images": images[::apart]})
+    apart = max(1, len(samples) // _BATCH)
+    return _digest({f"{len(samples)} images": samples[::apart]})
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:
@@ -134,31 +164,16 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, seen: str, moments: Moments, shares: ClassShares) -> None:
-    arrays = {
-        "count": np.array([moments.count], dtype=np.int64),
-        "mean": moments.mean,
-        "scatter": moments.scatter,
-        "hard": shares.hard,
-        "confident": shares.confident,
-    }
+def _write(path: Path, seen: str, observation: Observation) -> None:
+    arrays = observation.arrays()
     content = save(arrays, metadata={"record": json.dumps({"images": seen, "checksum": _digest(arrays)})})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # Written aside and moved into place: another process sees all of it or nothing.
-        handle, aside = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(content)
-            os.replace(aside, path)
-        except BaseException:
-            Path(aside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        _log.warning("reference statistics could not be kept at %s: %s", path, error)
+        write_bytes(path, content)
+    except WorkError as error:
+        _log.warning("reference statistics could not be kept: %s", error)
 
 
-def _read(path: Path, seen: str, width: int, label: str) -> tuple[Moments, ClassShares] | None:
+def _read(path: Path, seen: str, extractor: Extractor, label: str, count: int) -> Observation | None:
     try:
         content = path.read_bytes()
     except OSError:
@@ -170,16 +185,14 @@ def _read(path: Path, seen: str, width: int, label: str) -> tuple[Moments, Class
             raise ValueError("the checksum differs")
         if record["images"] != seen:
             raise ValueError("it was measured on other images")
-        moments, shares = Moments(width, label), ClassShares()
-        moments.count = int(arrays["count"][0])
-        moments.mean, moments.scatter = arrays["mean"], arrays["scatter"]
-        if moments.mean.shape != (width,) or moments.scatter.shape != (width, width):
-            raise ValueError("the width differs")
-        shares.hard, shares.confident = arrays["hard"], arrays["confident"]
+        observation = Observation(extractor, label, kept=0)
+        observation.restore(arrays)
+        if observation.features.shape != (_kept(count), extractor.width):
+            raise ValueError("the features are not those of these samples")
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         _log.warning("%s is measured again: %s: %s", label, path, error)
         return None
-    return moments, shares
+    return observation
 
 
 def _record(content: bytes) -> dict[str, str]:

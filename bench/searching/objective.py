@@ -9,7 +9,7 @@ from torch import Tensor
 
 from bench import record
 from bench.errors import WorkError
-from bench.judging.measurement import better_direction
+from bench.judging.metrics import better_direction
 from bench.searching.study_file import FRECHET_DISTANCE, Objective
 from bench.trainer import Observer
 

@@ -13,7 +13,6 @@ from bench import datasets, places
 from bench.configuration import CIRCUMSTANCES, Configuration, merge, resolve
 from bench.cost import cost
 from bench.errors import RequestError, unknown
-from bench.judging.measurement import CLASSES_COVERED, EFFECTIVE_CLASSES
 from bench.progress import Progress
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
@@ -202,12 +201,7 @@ def plan(
     workbench = prepare_workbench(base, progress)
     metric = workbench.judge.extractor.metric
     harness = workbench.configuration.harness
-    known = {
-        metric,
-        CLASSES_COVERED,
-        EFFECTIVE_CLASSES,
-        *cost(workbench.configuration).scalars,
-    }
+    known = {*workbench.judge.metrics, *cost(workbench.configuration).scalars}
     names = [goal_of(objective, metric).metric for objective in file.objectives]
     for name in names:
         if name not in known:

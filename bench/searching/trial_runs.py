@@ -12,7 +12,6 @@ from optuna.trial import Trial, TrialState
 from bench import places, record, run_folder
 from bench.errors import WorkError
 from bench.judging.health import collapsed
-from bench.judging.measurement import Measurement
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.searching import trials
@@ -162,12 +161,12 @@ class TrialRuns:
 
     def _begun(self, run: RunFolder, workbench: Workbench) -> list[Observer]:
         self._trains = True
-        seed, reference = workbench.configuration.harness.seed, workbench.judge.reference.counts
+        seed, real = workbench.configuration.harness.seed, workbench.real
         if self.runs.get(str(seed)) != run.id:
             self.runs[str(seed)] = run.id
             patiently(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))
         rows = record.read(run.record_path)
-        course = self._follow(seed, rows, lambda row: collapsed(Measurement(row, reference), reference))
+        course = self._follow(seed, rows, lambda row: collapsed(row, real))
         return [course, Stop(self.stop_requested)]
 
     def _follow(self, seed: int, rows: record.Record, is_collapsed: Callable[[Any], bool]) -> Course:

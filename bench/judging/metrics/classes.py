@@ -1,0 +1,47 @@
+"""How many classes the samples show, by a network's predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from bench.judging.metrics.registry import metric
+
+if TYPE_CHECKING:
+    from bench.judging.comparison import Comparison
+
+CLASSES_COVERED = "classes_covered"
+EFFECTIVE_CLASSES = "effective_classes"
+
+
+@metric(
+    CLASSES_COVERED,
+    "classes of the real images that the samples show with confidence",
+    better="higher",
+    needs="classes",
+    settings="sure at 0.9, a fifth of the real share, classes of 1% of the real images",
+)
+def classes_covered(compared: Comparison) -> float:
+    """A whole number; see :meth:`bench.judging.classes.ClassShares.covered`."""
+    return compared.generated.classes.covered(compared.real.classes)
+
+
+@metric(
+    EFFECTIVE_CLASSES,
+    "exponential of the entropy of the predicted classes",
+    better="higher",
+    needs="classes",
+)
+def of_samples(compared: Comparison) -> float:
+    """From 1 (one class) to the network's number of classes."""
+    shares = compared.generated.classes
+    return effective_classes((shares.hard / shares.count).tolist())
+
+
+def effective_classes(shares: Sequence[float]) -> float:
+    """Exponential of the entropy of class shares, which sum to 1.
+
+    From 1 (one class) to the number of classes (all equal).
+    """
+    return math.exp(-sum(share * math.log(share) for share in shares if share > 0))

@@ -1,0 +1,73 @@
+"""The Fréchet distance between two Gaussians with the moments of two sets of features.
+
+Heusel et al. 2017, "GANs trained by a two time-scale update rule", equation 6:
+``|m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2))``.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.judging.metrics.registry import FRECHET_DISTANCE, metric
+
+if TYPE_CHECKING:
+    from bench.judging.comparison import Comparison
+    from bench.judging.moments import Moments
+
+
+@metric(FRECHET_DISTANCE, "Fréchet distance to all real samples", better="lower", needs="features")
+def of_samples(compared: Comparison) -> float:
+    """Fréchet distance between the generated samples and all real ones; at least 0."""
+    return frechet_distance(compared.generated.moments, compared.real.moments)
+
+
+def frechet_distance(first: Moments, second: Moments) -> float:
+    """Fréchet distance between the Gaussians with the two sets' moments.
+
+    Parameters
+    ----------
+    first, second : Moments
+        Of the same width, each from at least 2 images. The order does not matter.
+
+    Returns
+    -------
+    float
+        At least 0. It is biased upwards, the more so the fewer images: compare equal counts only.
+
+    Raises
+    ------
+    WorkError
+        If a set has fewer than 2 images.
+    ValueError
+        If the widths differ.
+
+    Notes
+    -----
+    The trace of (C1 C2)^(1/2) is taken from C1^(1/2) C2 C1^(1/2), which has the same eigenvalues and is
+    symmetric, so that no complex numbers arise. (Singular values of C1^(1/2) C2^(1/2) keep more digits, at
+    twice the time; the difference stays below 1e-5 of the distance even where variances span ten orders of
+    magnitude.)
+    """
+    if first.width != second.width:
+        raise ValueError(f"{first.name} has features of width {first.width}, {second.name} of {second.width}")
+    root = _symmetric_root(first.covariance)
+    product = root @ second.covariance @ root
+    trace_of_root = _roots(np.linalg.eigvalsh((product + product.T) / 2)).sum()
+    shift = first.mean - second.mean
+    traces = np.trace(first.covariance) + np.trace(second.covariance)
+    return max(0.0, float(shift @ shift + traces - 2 * trace_of_root))
+
+
+def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
+    values, vectors = np.linalg.eigh(matrix)
+    root: np.ndarray = (vectors * _roots(values)) @ vectors.T
+    return root
+
+
+def _roots(eigenvalues: np.ndarray) -> np.ndarray:
+    # Below this an eigenvalue is rounding, of either sign. With fewer images than features most are, and the
+    # roots of the positive ones would add up.
+    rounding = eigenvalues.max(initial=0.0) * np.finfo(np.float64).eps
+    return np.sqrt(np.where(eigenvalues > rounding, eigenvalues, 0.0))

@@ -1,0 +1,43 @@
+"""Improved precision and recall.
+
+Kynkäänniemi et al. 2019, "Improved precision and recall metric for assessing generative models", equation 1:
+a set's manifold is the union of balls about its samples that reach their 3rd nearest neighbour.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from bench.judging.metrics.registry import metric
+
+if TYPE_CHECKING:
+    from bench.judging.comparison import Comparison
+
+NEAREST = 3
+_SETTINGS = f"k = {NEAREST}"
+
+
+@metric(
+    "precision",
+    "share of generated samples inside the real samples' manifold",
+    better="higher",
+    needs="features",
+    settings=_SETTINGS,
+)
+def precision(compared: Comparison) -> float:
+    """From 0 to 1: generated samples that lie in the ball of some real sample."""
+    reach = compared.real_neighbours[:, NEAREST - 1]
+    return float((compared.distances <= reach[None, :]).any(axis=1).mean())
+
+
+@metric(
+    "recall",
+    "share of real samples inside the generated samples' manifold",
+    better="higher",
+    needs="features",
+    settings=_SETTINGS,
+)
+def recall(compared: Comparison) -> float:
+    """From 0 to 1: real samples that lie in the ball of some generated sample."""
+    reach = compared.generated_neighbours[:, NEAREST - 1]
+    return float((compared.distances <= reach[:, None]).any(axis=0).mean())
