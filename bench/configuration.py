@@ -250,13 +250,7 @@ def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
-    # "none" typed for a knob that may be without a value
-    values = {
-        name: None
-        if value == "none" and type(None) in get_args(kind.model_fields[name].annotation)
-        else value
-        for name, value in values.items()
-    }
+    values = {name: _as_typed(value, kind.model_fields[name]) for name, value in values.items()}
     try:
         return kind(**values)
     except ValidationError as error:
@@ -268,16 +262,30 @@ def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
         ) from None
 
 
+def _as_typed(value: Any, field: FieldInfo) -> Any:
+    """The choice that a word of the command line means, "none" for no value among them; else what it is."""
+    if value == "none" and type(None) in get_args(field.annotation):
+        return None
+    return next((choice for choice in _choices(field) if value == str(choice)), value)
+
+
+def _kinds(field: FieldInfo) -> list[Any]:
+    """What a knob's value may be, beside none: types, or choices."""
+    return [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
+
+
+def _choices(field: FieldInfo) -> list[Any]:
+    """The values that a knob chooses among; empty where it has a range."""
+    kinds = _kinds(field)
+    return [c for kind in kinds for c in (get_args(kind) or ([] if isinstance(kind, type) else [kind]))]
+
+
 def allowed(field: FieldInfo) -> str:
     """What a knob may be, in words: its choices, or its type and range with the unit."""
-    kinds = get_args(field.annotation) or (field.annotation,)
-    optional = type(None) in kinds
-    kinds = tuple(kind for kind in kinds if kind is not type(None))
-    choices = [
-        str(c) for kind in kinds for c in (get_args(kind) or ([] if isinstance(kind, type) else [kind]))
-    ]
+    kinds, choices = _kinds(field), _choices(field)
+    optional = type(None) in get_args(field.annotation)
     if choices:
-        words = " or ".join(choices)
+        words = " or ".join(map(str, choices))
     else:
         kind = kinds[0]
         words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]

@@ -260,7 +260,7 @@ def _introduction(selected: pd.DataFrame, descriptions: Sequence[dict[str, Any]]
     variants, seeds = selected["variant"].nunique(), sorted(selected["seed"].unique())
     steps = sorted(selected["steps"].unique())
     told = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
-    data = {d["data"]["hash"]: f"{_heading(d)} ({d['data']['count']:,} images)" for d in descriptions}
+    data = {d["data"]["hash"]: f"{_heading(d)} ({_count(d)})" for d in descriptions}
     of = "; and on ".join(sorted(data.values()))
     rule = rule_named(str(selected["select"].iloc[0]))
     return (
@@ -275,14 +275,19 @@ def _counted(number: int, word: str) -> str:
 
 
 def _heading(description: dict[str, Any]) -> str:
-    size = description["config"]["image_size"]
-    return f"{label(description['config']['dataset'])}, {size} \N{MULTIPLICATION SIGN} {size} pixels"
+    name, size = label(description["config"]["dataset"]), description["config"]["image_size"]
+    return name if size is None else f"{name}, {size} \N{MULTIPLICATION SIGN} {size} pixels"
+
+
+def _count(description: dict[str, Any]) -> str:
+    points = description["config"]["image_size"] is None
+    return f"{description['data']['count']:,} {'points' if points else 'images'}"
 
 
 def _data(description: dict[str, Any]) -> str:
     config, data = description["config"], description["data"]
     colour = {1: "grey", 3: "colour"}.get(config["channels"], "")
     return (
-        f"{_heading(description)}{f', {colour}' if colour else ''}; {data['count']:,} images; sha256 "
+        f"{_heading(description)}{f', {colour}' if colour else ''}; {_count(description)}; sha256 "
         f"{data['hash'][:16]}; made by: {data['transform']}"
     )

@@ -32,6 +32,36 @@ def test_later_layers_win(tmp_path: Path) -> None:
     assert (flat["gamma"], flat["lambda_k"], flat["preset"]) == (0.75, 0.5, "quick")
 
 
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize(
+    ("dataset", "preset"),
+    [("mnist-5k", "quick"), ("celeba", "quick"), ("ring-8", "points"), ("grid-25", "points")],
+)
+def test_the_data_set_names_the_preset_unless_the_user_does(
+    variant: str, dataset: str, preset: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "run.yaml"
+    file.write_text(f"dataset: {dataset}\n")
+    assert resolve({"variant": variant, "dataset": dataset}).preset == preset
+    assert resolve({"variant": variant}, file).preset == preset
+    assert resolve({"variant": variant, "dataset": "mnist"}, file).preset == "quick"
+    assert resolve({"variant": variant, "preset": "small"}, file).preset == "small"
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_points_have_neither_size_nor_channels(variant: str) -> None:
+    harness = resolve({"variant": variant, "dataset": "ring-8"}).harness
+    assert (harness.image_size, harness.channels) == (None, None)
+
+
+def test_a_variant_without_the_preset_of_a_data_set_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    began = all_variants()["began"]
+    monkeypatch.setattr(began, "presets", {"quick": began.presets["quick"]})
+    with pytest.raises(RequestError, match="began has no preset 'points', the one for ring-8"):
+        resolve({"variant": "began", "dataset": "ring-8"})
+    assert resolve({"variant": "began", "dataset": "ring-8", "preset": "quick"}).preset == "quick"
+
+
 def test_a_resolved_configuration_read_back_from_yaml_is_the_same(tmp_path: Path) -> None:
     import yaml
 
@@ -66,6 +96,8 @@ def test_steps_and_epochs_displace_each_other() -> None:
         ({"variant": "began", "steps": "3", "epochs": "2"}, "steps and epochs"),
         ({"variant": "began", "seed": "-1"}, "seed: '-1'"),
         ({"variant": "began", "channels": "2"}, "1 or 3 or none"),
+        ({"variant": "began", "image_size": "0"}, "a whole number from 1 (pixels) or none"),
+        ({"variant": "began", "dataset": "ring-9"}, "did you mean 'ring-8'?"),
         ({"variant": "wgan-gp", "lr_rule": "halve_on_stall"}, "does not measure"),
         ({}, "no variant given"),
     ],
@@ -96,9 +128,14 @@ def test_a_setting_without_key_or_value_is_refused(word: str) -> None:
 
 
 def test_none_is_a_choice_of_some_knobs_and_no_value_of_others() -> None:
-    harness = resolve({"variant": "began"} | parse_settings(("lr_rule=none", "channels=none"))).harness
+    harness = resolve({"variant": "began"} | parse_settings(("lr_rule=none", "image_size=none"))).harness
     assert harness.lr_rule == "none"
-    assert harness.channels is None
+    assert harness.image_size is None
+
+
+def test_a_choice_of_numbers_is_read_from_a_word() -> None:
+    harness = resolve({"variant": "began"} | parse_settings(("channels=3", "device=cpu"))).harness
+    assert (harness.channels, harness.device) == (3, "cpu")
 
 
 def test_the_hash_knows_what_is_computed_and_not_where() -> None:

@@ -53,6 +53,16 @@ def test_the_weights_are_those_of_the_checkpoint(name: str, runs: dict[str, RunF
     assert not any(module.training for module in trained.variant.modules())
 
 
+def test_a_run_on_a_folder_is_loaded_where_the_folder_is_gone(
+    runs: dict[str, RunFolder], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = runs["began"]
+    described = run.describe()
+    config = described["config"] | {"dataset": f"folder:{tmp_path / 'gone'}"}
+    monkeypatch.setattr(RunFolder, "describe", lambda _: described | {"config": config})
+    assert load(run, "last").sample_shape == (1, 28, 28)
+
+
 def test_the_moving_average_is_what_is_loaded(small: SimpleNamespace) -> None:
     from bench import checkpoint
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bench.comparing.comparable import check, key
+from bench.comparing.comparable import check, data_words, key
 from bench.errors import RequestError
 from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE, mean_loss
 
@@ -81,3 +81,9 @@ def test_only_one_norm_has_the_batch_size_in_its_key(runs: Runs) -> None:
         assert depends == ("batch_size" in key(runs({"norm": norm}).iloc[0], "M"))
         if depends:
             assert torch.isclose(small / large, torch.tensor(2.0))  # 1/sqrt(B)
+
+
+@pytest.mark.parametrize("size", [None, pd.NA, float("nan")])
+def test_data_is_told_with_a_size_only_where_it_has_one(size: Any) -> None:
+    assert data_words("mnist-5k", 28, "d" * 64) == "mnist-5k at 28 px @dddddddd"
+    assert data_words("ring-8", size, "e" * 64) == "ring-8 @eeeeeeee"
