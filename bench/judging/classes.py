@@ -63,6 +63,13 @@ class ClassShares:
         self.summed = self.summed + exact.sum(axis=0)
         self.entropy -= float((exact * np.log(np.where(exact > 0, exact, 1.0))).sum())
 
+    def without(self, part: ClassShares) -> ClassShares:
+        """Shares of these images less those of `part`, which are some of them."""
+        rest = ClassShares()
+        rest.hard, rest.confident = self.hard - part.hard, self.confident - part.confident
+        rest.summed, rest.entropy = self.summed - part.summed, self.entropy - part.entropy
+        return rest
+
     def covered(self, real: ClassShares) -> int:
         """Count the real images' classes that these images cover.
 

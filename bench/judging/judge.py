@@ -28,6 +28,7 @@ Sampler = Callable[[int], Iterable[Tensor]]
 `count` samples together."""
 
 _GENERATED = "generated samples"
+_HELD_OUT = "held-out real samples"
 _BATCH = 250  # real samples handed to the judge at a time
 _log = logging.getLogger(__name__)
 
@@ -130,20 +131,27 @@ class Judge:
         WorkError
             If a sample, a feature or a metric is not finite, or the sampler gives another number of samples.
         """
-        observed = Observation(self.extractor, _GENERATED, kept=self.paired)
-        for samples in sampler(self.samples):
-            if observed.count + len(samples) > self.samples:
-                raise WorkError(f"the sampler gave more than the {self.samples} samples asked for")
+        observed = self._observe(sampler, self.samples, _GENERATED)
+        return self._compare(observed, self.reference.observation)
+
+    def _observe(self, sampler: Sampler, count: int, name: str) -> Observation:
+        observed = Observation(self.extractor, name, kept=self.paired)
+        for samples in sampler(count):
+            if observed.count + len(samples) > count:
+                raise WorkError(f"the sampler gave more than the {count} samples asked for")
             stored = as_stored(samples)
             observed.update(stored, self.extractor(stored))
-        if observed.count != self.samples:
-            raise WorkError(f"the sampler gave {observed.count} samples, {self.samples} were asked for")
-        compared = Comparison(observed, self.reference.observation, self.paired)
+        if observed.count != count:
+            raise WorkError(f"the sampler gave {observed.count} samples, {count} were asked for")
+        return observed
+
+    def _compare(self, observed: Observation, real: Observation) -> dict[str, float]:
+        compared = Comparison(observed, real, self.paired)
         values: dict[str, float] = {}
         for metric in metrics_for(self.extractor):
             name, value = metric.recorded_as(self.extractor), metric.compute(compared)
             if not math.isfinite(value):
-                raise WorkError(f"{name} of the {_GENERATED} is {value}")
+                raise WorkError(f"{name} of the {observed.moments.name} is {value}")
             values[name] = value
         return values
 
@@ -154,7 +162,7 @@ class Judge:
         ----------
         samples : ndarray
             All real samples, those of the reference. As many as are compared with each other are taken from
-            the half that generated samples are not compared with.
+            the half that generated samples are not compared with, and judged by all others.
         cache : Path
             The bench's cache folder.
 
@@ -163,7 +171,7 @@ class Judge:
         dict
             As `measure`: what a generator as good as the data would get from as many samples.
         """
-        rules = json.dumps([self.metrics, self.paired])
+        rules = json.dumps([self.metrics, self.paired, self.reference.count])
         name = hashlib.sha256(rules.encode()).hexdigest()[:16]
         base = cache_path(self.extractor, self.reference.data_hash, cache)
         path = base.with_name(f"{base.stem}-real-{name}.json")
@@ -172,8 +180,9 @@ class Judge:
             return known
         half = len(samples) // 2
         held_out = order(len(samples))[half : half + self.paired]
-        judge = Judge(self.extractor, self.reference, self.paired)
-        values = judge.measure(_sampler_of(samples, held_out))
+        observed = self._observe(_sampler_of(samples, held_out), self.paired, _HELD_OUT)
+        # without those that are judged: a set is nearer to one that it is a part of
+        values = self._compare(observed, self.reference.observation.without(observed))
         try:
             write_text(path, json.dumps(values))
         except WorkError as error:

@@ -38,3 +38,9 @@ class ModeShares:
         good = found if on_mode is None else found[on_mode.numpy()]
         self.nearest = self.nearest + np.bincount(found, minlength=size)
         self.on_mode = self.on_mode + np.bincount(good, minlength=size)
+
+    def without(self, part: ModeShares) -> ModeShares:
+        """Counts of these samples less those of `part`, which are some of them."""
+        rest = ModeShares(len(self.nearest))
+        rest.nearest, rest.on_mode = self.nearest - part.nearest, self.on_mode - part.on_mode
+        return rest

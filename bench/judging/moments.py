@@ -83,6 +83,16 @@ class Moments:
             self._join(other.count, other.mean, other.scatter)
         return self
 
+    def without(self, part: Moments) -> Moments:
+        """Moments of these vectors less those of `part`, which are some of them but not all."""
+        rest = Moments(self.width, self.name)
+        rest.count = self.count - part.count
+        rest.mean = self.mean + (self.mean - part.mean) * (part.count / rest.count)
+        shift = part.mean - rest.mean
+        joint = np.outer(shift, shift) * (rest.count * part.count / self.count)
+        rest.scatter = self.scatter - part.scatter - joint
+        return rest
+
     def _join(self, count: int, mean: np.ndarray, scatter: np.ndarray) -> None:
         total = self.count + count
         shift = mean - self.mean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
+from copy import copy
 from functools import cached_property
 from typing import Any
 
@@ -94,6 +95,15 @@ class Observation:
         """Keep these features, float32 (N, width), and pictures, uint8, in place of the first samples'."""
         self._features = [features]
         self._pictures = [] if pictures is None else [pictures]
+
+    def without(self, part: Observation) -> Observation:
+        """These samples less those of `part`, which are some of them, but none whose features are kept."""
+        rest = copy(self)
+        rest.moments = self.moments.without(part.moments)
+        rest.classes = self.classes.without(part.classes)
+        rest.modes = self.modes.without(part.modes)
+        rest._known = {}
+        return rest
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that it holds, as named arrays."""

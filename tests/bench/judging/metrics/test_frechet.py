@@ -7,7 +7,8 @@ import pytest
 from scipy.linalg import sqrtm
 
 from bench.errors import WorkError
-from bench.judging.frechet import Moments, frechet_distance, too_few
+from bench.judging.metrics.frechet import frechet_distance
+from bench.judging.moments import Moments
 
 
 def exact(mean: np.ndarray, covariance: np.ndarray) -> Moments:
@@ -63,35 +64,6 @@ def test_a_set_is_at_no_distance_from_itself() -> None:
     assert 0 <= frechet_distance(moments, moments) < 1e-9
 
 
-def test_batches_give_numpys_covariance_even_far_from_zero() -> None:
-    features = np.random.default_rng(0).normal(size=(257, 5)) + 1e6
-    moments = Moments(5)
-    for batch in np.array_split(features, [1, 2, 100, 100, 250]):  # one of them empty
-        moments.update(batch)
-    assert moments.count == 257
-    np.testing.assert_allclose(moments.mean, features.mean(axis=0), rtol=1e-15)
-    np.testing.assert_allclose(moments.covariance, np.cov(features, rowvar=False), rtol=1e-8, atol=1e-10)
-
-
-def test_merged_halves_equal_the_whole() -> None:
-    features = np.random.default_rng(0).normal(size=(60, 4))
-    whole = Moments(4).update(features)
-    halves = Moments(4).update(features[:13]).merge(Moments(4)).merge(Moments(4).update(features[13:]))
-    assert halves.count == 60
-    np.testing.assert_allclose(halves.mean, whole.mean, atol=1e-14)
-    np.testing.assert_allclose(halves.covariance, whole.covariance, rtol=1e-12, atol=1e-14)
-
-
-@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
-def test_features_that_are_not_finite_are_refused_by_name_and_not_taken_in(bad: float) -> None:
-    moments = Moments(3, "generated images").update(np.zeros((4, 3)))
-    features = np.zeros((5, 3))
-    features[2, 1] = bad
-    with pytest.raises(WorkError, match=r"generated images: NaN or infinite.* first image 6"):
-        moments.update(features)
-    assert moments.count == 4
-
-
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images_are_refused_by_name(count: int) -> None:
     few, many = Moments(3, "a lonely set").update(np.zeros((count, 3))), Moments(3).update(np.eye(3))
@@ -102,12 +74,3 @@ def test_fewer_than_two_images_are_refused_by_name(count: int) -> None:
 def test_widths_must_agree() -> None:
     with pytest.raises(ValueError, match="width 3.* of 4"):
         frechet_distance(Moments(3), Moments(4))
-    with pytest.raises(ValueError, match="width 3.* of 4"):
-        Moments(3).merge(Moments(4))
-    with pytest.raises(ValueError, match="shape"):
-        Moments(3).update(np.zeros((2, 4)))
-
-
-@pytest.mark.parametrize(("count", "few"), [(64, True), (65, False), (2, True)])
-def test_too_few(count: int, few: bool) -> None:
-    assert too_few(count, 64) is few
