@@ -1,7 +1,9 @@
 """Multi-scale structural similarity between pairs of generated images: high where all look alike.
 
 Wang, Simoncelli and Bovik 2003, "Multi-scale structural similarity for image quality assessment", equation 7;
-between pairs of a generator's images as in Odena et al. 2017 (AC-GAN), section 4.2.
+between pairs of a generator's images as in Odena et al. 2017 (AC-GAN), section 4.2. Borders are those of
+torchmetrics, with which it agrees: the coarsest scale goes to the image's edges, beyond which the image is
+reflected; finer ones stay where the window fits.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 WINDOW = 11  # side of the Gaussian window, in pixels
 DEVIATION = 1.5  # of the window, in pixels
 K1, K2 = 0.01, 0.03  # steady the quotients; times the range of pixel values
+_VALUES = 2**18  # of images at a time: bounds memory
 
 
 @metric(
@@ -67,19 +70,33 @@ def structural_similarity(first: np.ndarray, second: np.ndarray) -> np.ndarray:
         float64 (N,), at most 1; negative similarities of a scale count as 0. With fewer than five scales the
         exponents are scaled to a sum of 1.
     """
+    levels = scales(first.shape[-1])
+    exponents = [exponent / sum(EXPONENTS[:levels]) for exponent in EXPONENTS[:levels]]
+    together = max(1, _VALUES // first[0].size)
+    starts = range(0, len(first), together)
+    parts = [
+        _of_pairs(first[start : start + together], second[start : start + together], exponents)
+        for start in starts
+    ]
+    return np.concatenate(parts) if parts else np.zeros(0)
+
+
+def _of_pairs(first: np.ndarray, second: np.ndarray, exponents: list[float]) -> np.ndarray:
     import torch
     from torch import nn
 
     pair = [torch.from_numpy(np.array(images)).double() / 255 for images in (first, second)]
-    levels = scales(first.shape[-1])
-    exponents = np.array(EXPONENTS[:levels]) / sum(EXPONENTS[:levels])
     result = torch.ones(len(first), dtype=torch.float64)
     for level, exponent in enumerate(exponents):
+        last = level == len(exponents) - 1
+        if last:
+            border = (WINDOW // 2,) * 4
+            pair = [nn.functional.pad(images, border, mode="reflect") for images in pair]
         luminance, contrast = _one_scale(*pair)
-        last = level == levels - 1
         found = (luminance * contrast if last else contrast).flatten(1).mean(dim=1)
-        result = result * found.clamp(min=0) ** float(exponent)
-        pair = [nn.functional.avg_pool2d(images, 2) for images in pair]
+        result = result * found.clamp(min=0) ** exponent
+        if not last:
+            pair = [nn.functional.avg_pool2d(images, 2) for images in pair]
     return result.numpy()
 
 

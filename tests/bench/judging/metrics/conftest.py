@@ -1,0 +1,73 @@
+"""Comparisons of features that are given, and features of real and of blurred digits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.judging.comparison import Comparison
+from bench.judging.extraction import DigitsGarments, Seen
+from bench.judging.observation import Observation
+from bench.judging.train_feature_network import Labelled
+
+Compare = Callable[..., Comparison]
+
+
+def observe(
+    features: np.ndarray | None = None,
+    probabilities: np.ndarray | None = None,
+    modes: np.ndarray | None = None,
+    on_mode: np.ndarray | None = None,
+    mode_count: int = 0,
+) -> Observation:
+    """Take in samples of which an extractor saw just this."""
+    given = [part for part in (features, probabilities, modes) if part is not None]
+    if features is None:
+        features = np.zeros((len(given[0]), 1))
+    extractor = SimpleNamespace(width=features.shape[1], mode_count=mode_count, gives=frozenset())
+    observation = Observation(extractor, "given samples", kept=len(features))
+    parts = [
+        None if part is None else torch.from_numpy(part) for part in (features, probabilities, modes, on_mode)
+    ]
+    observation.update(torch.zeros(len(features), 1), Seen(*parts))
+    return observation
+
+
+@pytest.fixture(scope="session")
+def compare() -> Compare:
+    """Compare generated with real features, as many of each as there are of the fewer."""
+
+    def compare(generated: np.ndarray, real: np.ndarray) -> Comparison:
+        return Comparison(observe(generated), observe(real), min(len(generated), len(real)))
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def compare_seen() -> Compare:
+    """Compare what an extractor saw beside features: classes or modes."""
+
+    def compare(generated: dict[str, object], real: dict[str, object]) -> Comparison:
+        first, second = observe(**generated), observe(**real)
+        return Comparison(first, second, min(first.count, second.count))
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def blurred_and_real(digits: Labelled, shipped: DigitsGarments) -> tuple[Seen, Seen]:
+    """What the shipped network sees of 700 slightly blurred digits, and of 700 others."""
+    rows = torch.randperm(5000, generator=torch.Generator().manual_seed(2))
+    blurred = torch.nn.functional.avg_pool2d(digits.images[rows[:700]].float(), 3, stride=1, padding=1)
+    return shipped(blurred.round().to(torch.uint8)), shipped(digits.images[rows[700:1400]])
+
+
+@pytest.fixture(scope="session")
+def digit_features(blurred_and_real: tuple[Seen, Seen]) -> tuple[np.ndarray, np.ndarray]:
+    """Their features, float32 (700, 64) each: of the blurred digits, of the others."""
+    blurred, real = blurred_and_real
+    return blurred.features.numpy(), real.features.numpy()
