@@ -7,12 +7,12 @@ from torch import Tensor
 
 from bench.errors import WorkError
 
-# A class belongs to the real images when at least this share of them is predicted to be of it.
-REAL_SHARE = 0.01
+# A class belongs to the real images when at least one in so many of them is predicted to be of it.
+REAL_ONE_IN = 100
 # A generated image shows a class when the network is this sure.
 SURE = 0.9
-# A class is covered when such images hold at least this part of its share among the real ones.
-PART_OF_REAL_SHARE = 0.2
+# A class is covered when such images hold at least one such part of its share among the real ones.
+PARTS_OF_REAL_SHARE = 5
 
 
 class ClassShares:
@@ -78,6 +78,6 @@ class ClassShares:
         """
         if not self.count:
             return 0
-        real_share = real.hard / real.count
-        enough = self.confident / self.count >= PART_OF_REAL_SHARE * real_share
-        return int(np.count_nonzero(enough & (real_share >= REAL_SHARE)))
+        # in whole numbers, so that a share of exactly a fifth is enough
+        enough = PARTS_OF_REAL_SHARE * self.confident * real.count >= real.hard * self.count
+        return int(np.count_nonzero(enough & (REAL_ONE_IN * real.hard >= real.count)))

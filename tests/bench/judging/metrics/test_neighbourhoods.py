@@ -1,0 +1,90 @@
+"""Precision, recall, density, coverage and duplicates where their values are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from bench.judging.comparison import Comparison
+from bench.judging.metrics.density_coverage import coverage, density
+from bench.judging.metrics.duplicates import duplicates
+from bench.judging.metrics.precision_recall import precision, recall
+from bench.judging.train_feature_network import Labelled
+
+Compare = Callable[..., Comparison]
+
+
+@pytest.fixture
+def cloud() -> np.ndarray:
+    return np.random.default_rng(0).normal(size=(400, 8)).astype(np.float32)
+
+
+def test_a_copy_of_the_real_samples_is_precise_and_covers_them(compare: Compare, cloud: np.ndarray) -> None:
+    compared = compare(cloud, cloud)
+    assert precision(compared) == recall(compared) == coverage(compared) == 1.0
+    # each lies in its own ball, and in those of the samples of whose five nearest it is one (or the sixth)
+    assert density(compared) == pytest.approx((5 + 1) / 5)
+
+
+def test_sets_far_apart_share_nothing(compare: Compare, cloud: np.ndarray) -> None:
+    compared = compare(cloud + 1000, cloud)
+    assert precision(compared) == recall(compared) == coverage(compared) == density(compared) == 0.0
+
+
+def test_one_real_sample_repeated_is_precise_but_neither_recalls_nor_covers(
+    compare: Compare, cloud: np.ndarray
+) -> None:
+    # every generated sample lies in the balls that hold the real one
+    compared = compare(np.repeat(cloud[:1], 400, axis=0), cloud)
+    assert precision(compared) == 1.0
+    assert recall(compared) <= 1 / 400
+    apart = ((cloud.astype(np.float64) - cloud[0]) ** 2).sum(axis=1)
+    held = (apart <= compared.real_neighbours[:, 4] * (1 + 1e-6)).mean()  # as far as the fifth is near enough
+    assert coverage(compared) == pytest.approx(held)
+    assert held < 0.1
+
+
+def test_points_on_a_line(compare: Compare) -> None:
+    real = np.arange(12.0)[:, None]  # the 3rd nearest is 2 away, 3 at the ends; the 5th 3, up to 5
+    generated = np.array([-2.9, -3.1, 14.2, 5.4] + [100.0] * 8)[:, None]
+    compared = compare(generated, real)
+    assert precision(compared) == pytest.approx(2 / 12)  # -2.9 and 5.4
+    # 5.4's balls of the 5th nearest: 2 to 9 (3 away, of 3 to 8; 4 away for 2 and 9)
+    reaches = np.array([5, 4, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5])
+    inside = np.abs(generated - real.T) <= reaches
+    assert density(compared) == pytest.approx(inside.sum() / 60)
+    assert coverage(compared) == pytest.approx(inside.any(axis=0).mean())
+
+
+def test_recall_is_precision_with_the_sides_exchanged(compare: Compare, cloud: np.ndarray) -> None:
+    others = 0.7 * np.random.default_rng(1).normal(size=cloud.shape).astype(np.float32)
+    assert (
+        recall(compare(others, cloud))
+        == precision(compare(cloud, others))
+        != precision(compare(others, cloud))
+    )
+
+
+def test_samples_that_come_twice_are_all_duplicates_in_one_batch_too(
+    compare: Compare, cloud: np.ndarray
+) -> None:
+    assert duplicates(compare(np.repeat(cloud[:200], 2, axis=0), cloud)) == 1.0
+    assert duplicates(compare(np.repeat(cloud[:1], 400, axis=0), cloud)) == 1.0
+
+
+def test_a_share_of_twins(compare: Compare, cloud: np.ndarray) -> None:
+    fresh = np.random.default_rng(1).normal(size=cloud.shape).astype(np.float32)
+    spread = duplicates(compare(fresh, cloud))
+    fresh[:50] = fresh[50:100]
+    assert spread < 0.03
+    assert duplicates(compare(fresh, cloud)) == pytest.approx(0.25, abs=0.03)
+
+
+def test_other_digits_have_about_as_many_twins_as_the_real_ones(
+    compare: Compare, digits: Labelled, shipped: Callable[..., object]
+) -> None:
+    rows = np.random.default_rng(3).permutation(5000)
+    features = shipped(digits.images[rows]).features.numpy()  # type: ignore[attr-defined]
+    assert 0.003 < duplicates(compare(features[:2500], features[2500:])) < 0.02
