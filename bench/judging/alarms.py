@@ -1,0 +1,184 @@
+"""Alarms while a run trains, from its recorded scalars alone.
+
+Health is judged once, from evaluations. These see every step, and say that a look at the samples is due;
+they are no verdict.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+WINDOW = 100  # steps in a mean
+BOUND = 500  # steps with k exactly at a bound
+DROP = 0.5  # of the highest mean of k
+MEMORY = 1000  # steps back to which that highest mean may lie: a slow descent is none
+START = (
+    200  # steps that the rule of the drop of k passes over: k overshoots and falls back as training begins
+)
+LEAST_K = 0.01  # lower than this, k weighs next to nothing and cannot lose much
+CONSTRAINT_RISE = 1.5  # times the lowest mean of loss_constraint
+LOSS_RISE = 2.0  # times the lowest mean of loss_real
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """One rule that has come to hold.
+
+    Attributes
+    ----------
+    kind : str
+        ``k-at-0``, ``k-at-1``, ``k-drop``, ``constraint-rising`` or ``loss-rising``.
+    step : int
+        The first step at which it held.
+    words : str
+        What was seen, with its numbers.
+    """
+
+    kind: str
+    step: int
+    words: str
+
+
+class _Mean:
+    """The mean over the last `window` values, in constant time a value."""
+
+    def __init__(self, window: int) -> None:
+        self.window = window
+        self._values: deque[float] = deque()
+        self._sum = 0.0
+        self._added = 0
+
+    def add(self, value: float) -> float | None:
+        """Take the next value; the mean, or None while there are too few."""
+        self._values.append(value)
+        self._sum += value
+        if len(self._values) > self.window:
+            self._sum -= self._values.popleft()
+        self._added += 1
+        if self._added % self.window == 0:
+            # what a large value has rounded away does not come back by subtracting it
+            self._sum = math.fsum(self._values)
+        return self._sum / self.window if len(self._values) == self.window else None
+
+
+class _Highest:
+    """The highest of the values of the last `memory` steps, in constant time a value on average."""
+
+    def __init__(self, memory: int) -> None:
+        self.memory = memory
+        self._candidates: deque[tuple[int, float]] = deque()
+
+    def add(self, step: int, value: float) -> float:
+        """Take the next value; the highest, which may be this one."""
+        while self._candidates and self._candidates[-1][1] <= value:
+            self._candidates.pop()
+        self._candidates.append((step, value))
+        while self._candidates[0][0] <= step - self.memory:
+            self._candidates.popleft()
+        return self._candidates[0][1]
+
+
+@dataclass(kw_only=True)
+class Watch:
+    """Watches a run's scalars, step by step; raises each kind of alarm at most once.
+
+    A mean below is that of a scalar over the last `window` steps; before there are so many it says nothing.
+
+    - ``k-at-0``, ``k-at-1``: k was exactly there for `bound` steps on end.
+    - ``k-drop``: the mean of k is below `drop` times the highest such mean of the last `memory` steps, and
+      that highest one is at least `least_k`; steps up to `start` do not count. Park, Huh and Kim 2020
+      (Electronics 9, 688, section 4, figures 16 to 19) see collapse where k drops "suddenly" and say neither
+      from what, to what, nor how fast: the numbers here are ours.
+    - ``constraint-rising``: the mean of loss_constraint is above `constraint_rise` times its lowest so far.
+    - ``loss-rising``: the mean of loss_real, L(x), is above `loss_rise` times its lowest so far: the first
+      sign of divergence.
+
+    A scalar that the variant does not record raises nothing, nor does a value that is not finite.
+
+    Attributes
+    ----------
+    window, bound, memory, start : int
+        In steps.
+    drop, least_k, constraint_rise, loss_rise : float
+        Factors, and the lowest k that can drop.
+    """
+
+    window: int = WINDOW
+    bound: int = BOUND
+    memory: int = MEMORY
+    start: int = START
+    drop: float = DROP
+    least_k: float = LEAST_K
+    constraint_rise: float = CONSTRAINT_RISE
+    loss_rise: float = LOSS_RISE
+    _raised: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        self._means = {name: _Mean(self.window) for name in ("k", "loss_constraint", "loss_real")}
+        self._lowest = dict.fromkeys(("loss_constraint", "loss_real"), math.inf)
+        self._highest_k = _Highest(self.memory)
+        self._at_bound = 0
+        self._last_k: float | None = None
+
+    def rules(self) -> dict[str, Any]:
+        """The numbers of the rules by name, as the constructor takes them."""
+        return {name: value for name, value in asdict(self).items() if not name.startswith("_")}
+
+    def take(self, row: Mapping[str, Any]) -> list[Alarm]:
+        """See the scalars of the next step; the alarms that it raises."""
+        step: int = row["step"]
+        found: list[Alarm] = []
+        k = row.get("k")
+        if k is not None and math.isfinite(k):
+            found += self._of_k(step, k)
+        for name, kind, factor, letters in (
+            ("loss_constraint", "constraint-rising", self.constraint_rise, "loss_constraint"),
+            ("loss_real", "loss-rising", self.loss_rise, "L(x)"),
+        ):
+            value = row.get(name)
+            if value is not None and math.isfinite(value):
+                found += self._of_rise(step, name, value, kind, factor, letters)
+        return found
+
+    def _of_k(self, step: int, k: float) -> list[Alarm]:
+        found: list[Alarm] = []
+        self._at_bound = self._at_bound + 1 if k == self._last_k else 1
+        self._last_k = k
+        if k in (0, 1) and self._at_bound >= self.bound:
+            words = f"k was exactly {k:g} for {self.bound:,} steps"
+            found += self._once(f"k-at-{k:g}", step, words)
+        mean = self._means["k"].add(k) if step > self.start else None
+        if mean is not None:
+            highest = self._highest_k.add(step, mean)
+            if highest >= self.least_k and mean < self.drop * highest:
+                words = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.window:,} steps)"
+                found += self._once("k-drop", step, words)
+        return found
+
+    def _of_rise(
+        self, step: int, name: str, value: float, kind: str, factor: float, letters: str
+    ) -> list[Alarm]:
+        mean = self._means[name].add(value)
+        if mean is None:
+            return []
+        lowest = self._lowest[name] = min(self._lowest[name], mean)
+        if mean <= factor * lowest:
+            return []
+        words = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.window:,} steps)"
+        return self._once(kind, step, words)
+
+    def _once(self, kind: str, step: int, words: str) -> list[Alarm]:
+        if kind in self._raised:
+            return []
+        self._raised.add(kind)
+        return [Alarm(kind, step, words)]
+
+
+def watch_over(rows: Iterable[Mapping[str, Any]], **rules: Any) -> list[Alarm]:
+    """The alarms of a whole record, by a fresh :class:`Watch` of these rules."""
+    watch = Watch(**rules)
+    return [alarm for row in rows for alarm in watch.take(row)]
