@@ -30,6 +30,8 @@ class Record:
     checkpoints : list of dict
         One row a checkpoint: ``step``, ``file``, ``train_seconds`` and, unless it only let a run stop,
         ``M`` (mean since the planned checkpoint before).
+    alarms : list of dict
+        One row an alarm: ``step``, ``kind`` and ``words``, as :class:`bench.judging.alarms.Alarm` has them.
     end : dict or None
         The last event ``end``: status, health, best values; None while the run is not over.
     sessions : int
@@ -39,6 +41,7 @@ class Record:
     steps: list[dict[str, Any]] = field(default_factory=list)
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
+    alarms: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
     sessions: int = 0
 
@@ -61,6 +64,8 @@ class Record:
             self.evaluations.append(row)
         elif event == "checkpoint":
             self.checkpoints.append(row)
+        elif event == "alarm":
+            self.alarms.append(row)
         elif event == "resume":
             self.take_back(row["step"])
             self.sessions += 1
@@ -74,7 +79,13 @@ class Record:
         self.steps = [row for row in self.steps if row["step"] <= step]
         self.evaluations = [row for row in self.evaluations if row["step"] <= step]
         self.checkpoints = [row for row in self.checkpoints if row["step"] <= step]
+        self.alarms = [row for row in self.alarms if row["step"] <= step]
         self.end = None
+
+
+def tag_of_alarms(alarms: Iterable[dict[str, Any]]) -> str:
+    """A record's alarms in a line, such as ``k-drop@1234 constraint-rising@1700``; empty without any."""
+    return " ".join(f"{row['kind']}@{row['step']}" for row in alarms)
 
 
 def read(path: Path) -> Record:
@@ -109,12 +120,15 @@ class Tail:
 
     Attributes
     ----------
+    alarms : list of dict
+        The alarms so far that no resume took back; they are not handed out.
     end : dict or None
         The last event ``end`` unless a resume took it back.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self.alarms: list[dict[str, Any]] = []
         self.end: dict[str, Any] | None = None
         self._offset = 0
         self._open: list[dict[str, Any]] = []
@@ -139,9 +153,12 @@ class Tail:
         event = row.get("event")
         if event == "resume":
             self._open = [open_row for open_row in self._open if open_row["step"] <= row["step"]]
+            self.alarms = [alarm for alarm in self.alarms if alarm["step"] <= row["step"]]
             self.end = None
         elif event == "end":
             self.end = row
+        elif event == "alarm":
+            self.alarms.append(row)
         else:
             self._open.append(row)
         if event in ("checkpoint", "resume"):

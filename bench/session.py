@@ -15,6 +15,7 @@ from bench.errors import RequestError, WorkError
 from bench.figures import of_run
 from bench.figures.grid import save_grid
 from bench.interruption import stop_on_signal
+from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.tracking.process import TrackingProcess
@@ -80,7 +81,7 @@ def start(
         data = harness.dataset.partition(":")[0]
         token = uuid.uuid4().hex
         name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
-        description = workbench.describe(token, name) | dict(marks or {})
+        description = workbench.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
         if tracker:
             description["id"] = tracker.create(description)
         run = run_folder.create(description["id"], description)
@@ -162,6 +163,9 @@ def carry_out(
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
         told = [progress, Grids(run), *observers]
+        # runs that began without alarms go on without
+        if rules := description.get("alarms"):
+            told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
         trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested)
         if state:
             trainer.restore(state)
@@ -217,6 +221,36 @@ class Grids(Observer):
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
         """Save the grid under the step's name."""
         save_grid(grid, self.run.samples / f"step-{row['step']:08d}.png")
+
+
+class Alarms(Observer):
+    """Writes alarms into the record, after the rows that raised them, and says each once.
+
+    Parameters
+    ----------
+    watch : Watch
+        Has seen nothing yet.
+    writer : RecordWriter
+        Takes the alarms.
+    progress : Progress
+        Says them.
+    before : list of dict
+        The recorded steps before those to come, whose alarms the record has.
+    """
+
+    def __init__(
+        self, watch: Watch, writer: record.RecordWriter, progress: Progress, before: list[dict[str, Any]]
+    ) -> None:
+        self.watch, self.writer, self.progress = watch, writer, progress
+        for row in before:
+            watch.take(row)
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Watch the next steps."""
+        for row in rows:
+            for alarm in self.watch.take(row):
+                self.writer.event("alarm", step=alarm.step, kind=alarm.kind, words=alarm.words)
+                self.progress.say(f"warning: step {alarm.step:,}: {alarm.words}")
 
 
 @contextmanager

@@ -3,7 +3,8 @@
 import json
 import math
 import tempfile
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from bench import checkpoint, environment, record
 from bench.configuration import Configuration
 from bench.errors import RequestError, WorkError
+from bench.judging.alarms import watch_over
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.trained import configuration_of
@@ -65,7 +67,7 @@ class Verification:
     checkpoints : int
         Checkpoints whose weights were compared.
     notes : list of str
-        How this machine and code differ from the record's.
+        How this machine and code differ from the record's, and what was not compared.
     """
 
     exact: bool
@@ -177,7 +179,9 @@ def repeat(
     writer = record.RecordWriter(folder / record.FILE)
     trainer = workbench.trainer(writer, folder, record.Record(), [progress], lambda: trainer.step >= last)
     rows.checkpoints = [row for row in rows.checkpoints if trainer.plan.saves(row["step"])]
-    comparison = Comparison(run, rows, last, result, folder)
+    description = run.describe()
+    real = description.get("real")
+    comparison = Comparison(run, rows, last, result, folder, frozenset(real or ()))
     trainer.observers.append(comparison)
     diverged_at = None
     try:
@@ -189,12 +193,27 @@ def repeat(
         diverged_at = error.step
     finally:
         writer.close()
+    if comparison.unknown:
+        names = ", ".join(comparison.unknown)
+        result.notes.append(
+            f"not compared: {len(comparison.unknown)} metrics that the run did not measure: {names}"
+        )
+    if (rules := description.get("alarms")) is not None:
+        comparison.compare_alarms(rows, rules)
+    elif rows.steps:
+        result.notes.append("not compared: alarms, which the run did not watch for")
     if last < rows.end["step"]:
         return
     comparison.nothing_left()
-    ending = workbench.verdict(record.read(folder / record.FILE), diverged_at)
     step = rows.end["step"]
-    comparison.compare(step, "health", rows.end["health"], ending["health"])
+    # by what real samples scored then: of metrics that were added since, the run was not judged
+    judged = workbench if real is None else replace(workbench, real=real)
+    ending = judged.verdict(record.read(folder / record.FILE), diverged_at)
+    was = rows.end["health"]
+    if real is None and diverged_at is None and not was.startswith("diverged"):
+        result.notes.append(f"not compared: health, which was {was} by an earlier rule")
+    else:
+        comparison.compare(step, "health", was, ending["health"])
     comparison.compare_row(step, rows.end["best"], ending["best"])
 
 
@@ -213,12 +232,28 @@ class Comparison(Observer):
         Counts what was compared.
     folder : Path
         Where the trainer writes checkpoints.
+    measured : set of str
+        The metrics that the run measured, where its description tells. Evaluations are compared by these and
+        those that the record has.
+
+    Attributes
+    ----------
+    unknown : dict
+        Its keys are the metrics that are measured now and were not then.
     """
 
     def __init__(
-        self, run: RunFolder, rows: record.Record, last: int, result: Verification, folder: Path
+        self,
+        run: RunFolder,
+        rows: record.Record,
+        last: int,
+        result: Verification,
+        folder: Path,
+        measured: frozenset[str] = frozenset(),
     ) -> None:
         self.run, self.last, self.result, self.folder = run, last, result, folder
+        self.measured = measured
+        self.unknown: dict[str, None] = {}
         self.kinds = {
             kind: {row["step"]: row for row in lines if row["step"] <= last}
             for kind, lines in (
@@ -237,8 +272,11 @@ class Comparison(Observer):
             self.result.steps = row["step"]
 
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        """Compare an evaluation."""
-        self.take("evaluation", row)
+        """Compare an evaluation, by the metrics that the run had."""
+        recorded = self.kinds["evaluation"].get(row["step"], row)
+        new = [name for name in row if name not in recorded and name not in self.measured]
+        self.unknown |= dict.fromkeys(new)
+        self.take("evaluation", {name: value for name, value in row.items() if name not in new})
 
     def checkpoint(self, row: dict[str, Any]) -> None:
         """Compare M's mean, and the weights where the run still has that checkpoint."""
@@ -251,6 +289,19 @@ class Comparison(Observer):
                 if not torch.equal(tensor, repeated["variant"][name]):
                     raise Differs(row["step"], f"weights of {name}", "in the checkpoint", "others")
             self.result.checkpoints += 1
+
+    def compare_alarms(self, rows: record.Record, rules: dict[str, Any]) -> None:
+        """Compare the recorded alarms with those that the recorded steps raise.
+
+        The steps have come out the same by now. Within a tolerance they would not raise alarms at quite the
+        same ones; and words are for people.
+        """
+        steps = (row for row in rows.steps if row["step"] <= self.last)
+        repeated = [(alarm.step, alarm.kind) for alarm in watch_over(steps, **rules)]
+        recorded = [(row["step"], row["kind"]) for row in rows.alarms if row["step"] <= self.last]
+        for then, now in zip_longest(recorded, repeated):
+            step = min(alarm[0] for alarm in (then, now) if alarm)
+            self.compare(step, "alarm", *(alarm and f"{alarm[1]}@{alarm[0]}" for alarm in (then, now)))
 
     def take(self, kind: str, row: dict[str, Any]) -> None:
         """Compare a line with the recorded one of its kind and step."""

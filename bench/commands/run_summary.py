@@ -3,6 +3,7 @@
 from typing import Any
 
 from bench.commands.output import table
+from bench.record import tag_of_alarms
 from bench.session import Outcome
 
 
@@ -16,6 +17,7 @@ def data(outcome: Outcome) -> dict[str, Any]:
         "name": description["name"],
         "status": record.end["status"],
         "health": record.end["health"],
+        "alarms": record.alarms,
         "step": record.end["step"],
         "train_seconds": record.checkpoints[-1]["train_seconds"] if record.checkpoints else None,
         "last": {name: value for name, value in last.items() if name != "step"},
@@ -52,6 +54,7 @@ def text(outcome: Outcome) -> str:
     head = [
         ("run", f"{facts['name']}  (id {facts['run_id']})"),
         ("health", facts["health"]),
+        ("alarms", tag_of_alarms(facts["alarms"]) or "none"),
         ("trained", f"{facts['step']:,} steps" + (f" in {seconds:.0f} s" if seconds else "")),
         (
             "parameters",

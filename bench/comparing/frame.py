@@ -24,6 +24,7 @@ IDENTITY = (
     "trial",
     "status",
     "health",
+    "alarms",
     "created",
     "commit",
     "config_hash",
@@ -67,11 +68,12 @@ def results(
     -------
     DataFrame
         One row a run, oldest first. Columns: :data:`IDENTITY` (``status`` is FINISHED, FAILED, KILLED,
-        or RUNNING for a run without an end; ``health`` is missing there; ``metric`` names the run's
-        Frechet distance; ``step`` is the selected step, Int64), what was judged at that step, by name;
-        ``M`` (mean since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest M of the
-        run, once it has ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and
-        ``processor``; then every other knob by its name.
+        or RUNNING for a run without an end; ``health`` is missing there; ``alarms`` are those raised so
+        far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric`` names the run's Frechet
+        distance; ``step`` is the selected step, Int64), what was judged at that step, by name; ``M`` (mean
+        since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest M of the run, once it has
+        ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and ``processor``; then every
+        other knob by its name.
 
     Raises
     ------
@@ -180,6 +182,7 @@ def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> di
         "trial": _study(description)["trial"],
         "status": end["status"],
         "health": end["health"],
+        "alarms": record.tag_of_alarms(rows.alarms),
         "created": description["created"],
         "commit": environment.get("commit"),
         "config_hash": description["config_hash"],

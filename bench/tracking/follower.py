@@ -42,6 +42,7 @@ class Follower:
         self.run = run
         self.client = client
         self.sent = store.latest_steps(client, run.id)
+        self._alarms = store.tag(client, run.id, "alarms")
         self._tail = record.Tail(run.record_path)
         self._pending: list[dict[str, Any]] = []
         self._grids: set[str] = set()
@@ -51,9 +52,10 @@ class Follower:
         client.update_run(run.id, status="RUNNING")
 
     def send(self, final: bool = False) -> None:
-        """Send what the record has up to its last checkpoint, or all of it at the end."""
+        """Send what the record has up to its last checkpoint, or all of it at the end; alarms at once."""
         # kept until all of it has arrived: a store that is away gets it at the next call
         self._pending += self._tail.rows(settled_only=not final)
+        self._send_alarms()
         points = [point for row in self._pending for point in points_of(row)]
         unsent = [(name, step, value) for name, step, value in points if step > self.sent.get(name, -1)]
         for batch in store.batched(unsent, store.POINTS):
@@ -63,6 +65,13 @@ class Follower:
             if row.get("event") == "evaluation" and not self._numbers_only:
                 self._send_grid(row["step"])
         self._pending.clear()
+
+    def _send_alarms(self) -> None:
+        # a tag can be set anew, so alarms need not wait for the checkpoint after which they stand
+        alarms = record.tag_of_alarms(self._tail.alarms)
+        if alarms != self._alarms:
+            store.send_tags(self.client, self.run.id, {"alarms": alarms})
+            self._alarms = alarms
 
     def _send_grid(self, step: int) -> None:
         path = self.run.samples / f"step-{step:08d}.png"

@@ -196,6 +196,11 @@ def latest_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
     return {metric.key: int(metric.step) for metric in client.get_run(run_id).data.to_proto().metrics}
 
 
+def tag(client: MlflowClient, run_id: str, name: str) -> str:
+    """A tag of a run, or "" where it has none of that name."""
+    return str(client.get_run(run_id).data.tags.get(name, ""))
+
+
 def sent_steps(client: MlflowClient, run_id: str, name: str) -> set[int]:
     """The steps that the store has of a metric."""
     return {int(metric.step) for metric in client.get_metric_history(run_id, name)}

@@ -65,6 +65,29 @@ def test_a_resume_takes_back_what_came_after_its_step(tmp_path: Path) -> None:
     assert read.end is None
 
 
+def alarm(step: int) -> dict[str, object]:
+    return {"step": step, "kind": "k-drop", "words": "k fell"}
+
+
+def test_alarms_come_back_and_a_resume_takes_back_later_ones(tmp_path: Path) -> None:
+    path = tmp_path / record.FILE
+    tail = record.Tail(path)
+    writer = record.RecordWriter(path)
+    writer.write([step(1), step(2), step(3)])
+    writer.event("alarm", **alarm(1))
+    writer.event("alarm", **alarm(3))
+    assert record.read(path).alarms == [alarm(1), alarm(3)]
+    tail.rows()
+    assert record.tag_of_alarms(tail.alarms) == "k-drop@1 k-drop@3"
+    writer.event("resume", step=2)
+    writer.close()
+    assert record.read(path).alarms == [alarm(1)]
+    # a store is sent points and evaluations: alarms are no such row
+    assert [row["step"] for row in tail.rows(settled_only=False)] == [1, 2]
+    assert record.tag_of_alarms(tail.alarms) == "k-drop@1"
+    assert record.tag_of_alarms([]) == ""
+
+
 def test_the_tail_hands_out_only_what_a_checkpoint_covers(tmp_path: Path) -> None:
     path = tmp_path / record.FILE
     tail = record.Tail(path)

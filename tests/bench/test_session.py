@@ -1,7 +1,9 @@
 """Whole runs: what is recorded, repeated and resumed."""
 
+import json
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +13,7 @@ import torch
 
 from bench import record, run_folder
 from bench.errors import RequestError, WorkError
+from bench.judging.alarms import Watch, watch_over
 from bench.progress import Progress
 from bench.session import resume, start
 from bench.trained import load
@@ -104,6 +107,66 @@ def test_rates_that_wait_for_a_stall_resume_alike(small: SimpleNamespace) -> Non
             lowest = min(lowest, before["M"])
         assert row["lr_g"] == rate
     assert rate < 1e-9
+
+
+@pytest.fixture
+def wakeful(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New runs have rules by which even nine steps raise alarms."""
+    rules = {"window": 2, "bound": 3, "start": 0, "least_k": 0.0, "drop": 1.0}
+    rules |= {"constraint_rise": 1.0, "loss_rise": 1.0}
+    monkeypatch.setattr("bench.session.Watch", partial(Watch, **rules))
+
+
+def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
+    wakeful: None, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = small.run(small.tiny("began-v3"))
+    rows, rules = outcome.record, outcome.description["alarms"]
+    assert (rules["window"], rules["bound"]) == (2, 3)
+    expected = [vars(alarm) for alarm in watch_over(rows.steps, **rules)]
+    assert rows.alarms == [{name: row[name] for name in ("step", "kind", "words")} for row in expected]
+    assert rows.alarms
+    lines = [json.loads(line) for line in outcome.run.record_path.read_text().splitlines()]
+    for place, line in enumerate(lines):
+        if line.get("event") == "alarm":
+            assert max(row["step"] for row in lines[:place] if "event" not in row) >= line["step"]
+    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: step")]
+    assert said == [f"warning: step {row['step']:,}: {row['words']}" for row in rows.alarms]
+
+
+@pytest.mark.parametrize("stop", [4, 8])
+def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
+    stop: int, wakeful: None, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = small.run(small.tiny("began-v3")).record.alarms
+    steps = [row["step"] for row in whole]
+    assert min(steps) <= 4 < max(steps)
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("began-v3"), StopAt(stop))
+    run = run_folder.find(str(stopped.value))
+    assert record.read(run.record_path).alarms == [row for row in whole if row["step"] <= stop]
+    # what a kill leaves: alarms of steps after the newest checkpoint
+    with run.record_path.open("a") as file:
+        file.write(json.dumps({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""}) + "\n")
+    # a version with other rules goes on with those of the run
+    monkeypatch.setattr("bench.session.Watch", Watch)
+    assert resume(run, Progress(quiet=True)).record.alarms == whole
+
+
+def test_a_run_that_began_before_there_were_alarms_goes_on_without(
+    wakeful: None, small: SimpleNamespace
+) -> None:
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("began-v3"), StopAt(4))
+    run = run_folder.find(str(stopped.value))
+    description = run.describe()
+    del description["alarms"]
+    (run.path / "run.json").write_text(json.dumps(description))
+    lines = run.record_path.read_text().splitlines(keepends=True)
+    run.record_path.write_text("".join(line for line in lines if '"event": "alarm"' not in line))
+    outcome = resume(run, Progress(quiet=True))
+    assert outcome.record.end is not None
+    assert outcome.record.alarms == []
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over(small: SimpleNamespace) -> None:

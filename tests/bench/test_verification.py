@@ -2,6 +2,7 @@
 
 import json
 import re
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,10 +11,11 @@ from typing import Any
 import pytest
 import torch
 
-from bench import checkpoint, multirun, run_folder
+from bench import checkpoint, multirun, record, run_folder
 from bench.cli import main
 from bench.configuration import CIRCUMSTANCES
 from bench.errors import RequestError, WorkError
+from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.verification import Differs, verify
@@ -136,6 +138,87 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(run: RunF
         ["began"], [0], description["config"] | {"epochs": None, "generator_norm": "none"}, None, 1, QUIET
     )
     assert changed.complete() == []
+
+
+@pytest.fixture
+def alarmed(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A run whose rules let nine steps raise alarms."""
+    rules = {"window": 2, "bound": 3, "start": 0, "least_k": 0.0, "constraint_rise": 1.0, "loss_rise": 1.0}
+    monkeypatch.setattr("bench.session.Watch", partial(Watch, **rules))
+    folder: RunFolder = small.run(small.tiny("began-v3")).run
+    assert record.read(folder.record_path).alarms
+    return folder
+
+
+def test_alarms_come_out_again_and_one_that_was_altered_added_or_lost_is_found(alarmed: RunFolder) -> None:
+    assert verify(alarmed, QUIET).notes == []
+    original = alarmed.record_path.read_text()
+    lines = original.splitlines(keepends=True)
+    place = next(n for n, line in enumerate(lines) if '"event": "alarm"' in line)
+    row = json.loads(lines[place])
+    message = f"step {row['step']}: alarm is recorded as .* came out as '{row['kind']}@{row['step']}'"
+    other = [json.dumps(row | {"step": row["step"] + 1}) + "\n", json.dumps(row | {"kind": "k-at-1"}) + "\n"]
+    for line in other:
+        alarmed.record_path.write_text("".join([*lines[:place], line, *lines[place + 1 :]]))
+        with pytest.raises(Differs, match=message):
+            verify(alarmed, QUIET)
+    alarmed.record_path.write_text("".join(lines[:place] + lines[place + 1 :]))
+    with pytest.raises(Differs, match="alarm is recorded as"):
+        verify(alarmed, QUIET)
+    added = json.dumps({"event": "alarm", "step": 9, "kind": "k-at-1", "words": "w"}) + "\n"
+    alarmed.record_path.write_text("".join([*lines[:-1], added, lines[-1]]))
+    with pytest.raises(Differs, match="alarm is recorded as 'k-at-1@9' and came out as None"):
+        verify(alarmed, QUIET)
+    # the words are for people: a later version may choose others
+    alarmed.record_path.write_text(original.replace(row["words"], "other words"))
+    assert verify(alarmed, QUIET).exact
+
+
+def as_recorded_before(run: RunFolder) -> None:
+    """Leave of a run's files what they held before there were alarms and more than three metrics."""
+    description = run.describe()
+    del description["alarms"], description["real"]
+    (run.path / "run.json").write_text(json.dumps(description))
+    kept = ("event", "step", "fd_digits_garments", "classes_covered", "effective_classes")
+    rows = [json.loads(line) for line in run.record_path.read_text().splitlines()]
+    rows = [
+        {name: row[name] for name in kept} if row.get("event") == "evaluation" else row
+        for row in rows
+        if row.get("event") != "alarm"
+    ]
+    run.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def test_a_run_that_was_recorded_before_there_were_alarms_and_more_metrics_comes_out_again(
+    alarmed: RunFolder,
+) -> None:
+    now = verify(alarmed, QUIET).numbers
+    alarms = len(record.read(alarmed.record_path).alarms)
+    real = alarmed.describe()["real"]
+    as_recorded_before(alarmed)
+    # by the rule of that time it may have been called otherwise
+    lines = alarmed.record_path.read_text()
+    alarmed.record_path.write_text(re.sub(r'"health": "[^"]*"', '"health": "collapsed@8"', lines))
+    result = verify(alarmed, QUIET)
+    assert result.exact
+    new = len(real) - 3
+    assert result.numbers == now - 3 * new - alarms - 1
+    metrics, of_alarms, health = result.notes
+    assert metrics.startswith(f"not compared: {new} metrics that the run did not measure: kid, ")
+    assert "alarms" in of_alarms
+    assert "collapsed@8" in health
+    evaluation = next(n for n, line in enumerate(lines.splitlines()) if '"evaluation"' in line)
+    alter(alarmed, evaluation, "classes_covered|effective_classes")
+    with pytest.raises(Differs, match="classes"):
+        verify(alarmed, QUIET)
+
+
+def test_a_metric_that_the_run_measured_and_the_record_lacks_is_found(run: RunFolder) -> None:
+    lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
+    del next(row for row in lines if row.get("event") == "evaluation")["classes_covered"]
+    run.record_path.write_text("".join(json.dumps(row) + "\n" for row in lines))
+    with pytest.raises(Differs, match="step 4: classes_covered is recorded as None"):
+        verify(run, QUIET)
 
 
 def test_a_run_that_was_stopped_and_resumed_comes_out_again(small: SimpleNamespace) -> None:

@@ -20,6 +20,7 @@ def same(path: Path) -> RecordEvents:
     events, whole = RecordEvents(path), record.read(path)
     assert events.record.evaluations == whole.evaluations
     assert events.record.checkpoints == whole.checkpoints
+    assert events.record.alarms == whole.alarms
     assert events.record.end == whole.end
     assert events.record.sessions == whole.sessions
     return events
@@ -31,6 +32,8 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path) -> None:
             tmp_path / "record.jsonl",
             {"step": 1, "k": 0.1},
             {"step": 2, "k": 0.2},
+            {"event": "alarm", "step": 1, "kind": "k-drop", "words": "k fell"},
+            {"event": "alarm", "step": 2, "kind": "loss-rising", "words": "L(x) rose"},
             {"event": "evaluation", "step": 2, "fid": 9.0},
             {"event": "checkpoint", "step": 2, "file": "f", "M": 1.0},
             {"event": "end", "step": 2, "status": "KILLED", "health": "ok", "best": {}},
@@ -41,6 +44,7 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path) -> None:
             torn='{"event": "end", "st',
         )
     )
+    assert [row["kind"] for row in events.record.alarms] == ["k-drop"]
     assert events.step(1) == {"step": 1, "k": 0.1}
     assert events.step(2) == {"step": 2, "k": 0.3}  # taken again
     assert events.step(20) == {"step": 20, "k": 0.4}
