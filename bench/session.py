@@ -11,9 +11,10 @@ from torch import Tensor
 
 from bench import record, run_folder
 from bench.configuration import Configuration
+from bench.datasets import KnownModes
 from bench.errors import RequestError, WorkError
 from bench.figures import of_run
-from bench.figures.grid import save_grid
+from bench.figures.pictures import save_samples
 from bench.interruption import stop_on_signal
 from bench.judging.alarms import Watch
 from bench.progress import Progress
@@ -162,7 +163,7 @@ def carry_out(
     writer = record.RecordWriter(run.record_path)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
-        told = [progress, Grids(run), *observers]
+        told = [progress, Grids(run, workbench.array.modes), *observers]
         # runs that began without alarms go on without
         if rules := description.get("alarms"):
             told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
@@ -203,24 +204,32 @@ def end(
 
 
 def draw(run: RunFolder, workbench: Workbench, progress: Progress) -> None:
-    """Draw a finished run's images; a run whose figures cannot be drawn has finished all the same."""
+    """Draw a finished run's samples; a run whose figures cannot be drawn has finished all the same."""
     try:
         materials = of_run.Materials(load(run), workbench.array, workbench.judge.extractor)
-        of_run.draw_images(materials, run.figures, of_run.FEATURES_AT_END)
+        of_run.draw_samples(materials, run.figures, of_run.FEATURES_AT_END)
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         progress.say(f"warning: not all figures could be drawn ({reason}): try bench plot {run.id}")
 
 
 class Grids(Observer):
-    """Saves each evaluation's sample grid into the run's folder."""
+    """Saves each evaluation's samples as a picture into the run's folder: a grid of images, or points.
 
-    def __init__(self, run: RunFolder) -> None:
-        self.run = run
+    Parameters
+    ----------
+    run : RunFolder
+        Whose they are.
+    modes : KnownModes, optional
+        Whose centres are marked among points.
+    """
+
+    def __init__(self, run: RunFolder, modes: KnownModes | None = None) -> None:
+        self.run, self.modes = run, modes
 
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        """Save the grid under the step's name."""
-        save_grid(grid, self.run.samples / f"step-{row['step']:08d}.png")
+        """Save the picture under the step's name."""
+        save_samples(grid, self.run.samples / f"step-{row['step']:08d}.png", self.modes)
 
 
 class Alarms(Observer):

@@ -16,7 +16,7 @@ from bench.trainer import best_checkpoints
 from variants.base import Variant
 from variants.noise import Noise
 
-CHUNK = 250  # images a forward pass
+CHUNK = 250  # samples a forward pass
 CPU = torch.device("cpu")
 
 
@@ -130,8 +130,13 @@ class TrainedGenerator:
         return self.variant.sample_shape
 
     @property
+    def makes_points(self) -> bool:
+        """Whether it makes points of the plane, and no images."""
+        return len(self.sample_shape) == 1
+
+    @property
     def encodes(self) -> bool:
-        """Whether the discriminator has an encoder, so that images have codes."""
+        """Whether the discriminator has an encoder, so that samples have codes."""
         return self.encode(torch.zeros((1, *self.sample_shape))) is not None
 
     def latents(self, n: int, seed: int = 0) -> Tensor:
@@ -147,36 +152,39 @@ class TrainedGenerator:
 
     @torch.no_grad()
     def generate(self, latents: Tensor) -> Tensor:
-        """Map latents, float32 (n, latent_dim), to images, float32 (n, C, H, W) in [-1, 1]."""
-        # some generators are not bounded; files and the judge clamp too
-        return torch.cat([self.generator(chunk).clamp(-1, 1) for chunk in latents.split(CHUNK)])
+        """Map latents, float32 (n, latent_dim), to images, float32 (n, C, H, W) in [-1, 1], or points."""
+        return torch.cat([self._as_judged(self.generator(chunk)) for chunk in latents.split(CHUNK)])
+
+    def _as_judged(self, samples: Tensor) -> Tensor:
+        # some networks are not bounded: files and the judge clamp images too, but no points
+        return samples if self.makes_points else samples.clamp(-1, 1)
 
     def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Draw images, float32 (n, C, H, W) in [-1, 1].
+        """Draw images, float32 (n, C, H, W) in [-1, 1], or points (n, 2).
 
-        The same `n` and `seed` give the same images. Draws of different `n` begin with the same latents;
-        their images may differ by rounding, since convolutions add up differently in smaller batches.
+        The same `n` and `seed` give the same samples. Draws of different `n` begin with the same latents;
+        their samples may differ by rounding, since sums differ in smaller batches.
         """
         return self.generate(self.latents(n, seed))
 
     @torch.no_grad()
-    def reconstruct(self, images: Tensor) -> Tensor | None:
-        """The discriminator's reconstruction of images (n, C, H, W), clamped to [-1, 1], or None."""
-        codes = self.encode(images)
+    def reconstruct(self, samples: Tensor) -> Tensor | None:
+        """The discriminator's reconstruction of samples (n, ...), images in [-1, 1], or None."""
+        codes = self.encode(samples)
         return None if codes is None else self.decode(codes)
 
     @torch.no_grad()
-    def encode(self, images: Tensor) -> Tensor | None:
-        """The discriminator's codes of images, float32 (n, width), or None without an encoder."""
-        codes = [self.variant.encode(chunk) for chunk in images.split(CHUNK)]
+    def encode(self, samples: Tensor) -> Tensor | None:
+        """The discriminator's codes of samples, float32 (n, width), or None without an encoder."""
+        codes = [self.variant.encode(chunk) for chunk in samples.split(CHUNK)]
         found = [code for code in codes if code is not None]
         return torch.cat(found) if found else None
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor | None:
-        """The discriminator's images of codes (n, width), clamped to [-1, 1], or None without a decoder."""
-        images = [self.variant.decode(chunk) for chunk in codes.split(CHUNK)]
-        found = [image.clamp(-1, 1) for image in images if image is not None]
+        """The discriminator's samples of codes (n, width), images in [-1, 1], or None without a decoder."""
+        samples = [self.variant.decode(chunk) for chunk in codes.split(CHUNK)]
+        found = [self._as_judged(sample) for sample in samples if sample is not None]
         return torch.cat(found) if found else None
 
     def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
@@ -235,8 +243,8 @@ class TrainedGenerator:
     def export(self, path: Path) -> None:
         """Write the generator as a program of its own, and check the file by running it.
 
-        It maps latents, float32 (n, latent_dim) with any n, to images (n, C, H, W) as the network gives
-        them: a generator without a bounded last layer may leave [-1, 1] a little.
+        It maps latents, float32 (n, latent_dim) with any n, to images (n, C, H, W), or points (n, 2), as the
+        network gives them: a generator without a bounded last layer may leave [-1, 1] a little.
 
         Parameters
         ----------
@@ -248,7 +256,7 @@ class TrainedGenerator:
         RequestError
             If the suffix is another one, or the packages for ONNX are not installed.
         WorkError
-            If the file, loaded again, does not give the generator's images; no file is left then.
+            If the file, loaded again, does not give the generator's samples; no file is left then.
         """
         from bench.export import export
 

@@ -65,7 +65,7 @@ class Observer:
         """Rows of training steps have come to the host."""
 
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        """An evaluation was made; `grid` holds sample images (B, C, H, W) in [-1, 1]."""
+        """An evaluation was made; `grid` holds samples, images (B, C, H, W) in [-1, 1] or points (B, 2)."""
 
     def checkpoint(self, row: dict[str, Any]) -> None:
         """Everything up to ``row["step"]`` is safe on the disk."""
@@ -91,8 +91,8 @@ class Plan:
         Decay of the generator's moving average; 0 keeps none.
     eval_every, checkpoint_every : int
         Intervals; 0 evaluates at the end only.
-    grid_images : int
-        Images in a sample grid.
+    grid_images, grid_points : int
+        Images in a sample grid; points in a sample picture.
     """
 
     steps: int
@@ -102,6 +102,7 @@ class Plan:
     eval_every: int = 0
     checkpoint_every: int = 1000
     grid_images: int = 100
+    grid_points: int = 2000
 
     def evaluates(self, step: int) -> bool:
         """Whether an evaluation follows a step."""
@@ -282,7 +283,9 @@ class Trainer:
         row = {"step": self.step, **self.measure(self.sampler())}
         self.writer.event("evaluation", **row)
         self.record.evaluations.append(row)
-        grid = torch.cat(list(self.sampler("grid latent")(self.plan.grid_images))).cpu()
+        points = len(self.variant.sample_shape) == 1
+        shown = self.plan.grid_points if points else self.plan.grid_images
+        grid = torch.cat(list(self.sampler("grid latent")(shown))).cpu()
         for observer in self.observers:
             observer.evaluation(row, grid)
         self._clock = time.perf_counter()

@@ -22,7 +22,7 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
     """Write a run's generator as a program that needs neither this project nor its checkpoint.
 
     RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
-    latent_dim) to images. The file is run and compared with the generator before it appears.
+    latent_dim) to images or points. The file is run and compared with the generator before it appears.
     """
     from bench.export import TOLERANCE, check_suffix
     from bench.trained import load
@@ -42,5 +42,6 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
         "tolerance": TOLERANCE,
     }
     shape = " x ".join(map(str, trained.sample_shape))
-    text = f"{path}\nmaps latents N x {latent_dim} to images N x {shape}, any N; checked to {TOLERANCE}"
+    what = "points" if trained.makes_points else "images"
+    text = f"{path}\nmaps latents N x {latent_dim} to {what} N x {shape}, any N; checked to {TOLERANCE}"
     return Report(data, text)

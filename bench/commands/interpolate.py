@@ -58,6 +58,9 @@ def command(
     if out is not None:
         check_png(out)
     trained = load(run, checkpoint)
+    if trained.makes_points:
+        name = trained.run.describe()["name"]
+        raise RequestError(f"run {name} makes 2-D points: bench interpolate draws images")
     images = _between(trained, between, path, rows, steps, seed)
     name = f"interpolation-{between}-{path}-step-{trained.step:08d}-seed-{seed}.png"
     file = out or trained.run.figures / name

@@ -1,4 +1,4 @@
-"""``bench sample``: a grid of a run's samples."""
+"""``bench sample``: a picture of a run's samples."""
 
 from pathlib import Path
 
@@ -11,7 +11,9 @@ from bench.commands.output import Report, reporting
 @click.command("sample")
 @click.argument("run")
 @click.option(
-    "--count", type=click.IntRange(1, 10_000), default=100, show_default=True, help="Images, ten in a row."
+    "--count",
+    type=click.IntRange(1, 10_000),
+    help="Images, ten in a row [default: 100], or points [default: 2,000].",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the latents.")
 @from_checkpoint
@@ -22,19 +24,24 @@ from bench.commands.output import Report, reporting
     help="[default: samples-step-N-seed-S.png in the run's figures]",
 )
 @reporting
-def command(run: str, count: int, seed: int, checkpoint: str, out: Path | None) -> Report:
+def command(run: str, count: int | None, seed: int, checkpoint: str, out: Path | None) -> Report:
     """Draw samples of a run's generator, unselected, into one PNG.
 
     RUN is an id, a unique prefix of one, a name or `last`.
     """
-    from bench.figures.grid import check_png, save_grid
+    from bench.figures.grid import check_png
+    from bench.figures.of_run import data_of
+    from bench.figures.pictures import save_samples
     from bench.trained import load
+    from bench.trainer import Plan
 
     if out is not None:
         check_png(out)
     trained = load(run, checkpoint)
     path = out or trained.run.figures / f"samples-step-{trained.step:08d}-seed-{seed}.png"
-    save_grid(trained.sample(count, seed), path)
+    count = count or (Plan.grid_points if trained.makes_points else Plan.grid_images)
+    modes = data_of(trained.run).modes if trained.makes_points else None
+    save_samples(trained.sample(count, seed), path, modes)
     data = {
         "run_id": trained.run.id,
         "step": trained.step,

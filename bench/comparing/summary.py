@@ -16,6 +16,8 @@ from bench.datasets import label
 from bench.errors import RequestError, unknown
 from bench.judging.metrics import better_direction
 from bench.judging.metrics.classes import CLASSES_COVERED
+from bench.judging.metrics.density_coverage import COVERAGE
+from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
 
 COLUMNS = (
     "metric",
@@ -71,9 +73,17 @@ class Summary:
 
 
 def default_metrics(frame: pd.DataFrame) -> list[str]:
-    """The runs' Frechet distance, classes covered and M, as far as any run has them."""
+    """The runs' Frechet distance, what they cover and M, as far as any run has them.
+
+    Where modes are known these are the modes covered, the share of samples on them and the divergence from
+    them; else the classes covered; and coverage by features.
+    """
     known = measured(frame)
-    return [name for name in (*dict.fromkeys(frame["metric"]), CLASSES_COVERED, "M") if name in known]
+    of_modes = MODES_COVERED in known and frame[MODES_COVERED].notna()
+    modes = (MODES_COVERED, HIGH_QUALITY, REVERSE_KL) if np.any(of_modes) else ()
+    classes = () if np.all(of_modes) else (CLASSES_COVERED,)
+    wanted = (*dict.fromkeys(frame["metric"]), *modes, *classes, COVERAGE, "M")
+    return [name for name in wanted if name in known]
 
 
 def summarise(

@@ -9,7 +9,13 @@ from bench import places
 from bench.datasets import label
 from bench.errors import RequestError
 from bench.figures import style
-from bench.figures.samples_by_step import check_steps, draw_samples_by_step, judged_steps, shared_steps
+from bench.figures.samples_by_step import (
+    BY_STEP,
+    check_steps,
+    draw_samples_by_step,
+    judged_steps,
+    shared_steps,
+)
 from bench.figures.trajectories import compare_trajectories
 from bench.run_folder import RunFolder
 
@@ -65,9 +71,7 @@ def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | 
             files += compare_trajectories(trajectories(part, names), path, _title(part, name))
         runs = list(chosen[name].values())
         if here := steps_of(runs, steps):
-            figure = draw_samples_by_step(
-                runs, here, f"{label(name)}: samples as training went on", [*chosen[name]]
-            )
+            figure = draw_samples_by_step(runs, here, f"{label(name)}: {BY_STEP}", [*chosen[name]])
             files += style.save(figure, folder / f"samples-by-step{ending}")
     return files
 

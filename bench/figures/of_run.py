@@ -10,19 +10,22 @@ from torch import Tensor
 from bench import datasets, places, record
 from bench.datasets import DataArray
 from bench.errors import WorkError
-from bench.figures import style
+from bench.figures import plane, style
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
 from bench.figures.neighbours import draw_neighbours, features_of, nearest_by_features, nearest_by_pixels
 from bench.figures.reconstruction import draw_triptych
-from bench.figures.trajectories import save_trajectories
+from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_steps
+from bench.figures.trajectories import Judged, save_trajectories
 from bench.judging import extractors
 from bench.judging.extraction import Extractor
+from bench.judging.known_modes import StackedDigits
 from bench.latent_paths import PATHS
 from bench.run_folder import RunFolder
 from bench.trained import TrainedGenerator, configuration_of, load
 from variants.noise import derive_seed
 
 SHOWN = 25  # images of a panel of the triptych
+POINTS = 2000  # of each kind in a figure
 COMPARED = 8  # samples whose neighbours are shown
 ROWS, STEPS = 4, 9  # of an interpolation
 # Features (images x width) computed for a run's own figures at its end: seconds with the shipped network
@@ -38,18 +41,18 @@ class Materials:
     trained : TrainedGenerator
         The networks.
     array : DataArray
-        The training images.
-    extractor : Extractor
-        The judge's network.
+        The training samples.
+    extractor : Extractor or None
+        The judge's network; points need none.
     """
 
     trained: TrainedGenerator
     array: DataArray
-    extractor: Extractor
+    extractor: Extractor | None
 
 
 def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> DataArray:
-    """The images that a run was trained on.
+    """The samples that a run was trained on.
 
     Raises
     ------
@@ -71,8 +74,8 @@ def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> D
     return array
 
 
-def extractor_of(run: RunFolder) -> Extractor:
-    """The network that judged a run.
+def extractor_of(run: RunFolder) -> Extractor | None:
+    """The network that judged a run on images; None where it made points.
 
     Raises
     ------
@@ -81,9 +84,14 @@ def extractor_of(run: RunFolder) -> Extractor:
     """
     description = run.describe()
     harness = configuration_of(description).harness
+    judged_by = datasets.judged_by(harness.dataset)
+    if judged_by == "points":
+        return None
     shipped = description["metric"] != "fid"
     # networks draw weights before they load theirs
     with torch.random.fork_rng(devices=[]):
+        if judged_by == "stacked-digits":
+            return StackedDigits()
         return extractors.choose(harness.channels or 1, places.cache(), prefer_shipped=shipped)
 
 
@@ -94,10 +102,12 @@ def draw_run(
     array: DataArray | None = None,
     extractor: Extractor | None = None,
 ) -> list[Path]:
-    """Draw all figures of a run: trajectories, triptych, neighbours and interpolations.
+    """Draw all figures of a run.
 
-    A variant that encodes nothing has no reconstructions and no interpolation between real images. The
-    same run gives the same bytes; torch's random state is left alone.
+    These are trajectories; of images triptych, neighbours and interpolations; of points generated over real
+    ones, the discriminator's error over the plane, and samples by step. A variant that encodes nothing has
+    no reconstructions, no interpolation between real images and no such error. The same run gives the same
+    bytes; torch's random state is left alone.
 
     Parameters
     ----------
@@ -108,7 +118,7 @@ def draw_run(
     folder : Path, optional
         Where to; the run's own figures where not given.
     array : DataArray, optional
-        The training images, where they are at hand.
+        The training samples, where they are at hand.
     extractor : Extractor, optional
         The judge's network, where it is at hand.
 
@@ -126,17 +136,18 @@ def draw_run(
     """
     materials = Materials(load(run, checkpoint), array or data_of(run), extractor or extractor_of(run))
     folder = folder or run.figures
-    return draw_trajectories(run, folder) + draw_images(materials, folder)
+    return draw_trajectories(run, folder) + draw_samples(materials, folder)
 
 
 def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
-    """Draw a run's M and k by step, or its losses, from the record alone; nothing where it has no steps."""
-    rows = record.read(run.record_path).steps
-    return save_trajectories(rows, _name(run), (folder or run.figures) / "trajectories")
+    """Draw what a run recorded by step, from the record alone; nothing where it has no steps."""
+    rows, description = record.read(run.record_path), run.describe()
+    judged = Judged(rows.evaluations, description["metric"], description.get("real", {}))
+    return save_trajectories(rows.steps, _name(run), (folder or run.figures) / "trajectories", judged)
 
 
-def draw_images(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:
-    """Draw the figures that show images.
+def draw_samples(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:
+    """Draw the figures that show samples.
 
     Parameters
     ----------
@@ -154,6 +165,8 @@ def draw_images(materials: Materials, folder: Path, most_features: int | None = 
         The files.
     """
     title = _title(materials.trained)
+    if materials.trained.makes_points:
+        return _save_points(materials, title, folder)
     files = _save_triptych(materials, title, folder)
     files += _save_neighbours(materials, title, folder, most_features)
     return files + _save_interpolations(materials, title, folder)
@@ -169,10 +182,28 @@ def _title(trained: TrainedGenerator) -> str:
 
 
 def some_reals(array: DataArray, count: int, seed: int = 0) -> Tensor:
-    """Real images, float32 (count, C, H, W) in [-1, 1]: the same for every run on the same data."""
+    """Real images, float32 (count, C, H, W) in [-1, 1], or points: the same for every run on equal data."""
     draw = torch.Generator().manual_seed(derive_seed(seed, "real images of figures"))
     chosen = torch.randint(array.count, (count,), generator=draw)
-    return torch.from_numpy(array.samples[chosen.numpy()]).float() / 127.5 - 1
+    samples = torch.from_numpy(array.samples[chosen.numpy()])
+    return samples if array.modes else samples.float() / 127.5 - 1
+
+
+def _save_points(materials: Materials, title: str, folder: Path) -> list[Path]:
+    trained, array = materials.trained, materials.array
+    centres = None if array.modes is None else array.modes.centres
+    real, generated = some_reals(array, POINTS), trained.sample(POINTS)
+    files = style.save(plane.draw_overlay(real, generated, centres, title), folder / "points")
+    where = torch.from_numpy(plane.places())
+    reconstructed = trained.reconstruct(where)
+    if reconstructed is not None:
+        error = (where - reconstructed).norm(dim=1).numpy()
+        figure = plane.draw_landscape(error, real, generated, centres, title)
+        files += style.save(figure, folder / "landscape")
+    if steps := shared_steps([trained.run]):
+        figure = draw_samples_by_step([trained.run], steps, f"{datasets.label(array.name)}: {BY_STEP}")
+        files += style.save(figure, folder / "samples-by-step")
+    return files
 
 
 def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]:
@@ -183,6 +214,7 @@ def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]
 
 def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
     samples, array = materials.trained.sample(COMPARED), materials.array
+    assert materials.extractor is not None
     features = features_of(array, materials.extractor, places.cache(), most)
     by_features = None if features is None else nearest_by_features(samples, features, materials.extractor)
     by_pixels = nearest_by_pixels(samples, array.samples)

@@ -1,4 +1,4 @@
-"""Samples of several runs as training went on, from the sample grids that they saved."""
+"""Samples of several runs as training went on, from the sample pictures that they saved."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,6 +8,7 @@ import numpy as np
 from bench.errors import RequestError
 from bench.figures.grid import read_grid, tiled
 from bench.figures.panels import draw_panels
+from bench.figures.points import read_points
 from bench.run_folder import RunFolder
 
 if TYPE_CHECKING:
@@ -15,16 +16,17 @@ if TYPE_CHECKING:
 
 SIDE = 4  # images in a row and in a column of a cell
 MOST_STEPS = 4
+BY_STEP = "samples as training went on"  # what the figure shows, for its title
 
 
 def judged_steps(run: RunFolder) -> list[int]:
-    """Steps whose sample grid a run has, rising."""
+    """Steps whose sample picture a run has, rising."""
     names = (path.stem.partition("-")[2] for path in run.samples.glob("step-*.png"))
     return sorted(int(name) for name in names if name.isdigit())
 
 
 def shared_steps(runs: Sequence[RunFolder], most: int = MOST_STEPS) -> list[int]:
-    """Steps, evenly spread and at most so many, whose sample grids all runs have; else those that any has."""
+    """Steps, evenly spread and at most so many, whose pictures all runs have; else those that any has."""
     each = [set(judged_steps(run)) for run in runs]
     steps = sorted(set.intersection(*each) or set.union(*each)) if each else []
     if len(steps) <= most:
@@ -36,10 +38,10 @@ def shared_steps(runs: Sequence[RunFolder], most: int = MOST_STEPS) -> list[int]
 def draw_samples_by_step(
     runs: Sequence[RunFolder], steps: Sequence[int], title: str = "", names: Sequence[str] = ()
 ) -> "Figure":
-    """Draw a row of small grids for each run, a column for each step.
+    """Draw a row of small pictures for each run, a column for each step.
 
-    Each cell is the upper left corner of the run's grid at that step; a run's latents are the same at
-    every step.
+    Each cell is the upper left corner of the run's grid of images at that step, or its points; a run's
+    latents are the same at every step.
 
     Parameters
     ----------
@@ -63,7 +65,7 @@ def draw_samples_by_step(
     rows, labels = [], []
     for place, run in enumerate(runs):
         config = run.describe()["config"]
-        rows.append([_corner(run, step, config["image_size"]) for step in steps])
+        rows.append([_cell(run, step, config["image_size"]) for step in steps])
         labels.append(f"{names[place] if names else config['variant']}\nseed {config['seed']}")
     return draw_panels(rows, title, [f"step {step:,}" for step in steps], labels)
 
@@ -83,9 +85,11 @@ def check_steps(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> None:
             raise RequestError(f"step {step} has no sample grid in any of the runs: there are {there}")
 
 
-def _corner(run: RunFolder, step: int, image_size: int) -> np.ndarray | None:
+def _cell(run: RunFolder, step: int, image_size: int | None) -> np.ndarray | None:
     path = run.samples / f"step-{step:08d}.png"
     if not path.exists():
         return None
+    if image_size is None:
+        return read_points(path)
     grid = read_grid(path, image_size)[:SIDE, :SIDE]
     return tiled(grid.reshape(-1, *grid.shape[2:]), grid.shape[1])

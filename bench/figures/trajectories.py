@@ -1,11 +1,17 @@
-"""M and k by step: of one run, and of groups of runs over their seeds."""
+"""What was recorded by step: of one run, and M and k of groups of runs over their seeds."""
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from bench.figures import style
+from bench.judging.metrics.classes import CLASSES_COVERED
+from bench.judging.metrics.density_coverage import COVERAGE
+from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,15 +20,45 @@ if TYPE_CHECKING:
 LABELS = {
     "M": "M (convergence measure)",
     "k": "k (weight of L(G(z)))",
-    "loss_d": "loss of D",
-    "loss_g": "loss of G",
+    "losses": "losses",
+    CLASSES_COVERED: "classes covered",
+    MODES_COVERED: "modes covered",
+    "shares": "shares of samples",
 }
+LOSSES = ("loss_real", "loss_fake", "balance"), ("loss_d", "loss_g")
+COUNTS = MODES_COVERED, CLASSES_COVERED
+SHARES = COVERAGE, HIGH_QUALITY
 MOST_POINTS = 1000  # of a curve in a file: a million steps would make an SVG that nobody can open
+REAL_GREY = "#666666"
 WINDOWS = 100  # windows of smoothing in the longest run
 
 
-def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> list[Path]:
-    """Draw M above k by step; the losses where a variant has neither.
+@dataclass(frozen=True)
+class Judged:
+    """What a run's evaluations say.
+
+    Attributes
+    ----------
+    evaluations : sequence of dict
+        The record's evaluation rows.
+    distance : str
+        Name of the run's Frechet distance.
+    real : mapping
+        What held-out real samples score, by metric.
+    """
+
+    evaluations: Sequence[dict[str, Any]] = ()
+    distance: str = ""
+    real: Mapping[str, float] = field(default_factory=dict)
+
+
+def save_trajectories(
+    rows: list[dict[str, Any]], title: str, path: Path, judged: Judged | None = None
+) -> list[Path]:
+    """Draw a run by step: M, k and the losses with their balance, and beside them what was judged.
+
+    That is the Frechet distance, the modes or classes covered, and coverage, with the share of samples that
+    lie well on a mode; what a run lacks has no place.
 
     Parameters
     ----------
@@ -32,6 +68,8 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> lis
         Title of the figure.
     path : Path
         File without suffix.
+    judged : Judged, optional
+        What its evaluations say; without it there is one column only.
 
     Returns
     -------
@@ -40,26 +78,101 @@ def save_trajectories(rows: list[dict[str, Any]], title: str, path: Path) -> lis
     """
     if not rows:
         return []
-    names: list[str] = [name for name in ("M", "k") if name in rows[0]] or ["loss_d", "loss_g"]
-    steps = np.array([row["step"] for row in rows])
-    window = max(1, len(rows) // WINDOWS)
+    panels, found = _trained_panels(rows), _judged_panels(judged or Judged())
+    panels |= found
+    across = 2 if found else 1
+    down = -(-len(panels) // across)
     with style.look():
-        figure = style.blank(7, 2.2 * len(names) + 0.6, layout="constrained")
-        axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-        for axis, name, colour in zip(axes, names, (style.BLUE, style.VERMILION), strict=False):
-            values = np.array([row[name] for row in rows])
-            shown = extremes(values, MOST_POINTS)
-            axis.plot(steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step")
-            smooth = np.convolve(values, np.ones(window) / window, mode="valid")
-            every = max(1, len(smooth) // MOST_POINTS)
-            label = f"mean over the last {window:,} steps"
-            axis.plot(steps[window - 1 :][::every], smooth[::every], color=colour, linewidth=1.5, label=label)
+        figure = style.blank(9.5 if found else 7, 1.9 * down + 0.6, layout="constrained")
+        columns = figure.subplots(down, across, sharex=True, squeeze=False).T
+        axes = columns.flatten()[: len(panels)]
+        for axis, (name, draw) in zip(axes, panels.items(), strict=True):
+            draw(axis)
             _describe(axis, name)
             # above the axes: a curve may go anywhere within
-            axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=2, borderaxespad=0.2)
-        axes[-1].set_xlabel("step")
+            axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, borderaxespad=0.2)
+        for axis in columns.flatten()[len(panels) :]:
+            axis.remove()
+        for lowest in {axes[-1], columns[0, -1]}:
+            lowest.set_xlabel("step")
+            lowest.tick_params(labelbottom=True)
         figure.suptitle(title)
     return style.save(figure, path)
+
+
+Panels = dict[str, Callable[["Axes"], None]]
+
+
+def _trained_panels(rows: list[dict[str, Any]]) -> Panels:
+    """What training computed at every step: by name, how to draw it."""
+    steps = np.array([row["step"] for row in rows])
+    window = max(1, len(rows) // WINDOWS)
+
+    def draw_one(axis: "Axes", name: str, colour: str) -> None:
+        values = np.array([row[name] for row in rows])
+        shown = extremes(values, MOST_POINTS)
+        axis.plot(steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step")
+        draw_mean(axis, name, f"mean over the last {window:,} steps", color=colour)
+
+    def draw_mean(axis: "Axes", name: str, label: str, **look: Any) -> None:
+        smooth = np.convolve([row[name] for row in rows], np.ones(window) / window, mode="valid")
+        every = max(1, len(smooth) // MOST_POINTS)
+        axis.plot(steps[window - 1 :][::every], smooth[::every], linewidth=1.3, label=label, **look)
+
+    def draw_losses(axis: "Axes") -> None:
+        for place, name in enumerate(losses):
+            look = style.line(place)
+            draw_mean(axis, name, name, color=look["color"], linestyle=look["linestyle"])
+        # the first steps would take the whole axis
+        settled = [row[name] for row in rows[len(rows) // 10 :] for name in losses]
+        low, high = np.quantile(settled, (0.001, 0.999))
+        axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+
+    panels: Panels = {}
+    for name, colour in (("M", style.BLUE), ("k", style.VERMILION)):
+        if name in rows[0]:
+            panels[name] = partial(draw_one, name=name, colour=colour)
+    losses = next((names for names in LOSSES if set(names) <= set(rows[0])), ())
+    if losses:
+        panels["losses"] = draw_losses
+    return panels
+
+
+def _judged_panels(judged: Judged) -> Panels:
+    """What the evaluations measured: by name, how to draw it."""
+    rows = judged.evaluations
+
+    def draw(axis: "Axes", names: Sequence[str]) -> None:
+        for place, name in enumerate(names):
+            look = style.line(place)
+            axis.plot(
+                [row["step"] for row in rows if name in row],
+                [row[name] for row in rows if name in row],
+                **look,
+                linewidth=1.3,
+                markersize=3.5,
+                label=name,
+            )
+            if name in judged.real:
+                level = "held-out real samples" if place == len(names) - 1 else None
+                axis.axhline(
+                    judged.real[name],
+                    color=REAL_GREY,
+                    linewidth=0.9,
+                    linestyle=look["linestyle"],
+                    label=level,
+                )
+
+    known = {name for row in rows for name in row}
+    panels: Panels = {}
+    for panel, names in (
+        (judged.distance, [judged.distance]),
+        *((name, [name]) for name in COUNTS),
+        ("shares", SHARES),
+    ):
+        if here := [name for name in names if name in known]:
+            panels[panel] = partial(draw, names=here)
+    return panels
 
 
 def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[Path]:
@@ -185,8 +298,10 @@ def _draw_group(axis: "Axes", rows: "pd.DataFrame", name: str, window: int, plac
 
 
 def _describe(axis: "Axes", name: str) -> None:
-    axis.set_ylabel(LABELS[name])
-    if name == "M":
+    axis.set_ylabel(LABELS.get(name, name))
+    if name in COUNTS or name == "shares":
+        axis.set_ylim(0, 1.06 * axis.get_ylim()[1])
+    elif name not in ("k", "losses"):
         from matplotlib.ticker import LogLocator, NullFormatter
 
         # it falls by orders of magnitude in the first steps

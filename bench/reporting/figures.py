@@ -25,6 +25,18 @@ COLOURS = 256
 
 # a run's figures, in the order of the page: title, what is seen, whether it fills the page's width
 OF_RUN = {
+    "points": (
+        "Generated points over real ones",
+        "As many samples as real points, none selected; crosses mark the centres of the known modes. A point "
+        "beyond the axes stands at their edge.",
+        False,
+    ),
+    "landscape": (
+        "What the discriminator reconstructs",
+        "How far the discriminator's reconstruction of a point lies from it, for every point of the plane: "
+        "light where it is near. Training makes it light at real points.",
+        False,
+    ),
     "triptych": (
         "Real, reconstructed, generated",
         "Real images; the same ones reconstructed by the discriminator, where it encodes; and samples from "
@@ -51,7 +63,8 @@ OF_RUN = {
     ),
 }
 MOST_UNWELL = 6  # runs whose samples show what is wrong with them
-_ALWAYS = ("triptych", "neighbours", "interpolation-samples")
+# those that a run has in any case, if its figures were drawn: of images, of points
+_ALWAYS = ("triptych", "neighbours", "interpolation-samples"), ("points", "samples-by-step")
 
 
 @dataclass(frozen=True)
@@ -114,8 +127,8 @@ def of_groups(kept: pd.DataFrame) -> list[Figure]:
         ),
         "samples-by-step": (
             "Samples as training went on",
-            "One row a group, its lowest seed; one column a step. Each cell is the corner of the grid "
-            "that the evaluation saved, from the same latents at every step. None is selected."
+            "One row a group, its lowest seed; one column a step. Each cell is what the evaluation saved, "
+            "of images the corner of the grid, from the same latents at every step. None is selected."
             + (f" The first {MOST_ROWS} groups." if kept["group"].nunique() > MOST_ROWS else ""),
         ),
     }
@@ -140,20 +153,21 @@ def of_each_group(kept: pd.DataFrame) -> list[RunFigures]:
 
 
 def _of_run(run: RunFolder, heading: str) -> RunFigures:
-    if all(style.named(run.figures / stem, ".png").exists() for stem in _ALWAYS):
+    there = {path.stem for path in run.figures.glob("*.png")}
+    if any(there.issuperset(names) for names in _ALWAYS):
         return RunFigures(heading, _embedded_of(run.figures, heading), "")
     with tempfile.TemporaryDirectory() as name:
         problem = ""
         try:
             materials = of_run.Materials(load(run), of_run.data_of(run), of_run.extractor_of(run))
-            of_run.draw_images(materials, Path(name), of_run.FEATURES_AT_END)
+            of_run.draw_samples(materials, Path(name), of_run.FEATURES_AT_END)
         except (WorkError, RequestError) as error:
             problem = str(error)
         return RunFigures(heading, _embedded_of(Path(name), heading), problem)
 
 
 def of_unwell(runs: pd.DataFrame) -> list[Figure]:
-    """The last sample grids of runs that are not ok, the first :data:`MOST_UNWELL` that have one."""
+    """The last sample pictures of runs that are not ok, the first :data:`MOST_UNWELL` that have one."""
     found: list[Figure] = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         grids = sorted((places.runs() / str(run["run_id"]) / "samples").glob("step-*.png"))

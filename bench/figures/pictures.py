@@ -1,0 +1,27 @@
+"""Samples as one plain PNG file, whatever they are."""
+
+from pathlib import Path
+
+from torch import Tensor
+
+from bench.datasets import KnownModes
+from bench.figures.grid import save_grid
+from bench.figures.points import save_points
+
+
+def save_samples(samples: Tensor, path: Path, modes: KnownModes | None = None) -> None:
+    """Save a grid of images, or a picture of points.
+
+    Parameters
+    ----------
+    samples : Tensor
+        Images (N, C, H, W) or points (N, 2).
+    path : Path
+        The PNG file.
+    modes : KnownModes, optional
+        Whose centres are marked among points.
+    """
+    if samples.dim() == 2:
+        save_points(samples, path, None if modes is None else modes.centres)
+    else:
+        save_grid(samples, path)

@@ -1,0 +1,118 @@
+"""Figures of points of the plane: generated over real ones, and the discriminator's error everywhere."""
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from torch import Tensor
+
+from bench.figures import style
+from bench.figures.points import LIMIT, within_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+ACROSS = 240  # places at which the error is taken, along each axis
+RANGE = 1e3  # of the colours: smaller errors than that part of the largest look alike
+TICKS = (-1, -0.5, 0, 0.5, 1)
+DARKEST = 0.5  # part of the greys that the colours use: points are seen on it
+REAL_GREY = "#999999"
+
+
+def places() -> np.ndarray:
+    """Where the error is taken, float32 (ACROSS * ACROSS, 2): rows from below, each from the left."""
+    ends = (np.arange(ACROSS) + 0.5) / ACROSS * 2 * LIMIT - LIMIT
+    column, row = np.meshgrid(ends, ends)
+    return np.stack([column.ravel(), row.ravel()], axis=1).astype(np.float32)
+
+
+def draw_overlay(real: Tensor, generated: Tensor, centres: np.ndarray | None, title: str) -> "Figure":
+    """Draw generated points over real ones.
+
+    Parameters
+    ----------
+    real, generated : Tensor
+        float32 (N, 2).
+    centres : numpy.ndarray or None
+        Of the known modes, float64 (modes, 2).
+    title : str
+        Title of the figure.
+    """
+    with style.look():
+        figure = style.blank(4.6, 4.9, layout="constrained")
+        axis = figure.subplots()
+        _cross(axis, centres)
+        _dots(axis, real, REAL_GREY, "real", 9, 3)
+        _dots(axis, generated, style.BLUE, "generated", 3, 4)
+        _finish(figure, axis, title)
+    return figure
+
+
+def draw_landscape(
+    error: np.ndarray, real: Tensor, generated: Tensor, centres: np.ndarray | None, title: str
+) -> "Figure":
+    """Draw how far the discriminator moves every point of the plane, as colours, and samples on it.
+
+    Parameters
+    ----------
+    error : numpy.ndarray
+        The length of v - D(v) at each of :func:`places`.
+    real, generated : Tensor
+        float32 (N, 2).
+    centres : numpy.ndarray or None
+        Of the known modes, float64 (modes, 2).
+    title : str
+        Title of the figure.
+    """
+    from matplotlib import colormaps
+    from matplotlib.colors import ListedColormap, LogNorm
+
+    with style.look():
+        figure = style.blank(5.3, 4.9, layout="constrained")
+        axis = figure.subplots()
+        axis.grid(visible=False)
+        most = float(error.max())
+        least = max(float(error.min()), most / RANGE)
+        norm = LogNorm(least, most) if 0 < least < most else None
+        image = axis.imshow(
+            error.reshape(ACROSS, ACROSS),
+            extent=(-LIMIT, LIMIT, -LIMIT, LIMIT),
+            origin="lower",
+            cmap=ListedColormap(colormaps["Greys"](np.linspace(0, DARKEST, 256))),
+            norm=norm,
+            interpolation="bilinear",
+        )
+        bar = figure.colorbar(image, ax=axis, fraction=0.046, pad=0.02)
+        bar.set_label("how far D moves a point v: |v - D(v)|")
+        _cross(axis, centres)
+        _dots(axis, real, style.VERMILION, "real", 6, 3)
+        _dots(axis, generated, style.BLUE, "generated", 3, 4)
+        _finish(figure, axis, title)
+    return figure
+
+
+def _dots(axis: "Axes", points: Tensor, colour: str, name: str, size: float, order: int) -> None:
+    across, down = within_axes(points.numpy()).T
+    axis.scatter(
+        across,
+        down,
+        s=size,
+        color=colour,
+        linewidths=0,
+        alpha=0.6,
+        label=f"{name} ({len(points):,})",
+        zorder=order,
+        rasterized=True,  # thousands of dots would make a large SVG
+    )
+
+
+def _cross(axis: "Axes", centres: np.ndarray | None) -> None:
+    if centres is not None:
+        look: dict[str, Any] = {"color": "black", "markersize": 10, "markeredgewidth": 0.6}
+        axis.plot(*centres.T, "+", **look, label="centre of a mode", zorder=2)
+
+
+def _finish(figure: "Figure", axis: "Axes", title: str) -> None:
+    axis.set(xlim=(-LIMIT, LIMIT), ylim=(-LIMIT, LIMIT), aspect="equal", xticks=TICKS, yticks=TICKS)
+    figure.legend(loc="outside lower center", ncols=3, markerscale=1.5)
+    axis.set_title(title, fontsize="large")
