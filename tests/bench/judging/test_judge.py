@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ import torch
 from torch import Tensor
 
 from bench.errors import WorkError
-from bench.judging.extraction import DigitsGarments
+from bench.judging.comparison import Comparison
+from bench.judging.extraction import DigitsGarments, Seen
 from bench.judging.health import collapsed
 from bench.judging.judge import Judge, Sampler, as_stored
-from bench.judging.reference import Reference, reference_statistics
+from bench.judging.metrics import Metric, metrics_for, registry
+from bench.judging.observation import Observation
+from bench.judging.reference import Reference, order, reference_statistics
 from bench.judging.train_feature_network import Labelled
 
 
@@ -30,17 +34,21 @@ def sampler_of(images: Tensor | np.ndarray, batch_size: int = 64) -> Sampler:
 
 
 @pytest.fixture(scope="module")
-def halves(digits: Labelled) -> tuple[Tensor, Tensor]:
-    order = torch.randperm(5000, generator=torch.Generator().manual_seed(1))
-    return digits.images[order[:2500]], digits.images[order[2500:]]
+def shuffled(digits: Labelled) -> np.ndarray:
+    return digits.images[torch.randperm(5000, generator=torch.Generator().manual_seed(1))].numpy()
+
+
+@pytest.fixture(scope="module")
+def halves(shuffled: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return shuffled[:2500], shuffled[2500:]
 
 
 @pytest.fixture(scope="module")
 def reference(
-    shipped: DigitsGarments, halves: tuple[Tensor, Tensor], tmp_path_factory: pytest.TempPathFactory
+    shipped: DigitsGarments, halves: tuple[np.ndarray, np.ndarray], tmp_path_factory: pytest.TempPathFactory
 ) -> Reference:
     cache = tmp_path_factory.mktemp("cache")
-    return reference_statistics(shipped, halves[0].numpy(), "9f8e7d6c" * 8, "mnist-5k", cache)
+    return reference_statistics(shipped, halves[0], "9f8e7d6c" * 8, "mnist-5k", cache)
 
 
 @pytest.fixture
@@ -48,70 +56,154 @@ def judge(shipped: DigitsGarments, reference: Reference) -> Judge:
     return Judge(shipped, reference, 1000)
 
 
-def test_real_digits_are_near_and_cover_all_classes(
-    shipped: DigitsGarments, reference: Reference, halves: tuple[Tensor, Tensor]
+@pytest.fixture
+def real(judge: Judge, halves: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> dict[str, float]:
+    return judge.measure_real(halves[0], tmp_path)
+
+
+def test_other_real_digits_score_as_real_ones_do(
+    judge: Judge, halves: tuple[np.ndarray, np.ndarray], real: dict[str, float]
 ) -> None:
-    measurement = Judge(shipped, reference, 2500).measure(sampler_of(halves[1]))
-    assert set(measurement.values) == {"fd_digits_garments", "classes_covered", "effective_classes"}
-    assert measurement.values["fd_digits_garments"] < 0.5
-    assert measurement.classes_covered == 10
-    assert measurement.effective_classes == pytest.approx(10, abs=0.1)
-    assert measurement.reference == reference.counts
-    assert reference.counts.classes_covered == 10
-    assert not collapsed(measurement, reference.counts)
+    values = judge.measure(sampler_of(halves[1]))
+    assert list(values) == list(judge.metrics) == list(real)
+    assert values["fd_digits_garments"] < 0.7
+    assert values["classes_covered"] == 10
+    assert values["effective_classes"] == pytest.approx(10, abs=0.1)
+    assert abs(values["kid"]) < 0.005
+    for name in ("precision", "recall", "density", "coverage", "vendi", "ms_ssim", "is_digits_garments"):
+        assert values[name] == pytest.approx(real[name], rel=0.1), name
+    # digits whose number in the reference matters nothing lie as far from it as those that are left out of it
+    assert values["fd_digits_garments"] == pytest.approx(real["fd_digits_garments"], rel=0.3)
+    assert not collapsed(values, real)
 
 
 def test_one_image_repeated_is_far_and_collapsed(
-    judge: Judge, reference: Reference, digits: Labelled
+    judge: Judge, real: dict[str, float], digits: Labelled
 ) -> None:
-    measurement = judge.measure(sampler_of(digits.images[:1]))
-    assert measurement.values["fd_digits_garments"] > 20
-    assert measurement.classes_covered == 1
-    assert measurement.effective_classes == 1.0
-    assert collapsed(measurement, reference.counts)
+    values = judge.measure(sampler_of(digits.images[:1]))
+    assert values["fd_digits_garments"] > 20
+    assert values["classes_covered"] == 1
+    assert values["effective_classes"] == 1.0
+    assert values["vendi"] == pytest.approx(1.0)
+    assert values["duplicates"] == 1.0
+    assert values["ms_ssim"] == pytest.approx(1.0)
+    assert collapsed(values, real)
 
 
-def test_one_digit_is_collapsed(judge: Judge, reference: Reference, digits: Labelled) -> None:
-    ones = digits.images[digits.labels == 1]
-    measurement = judge.measure(sampler_of(ones))
-    assert measurement.classes_covered == 1
-    assert measurement.effective_classes < 1.2
-    assert collapsed(measurement, reference.counts)
+def test_one_digit_is_collapsed(judge: Judge, real: dict[str, float], digits: Labelled) -> None:
+    values = judge.measure(sampler_of(digits.images[digits.labels == 1]))
+    assert values["classes_covered"] == 1
+    assert values["effective_classes"] < 1.2
+    assert collapsed(values, real)
 
 
-def test_six_digits_are_not_collapsed_and_noise_covers_nothing_much(
-    judge: Judge, reference: Reference, digits: Labelled
-) -> None:
+def test_six_digits_are_six_classes_and_noise_is_far(judge: Judge, digits: Labelled) -> None:
     six = digits.images[digits.labels < 6]
-    order = torch.randperm(len(six), generator=torch.Generator().manual_seed(0))
-    measurement = judge.measure(sampler_of(six[order]))
-    assert measurement.classes_covered == 6
-    assert not collapsed(measurement, reference.counts)
+    order_of_six = torch.randperm(len(six), generator=torch.Generator().manual_seed(0))
+    values = judge.measure(sampler_of(six[order_of_six]))
+    assert values["classes_covered"] == 6
+    assert values["effective_classes"] == pytest.approx(6, abs=0.1)
     noise = torch.randint(0, 256, (500, 1, 28, 28), generator=torch.Generator().manual_seed(0))
     worse = judge.measure(sampler_of(noise))
-    assert worse.values["fd_digits_garments"] > measurement.values["fd_digits_garments"]
-    assert collapsed(worse, reference.counts)
+    assert worse["fd_digits_garments"] > values["fd_digits_garments"]
+    assert worse["precision"] < 0.01
 
 
 def test_blurred_digits_are_farther_the_more_they_are_blurred(
-    judge: Judge, halves: tuple[Tensor, Tensor]
+    judge: Judge, halves: tuple[np.ndarray, np.ndarray]
 ) -> None:
-    distances = []
+    found = []
     for width in (1, 3, 5, 7):
-        images = halves[1].float()
+        images = torch.from_numpy(halves[1]).float()
         blurred = torch.nn.functional.avg_pool2d(images, width, stride=1, padding=width // 2)
-        distances.append(judge.measure(sampler_of(blurred)).values["fd_digits_garments"])
-    assert distances == sorted(distances)
-    assert distances[-1] > 5 * distances[0]
+        found.append(judge.measure(sampler_of(blurred)))
+    for name, times in (("fd_digits_garments", 5), ("kid", 5)):
+        values = [row[name] for row in found]
+        assert values == sorted(values)
+        assert values[-1] > times * abs(values[0])
+    for name in ("precision", "density", "coverage"):
+        values = [row[name] for row in found]
+        assert values[0] > 1.2 * values[1] > 1.2 * max(values[2:])
 
 
-def test_the_same_sampler_gives_the_same_numbers(judge: Judge, halves: tuple[Tensor, Tensor]) -> None:
+def test_the_same_sampler_gives_the_same_numbers(judge: Judge, halves: tuple[np.ndarray, np.ndarray]) -> None:
     state = torch.get_rng_state()
     first = judge.measure(sampler_of(halves[1]))
-    assert judge.measure(sampler_of(halves[1])).values == first.values
-    other_batches = judge.measure(sampler_of(halves[1], batch_size=1000)).values
-    assert other_batches["fd_digits_garments"] == pytest.approx(first.values["fd_digits_garments"], rel=1e-4)
+    assert judge.measure(sampler_of(halves[1])) == first
+    other_batches = judge.measure(sampler_of(halves[1], batch_size=1000))
+    assert other_batches == pytest.approx(first, rel=1e-4, abs=0.002)  # one of 1,000 may change sides
     assert torch.equal(torch.get_rng_state(), state)  # the judge draws nothing
+
+
+def test_real_samples_are_measured_once(
+    shipped: DigitsGarments, reference: Reference, halves: tuple[np.ndarray, np.ndarray], tmp_path: Path
+) -> None:
+    judge = Judge(shipped, reference, 300)
+    measured = judge.measure_real(halves[0], tmp_path)
+    assert judge.measure_real(np.zeros((0, 1, 28, 28), np.uint8), tmp_path) == measured  # it is read
+    (file,) = tmp_path.rglob("*.json")
+    for damage in ("", "{}", "[]", '{"kid": "much"}'):
+        file.write_text(damage)
+        assert judge.measure_real(halves[0], tmp_path) == measured
+        assert judge.measure_real(np.zeros((0, 1, 28, 28), np.uint8), tmp_path) == measured
+    assert Judge(shipped, reference, 400).measure_real(halves[0], tmp_path) != measured
+    (tmp_path / "no folder").write_text("")
+    assert judge.measure_real(halves[0], tmp_path / "no folder") == measured
+
+
+class Watching:
+    """The shipped network, keeping the samples that it sees."""
+
+    def __init__(self, inner: DigitsGarments) -> None:
+        self.inner, self.seen = inner, []
+        for fact in ("name", "metric", "hash", "width", "preprocessing", "gives", "mode_count"):
+            setattr(self, fact, getattr(inner, fact))
+
+    def __call__(self, images: Tensor) -> Seen:
+        self.seen += [image.numpy().tobytes() for image in images]
+        return self.inner(images)
+
+
+def test_real_samples_are_judged_by_others_alone(
+    shipped: DigitsGarments, some_digits: np.ndarray, tmp_path: Path
+) -> None:
+    assert len({image.tobytes() for image in some_digits}) == 1000
+    watching = Watching(shipped)
+    reference = reference_statistics(watching, some_digits, "ab" * 32, "digits", tmp_path)
+    watching.seen.clear()
+    found = Judge(watching, reference, 300).measure_real(some_digits, tmp_path)
+
+    held_out = order(1000)[500:800]
+    assert watching.seen == [image.tobytes() for image in some_digits[held_out]]
+    others = np.setdiff1d(np.arange(1000), held_out)
+    assert set(order(1000)[:300]) <= set(others)  # those whose features are compared with
+    judged, real = Observation(shipped, "held out", 300), Observation(shipped, "others", 0)
+    for observation, places in ((judged, held_out), (real, others)):
+        images = torch.from_numpy(some_digits[places])
+        observation.update(images, shipped(images))
+    real.keep(shipped(torch.from_numpy(some_digits[order(1000)[:300]])).features.numpy(), None)
+    compared = Comparison(judged, real, 300)
+    by_hand = {metric.recorded_as(shipped): metric.compute(compared) for metric in metrics_for(shipped)}
+    assert found == pytest.approx(by_hand, rel=1e-4, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [12, 13, 23, 24])
+def test_a_dozen_real_samples_are_enough(
+    shipped: DigitsGarments, some_digits: np.ndarray, tmp_path: Path, count: int
+) -> None:
+    few = some_digits[::41][:count]
+    judge = Judge(shipped, reference_statistics(shipped, few, "cd" * 32, "few", tmp_path), 12)
+    assert judge.paired == count // 2
+    assert list(judge.measure_real(few, tmp_path)) == list(judge.measure(sampler_of(few)))
+
+
+def test_a_metric_that_is_not_finite_is_refused_by_name(
+    judge: Judge, halves: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Metric("broken", "never finite", "lower", "features", "", lambda compared: float("nan"))
+    monkeypatch.setitem(registry._METRICS, "broken", broken)
+    with pytest.raises(WorkError, match="broken of the generated samples is nan"):
+        judge.measure(sampler_of(halves[1]))
 
 
 def test_protocol(judge: Judge, shipped: DigitsGarments, reference: Reference) -> None:
@@ -123,19 +215,19 @@ def test_protocol(judge: Judge, shipped: DigitsGarments, reference: Reference) -
 
 
 @pytest.mark.parametrize("bad", [float("nan"), float("inf")])
-def test_images_that_are_not_finite_are_refused_by_name(judge: Judge, bad: float) -> None:
+def test_samples_that_are_not_finite_are_refused_by_name(judge: Judge, bad: float) -> None:
     def sampler(count: int) -> Iterator[Tensor]:
         images = torch.zeros(count, 1, 28, 28)
         images[3, 0, 0, 0] = bad
         yield images
 
     with pytest.raises(
-        WorkError, match=r"generated images hold NaN or infinite values \(1 of a batch of 1000\)"
+        WorkError, match=r"generated samples hold NaN or infinite values \(1 of a batch of 1000\)"
     ):
         judge.measure(sampler)
 
 
-@pytest.mark.parametrize(("given", "words"), [(999, "gave 999 images, 1000"), (1001, "more than the 1000")])
+@pytest.mark.parametrize(("given", "words"), [(999, "gave 999 samples, 1000"), (1001, "more than the 1000")])
 def test_a_sampler_of_another_count_is_refused(judge: Judge, given: int, words: str) -> None:
     with pytest.raises(WorkError, match=words):
         judge.measure(lambda count: iter([torch.zeros(given, 1, 28, 28)]))
@@ -154,16 +246,12 @@ def test_few_images_are_warned_of(
     Judge(shipped, reference, 65)
     assert not caplog.records
     Judge(shipped, reference, 64)
-    assert "fd_digits_garments: 64 generated images for 64 features" in caplog.text
+    assert "fd_digits_garments: 64 generated samples for 64 features" in caplog.text
 
 
-def test_judges_that_make_no_sense_are_refused(
-    shipped: DigitsGarments, reference: Reference, tmp_path: Path
-) -> None:
-    with pytest.raises(ValueError, match="at least 2 samples"):
-        Judge(shipped, reference, 1)
-    foreign = Reference(
-        reference.moments, reference.shares, "mnist-5k", "train", "00" * 32, "another network"
-    )
+def test_judges_that_make_no_sense_are_refused(shipped: DigitsGarments, reference: Reference) -> None:
+    with pytest.raises(ValueError, match="at least 12 samples, not 11"):
+        Judge(shipped, reference, 11)
+    foreign = replace(reference, extractor_hash="another network")
     with pytest.raises(ValueError, match="was not measured by digits-garments"):
         Judge(shipped, foreign, 100)

@@ -10,7 +10,7 @@ import torch
 
 from bench.judging.extraction import Inception
 from bench.judging.judge import Judge
-from bench.judging.reference import reference_statistics
+from bench.judging.reference import order, reference_statistics
 
 
 class _Stored(torch.utils.data.Dataset):
@@ -27,33 +27,46 @@ class _Stored(torch.utils.data.Dataset):
 
 
 @pytest.mark.slow
-def test_fid_agrees_with_torch_fidelity_and_torchmetrics(
+def test_whole_images_agree_with_torch_fidelity_and_torchmetrics(
     random_inception: Path, some_digits: np.ndarray, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     import torch_fidelity
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    real, generated = some_digits[::42], some_digits[7::42]  # 24 each
+    real, generated = some_digits[::42], some_digits[7::84]  # 24 and 12
     ours = Inception(random_inception)
     reference = reference_statistics(ours, real, "00" * 32, "mnist-5k", tmp_path)
     judge = Judge(ours, reference, len(generated))
     assert "for 2048 features" in caplog.text
-    measurement = judge.measure(lambda count: _scaled(generated))
-    found = measurement.values[ours.metric]
+    found = judge.measure(lambda count: _scaled(generated))
 
-    first, second = (torch.from_numpy(part).expand(-1, 3, -1, -1).contiguous() for part in (real, generated))
+    first, second = (torch.from_numpy(part).expand(-1, 3, -1, -1).contiguous() for part in (generated, real))
+    same = {
+        "feature_extractor_weights_path": str(random_inception), "cuda": False, "verbose": False,
+        "cache": False, "save_cpu_ram": True, "batch_size": 24,
+    }  # fmt: skip
     theirs = torch_fidelity.calculate_metrics(
-        input1=_Stored(first), input2=_Stored(second), fid=True, cuda=False, verbose=False, cache=False,
-        feature_extractor_weights_path=str(random_inception), save_cpu_ram=True, batch_size=24,
-    )["frechet_inception_distance"]  # fmt: skip
-    assert found == pytest.approx(theirs, rel=1e-4)
+        input1=_Stored(first), input2=_Stored(second), fid=True, isc=True, isc_splits=1, **same
+    )
+    assert found[ours.metric] == pytest.approx(theirs["frechet_inception_distance"], rel=1e-4)
+    inception_score = found["is_" + ours.metric.removeprefix("fd_")]
+    assert inception_score == pytest.approx(theirs["inception_score_mean"], rel=1e-6)
+
+    compared = second[order(24)[:12]]
+    theirs = torch_fidelity.calculate_metrics(
+        input1=_Stored(first), input2=_Stored(compared), kid=True, kid_subsets=1, kid_subset_size=12,
+        prc=True, feature_extractor="inception-v3-compat", feature_layer_prc="2048", **same,
+    )  # fmt: skip
+    assert found["kid"] == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-4)
+    assert found["precision"] == pytest.approx(theirs["precision"])
+    assert found["recall"] == pytest.approx(theirs["recall"])
 
     metric = FrechetInceptionDistance(
         feature=2048, antialias=False, feature_extractor_weights_path=str(random_inception)
     ).set_dtype(torch.float64)
-    metric.update(first, real=True)
-    metric.update(second, real=False)
-    assert found == pytest.approx(float(metric.compute()), rel=1e-4)
+    metric.update(second, real=True)
+    metric.update(first, real=False)
+    assert found[ours.metric] == pytest.approx(float(metric.compute()), rel=1e-4)
 
 
 def _scaled(images: np.ndarray) -> list[torch.Tensor]:

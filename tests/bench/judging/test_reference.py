@@ -10,8 +10,17 @@ import torch
 from torch import Tensor
 
 from bench.errors import WorkError
-from bench.judging.extraction import DigitsGarments
-from bench.judging.reference import Reference, cache_path, reference_statistics
+from bench.judging.extraction import DigitsGarments, Seen
+from bench.judging.known_modes import Points
+from bench.judging.observation import PICTURES_KEPT
+from bench.judging.reference import (
+    MOST_PAIRED,
+    Reference,
+    cache_path,
+    order,
+    reference_statistics,
+)
+from bench.judging.train_feature_network import Labelled
 
 
 class Counting:
@@ -21,8 +30,9 @@ class Counting:
         self.inner, self.seen = inner, 0
         self.name, self.metric, self.hash = inner.name, inner.metric, inner.hash
         self.width, self.preprocessing = inner.width, inner.preprocessing
+        self.gives, self.mode_count = inner.gives, inner.mode_count
 
-    def __call__(self, images: Tensor) -> tuple[Tensor, Tensor]:
+    def __call__(self, images: Tensor) -> Seen:
         self.seen += len(images)
         return self.inner(images)
 
@@ -42,11 +52,10 @@ def statistics(counting: Counting, images: np.ndarray, cache: Path, data_hash: s
 
 
 def assert_same(first: Reference, second: Reference) -> None:
-    assert first.moments.count == second.moments.count
-    np.testing.assert_array_equal(first.moments.mean, second.moments.mean)
-    np.testing.assert_array_equal(first.moments.covariance, second.moments.covariance)
-    np.testing.assert_array_equal(first.shares.hard, second.shares.hard)
-    assert first.counts == second.counts
+    one, other = first.observation.arrays(), second.observation.arrays()
+    assert list(one) == list(other)
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 def test_measured_once_then_read(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
@@ -83,39 +92,91 @@ def test_a_broken_file_is_measured_again(
     assert counting.seen == 400  # it was replaced
 
 
+def test_a_file_of_too_few_features_is_measured_again(
+    counting: Counting, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("bench.judging.reference.MOST_PAIRED", 50)
+        assert len(statistics(counting, images, tmp_path).observation.features) == 50
+    assert len(statistics(counting, images, tmp_path).observation.features) == 100
+    assert counting.seen == 400
+
+
 def test_a_part_under_the_hash_of_the_whole_is_not_taken_for_it(
     counting: Counting, images: np.ndarray, tmp_path: Path
 ) -> None:
     whole = statistics(counting, images, tmp_path)
     half = statistics(counting, images[:100], tmp_path)
     other = statistics(counting, images[100:], tmp_path)
-    assert (whole.moments.count, half.moments.count, other.moments.count) == (200, 100, 100)
-    assert not np.array_equal(half.moments.mean, other.moments.mean)
+    assert (whole.count, half.count, other.count) == (200, 100, 100)
+    assert not np.array_equal(half.observation.moments.mean, other.observation.moments.mean)
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(
     counting: Counting, images: np.ndarray, tmp_path: Path
 ) -> None:
     (tmp_path / "reference").write_text("a file where the folder should be")
-    assert statistics(counting, images, tmp_path).moments.count == 200
+    assert statistics(counting, images, tmp_path).count == 200
 
 
 def test_read_only_images_are_taken(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
     frozen = images.copy()
     frozen.flags.writeable = False
-    assert statistics(counting, frozen, tmp_path).moments.count == 200
+    assert statistics(counting, frozen, tmp_path).count == 200
 
 
-def test_wrong_images_are_refused(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="uint8"):
-        statistics(counting, images.astype(np.float32), tmp_path)
-    with pytest.raises(WorkError, match="mnist-5k train: at least 2 images are needed, not 1"):
-        statistics(counting, images[:1], tmp_path)
+def test_wrong_samples_are_refused(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
+    for samples in (images.astype(np.float32), images[:, 0], np.zeros((20, 2))):
+        with pytest.raises(ValueError, match="uint8"):
+            statistics(counting, samples, tmp_path)
+    with pytest.raises(WorkError, match="mnist-5k train: at least 12 samples are needed, not 11"):
+        statistics(counting, images[:11], tmp_path)
 
 
-def test_features_equal_those_of_one_pass(counting: Counting, digits: object, tmp_path: Path) -> None:
-    images: np.ndarray = digits.images[::2].numpy()  # type: ignore[attr-defined]
-    features, _ = counting.inner(torch.from_numpy(images))
+def test_points_are_measured_as_well_as_images(tmp_path: Path) -> None:
+    points = np.random.default_rng(0).normal(size=(40, 2)).astype(np.float32)
+    extractor = Points(np.zeros((1, 2)), 1.0)
+    reference = reference_statistics(extractor, points, "ef" * 32, "cloud", tmp_path)
+    read = reference_statistics(extractor, points, "ef" * 32, "cloud", tmp_path)
+    assert_same(reference, read)
+    np.testing.assert_array_equal(reference.observation.features, points[order(40)[:20]])
+    assert reference.observation.pictures.size == 0
+    assert reference.observation.modes.nearest.tolist() == [40]
+
+
+def test_moments_are_of_all_samples_and_equal_those_of_one_pass(
+    counting: Counting, digits: Labelled, tmp_path: Path
+) -> None:
+    images: np.ndarray = digits.images[::2].numpy()
+    features = counting.inner(torch.from_numpy(images)).features
     reference = statistics(counting, images, tmp_path)
     expected = np.cov(features.double().numpy(), rowvar=False)
-    np.testing.assert_allclose(reference.moments.covariance, expected, atol=1e-5)
+    np.testing.assert_allclose(reference.observation.moments.covariance, expected, atol=1e-5)
+
+
+def test_features_and_pictures_kept_are_those_of_the_first_half_of_the_order(
+    counting: Counting, digits: Labelled, tmp_path: Path
+) -> None:
+    images: np.ndarray = digits.images[::2].numpy()  # more than one batch
+    observation = statistics(counting, images, tmp_path).observation
+    compared = order(2500)[:1250]
+    expected = counting.inner(torch.from_numpy(images[compared])).features.numpy()
+    np.testing.assert_allclose(observation.features, expected, atol=1e-4)
+    assert observation.features.dtype == np.float32
+    np.testing.assert_array_equal(observation.pictures, images[np.sort(compared[:PICTURES_KEPT])])
+
+
+def test_the_order_is_a_fixed_permutation() -> None:
+    assert sorted(order(101)) == list(range(101))
+    np.testing.assert_array_equal(order(101), order(101))
+    assert order(5)[:5].tolist() != [0, 1, 2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("generated", "paired"), [(12, 12), (99, 99), (100, 100), (5000, 100)], ids=lambda count: f"{count}"
+)
+def test_at_most_half_of_the_real_samples_are_compared(
+    counting: Counting, images: np.ndarray, tmp_path: Path, generated: int, paired: int
+) -> None:
+    assert statistics(counting, images, tmp_path).paired(generated) == paired
+    assert MOST_PAIRED == 5000

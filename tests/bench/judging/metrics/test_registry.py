@@ -1,0 +1,113 @@
+"""Every registered metric, on samples as good as the data and on a collapsed sampler."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from bench.datasets import load
+from bench.judging.extraction import DigitsGarments, Extractor
+from bench.judging.judge import Judge
+from bench.judging.known_modes import Points, StackedDigits
+from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for
+from bench.judging.reference import reference_statistics
+
+Values = dict[str, float]
+OF_ANY = ["kid", "precision", "recall", "density", "coverage", "duplicates"]
+OF_IMAGES = [*OF_ANY, "vendi", "ms_ssim"]
+OF_NETWORKS = [*OF_IMAGES, "classes_covered", "effective_classes"]
+
+
+def measured(extractor: Extractor, samples: np.ndarray, cache: Path) -> tuple[Extractor, Values, Values]:
+    """What 300 held-out samples score, and a sampler that gives the mean of all of them again and again."""
+    reference = reference_statistics(extractor, samples, "ab" * 32, "some", cache)
+    judge = Judge(extractor, reference, 300)
+    values = samples.astype(np.float32)
+    mean = torch.from_numpy(values.mean(axis=0))
+    if samples.dtype == np.uint8:
+        mean = mean / 127.5 - 1
+
+    def collapsed(count: int) -> Iterator[torch.Tensor]:
+        yield mean.expand(count, *mean.shape)
+
+    return extractor, judge.measure_real(samples, cache), judge.measure(collapsed)
+
+
+@pytest.fixture(scope="session")
+def by_evidence(
+    shipped: DigitsGarments, some_digits: np.ndarray, tmp_path_factory: pytest.TempPathFactory
+) -> list[tuple[Extractor, Values, Values]]:
+    """Of digits, which have classes, and of points, which have modes."""
+    cache = tmp_path_factory.mktemp("cache")
+    ring = load("ring-8", image_size=None, channels=None, data_root=cache, cache=cache)
+    points = Points(ring.modes.centres, ring.modes.deviation)
+    return [measured(shipped, some_digits, cache), measured(points, ring.samples[:2000], cache)]
+
+
+@pytest.mark.parametrize("metric", all_metrics(), ids=lambda metric: metric.name)
+def test_held_out_real_samples_are_better_than_their_mean_repeated(
+    metric: Metric, by_evidence: list[tuple[Extractor, Values, Values]]
+) -> None:
+    found = [row for row in by_evidence if metric in metrics_for(row[0])]
+    assert found
+    for extractor, real, collapsed in found:
+        name = metric.recorded_as(extractor)
+        assert math.isfinite(real[name])
+        assert math.isfinite(collapsed[name])
+        if metric.better == "lower":
+            assert real[name] < collapsed[name]
+        else:
+            assert real[name] > collapsed[name]
+        assert better_direction(name) == metric.better
+
+
+@pytest.mark.parametrize(
+    ("extractor", "expected"),
+    [
+        (DigitsGarments, ["fd_digits_garments", "is_digits_garments", *OF_NETWORKS]),
+        (StackedDigits, ["fd_stacked_digits", *OF_IMAGES, "modes_covered", "reverse_kl"]),
+        (
+            lambda: Points(np.zeros((2, 2)), 1.0),
+            ["fd_points", *OF_ANY, "modes_covered", "reverse_kl", "high_quality"],
+        ),
+        # the names of an Inception extractor, without its weights
+        (
+            lambda: SimpleNamespace(metric="fid", gives=DigitsGarments.gives),
+            ["fid", "inception_score", *OF_NETWORKS],
+        ),
+        (
+            lambda: SimpleNamespace(metric="fd_inception_0a1b2c3d", gives=DigitsGarments.gives),
+            ["fd_inception_0a1b2c3d", "is_inception_0a1b2c3d", *OF_NETWORKS],
+        ),
+    ],
+    ids=["shipped", "stacked", "points", "fid", "another Inception"],
+)
+def test_names_say_whose_features_they_are_and_only_the_standard_ones_are_fid(
+    extractor: object, expected: list[str]
+) -> None:
+    judged = extractor()  # type: ignore[operator]
+    names = [metric.recorded_as(judged) for metric in metrics_for(judged)]
+    assert sorted(names) == sorted(expected)
+    assert names[0] == judged.metric
+
+
+@pytest.mark.parametrize(
+    ("recorded", "better"),
+    [("fid", "lower"), ("fd_points", "lower"), ("is_digits_garments", "higher"), ("coverage", "higher"),
+     ("M", "lower"), ("duplicates", "lower")],
+)  # fmt: skip
+def test_which_values_are_better_by_the_recorded_name(recorded: str, better: str) -> None:
+    assert better_direction(recorded) == better
+
+
+def test_names_and_titles_are_each_metrics_own() -> None:
+    metrics = all_metrics()
+    assert (
+        len({metric.name for metric in metrics}) == len({metric.title for metric in metrics}) == len(metrics)
+    )
