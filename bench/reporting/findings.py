@@ -1,6 +1,7 @@
 """What a table says, in sentences that state facts only; and what a run's health tag means."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,11 +9,7 @@ import pandas as pd
 from bench.comparing.groups import is_collapsed, is_diverged
 from bench.comparing.numbers import number, with_interval
 from bench.comparing.summary import Summary
-from bench.judging.health import (
-    COLLAPSED_BELOW_CLASSES_COVERED,
-    COLLAPSED_BELOW_EFFECTIVE_CLASSES,
-    STUCK_OVER_LAST,
-)
+from bench.judging.health import COLLAPSED_ABOVE, COLLAPSED_BELOW, STUCK_OVER_LAST, signs_of_collapse
 
 
 def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]:
@@ -98,8 +95,19 @@ def tag(run: pd.Series) -> str:
     return ", ".join([state, *([health] if health not in ("", "ok") else [])])
 
 
-def meaning(run: pd.Series) -> str:
-    """What a run's status and health tag mean, in a sentence."""
+def meaning(
+    run: pd.Series, last: Mapping[str, float] | None = None, real: Mapping[str, float] | None = None
+) -> str:
+    """What a run's status and health tag mean, in a sentence.
+
+    Parameters
+    ----------
+    run : Series
+        Its row of the frame.
+    last, real : mapping, optional
+        The metrics of its last evaluation, and what held-out real samples score: with both a collapse is told
+        with its numbers.
+    """
     health = run["health"] if isinstance(run["health"], str) else ""
     kind, _, step = health.partition("@")
     if kind == "diverged":
@@ -112,18 +120,42 @@ def meaning(run: pd.Series) -> str:
     reached = None
     if told and pd.notna(run["step"]):
         reached = f"Its last evaluation is that of step {run['step']:,} of {run['steps']:,}."
+    signs = _signs(last or {}, real or {})
     return (
-        " ".join(filter(None, (told, reached, _of_tag(kind, step)))) or "This version does not know the tag."
+        " ".join(filter(None, (told, reached, _of_tag(kind, step, signs))))
+        or "This version does not know the tag."
     )
 
 
-def _of_tag(kind: str, step: str) -> str:
+def _signs(last: Mapping[str, float], real: Mapping[str, float]) -> str:
+    """By what samples have collapsed, with numbers; "" where they have not, by the rule of this version."""
+    return ", ".join(
+        f"{_word(name)} {last[name]:.3g} (real {real[name]:.3g})" for name in signs_of_collapse(last, real)
+    )
+
+
+def _rule() -> str:
+    """The rule of collapse in words."""
+    parts: dict[float, list[str]] = {}
+    for name, part in COLLAPSED_BELOW.items():
+        parts.setdefault(part, []).append(_word(name))
+    below = [f"less than {part:.0%} of their {' or '.join(names)}" for part, names in parts.items()]
+    below[0] = below[0].replace("their", "real samples'")
+    above = [f"{_word(name)} more than {excess:.2g} above theirs" for name, excess in COLLAPSED_ABOVE.items()]
+    return f"{', '.join(below)}, or {' or '.join(above)}"
+
+
+def _word(metric: str) -> str:
+    return metric.replace("_", " ")
+
+
+def _of_tag(kind: str, step: str, signs: str) -> str:
     if kind == "collapsed":
-        return (
-            f"In every evaluation from step {int(step):,} to the last, samples showed less than "
-            f"{COLLAPSED_BELOW_CLASSES_COVERED:.0%} of the classes that real images cover, or less than "
-            f"{COLLAPSED_BELOW_EFFECTIVE_CLASSES:.0%} of their effective classes."
-        )
+        since = f"In every evaluation from step {int(step):,} to the last"
+        if signs:
+            return f"{since}, samples showed far less than real ones do; in the last: {signs}."
+        # what the run was judged by may have been another rule
+        return f"{since}, samples were judged to have collapsed; the rule of this version: {_rule()}."
     if kind.startswith("k-stuck-"):
         bound = kind.removeprefix("k-stuck-")
         side = "the generator's term had no weight" if bound == "0" else "its term had the full weight"

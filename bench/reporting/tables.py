@@ -6,11 +6,14 @@ from typing import Any
 
 import pandas as pd
 
+from bench import places
+from bench.comparing.events import RecordEvents
 from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
 from bench.configuration import CIRCUMSTANCES, knobs_of
 from bench.environment import PACKAGES
 from bench.reporting.findings import is_well, meaning, tag
+from bench.run_folder import RunFolder
 from variants.registry import all_variants
 
 Descriptions = Sequence[dict[str, Any]]
@@ -32,7 +35,8 @@ def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -
     shown = [name for name in metrics if name in runs]
     # a name tells the variant; the group only where it is more than that
     grouped = ["group"] if (runs["group"] != runs["variant"]).any() else []
-    header = ("run", *grouped, "seed", "health", "step", *shown, "training time")
+    alarmed = ["alarms"] if (runs["alarms"] != "").any() else []
+    header = ("run", *grouped, "seed", "health", *alarmed, "step", *shown, "training time")
     rows = []
     for _, run in runs.sort_values(["group", "seed", "created"], kind="stable").iterrows():
         health = tag(run) + (" (older copy)" if run["run_id"] in copies else "")
@@ -43,6 +47,7 @@ def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -
                 *(str(run[name]) for name in grouped),
                 str(run["seed"]),
                 health,
+                *(str(run[name]) or MISSING for name in alarmed),
                 MISSING if pd.isna(run["step"]) else f"{run['step']:,}",
                 *(number(None if pd.isna(run[name]) else float(run[name])) for name in shown),
                 MISSING if pd.isna(seconds) else duration(float(seconds)),
@@ -56,8 +61,15 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
     rows = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         if not is_well(run):
-            rows.append((str(run["name"]), tag(run), meaning(run)))
+            rows.append((str(run["name"]), tag(run), meaning(run, *_judged(str(run["run_id"])))))
     return TextTable("Runs that are not ok", ("run", "health", "meaning"), tuple(rows)) if rows else None
+
+
+def _judged(run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run's last evaluation, and what real samples scored when it began; {} where its files do not tell."""
+    run = RunFolder(places.runs() / run_id)
+    evaluations = RecordEvents(run.record_path).record.evaluations
+    return evaluations[-1] if evaluations else {}, run.describe().get("real", {})
 
 
 def of_cost(runs: pd.DataFrame) -> TextTable:

@@ -7,6 +7,7 @@ import pytest
 
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary
+from bench.judging.health import COLLAPSED_ABOVE, COLLAPSED_BELOW
 from bench.reporting.findings import findings, is_well, meaning, tag
 
 
@@ -72,6 +73,32 @@ def test_what_tags_mean(values: dict[str, Any], shown: str, words: str) -> None:
     assert not is_well(run(**values))
     assert tag(run(**values)) == shown
     assert words in meaning(run(**values))
+
+
+COLLAPSED = {"health": "collapsed@1000"}
+REAL = {"effective_classes": 9.98, "vendi": 20.0, "duplicates": 0.01}
+
+
+def test_a_collapse_is_told_by_the_signs_of_the_last_evaluation() -> None:
+    last = {"step": 2000, "effective_classes": 1.1, "vendi": 19.0, "duplicates": 0.92}
+    words = meaning(run(**COLLAPSED), last, REAL)
+    assert words.startswith("In every evaluation from step 1,000 to the last")
+    assert words.endswith("in the last: effective classes 1.1 (real 9.98), duplicates 0.92 (real 0.01).")
+
+
+@pytest.mark.parametrize(
+    ("last", "real"),
+    [({}, {}), ({"effective_classes": 1.0}, {}), (REAL, REAL)],
+)
+def test_without_signs_a_collapse_is_told_by_the_rule(last: dict[str, float], real: dict[str, float]) -> None:
+    words = meaning(run(**COLLAPSED), last, real)
+    assert "the rule of this version: less than " in words
+    for name, part in COLLAPSED_BELOW.items():
+        assert name.replace("_", " ") in words
+        assert f"less than {part:.0%} of " in words
+    for name, excess in COLLAPSED_ABOVE.items():
+        assert f"{name.replace('_', ' ')} more than {excess:.2g} above theirs" in words
+    assert words.count("real samples'") == 1
 
 
 def test_a_run_that_is_ok_has_nothing_to_tell() -> None:

@@ -1,0 +1,63 @@
+"""Tables about runs, from frames made by hand and the files that they name."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from bench.comparing.numbers import MISSING
+from bench.reporting.tables import of_health, of_runs
+
+RUN: dict[str, Any] = {
+    "run_id": "a" * 32,
+    "name": "a run",
+    "group": "began",
+    "variant": "began",
+    "seed": 0,
+    "status": "FINISHED",
+    "health": "ok",
+    "alarms": "",
+    "created": "2026-01-01",
+    "step": 500,
+    "steps": 500,
+    "fd_x": 1.0,
+    "train_seconds": 60.0,
+}
+
+
+def frame(*differences: dict[str, Any]) -> pd.DataFrame:
+    return pd.DataFrame([RUN | difference for difference in differences])
+
+
+def test_alarms_have_a_column_where_a_run_has_any() -> None:
+    quiet = of_runs(frame({}), ["fd_x"], [])
+    assert "alarms" not in quiet.header
+    alarmed = of_runs(frame({}, {"seed": 1, "alarms": "k-drop@123 loss-rising@400"}), ["fd_x"], [])
+    place = alarmed.header.index("alarms")
+    assert alarmed.header[place - 1] == "health"
+    assert [row[place] for row in alarmed.rows] == [MISSING, "k-drop@123 loss-rising@400"]
+    assert all(len(row) == len(alarmed.header) for row in alarmed.rows)
+
+
+def test_alarms_alone_do_not_make_a_run_unwell() -> None:
+    assert of_health(frame({"alarms": "k-drop@123"})) is None
+
+
+def test_a_collapse_is_told_by_the_run_s_own_numbers(places: Path) -> None:
+    folder = places / "mlruns" / "runs" / str(RUN["run_id"])
+    folder.mkdir(parents=True)
+    rows = [
+        {"event": "evaluation", "step": 250, "effective_classes": 9.0},
+        {"event": "evaluation", "step": 500, "effective_classes": 2.0},
+    ]
+    (folder / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    collapsed = frame({"health": "collapsed@500", "step": 250})
+    (folder / "run.json").write_text(json.dumps({"real": {"effective_classes": 9.75}}))
+    table = of_health(collapsed)
+    assert table is not None
+    assert table.rows[0][-1].endswith("in the last: effective classes 2 (real 9.75).")
+    (folder / "run.json").write_text("{}")
+    table = of_health(collapsed)
+    assert table is not None
+    assert "the rule of this version" in table.rows[0][-1]
