@@ -12,14 +12,23 @@ from bench.commands.output import Report, reporting, table
     "--metrics", metavar="NAME[,NAME...]", help="What to measure; without it what the run's evaluations do."
 )
 @click.option(
-    "--samples", metavar="N", type=int, help="Generated images; without it as the run's evaluations."
+    "--samples", metavar="N", type=int, help="Generated samples; without it as the run's evaluations."
+)
+@click.option(
+    "--eval-seeds",
+    metavar="N",
+    type=int,
+    default=1,
+    show_default=True,
+    help="Draws of latents; with several, their mean and standard deviation are told.",
 )
 @from_checkpoint
 @reporting
-def command(run: str, metrics: str | None, samples: int | None, checkpoint: str) -> Report:
+def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int, checkpoint: str) -> Report:
     """Measure a checkpoint again, and compare with the record where the protocol is the same.
 
-    RUN is an id, a unique prefix of one, a name or `last`. Nothing is recorded.
+    RUN is an id, a unique prefix of one, a name or `last`. Nothing is recorded. Beside each value stands what
+    held-out real samples score.
     """
     from bench.progress import Progress
     from bench.remeasurement import remeasure
@@ -28,8 +37,12 @@ def command(run: str, metrics: str | None, samples: int | None, checkpoint: str)
     folder = find(run)
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))
     quiet = click.get_current_context().obj["json"]
-    result = remeasure(folder, Progress(quiet=quiet), checkpoint, names, samples)
-    rows = [(name, value, result.recorded.get(name)) for name, value in result.values.items()]
+    result = remeasure(folder, Progress(quiet=quiet), checkpoint, names, samples, eval_seeds)
+    columns = {"measured now": result.values}
+    if result.spread:
+        columns["±"] = result.spread
+    columns |= {"real": result.real, "recorded": result.recorded}
+    rows = [(name, *(column.get(name) for column in columns.values())) for name in result.values]
     head = [
         ("run", f"{folder.describe()['name']}  (id {folder.id})"),
         ("checkpoint", f"step {result.step:,}"),
@@ -39,8 +52,11 @@ def command(run: str, metrics: str | None, samples: int | None, checkpoint: str)
         "run_id": folder.id,
         "name": folder.describe()["name"],
         "step": result.step,
+        "eval_seeds": eval_seeds,
         "values": result.values,
+        "spread": result.spread,
+        "real": result.real,
         "metric.protocol": result.protocols,
         "recorded": result.recorded,
     }
-    return Report(data, table(head) + "\n\n" + table(rows, ("", "measured now", "recorded")))
+    return Report(data, table(head) + "\n\n" + table(rows, ("", *columns)))

@@ -1,6 +1,7 @@
 """Checkpoints are measured again."""
 
 import json
+from statistics import stdev
 from types import SimpleNamespace
 
 import pytest
@@ -28,7 +29,13 @@ def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str
     row = next(row for row in outcome.record.evaluations if row["step"] == result.step)
     assert result.values == {name: value for name, value in row.items() if name != "step"}
     assert result.recorded == result.values
-    assert set(result.protocols.values()) == {outcome.description["protocol"]}
+    assert result.protocols.keys() == result.values.keys() == result.real.keys()
+    assert all(
+        words.startswith(outcome.description["protocol"] + "; ") for words in result.protocols.values()
+    )
+    assert "k = 5" in result.protocols["coverage"]
+    assert result.spread == {}
+    assert result.real == outcome.description["real"]
 
 
 def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Outcome) -> None:
@@ -39,12 +46,58 @@ def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Ou
     assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1]["fd_digits_garments"]
 
 
+def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one(outcome: Outcome) -> None:
+    names = ["fd_digits_garments", "vendi", "precision"]
+    one, two, three = (remeasure(outcome.run, QUIET, "last", names, eval_seeds=seeds) for seeds in (1, 2, 3))
+    assert list(three.values) == list(three.spread) == list(three.real) == list(one.values)
+    assert one.recorded == one.values
+    assert two.recorded == three.recorded == {}
+    for name in names:
+        first = one.values[name]
+        second = 2 * two.values[name] - first
+        third = 3 * three.values[name] - first - second
+        assert two.spread[name] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-9)
+        assert three.spread[name] == pytest.approx(stdev([first, second, third]), abs=1e-9)
+    assert three.spread["fd_digits_garments"] > 0
+
+
+def test_the_command_tells_values_spread_real_and_recorded(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["eval", "last", "--metrics", "kid,vendi", "--checkpoint", "last"]
+    told = {}
+    for seeds in (1, 2):
+        assert main([*words, "--eval-seeds", str(seeds), "--json"]) == 0
+        told[seeds] = json.loads(capsys.readouterr().out)
+        assert told[seeds]["eval_seeds"] == seeds
+    result = remeasure(outcome.run, QUIET, "last", ["kid", "vendi"], eval_seeds=2)
+    assert (told[2]["values"], told[2]["spread"]) == (result.values, result.spread)
+    assert told[1]["spread"] == told[2]["recorded"] == {}
+    assert told[1]["real"] == told[2]["real"] == result.real
+    row = outcome.record.evaluations[-1]
+    assert told[1]["recorded"] == told[1]["values"] == {name: row[name] for name in ("kid", "vendi")}
+
+    assert main(words) == 0
+    heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert heads.split() == ["measured", "now", "real", "recorded"]
+    assert [line.split()[0] for line in rows] == ["kid", "vendi"]
+    assert rows[1].split()[1:] == [
+        f"{value:.4g}" for value in (row["vendi"], result.real["vendi"], row["vendi"])
+    ]
+    assert main([*words, "--eval-seeds", "2"]) == 0
+    heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert heads.split() == ["measured", "now", "±", "real", "recorded"]
+    numbers = (result.values["vendi"], result.spread["vendi"], result.real["vendi"])
+    assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "-"]
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
         (["--metrics", "fd_digit"], "did you mean 'fd_digits_garments'"),
         (["--checkpoint", "7"], "checkpoint '7' does not exist"),
         (["--samples", "1"], "eval_samples: 1 is not possible"),
+        (["--eval-seeds", "0"], "evaluation seeds: 0 is not possible: allowed is a whole number from 1"),
     ],
 )
 def test_a_wrong_request_is_one_line(
