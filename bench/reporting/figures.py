@@ -123,7 +123,7 @@ def of_groups(kept: pd.DataFrame) -> list[Figure]:
             "M and k by step",
             "Lines are means over the seeds of a group, bands reach from the lowest to the highest run. Each "
             "is first averaged over windows of steps, as the legend says. M is the convergence measure, k "
-            "the weight of the generated images' loss in that of the discriminator.",
+            "the weight of the generated samples' loss in that of the discriminator.",
         ),
         "samples-by-step": (
             "Samples as training went on",

@@ -144,6 +144,20 @@ def test_the_default_is_distance_classes_and_M(runs: Runs) -> None:
     assert default_metrics(runs({"M": None})) == ["fd_x", "classes_covered"]
 
 
+def test_the_default_is_modes_in_place_of_classes_where_modes_are_known(runs: Runs) -> None:
+    modes = {"fd_x": 1.0, "modes_covered": 8.0, "high_quality": 0.9, "reverse_kl": 0.1}
+    frame = runs(modes).rename(columns={"classes_covered": "coverage"})
+    judged = [*modes, "coverage"]
+    rest = [name for name in frame.columns if name not in judged]
+    place = rest.index("step") + 1
+    frame = frame[[*rest[:place], *judged, *rest[place:]]]
+    assert default_metrics(frame) == [*judged, "M"]
+    assert default_metrics(frame.drop(columns="high_quality")) == [
+        *(name for name in judged if name != "high_quality"),
+        "M",
+    ]
+
+
 def test_a_metric_that_is_not_comparable_is_refused_not_dropped(runs: Runs) -> None:
     frame = runs({}, {"norm": "l2"})
     with pytest.raises(RequestError, match="M cannot be compared"):

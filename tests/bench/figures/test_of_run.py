@@ -32,9 +32,25 @@ def test_a_finished_run_has_the_figures_that_its_variant_allows(name: str, train
         assert 1000 < path.stat().st_size < 500_000
 
 
-@pytest.mark.parametrize("name", ["began-v3", "wgan-gp"])
-def test_figures_can_be_drawn_again_to_the_byte(name: str, trained_run: Runs, tmp_path: Path) -> None:
-    run = trained_run(name)
+@pytest.mark.parametrize("name", ["began", "wgan-gp"])
+def test_a_run_on_points_has_figures_of_the_plane(name: str, trained_run: Runs) -> None:
+    run = trained_run(name, points="ring-8")
+    names = {"trajectories", "points", "samples-by-step"}
+    if load(run).encodes:  # only then is there an error to show
+        names.add("landscape")
+    assert {path.stem for path in run.figures.glob("*.png")} == names
+    assert {path.stem for path in run.figures.glob("*.svg")} == names
+    for path in run.figures.iterdir():
+        assert 1000 < path.stat().st_size < 500_000
+
+
+@pytest.mark.parametrize(
+    ("name", "points"), [("began-v3", ""), ("wgan-gp", ""), ("began", "ring-8"), ("wgan-gp", "ring-8")]
+)
+def test_figures_can_be_drawn_again_to_the_byte(
+    name: str, points: str, trained_run: Runs, tmp_path: Path
+) -> None:
+    run = trained_run(name, points=points)
     before = run.record_path.read_bytes()
     files = draw_run(run, folder=tmp_path)
     assert sorted(files) == sorted(tmp_path.iterdir())
@@ -108,6 +124,13 @@ def test_real_images_are_the_same_for_every_run_and_differ_by_seed(trained_run: 
     assert not torch.equal(first, some_reals(array, 5, seed=1))
     assert first.shape == (5, *array.samples.shape[1:])
     assert -1 <= first.min() < first.max() <= 1
+
+
+def test_real_points_are_points_of_the_data(trained_run: Runs) -> None:
+    array = data_of(trained_run("began", points="ring-8"))
+    real = some_reals(array, 5)
+    assert real.shape == (5, 2)
+    assert all((array.samples == point).all(axis=1).any() for point in real.numpy())
 
 
 def test_data_that_changed_is_told(trained_run: Runs, tmp_path: Path) -> None:

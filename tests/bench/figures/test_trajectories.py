@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.figures.trajectories import compare_trajectories, extremes, over_seeds, save_trajectories
+from bench.figures.trajectories import Judged, compare_trajectories, extremes, over_seeds, save_trajectories
 
 
 def rows(steps: int, names: tuple[str, ...] = ("M", "k")) -> list[dict[str, Any]]:
@@ -46,6 +46,28 @@ def test_a_runs_trajectories_are_written_twice_and_repeat(names: tuple[str, ...]
     save_trajectories(rows(30, names), "a run", tmp_path / "trajectories")
     assert [file.read_bytes() for file in files] == before
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def judged(*names: str) -> Judged:
+    rows = [{"step": step} | dict.fromkeys(names, 0.1 * step) for step in (10, 20, 30)]
+    return Judged(rows, "fd_x", dict.fromkeys(names, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("names", "axes"),
+    [
+        ((), 3),
+        (("fd_x",), 4),
+        (("fd_x", "classes_covered", "coverage", "kid", "vendi", "ms_ssim"), 6),
+        (("fd_x", "modes_covered", "high_quality", "coverage", "reverse_kl"), 6),
+    ],
+)
+def test_a_run_shows_its_course_and_a_few_of_the_numbers_that_judge_it(
+    names: tuple[str, ...], axes: int, tmp_path: Path
+) -> None:
+    steps = rows(30, ("M", "k", "loss_real", "loss_fake", "balance", "lr_g"))
+    svg = save_trajectories(steps, "a run", tmp_path / "trajectories", judged(*names))[1].read_text()
+    assert svg.count('<g id="axes_') == axes
 
 
 def test_a_run_without_steps_has_none(tmp_path: Path) -> None:
