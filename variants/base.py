@@ -28,7 +28,7 @@ POINTS: dict[str, Any] = {
     "layers": "points",
     "eval_samples": 2500,
 }
-STACKED: dict[str, Any] = {"dataset": "stacked-mnist", "eval_samples": 26_000}
+STACKED: dict[str, Any] = {"dataset": "stacked-mnist", "eval_every": 2000, "eval_samples": 26_000}
 
 
 class VariantHyperparameters(Knobs):

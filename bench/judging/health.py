@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
-from bench.judging.metrics.classes import CLASSES_COVERED, EFFECTIVE_CLASSES
+from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.duplicates import DUPLICATES
-from bench.judging.metrics.modes import MODES_COVERED
+from bench.judging.metrics.modes import MODES_COVERED, REVERSE_KL
+from bench.judging.metrics.precision_recall import PRECISION
 from bench.judging.metrics.vendi import VENDI
 
 Values = Mapping[str, float]
 """Metric name to number, of one evaluation."""
 
-# A sampler has collapsed when one of these is below such a part of what real samples of the same number show.
-# docs/health.md says how they were calibrated.
-COLLAPSED_BELOW = {
-    EFFECTIVE_CLASSES: 0.5,
-    CLASSES_COVERED: 0.5,
-    MODES_COVERED: 0.5,
-    VENDI: 0.5,
-    COVERAGE: 0.1,
-}
-# Or when more than this share of its samples have a twin, beyond what real samples have.
-COLLAPSED_ABOVE_DUPLICATES = 0.5
+# A sampler has collapsed when one of these is below such a part of what real samples of the same number show;
+# docs/health.md tells how the parts were calibrated.
+COLLAPSED_BELOW = {EFFECTIVE_CLASSES: 0.7, MODES_COVERED: 0.7, VENDI: 0.65, COVERAGE: 0.4}
+# Coverage says so of good samples only: what is nowhere near the data covers none of it, however diverse.
+GOOD_FROM_PRECISION = 0.5
+# Or when one of these is above what real samples show by more than this: near twins, and a divergence that is
+# that of half of the modes.
+COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(2)}
 # k is stuck when it is exactly 0 or 1 throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
 
@@ -39,13 +38,16 @@ def signs_of_collapse(values: Values, real: Values) -> list[str]:
         What held-out real samples of the same number score. A metric that either lacks says nothing, nor
         does one that is 0 for real samples (a network that is sure of no class).
     """
+    both = values.keys() & real.keys()
+    poor = PRECISION in both and values[PRECISION] < GOOD_FROM_PRECISION * real[PRECISION]
     signs = [
         name
         for name, part in COLLAPSED_BELOW.items()
-        if name in values and name in real and values[name] < part * real[name]
+        if name in both and values[name] < part * real[name] and not (name == COVERAGE and poor)
     ]
-    if DUPLICATES in values and values[DUPLICATES] - real.get(DUPLICATES, 0.0) > COLLAPSED_ABOVE_DUPLICATES:
-        signs.append(DUPLICATES)
+    signs += [
+        name for name, excess in COLLAPSED_ABOVE.items() if name in both and values[name] > real[name] + excess
+    ]
     return signs
 
 

@@ -13,12 +13,13 @@ from bench.judging.metrics.registry import metric
 if TYPE_CHECKING:
     from bench.judging.comparison import Comparison
 
+PRECISION = "precision"
 NEAREST = 3
 _SETTINGS = f"k = {NEAREST}"
 
 
 @metric(
-    "precision",
+    PRECISION,
     "share of generated samples inside the real samples' manifold",
     better="higher",
     needs="features",

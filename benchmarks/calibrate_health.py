@@ -1,0 +1,272 @@
+"""How often the collapse verdict is right: on generators collapsed on purpose, on real samples and on runs.
+
+``BENCH_HOME=DIR python benchmarks/calibrate_health.py [--data-root DIR] [--out FILE.json]``, where BENCH_HOME
+holds the runs of docs/first-result.md. Each finished run is judged anew at its last checkpoint. Generators
+that are well are then collapsed on purpose, as are real points and stacked digits, by degrees. The thresholds
+of bench/judging/health.py were chosen on mnist-5k: all other data tests them. Prints Markdown tables.
+"""
+
+import json
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import numpy as np
+import torch
+from collapsed_samplers import collapses, sampler_of
+from torch import Tensor
+
+from bench import datasets, places, record
+from bench.configuration import Configuration, resolve
+from bench.judging import alarms, health
+from bench.judging.judge import Sampler, as_stored
+from bench.judging.metrics.classes import CLASSES_COVERED
+from bench.judging.reference import order
+from bench.progress import Progress
+from bench.run_folder import RunFolder
+from bench.sampler import make_sampler
+from bench.trained import TrainedGenerator, configuration_of, load
+from bench.workbench import Workbench, prepare_workbench
+
+CHOSEN_ON = "mnist-5k"
+# A run's truth is the count of classes that its samples show with confidence, which the verdict does not use.
+WELL, FALLEN = 8, 4
+POOL = 24_000  # samples of a generator from which collapsed ones are picked
+RUNS_OF_A_KIND = 2  # that are collapsed on purpose, of each variant on each data set
+UNUSED_SEED = 20_000  # of a pool's latents: no run has it
+REAL_HALVES = 5  # draws of held-out real samples
+
+
+@dataclass(frozen=True)
+class Case:
+    """One judged sampler.
+
+    Attributes
+    ----------
+    data, source : str
+        Data set; the run, or ``real``.
+    kind : str
+        ``trained``, ``real``, ``kinds kept`` or ``samples repeated``.
+    degree : float
+        How much of it was left; of a run the classes that it covers.
+    truth : bool or None
+        Whether it has collapsed; None between the clear cases.
+    signs : list of str
+        What the verdict saw.
+    """
+
+    data: str
+    source: str
+    kind: str
+    degree: float
+    truth: bool | None
+    signs: list[str]
+
+
+@click.command(help=__doc__.splitlines()[0])
+@click.option("--data-root", help="Folder of the published data sets, for runs that name another one.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for every single case.")
+def main(data_root: str | None, out: Path | None) -> None:
+    torch.set_num_threads(1)
+    runs = list(finished_runs(data_root))
+    if not runs:
+        raise click.UsageError(f"{places.runs()} holds no finished runs on images with classes")
+    cases: list[Case] = []
+    watched: list[dict[str, Any]] = []
+    benches: dict[str, Workbench] = {}
+    used: Counter[tuple[str, str]] = Counter()
+    for number, (run, configuration) in enumerate(runs, start=1):
+        digest = run.describe()["data"]["hash"]
+        if digest not in benches:
+            benches[digest] = prepare_workbench(configuration, Progress(quiet=True))
+            cases += real_cases(benches[digest])
+        case, generator = trained_case(run, benches[digest], configuration.harness.seed)
+        cases.append(case)
+        watched.append(watch(run, benches[digest], case))
+        alike = case.data, configuration.variant.name
+        if case.truth is False and used[alike] < RUNS_OF_A_KIND:
+            used[alike] += 1
+            cases += collapsed_cases(generator, benches[digest], case, number)
+        print(f"{number} of {len(runs)} runs judged", file=sys.stderr)
+    for name in ("ring-8", "grid-25", "stacked-mnist"):
+        cases += known_mode_cases(name)
+    print("\n\n".join((by_degree(cases), by_data(cases), by_sign(cases), by_alarm(watched))))
+    if out:
+        out.write_text(json.dumps({"cases": [asdict(c) for c in cases], "runs": watched}, indent=1))
+
+
+def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configuration]]:
+    """Complete runs on images with predicted classes, with the configuration to judge them by."""
+    for path in sorted(places.runs().iterdir()):
+        run = RunFolder(path)
+        end, configuration = record.read(run.record_path).end, configuration_of(run.describe())
+        if end is None or end["status"] != "FINISHED":
+            continue
+        if datasets.judged_by(configuration.harness.dataset) == "images":
+            moved = data_root and configuration.harness.data_root
+            yield run, configuration.with_values(data_root=data_root) if moved else configuration
+
+
+def real_cases(bench: Workbench) -> list[Case]:
+    """Held-out real samples, several draws of them."""
+    samples = bench.array.samples
+    held_out = order(len(samples))[len(samples) // 2 :]
+    random = np.random.default_rng(0)
+    cases = []
+    for _ in range(REAL_HALVES):
+        drawn = random.permutation(held_out)[: bench.judge.paired]
+        pool = as_generated(samples[drawn])
+        cases.append(judged(bench, sampler_of(pool), "real", "real", 1.0, False))
+    return cases
+
+
+def as_generated(samples: np.ndarray) -> Tensor:
+    """Stored samples as a generator would give them."""
+    stored = torch.from_numpy(samples)
+    return stored if stored.dtype == torch.float32 else stored.float() / 127.5 - 1
+
+
+def judged(
+    bench: Workbench, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
+) -> Case:
+    """Judge one sampler."""
+    signs = health.signs_of_collapse(bench.judge.measure(sampler), bench.real)
+    return Case(bench.array.name, source, kind, degree, truth, signs)
+
+
+def trained_case(run: RunFolder, bench: Workbench, seed: int) -> tuple[Case, TrainedGenerator]:
+    """A run's generator as it was at the end."""
+    loaded = load(run, "last")
+    values = bench.judge.measure(sampler_of_run(loaded, seed))
+    covered = int(values[CLASSES_COVERED])
+    truth = True if covered <= FALLEN else False if covered >= WELL else None
+    source = run.describe()["name"]
+    signs = health.signs_of_collapse(values, bench.real)
+    return Case(bench.array.name, source, "trained", covered, truth, signs), loaded
+
+
+def sampler_of_run(loaded: TrainedGenerator, seed: int) -> Sampler:
+    return make_sampler(loaded.generator, loaded.variant.draw_latent, seed, torch.device("cpu"))
+
+
+def collapsed_cases(loaded: TrainedGenerator, bench: Workbench, case: Case, seed: int) -> list[Case]:
+    """A generator that is well, collapsed on purpose by degrees."""
+    pool = torch.cat(list(sampler_of_run(loaded, UNUSED_SEED)(POOL))).clamp(-1, 1)
+    seen = bench.judge.extractor(as_stored(pool))
+    assert seen.probabilities is not None
+    known = np.argsort(-bench.judge.reference.observation.classes.hard)[:10]
+    kinds = seen.probabilities.argmax(dim=1).numpy()
+    return [
+        judged(bench, made.sampler, case.source, made.kind, made.degree, made.truth)
+        for made in collapses(pool, kinds, known, bench.judge.samples, seed)
+    ]
+
+
+def known_mode_cases(name: str) -> list[Case]:
+    """Real samples of known modes as they are, and collapsed on purpose."""
+    configuration = resolve({"variant": "began", "dataset": name, "eval_samples": 2000})
+    bench = prepare_workbench(configuration, Progress(quiet=True))
+    samples = bench.array.samples
+    pool = as_generated(samples[order(len(samples))])
+    kinds = torch.cat([bench.judge.extractor(as_stored(part)).modes for part in pool.split(1000)]).numpy()
+    cases = real_cases(bench)
+    for seed in range(REAL_HALVES):
+        shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(pool)))
+        for made in collapses(pool[shuffled], kinds[shuffled], np.unique(kinds), bench.judge.samples, seed):
+            cases.append(judged(bench, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
+    return cases
+
+
+def watch(run: RunFolder, bench: Workbench, case: Case) -> dict[str, Any]:
+    """What the alarms said of a run, and when its evaluations first showed its collapse."""
+    rows = record.read(run.record_path)
+    raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps)}
+    onset = None
+    for row in reversed(rows.evaluations):
+        if not health.collapsed(row, bench.real):
+            break
+        onset = row["step"]
+    return {"run": case.source, "truth": case.truth, "onset": onset, "alarms": raised}
+
+
+def by_degree(cases: list[Case]) -> str:
+    """How many of each degree are flagged."""
+    groups: dict[tuple[str, float, str], list[bool]] = defaultdict(list)
+    for case in cases:
+        if case.kind != "trained":
+            side = "chosen on" if case.data == CHOSEN_ON else "tested on"
+            groups[case.kind, case.degree, side].append(bool(case.signs))
+    rows = []
+    for kind, degree in sorted({key[:2] for key in groups}):
+        cells = [groups.get((kind, degree, side), []) for side in ("chosen on", "tested on")]
+        rows.append(
+            [
+                kind,
+                f"{degree:.2%}".replace(".00%", "%"),
+                *(f"{sum(c)} of {len(c)}" if c else "-" for c in cells),
+            ]
+        )
+    return markdown(
+        ["collapsed by", "what is left", f"flagged on {CHOSEN_ON}", "flagged on other data"], rows
+    )
+
+
+def by_data(cases: list[Case]) -> str:
+    """Precision and recall of the verdict on the clear cases of each data set."""
+    names = sorted({case.data for case in cases}, key=lambda name: (name != CHOSEN_ON, name))
+    groups = {f"{name} (thresholds chosen here)" if name == CHOSEN_ON else name: {name} for name in names}
+    groups["all data but " + CHOSEN_ON] = set(names) - {CHOSEN_ON}
+    groups["all"] = set(names)
+    rows = [
+        [title, *scores((bool(c.signs), c.truth) for c in cases if c.data in members)]
+        for title, members in groups.items()
+    ]
+    trained = [(bool(c.signs), c.truth) for c in cases if c.kind == "trained"]
+    rows.append(["trained runs alone", *scores(trained)])
+    return markdown(["data", "collapsed", "well", "precision", "recall"], rows)
+
+
+def by_sign(cases: list[Case]) -> str:
+    """What each sign finds alone."""
+    signs = sorted({sign for case in cases for sign in case.signs})
+    rows = [[sign, *scores((sign in c.signs, c.truth) for c in cases)] for sign in signs]
+    return markdown(["sign alone", "collapsed", "well", "precision", "recall"], rows)
+
+
+def by_alarm(watched: list[dict[str, Any]]) -> str:
+    """Each alarm as a sign of collapse of a run, and the steps from it to the first collapsed evaluation."""
+    rows = []
+    for kind in sorted({kind for run in watched for kind in run["alarms"]}):
+        leads = [
+            run["onset"] - run["alarms"][kind]
+            for run in watched
+            if run["truth"] and run["onset"] and kind in run["alarms"]
+        ]
+        lead = f"{median(leads):,.0f} ({min(leads):,} to {max(leads):,})" if leads else "-"
+        rows.append([kind, *scores((kind in run["alarms"], run["truth"]) for run in watched), lead])
+    return markdown(["alarm", "collapsed", "well", "precision", "recall", "lead, steps"], rows)
+
+
+def scores(found: Iterable[tuple[bool, bool | None]]) -> list[str]:
+    """Number of collapsed and of well ones, precision and recall, of pairs (flagged, truth)."""
+    clear = [(flagged, truth) for flagged, truth in found if truth is not None]
+    right = sum(flagged and truth for flagged, truth in clear)
+    flagged, collapsed = sum(flagged for flagged, _ in clear), sum(bool(truth) for _, truth in clear)
+    precision = f"{right / flagged:.3f}" if flagged else "-"
+    recall = f"{right / collapsed:.3f}" if collapsed else "-"
+    return [str(collapsed), str(len(clear) - collapsed), precision, recall]
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+if __name__ == "__main__":
+    main()
