@@ -45,9 +45,9 @@ def signs_of_collapse(values: Values, real: Values) -> list[str]:
         for name, part in COLLAPSED_BELOW.items()
         if name in both and values[name] < part * real[name] and not (name == COVERAGE and poor)
     ]
-    signs += [
-        name for name, excess in COLLAPSED_ABOVE.items() if name in both and values[name] > real[name] + excess
-    ]
+    for name, excess in COLLAPSED_ABOVE.items():
+        if name in both and values[name] > real[name] + excess:
+            signs.append(name)
     return signs
 
 
