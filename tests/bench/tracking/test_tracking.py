@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,9 +18,11 @@ import pytest
 from bench import record, run_folder
 from bench.atomic import write_text
 from bench.cli import main
+from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import resume
+from bench.tracking.follower import Follower
 from bench.tracking.process import TrackingProcess, tracking_uri
 
 
@@ -233,6 +236,73 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
     assert tracker.leave() == "its process ended"
     assert tracker.finish() is not None
     assert tracker.leave() == "its process is finished"
+
+
+class Mirror:
+    """A store of one run, in memory; away when told."""
+
+    def __init__(self) -> None:
+        self.tags: dict[str, str] = {}
+        self.told: list[str] = []
+        self.away = False
+
+    def get_run(self, run_id: str) -> Any:
+        data = SimpleNamespace(tags=self.tags, to_proto=lambda: SimpleNamespace(metrics=[]))
+        return SimpleNamespace(data=data)
+
+    def update_run(self, run_id: str, status: str) -> None:
+        pass
+
+    def log_batch(self, run_id: str, tags: Any = (), **others: Any) -> None:
+        if self.away:
+            raise OSError("away")
+        self.tags |= {tag.key: tag.value for tag in tags}
+        self.told += [tag.value for tag in tags if tag.key == "alarms"]
+
+
+def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(tmp_path: Path) -> None:
+    write_text(tmp_path / "run.json", "{}")
+    writer = record.RecordWriter(tmp_path / record.FILE)
+    mirror = Mirror()
+
+    def alarm(kind: str, step: int) -> None:
+        writer.event("alarm", step=step, kind=kind, words="w")
+
+    follower = Follower(RunFolder(tmp_path), mirror)
+    writer.write([{"step": 1, "M": 0.1}])
+    follower.send()
+    assert "alarms" not in mirror.tags
+    # no checkpoint covers these yet
+    alarm("k-drop", 1)
+    follower.send()
+    follower.send()
+    assert mirror.told == ["k-drop@1"]
+    writer.write([{"step": 2, "M": 0.1}])
+    alarm("loss-rising", 2)
+    mirror.away = True
+    with pytest.raises(OSError, match="away"):
+        follower.send()
+    mirror.away = False
+    follower.send()
+    assert mirror.told == ["k-drop@1", "k-drop@1 loss-rising@2"]
+    # another process takes over; nothing is new to the store
+    Follower(RunFolder(tmp_path), mirror).send()
+    assert len(mirror.told) == 2
+    writer.event("resume", step=1)
+    writer.close()
+    Follower(RunFolder(tmp_path), mirror).send()
+    follower.send()
+    assert mirror.tags["alarms"] == "k-drop@1"
+
+
+def test_the_alarms_of_a_tracked_run_are_its_tag(
+    small: SimpleNamespace, places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.session.Watch", partial(Watch, window=2, constraint_rise=1.0, loss_rise=1.0))
+    outcome = small.run(small.tiny("began-v3", tracking=True))
+    assert outcome.record.alarms
+    tags = store(places).get_run(outcome.run.id).data.tags
+    assert tags["alarms"] == record.tag_of_alarms(outcome.record.alarms)
 
 
 def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
