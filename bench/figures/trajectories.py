@@ -23,7 +23,7 @@ LABELS = {
     "losses": "losses",
     CLASSES_COVERED: "classes covered",
     MODES_COVERED: "modes covered",
-    "shares": "shares of samples",
+    "shares": "share",
 }
 LOSSES = ("loss_real", "loss_fake", "balance"), ("loss_d", "loss_g")
 COUNTS = MODES_COVERED, CLASSES_COVERED

@@ -11,6 +11,7 @@ import torch
 
 from bench.cli import main
 from bench.figures.grid import read_grid, to_bytes
+from bench.figures.points import read_points
 from bench.run_folder import RunFolder
 from bench.trained import load
 
@@ -26,10 +27,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def trained_run(small: SimpleNamespace, home: Path, monkeypatch: pytest.MonkeyPatch) -> Runs:
     monkeypatch.setenv("BENCH_HOME", str(home))
 
-    def give(variant: str) -> RunFolder:
-        found = home / variant
+    def give(variant: str, points: bool = False) -> RunFolder:
+        found = home / f"{variant}{'-points' if points else ''}"
         if not found.exists():
-            found.write_text(small.run(small.tiny(variant, figures=True)).run.id)
+            values = {"dataset": "ring-8", "preset": "points", "figures": False} if points else {}
+            found.write_text(small.run(small.tiny(variant, **{"figures": True} | values)).run.id)
         return RunFolder(home / "mlruns" / "runs" / found.read_text())
 
     return give
@@ -54,6 +56,28 @@ def test_a_grid_of_samples_is_those_of_the_seed(
     cells = read_grid(out, 28).reshape(-1, 28, 28, 1)[:12]
     assert np.array_equal(cells, to_bytes(load(run, "last").sample(12, 3)))
     assert list(out.parent.iterdir()) == [out]
+
+
+def test_points_are_drawn_as_points_of_the_plane(
+    trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = trained_run("began", points=True), tmp_path / "points.png"
+    assert answer(capsys, "sample", run.id, "--out", str(out))["count"] == 2000
+    default = read_points(out)
+    assert answer(capsys, "sample", run.id, "--count", "7", "--out", str(out))["count"] == 7
+    assert (default < 200).sum() > (read_points(out) < 200).sum()
+
+
+def test_points_are_exported_as_points(
+    trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = trained_run("began", points=True), tmp_path / "generator.pt2"
+    assert answer(capsys, "export", run.id, "--out", str(out))["output"] == ["batch", 2]
+    trained = load(run)
+    points = torch.export.load(out).module()(trained.latents(5))
+    torch.testing.assert_close(points.detach(), trained.sample(5))
+    assert main(["export", run.id, "--out", str(out)]) == 0
+    assert "to points N x 2" in capsys.readouterr().out
 
 
 def test_without_out_pictures_go_to_the_runs_figures(
@@ -127,7 +151,8 @@ def test_plot_with_a_selection_compares(
     trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     trained_run("began"), trained_run("began-v3")
-    words = ("--variant", "began,began-v3", "--steps", "4,9", "--out", str(tmp_path))
+    words = ("--variant", "began,began-v3", "--dataset", "mnist-5k")
+    words += ("--steps", "4,9", "--out", str(tmp_path))
     report = answer(capsys, "plot", *words)
     assert isinstance(report["files"], list)
     assert {Path(file).name for file in report["files"]} == {
@@ -158,6 +183,7 @@ def test_plot_with_a_selection_compares(
         (["sample", "RUN", "--checkpoint", "77", "--out", "OUT.png"], "checkpoint '77'"),
         (["interpolate", "RUN", "--path", "curved"], "linear"),
         (["interpolate", "RUN", "--steps", "1"], "steps"),
+        (["interpolate", "POINTS"], "makes 2-D points: bench interpolate draws images"),
         (["interpolate", "CRITIC", "--between", "reals", "--out", "OUT.png"], "no encoder"),
         (["export", "RUN", "--out", "OUT.pt"], ".pt2, .onnx"),
         (["export", "nothing", "--out", "OUT.pt2"], "does not exist"),
@@ -171,6 +197,7 @@ def test_a_wrong_request_is_one_line_and_leaves_nothing_behind(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     names = {"RUN": trained_run("began").id, "CRITIC": trained_run("wgan-gp").id}
+    names["POINTS"] = trained_run("began", points=True).id
     before = sorted(trained_run("began").path.rglob("*"))
     capsys.readouterr()
     given = [names.get(word, word.replace("OUT", str(tmp_path / "out" / "file"))) for word in words]

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from bench.comparing.frame import results
 from bench.errors import RequestError
 from bench.figures.grid import read_grid
 from bench.figures.of_comparison import draw_comparison
+from bench.figures.points import read_points
 from bench.figures.samples_by_step import draw_samples_by_step, judged_steps, shared_steps
 from bench.run_folder import RunFolder
 
@@ -42,6 +44,18 @@ def test_a_step_that_was_not_judged_is_refused_and_nothing_is_drawn(
     assert not (tmp_path / "figures").exists()
 
 
+def test_runs_on_points_are_compared_by_their_pictures(trained_run: Runs, tmp_path: Path) -> None:
+    run = trained_run("began", points="ring-8")
+    trained_run("wgan-gp", points="ring-8")
+    files = draw_comparison(results(dataset="ring-8"), tmp_path)
+    assert {file.name for file in files} == NAMES
+    with Image.open(tmp_path / "samples-by-step.png") as image:
+        sheet = np.asarray(image.convert("RGB"))
+    cell = read_points(run.samples / "step-00000009.png")
+    starts = np.argwhere((sheet[: -len(cell), : -len(cell)] == cell[0, 0]).all(axis=2))
+    assert any(np.array_equal(sheet[y : y + len(cell), x : x + len(cell)], cell) for y, x in starts)
+
+
 def test_no_runs_are_refused(trained_run: Runs, tmp_path: Path) -> None:
     trained_run("began")
     with pytest.raises(RequestError, match="no runs"):
@@ -57,8 +71,6 @@ def test_shared_steps_are_evenly_spread(trained_run: Runs) -> None:
 
 
 def test_a_cell_is_the_corner_of_the_saved_grid(trained_run: Runs, tmp_path: Path) -> None:
-    from PIL import Image
-
     from bench.figures import style
 
     run = trained_run("began")

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench import record
 from bench.errors import RequestError, WorkError
-from bench.figures.of_run import data_of, draw_run, some_reals
+from bench.figures.of_run import data_of, draw_run, extractor_of, some_reals
 from bench.run_folder import RunFolder
 from bench.trained import load
 from variants.registry import all_variants
@@ -131,6 +131,21 @@ def test_real_points_are_points_of_the_data(trained_run: Runs) -> None:
     real = some_reals(array, 5)
     assert real.shape == (5, 2)
     assert all((array.samples == point).all(axis=1).any() for point in real.numpy())
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"),
+    [("mnist-5k", "digits-garments"), ("stacked-mnist", "stacked-digits"), ("ring-8", None)],
+)
+def test_neighbours_are_searched_by_what_judged_the_run(
+    dataset: str, name: str | None, trained_run: Runs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_run("began")
+    described = run.describe()
+    config = described["config"] | {"dataset": dataset}
+    monkeypatch.setattr(RunFolder, "describe", lambda _: described | {"config": config})
+    found = extractor_of(run)
+    assert (found and found.name) == name
 
 
 def test_data_that_changed_is_told(trained_run: Runs, tmp_path: Path) -> None:
