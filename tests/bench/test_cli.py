@@ -140,13 +140,14 @@ def test_a_run_with_json_prints_one_object_and_imports_no_tracker(
     report = json.loads(done.stdout)
     assert report["status"] == "FINISHED"
     assert report["step"] == 3
+    assert report["alarms"] == []
     assert Path(report["folder"]).is_relative_to(places)
 
 
 def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--variant", "began", "--steps", "3", *settings(small)]) == 0
     text = capsys.readouterr().out
-    for word in ("health", "fd_digits_garments", "classes_covered", "best", "at step", "samples"):
+    for word in ("health", "alarms", "fd_digits_garments", "classes_covered", "best", "at step", "samples"):
         assert word in text
 
 
