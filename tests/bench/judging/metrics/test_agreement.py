@@ -96,7 +96,7 @@ def test_inception_score_in_one_split(compare_seen: Compare, blurred_and_real: t
 def test_precision_and_recall_where_torch_fidelity_takes_the_generated_samples_first(
     compared: Comparison, exact: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
-    """torch-fidelity 0.4.0 has precision and recall the right way, unlike 0.3.0 (its issue 58)."""
+    """torch-fidelity 0.4.0 has each under its own name; its issue 58 tells of sources that swapped them."""
     from torch_fidelity.metric_prc import prc_features_to_metric
 
     theirs = prc_features_to_metric(*exact, prc_neighborhood=3, verbose=False)
