@@ -28,7 +28,12 @@ POINTS: dict[str, Any] = {
     "layers": "points",
     "eval_samples": 2500,
 }
-STACKED: dict[str, Any] = {"dataset": "stacked-mnist", "eval_every": 2000, "eval_samples": 26_000}
+STACKED: dict[str, Any] = {
+    "dataset": "stacked-mnist",
+    "image_size": 32,
+    "eval_every": 2000,
+    "eval_samples": 26_000,
+}
 
 
 class VariantHyperparameters(Knobs):
