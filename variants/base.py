@@ -31,7 +31,8 @@ POINTS: dict[str, Any] = {
 STACKED: dict[str, Any] = {
     "dataset": "stacked-mnist",
     "image_size": 32,
-    "eval_every": 2000,
+    "steps": 2000,
+    "eval_every": 1000,
     "eval_samples": 26_000,
 }
 

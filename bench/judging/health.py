@@ -20,9 +20,9 @@ Values = Mapping[str, float]
 COLLAPSED_BELOW = {EFFECTIVE_CLASSES: 0.7, MODES_COVERED: 0.7, VENDI: 0.65, COVERAGE: 0.4}
 # Coverage says so of good samples only: what is nowhere near the data covers none of it, however diverse.
 GOOD_FROM_PRECISION = 0.5
-# Or when one of these is above what real samples show by more than this: near twins, and a divergence that is
-# that of half of the modes.
-COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(2)}
+# Or when one of these is above what real samples show by more than this: near twins, and a divergence as great
+# as that of a quarter of the modes.
+COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
 # k is stuck when it is exactly 0 or 1 throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
 
