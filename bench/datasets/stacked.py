@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.datasets import fixed_draws
+from bench import fixed_draws
 from bench.datasets.mnist5k import SIDE, Mnist5k
 from bench.datasets.registry import ImageDataset, Pictures, register
 from bench.errors import RequestError

@@ -8,20 +8,22 @@ from collections.abc import Mapping, Sequence
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.duplicates import DUPLICATES
-from bench.judging.metrics.modes import MODES_COVERED, REVERSE_KL
+from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
 from bench.judging.metrics.precision_recall import PRECISION
 from bench.judging.metrics.vendi import VENDI
 
 Values = Mapping[str, float]
 """Metric name to number, of one evaluation."""
 
-# A sampler has collapsed when one of these is below such a part of what real samples of the same number show;
-# docs/health.md tells how the parts were calibrated.
+# A sampler has collapsed when one of these is below such a part of what held-out real samples show;
+# docs/health.md tells how the parts were chosen.
 COLLAPSED_BELOW = {EFFECTIVE_CLASSES: 0.7, MODES_COVERED: 0.7, VENDI: 0.65, COVERAGE: 0.4}
-# Coverage says so of good samples only: what is nowhere near the data covers none of it, however diverse.
-GOOD_FROM_PRECISION = 0.5
-# Or when one of these is above what real samples show by more than this: near twins, and a divergence as great
-# as that of a quarter of the modes.
+# Two of them say so of good samples only: what is nowhere near the data covers none of it, however diverse.
+# Good is a sampler with at least this part of what real samples have of the other metric.
+OF_GOOD_SAMPLES = {COVERAGE: PRECISION, MODES_COVERED: HIGH_QUALITY}
+GOOD_FROM = 0.5
+# Or when one of these is above what real samples show by more than this: near twins, and a divergence as
+# great as that of a quarter of the modes.
 COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
 # k is stuck when it is exactly 0 or 1 throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
@@ -35,24 +37,28 @@ def signs_of_collapse(values: Values, real: Values) -> list[str]:
     values : mapping
         The sampler's metrics.
     real : mapping
-        What held-out real samples of the same number score. A metric that either lacks says nothing, nor
-        does one that is 0 for real samples (a network that is sure of no class).
+        What held-out real samples score, as many as are compared with each other. A metric that either
+        lacks says nothing, nor does one that is 0 for real samples (a network that is sure of no class).
     """
     both = values.keys() & real.keys()
-    poor = PRECISION in both and values[PRECISION] < GOOD_FROM_PRECISION * real[PRECISION]
-    signs = [
-        name
-        for name, part in COLLAPSED_BELOW.items()
-        if name in both and values[name] < part * real[name] and not (name == COVERAGE and poor)
-    ]
+    signs = []
+    for name, part in COLLAPSED_BELOW.items():
+        if name in both and values[name] < part * real[name] and not _poor(name, values, real):
+            signs.append(name)
     for name, excess in COLLAPSED_ABOVE.items():
         if name in both and values[name] > real[name] + excess:
             signs.append(name)
     return signs
 
 
+def _poor(name: str, values: Values, real: Values) -> bool:
+    """Whether the samples are too far from the data for a metric to speak of collapse."""
+    goodness = OF_GOOD_SAMPLES.get(name, "")
+    return goodness in values and goodness in real and values[goodness] < GOOD_FROM * real[goodness]
+
+
 def collapsed(values: Values, real: Values) -> bool:
-    """Whether a sampler shows far less than real samples of the same number do, by any sign."""
+    """Whether a sampler shows far less than real samples do, by any sign."""
     return bool(signs_of_collapse(values, real))
 
 
@@ -69,7 +75,7 @@ def verdict(
     evaluations : sequence of (step, mapping)
         Step and metrics, in order of steps; may be empty.
     real : mapping
-        What held-out real samples of the same number score.
+        What held-out real samples score.
     k : sequence of float, or None
         k at every step, in [0, 1]; None for a variant without k.
     diverged_at : int or None

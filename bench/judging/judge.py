@@ -7,7 +7,7 @@ import json
 import logging
 import math
 from collections.abc import Callable, Iterable, Iterator
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -155,7 +155,7 @@ class Judge:
             values[name] = value
         return values
 
-    def measure_real(self, samples: np.ndarray, cache: Path) -> dict[str, float]:
+    def measure_real(self, samples: np.ndarray, folder: Path) -> dict[str, float]:
         """Measure held-out real samples as though they were generated, or read what was measured before.
 
         Parameters
@@ -163,17 +163,17 @@ class Judge:
         samples : ndarray
             All real samples, those of the reference. As many as are compared with each other are taken from
             the half that generated samples are not compared with, and judged by all others.
-        cache : Path
+        folder : Path
             The bench's cache folder.
 
         Returns
         -------
         dict
-            As `measure`: what a generator as good as the data would get from as many samples.
+            As `measure`, of `paired` samples: what a generator as good as the data would get from so many.
         """
-        rules = json.dumps([self.metrics, self.paired, self.reference.count])
+        rules = json.dumps([_code(), self.paired, self.reference.count])
         name = hashlib.sha256(rules.encode()).hexdigest()[:16]
-        base = cache_path(self.extractor, self.reference.data_hash, cache)
+        base = cache_path(self.extractor, self.reference.data_hash, folder)
         path = base.with_name(f"{base.stem}-real-{name}.json")
         known = _read(path, self.metrics)
         if known is not None:
@@ -188,6 +188,15 @@ class Judge:
         except WorkError as error:
             _log.warning("what real samples score could not be kept: %s", error)
         return values
+
+
+@cache
+def _code() -> str:
+    """The hash of what computes the metrics, so that a mended one is not read from the cache."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.rglob("*.py")):
+        digest.update(source.read_bytes())
+    return digest.hexdigest()
 
 
 def _sampler_of(samples: np.ndarray, places: np.ndarray) -> Sampler:

@@ -85,7 +85,7 @@ class StackedDigits:
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._network = DigitsGarments(device=device)
-        self.hash = self._network.hash
+        self.hash = hashlib.sha256(f"{self.name} {self._network.hash}".encode()).hexdigest()
 
     def __call__(self, samples: Tensor) -> Seen:
         """Look at uint8 images (N, 3, H, W).

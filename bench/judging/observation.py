@@ -91,10 +91,9 @@ class Observation:
         if have < self._pictures_kept:
             self._pictures.append(samples[: self._pictures_kept - have].numpy())
 
-    def keep(self, features: np.ndarray, pictures: np.ndarray | None) -> None:
-        """Keep these features, float32 (N, width), and pictures, uint8, in place of the first samples'."""
+    def keep(self, features: np.ndarray) -> None:
+        """Keep these features, float32 (N, width), in place of the first samples'."""
         self._features = [features]
-        self._pictures = [] if pictures is None else [pictures]
 
     def without(self, part: Observation) -> Observation:
         """These samples less those of `part`, which are some of them, but none whose features are kept."""
@@ -118,7 +117,6 @@ class Observation:
             "nearest": self.modes.nearest,
             "on_mode": self.modes.on_mode,
             "features": self.features,
-            "pictures": self.pictures,
         }
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
@@ -139,4 +137,4 @@ class Observation:
             raise ValueError("the width differs")
         if self.modes.nearest.shape != (modes,):
             raise ValueError("the number of modes differs")
-        self.keep(arrays["features"], arrays["pictures"])
+        self.keep(arrays["features"])

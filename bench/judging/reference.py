@@ -13,10 +13,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from bench import fixed_draws
 from bench.atomic import write_bytes
 from bench.errors import WorkError
 from bench.judging.extraction import Extractor
-from bench.judging.observation import PICTURES_KEPT, Observation
+from bench.judging.observation import Observation
 
 # Metrics that compare samples with samples take at most so many: their cost grows with the square.
 MOST_PAIRED = 5000
@@ -24,7 +25,7 @@ MOST_PAIRED = 5000
 FEWEST = 12
 
 _BATCH = 1000  # samples handed to the extractor at once: bounds memory for features
-_FORMAT = "2"  # of the cached file
+_FORMAT = "3"  # of the cached file
 _log = logging.getLogger(__name__)
 
 
@@ -35,7 +36,7 @@ class Reference:
     Attributes
     ----------
     observation : Observation
-        Moments, classes and modes of all of them; features and pictures of the first of `order`.
+        Moments, classes and modes of all of them; features of the first of `order`.
     name, split : str
         Data set and part, such as `mnist-5k` and `train`.
     data_hash : str
@@ -74,7 +75,7 @@ def order(count: int) -> np.ndarray:
     The first half is what generated samples are compared with; the second is held out, to be judged
     as though it were generated.
     """
-    return np.random.default_rng(0).permutation(count)
+    return fixed_draws.permutation(0, count)
 
 
 def _kept(count: int) -> int:
@@ -143,8 +144,7 @@ def _measure(extractor: Extractor, samples: np.ndarray, label: str) -> Observati
         observation.update(batch, seen)
         ranks = rank[start : start + len(batch)]
         features[ranks[ranks >= 0]] = seen.features.numpy()[ranks >= 0]
-    pictures = samples[np.sort(compared[:PICTURES_KEPT])] if samples.ndim == 4 else None
-    observation.keep(features, pictures)
+    observation.keep(features)
     return observation
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.errors import RequestError
 from bench.judging.metrics.registry import metric
 
 if TYPE_CHECKING:
@@ -47,12 +48,12 @@ def scales(side: int) -> int:
 
     Raises
     ------
-    ValueError
+    RequestError
         If the image is smaller than the window.
     """
     count = sum(side >> scale >= WINDOW for scale in range(len(EXPONENTS)))
     if not count:
-        raise ValueError(f"structural similarity needs images of at least {WINDOW} pixels, not {side}")
+        raise RequestError(f"image_size {side} is too small to be judged: allowed is {WINDOW} or more")
     return count
 
 

@@ -14,7 +14,7 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     Parameters
     ----------
     seed : int
-        The data set's own.
+        What is drawn.
     shape : tuple of int
         Shape of the result.
 
@@ -36,7 +36,7 @@ def integers(seed: int, below: int, shape: tuple[int, ...]) -> np.ndarray:
     Parameters
     ----------
     seed : int
-        The data set's own.
+        What is drawn.
     below : int
         Above the largest; far below 2**64, so that the remainder of a division favours none.
     shape : tuple of int

@@ -1,6 +1,6 @@
 import numpy as np
 
-from bench.datasets import fixed_draws
+from bench import fixed_draws
 
 
 def test_normal_draws_have_the_moments_and_the_tails_of_the_normal_distribution():
