@@ -123,7 +123,7 @@ def resume(
             if tracker:
                 tracker.follow(run.path, description["tracking"])
             return Outcome(run, description, rows)
-        workbench = prepare_workbench(configuration_of(description), progress)
+        workbench = prepare_workbench(configuration_of(description), progress).judging_as(description)
         if workbench.array.hash != description["data"]["hash"]:
             raise WorkError(
                 f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash"
@@ -180,7 +180,7 @@ def carry_out(
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
             raise
         finally:
-            end(run, workbench, writer, trainer.step, status, diverged_at)
+            end(run, workbench, writer, trainer.step, status, diverged_at, progress)
     if workbench.configuration.harness.figures:
         draw(run, workbench, progress)
     return Outcome(run, description, record.read(run.record_path))
@@ -193,21 +193,30 @@ def end(
     step: int,
     status: str,
     diverged_at: int | None,
+    progress: Progress,
 ) -> None:
-    """Draw the trajectories, judge the run's health and write its end."""
+    """Judge the run's health, write its end, then draw the trajectories."""
     rows = record.read(run.record_path)
-    if workbench.configuration.harness.figures:
-        of_run.draw_trajectories(run)
     writer.event("end", step=diverged_at or step, status=status, **workbench.verdict(rows, diverged_at))
     writer.sync()
     writer.close()
+    if workbench.configuration.harness.figures:
+        with figures_may_fail(run, progress):
+            of_run.draw_trajectories(run)
 
 
 def draw(run: RunFolder, workbench: Workbench, progress: Progress) -> None:
-    """Draw a finished run's samples; a run whose figures cannot be drawn has finished all the same."""
-    try:
+    """Draw a finished run's samples."""
+    with figures_may_fail(run, progress):
         materials = of_run.Materials(load(run), workbench.array, workbench.judge.extractor)
         of_run.draw_samples(materials, run.figures, of_run.FEATURES_AT_END)
+
+
+@contextmanager
+def figures_may_fail(run: RunFolder, progress: Progress) -> Iterator[None]:
+    """Make an error a warning: a run whose figures cannot be drawn has ended all the same."""
+    try:
+        yield
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
         progress.say(f"warning: not all figures could be drawn ({reason}): try bench plot {run.id}")

@@ -3,7 +3,7 @@
 import json
 import math
 import tempfile
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from torch import Tensor
 from bench import checkpoint, environment, record
 from bench.configuration import Configuration
 from bench.errors import RequestError, WorkError
+from bench.judging import health
 from bench.judging.alarms import watch_over
 from bench.progress import Progress
 from bench.run_folder import RunFolder
@@ -91,7 +92,7 @@ def verify(
         Told how it goes.
     steps : int, optional
         Compare no further than this step. By default the whole run where it can be repeated exactly:
-        where processor, thread count and torch are those of the record and it was made on a CPU; else
+        where processor, thread count, torch and numpy are those of the record and it was made on a CPU; else
         :data:`STEPS_ELSEWHERE`.
     tolerance : float, optional
         Largest difference to let pass, relative or (of numbers below 1) absolute. By default 0 where the
@@ -150,8 +151,19 @@ def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What of this machine that decides the last bit differs from the record's, in words."""
     then = description["environment"]
     pairs = {name: (then[name], now[name]) for name in ARITHMETIC}
-    pairs["torch"] = (then["packages"]["torch"], now["packages"]["torch"])
+    # most metrics are computed by numpy
+    for name in ("torch", "numpy"):
+        pairs[name] = (then["packages"].get(name), now["packages"].get(name))
     return [f"{name}: recorded with {a}, this is {b}" for name, (a, b) in pairs.items() if a != b]
+
+
+def judged_otherwise(description: dict[str, Any]) -> str:
+    """Why this version's health tag of a run need not be the recorded one; "" where it must be."""
+    if "real" not in description:
+        return "what real samples scored was not recorded"
+    if (rules := description.get("health_rules")) is None:
+        return "the rule of collapse was not recorded"
+    return "" if rules == health.rules() else "the run began under another rule of collapse"
 
 
 def check_identity(description: dict[str, Any], configuration: Configuration, workbench: Workbench) -> None:
@@ -207,11 +219,12 @@ def repeat(
     comparison.nothing_left()
     step = rows.end["step"]
     # by what real samples scored then: of metrics that were added since, the run was not judged
-    judged = workbench if real is None else replace(workbench, real=real)
+    judged = workbench.judging_as(description)
     ending = judged.verdict(record.read(folder / record.FILE), diverged_at)
     was = rows.end["health"]
-    if real is None and diverged_at is None and not was.startswith("diverged"):
-        result.notes.append(f"not compared: health, which was {was} by an earlier rule")
+    unknown = judged_otherwise(description)
+    if unknown and diverged_at is None and not was.startswith("diverged"):
+        result.notes.append(f"not compared: health, recorded as {was}: {unknown}")
     else:
         comparison.compare(step, "health", was, ending["health"])
     comparison.compare_row(step, rows.end["best"], ending["best"])

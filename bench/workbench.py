@@ -1,7 +1,7 @@
 """What a configuration becomes on this machine: data, networks and a judge, ready to train."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,10 @@ class Workbench:
             },
             "metric": self.judge.extractor.metric,
             "protocol": self.judge.protocol,
+            "metrics": self.judge.metrics,
+            "paired": self.judge.paired,
             "real": self.real,
+            "health_rules": health.rules(),
             "parameters": {
                 "generator": parameter_count(self.variant.generator),
                 "discriminator": parameter_count(self.variant.discriminator),
@@ -80,6 +83,10 @@ class Workbench:
             "tracking": tracking_uri() if self.configuration.harness.tracking else None,
             "command": environment.command(),
         }
+
+    def judging_as(self, description: dict[str, Any]) -> "Workbench":
+        """The same, with the scores of real samples that a run was begun with, where it recorded any."""
+        return replace(self, real=description.get("real", self.real))
 
     def trainer(
         self,

@@ -1,5 +1,6 @@
 """What was recorded by step: of one run, and M and k of groups of runs over their seeds."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -74,16 +75,16 @@ def save_trajectories(
     Returns
     -------
     list of Path
-        A PNG and an SVG; none where there are no rows.
+        A PNG and an SVG; none where there is nothing to draw. Values that are not finite are left out.
     """
-    if not rows:
+    trained, found = _trained_panels(rows), _judged_panels(judged or Judged())
+    panels = trained | found
+    if not panels:
         return []
-    panels, found = _trained_panels(rows), _judged_panels(judged or Judged())
-    panels |= found
-    across = 2 if found else 1
+    across = 2 if trained and found else 1
     down = -(-len(panels) // across)
     with style.look():
-        figure = style.blank(9.5 if found else 7, 1.9 * down + 0.6, layout="constrained")
+        figure = style.blank(9.5 if across == 2 else 7, 1.9 * down + 0.6, layout="constrained")
         columns = figure.subplots(down, across, sharex=True, squeeze=False).T
         axes = columns.flatten()[: len(panels)]
         for axis, (name, draw) in zip(axes, panels.items(), strict=True):
@@ -105,17 +106,26 @@ Panels = dict[str, Callable[["Axes"], None]]
 
 def _trained_panels(rows: list[dict[str, Any]]) -> Panels:
     """What training computed at every step: by name, how to draw it."""
-    steps = np.array([row["step"] for row in rows])
     window = max(1, len(rows) // WINDOWS)
 
+    def series(name: str) -> tuple[np.ndarray, np.ndarray]:
+        # the last step of a run that diverged is not finite
+        found = [(row["step"], row[name]) for row in rows if math.isfinite(row.get(name, math.nan))]
+        steps, values = np.array(found).reshape(-1, 2).T
+        return steps, values
+
+    def has(name: str) -> bool:
+        return len(series(name)[0]) >= window
+
     def draw_one(axis: "Axes", name: str, colour: str) -> None:
-        values = np.array([row[name] for row in rows])
+        steps, values = series(name)
         shown = extremes(values, MOST_POINTS)
         axis.plot(steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step")
         draw_mean(axis, name, f"mean over the last {window:,} steps", color=colour)
 
     def draw_mean(axis: "Axes", name: str, label: str, **look: Any) -> None:
-        smooth = np.convolve([row[name] for row in rows], np.ones(window) / window, mode="valid")
+        steps, values = series(name)
+        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
         every = max(1, len(smooth) // MOST_POINTS)
         axis.plot(steps[window - 1 :][::every], smooth[::every], linewidth=1.3, label=label, **look)
 
@@ -124,15 +134,18 @@ def _trained_panels(rows: list[dict[str, Any]]) -> Panels:
             look = style.line(place)
             draw_mean(axis, name, name, color=look["color"], linestyle=look["linestyle"])
         # the first steps would take the whole axis
-        settled = [row[name] for row in rows[len(rows) // 10 :] for name in losses]
-        low, high = np.quantile(settled, (0.001, 0.999))
-        axis.set_ylim(low - 0.1 * (high - low), high + 0.1 * (high - low))
+        settled = np.concatenate([series(name)[1][len(rows) // 10 :] for name in losses])
+        if len(settled):
+            low, high = np.quantile(settled, (0.001, 0.999))
+            margin = 0.1 * (high - low)
+            if margin > 0:
+                axis.set_ylim(low - margin, high + margin)
 
     panels: Panels = {}
     for name, colour in (("M", style.BLUE), ("k", style.VERMILION)):
-        if name in rows[0]:
+        if has(name):
             panels[name] = partial(draw_one, name=name, colour=colour)
-    losses = next((names for names in LOSSES if set(names) <= set(rows[0])), ())
+    losses = next((names for names in LOSSES if all(map(has, names))), ())
     if losses:
         panels["losses"] = draw_losses
     return panels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
@@ -27,6 +28,17 @@ GOOD_FROM = 0.5
 COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
 # k is stuck when it is exactly 0 or 1 throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
+
+
+def rules() -> dict[str, Any]:
+    """The numbers of the rules as plain data, for a run's description."""
+    return {
+        "collapsed_below": dict(COLLAPSED_BELOW),
+        "of_good_samples": dict(OF_GOOD_SAMPLES),
+        "good_from": GOOD_FROM,
+        "collapsed_above": dict(COLLAPSED_ABOVE),
+        "stuck_over_last": STUCK_OVER_LAST,
+    }
 
 
 def signs_of_collapse(values: Values, real: Values) -> list[str]:

@@ -1,6 +1,7 @@
 """Whole runs: what is recorded, repeated and resumed."""
 
 import json
+import math
 import os
 import signal
 from functools import partial
@@ -14,7 +15,9 @@ import torch
 from bench import record, run_folder
 from bench.errors import RequestError, WorkError
 from bench.judging.alarms import Watch, watch_over
+from bench.judging.health import COLLAPSED_BELOW, rules
 from bench.progress import Progress
+from bench.run_folder import RunFolder
 from bench.session import resume, start
 from bench.trained import load
 from bench.trainer import Diverged, Interrupted
@@ -230,6 +233,62 @@ def test_a_diverged_run_fails_and_says_where(small: SimpleNamespace) -> None:
     assert rows.end["status"] == "FAILED"
     assert rows.end["health"] == f"diverged@{error.value.step}"
     assert rows.steps[-1]["step"] == error.value.step
+
+
+def test_a_diverged_run_has_its_end_and_its_trajectories(small: SimpleNamespace) -> None:
+    with pytest.raises(Diverged):
+        small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, steps=40, eval_every=0, figures=True))
+    run = run_folder.find("last")
+    rows = record.read(run.record_path)
+    assert rows.end is not None
+    assert rows.end["health"].startswith("diverged@")
+    assert not all(math.isfinite(value) for value in rows.steps[-1].values())
+    assert {path.name for path in run.figures.iterdir()} == {"trajectories.png", "trajectories.svg"}
+
+
+def test_trajectories_that_cannot_be_drawn_do_not_hide_how_a_run_ended(
+    small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(run: RunFolder) -> None:
+        end = record.read(run.record_path).end
+        raise ValueError(f"no pen, {end and end['status']}")
+
+    monkeypatch.setattr("bench.session.of_run.draw_trajectories", fail)
+    with pytest.raises(Diverged):
+        small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, steps=40, eval_every=0, figures=True))
+    run = run_folder.find("last")
+    assert f"(no pen, FAILED): try bench plot {run.id}" in capsys.readouterr().err
+    assert run.is_over()
+
+
+@pytest.mark.parametrize(("real", "health"), [(1e6, "collapsed@4"), (0.0, "ok"), (None, "ok")])
+def test_a_resumed_run_is_judged_by_the_real_scores_that_it_began_with(
+    real: float | None, health: str, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # as this version's real samples score where the run has recorded none
+    monkeypatch.setattr("bench.judging.judge.Judge.measure_real", lambda *_: {"vendi": 0.0})
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("wgan-gp"), StopAt(4))
+    run = run_folder.find(str(stopped.value))
+    assert run.describe()["real"] == {"vendi": 0.0}
+    before = run.describe() | {"real": {"vendi": real}}
+    if real is None:
+        del before["real"]
+    (run.path / "run.json").write_text(json.dumps(before))
+    outcome = resume(run, Progress(quiet=True))
+    assert outcome.record.end is not None
+    assert outcome.record.end["health"] == health
+    assert run.describe() == before
+
+
+def test_a_run_says_what_it_measures_and_by_what_rules_it_is_judged(small: SimpleNamespace) -> None:
+    outcome = small.run(small.tiny("began", steps=2))
+    description = outcome.run.describe()
+    assert set(description["metrics"]) == set(description["real"])
+    assert "k = 5" in description["metrics"]["coverage"]
+    assert description["paired"] == 100
+    assert description["health_rules"] == rules()
+    assert description["health_rules"]["collapsed_below"]["coverage"] == COLLAPSED_BELOW["coverage"]
 
 
 @pytest.mark.parametrize("word", ["last", "name", "id", "prefix"])

@@ -18,7 +18,7 @@ from bench.errors import RequestError, WorkError
 from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.verification import Differs, verify
+from bench.verification import Differs, unlike, verify
 from variants.registry import all_variants
 
 QUIET = Progress(quiet=True)
@@ -211,6 +211,40 @@ def test_a_run_that_was_recorded_before_there_were_alarms_and_more_metrics_comes
     alter(alarmed, evaluation, "classes_covered|effective_classes")
     with pytest.raises(Differs, match="classes"):
         verify(alarmed, QUIET)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("alike", None),
+        ("real", "what real samples scored was not recorded"),
+        ("health_rules", "the rule of collapse was not recorded"),
+        ("other", "the run began under another rule of collapse"),
+    ],
+)
+def test_health_is_compared_where_the_rule_is_the_same(key: str, words: str | None, run: RunFolder) -> None:
+    description = run.describe()
+    description.pop(key, None)
+    if key == "other":
+        description["health_rules"]["collapsed_below"]["vendi"] = 0.1
+    (run.path / "run.json").write_text(json.dumps(description))
+    lines = run.record_path.read_text()
+    run.record_path.write_text(re.sub(r'"health": "[^"]*"', '"health": "collapsed@5"', lines))
+    if words is None:
+        with pytest.raises(Differs, match="health is recorded as 'collapsed@5'"):
+            verify(run, QUIET)
+    else:
+        assert f"not compared: health, recorded as collapsed@5: {words}" in verify(run, QUIET).notes
+
+
+@pytest.mark.parametrize("package", ["torch", "numpy"])
+def test_another_version_of_what_computes_the_numbers_is_told(package: str, run: RunFolder) -> None:
+    description = run.describe()
+    assert unlike(description, description["environment"]) == []
+    now = json.loads(json.dumps(description["environment"]))
+    now["packages"][package] = "9.9"
+    was = description["environment"]["packages"][package]
+    assert unlike(description, now) == [f"{package}: recorded with {was}, this is 9.9"]
 
 
 def test_a_metric_that_the_run_measured_and_the_record_lacks_is_found(run: RunFolder) -> None:

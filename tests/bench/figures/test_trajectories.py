@@ -70,6 +70,28 @@ def test_a_run_shows_its_course_and_a_few_of_the_numbers_that_judge_it(
     assert svg.count('<g id="axes_') == axes
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("steps", [1, 2, 300])
+def test_a_run_that_diverged_shows_what_was_finite(value: float, steps: int, tmp_path: Path) -> None:
+    names = ("M", "k", "loss_d", "loss_g")
+    finite = rows(steps, names)
+    broken = {"step": steps + 1, "M": value, "k": 0.5, "loss_d": value, "loss_g": 1e38}
+    files = save_trajectories([*finite, broken], "a run", tmp_path / "trajectories")
+    assert files[1].read_text().count('<g id="axes_') == 3
+    # nothing but the last step, and nothing of that: k alone is left
+    (files[1],) = save_trajectories([broken], "a run", tmp_path / "one")[1:]
+    assert files[1].read_text().count('<g id="axes_') == 1
+
+
+def test_a_variant_that_records_none_of_the_known_scalars_shows_what_judges_it(tmp_path: Path) -> None:
+    steps = rows(30, ("loss_of_its_own",))
+    assert save_trajectories(steps, "a run", tmp_path / "trajectories") == []
+    assert not list(tmp_path.iterdir())
+    both = judged("fd_x", "coverage")
+    svg = save_trajectories(steps, "a run", tmp_path / "trajectories", both)[1].read_text()
+    assert svg.count('<g id="axes_') == 2
+
+
 def test_a_run_without_steps_has_none(tmp_path: Path) -> None:
     assert save_trajectories([], "a run", tmp_path / "trajectories") == []
     assert not list(tmp_path.iterdir())
