@@ -113,7 +113,13 @@ def test_each_channel_is_seen_as_a_grey_image(
     images, _ = stack(digits, 20)
     expected = torch.cat([shipped(images[:, [channel]]).features for channel in range(3)], dim=1)
     torch.testing.assert_close(stacked(images).features, expected, rtol=1e-4, atol=1e-4)
-    assert stacked.hash == shipped.hash
+
+
+def test_stacked_digits_are_another_extractor_than_the_network_that_sees_the_channels(
+    stacked: StackedDigits, shipped: DigitsGarments
+) -> None:
+    assert stacked.hash != shipped.hash
+    assert stacked.hash == StackedDigits().hash
 
 
 def test_what_looks_like_a_garment_is_read_as_a_digit(

@@ -82,6 +82,23 @@ def test_a_share_of_twins(compare: Compare, cloud: np.ndarray) -> None:
     assert duplicates(compare(fresh, cloud)) == pytest.approx(0.25, abs=0.03)
 
 
+def test_where_real_samples_have_exact_twins_equal_samples_are_duplicates_and_near_ones_are_not(
+    compare: Compare, cloud: np.ndarray
+) -> None:
+    real = cloud.copy()
+    real[:20] = real[20:40]  # 10% have a twin, so the nearest 1% are equal
+    fresh = np.random.default_rng(1).normal(size=cloud.shape).astype(np.float32)
+    assert duplicates(compare(fresh, real)) == 0.0
+    twins = fresh.copy()
+    twins[:100] = twins[100:200]
+    compared = compare(twins, real)
+    assert compared.generated_neighbours[:200, 0].max() > 0  # equal but for rounding
+    assert duplicates(compared) == 0.5
+    near = twins.copy()
+    near[:100, 0] += 0.001
+    assert duplicates(compare(near, real)) == 0.0
+
+
 def test_other_digits_have_about_as_many_twins_as_the_real_ones(
     compare: Compare, digits: Labelled, shipped: Callable[..., object]
 ) -> None:

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from bench.errors import RequestError
 from bench.judging.metrics.structural_similarity import of_samples, scales, structural_similarity
 
 
@@ -58,7 +59,7 @@ def test_as_many_scales_as_hold_the_window(side: int, expected: int) -> None:
 
 
 def test_too_small_images_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least 11 pixels, not 10"):
+    with pytest.raises(RequestError, match="image_size 10 is too small to be judged: allowed is 11 or more"):
         scales(10)
 
 

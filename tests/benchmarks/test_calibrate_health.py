@@ -1,0 +1,55 @@
+"""How verdicts are scored, and the tables that tell it."""
+
+import pytest
+from calibrate_health import markdown, scores
+
+# Whether it was flagged, and whether it has collapsed.
+HIT, MISS, FALSE_ALARM, WELL = (True, True), (False, True), (True, False), (False, False)
+UNCLEAR = [(True, None), (False, None)]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([HIT, HIT, WELL], ["2", "1", "1.000", "1.000"]),
+        ([HIT, MISS, MISS, WELL], ["3", "1", "1.000", "0.333"]),
+        ([HIT, HIT, FALSE_ALARM, WELL, WELL], ["2", "3", "0.667", "1.000"]),
+        ([HIT, MISS, MISS, MISS, FALSE_ALARM, WELL], ["4", "2", "0.500", "0.250"]),
+        ([MISS, FALSE_ALARM], ["1", "1", "0.000", "0.000"]),
+    ],
+)
+def test_precision_is_of_the_flagged_and_recall_of_the_collapsed(found, expected):
+    assert scores(found) == expected
+
+
+def test_what_is_neither_collapsed_nor_well_does_not_count():
+    found = [HIT, MISS, FALSE_ALARM, FALSE_ALARM, WELL]
+    assert scores([*UNCLEAR, *found, *UNCLEAR]) == scores(found) == ["2", "3", "0.333", "0.500"]
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        ([], ["0", "0", "-", "-"]),
+        (UNCLEAR, ["0", "0", "-", "-"]),
+        ([MISS, WELL], ["1", "1", "-", "0.000"]),
+        ([FALSE_ALARM, WELL], ["0", "2", "0.000", "-"]),
+    ],
+    ids=["nothing", "nothing clear", "none flagged", "none collapsed"],
+)
+def test_a_share_of_nothing_is_a_dash(found, expected):
+    assert scores(found) == expected
+
+
+def test_pairs_may_come_one_by_one():
+    assert scores(pair for pair in [HIT, WELL]) == ["1", "1", "1.000", "1.000"]
+
+
+def test_a_table_has_a_header_a_rule_and_a_line_a_row():
+    assert markdown(["data", "recall"], [["ring-8", "1.000"], ["all", "-"]]) == (
+        "| data | recall |\n| --- | --- |\n| ring-8 | 1.000 |\n| all | - |"
+    )
+
+
+def test_a_table_without_rows_is_its_header():
+    assert markdown(["data"], []) == "| data |\n| --- |"
