@@ -181,7 +181,7 @@ def test_the_code_of_the_metrics_is_all_that_lies_beside_and_below_the_judge(
     for source in sources:
         source.write_text("as it was\n")
     monkeypatch.setattr("bench.judging.judge.__file__", str(sources[0]))
-    hash_now = _code.__wrapped__  # what it is kept as is of the real sources
+    hash_now = _code.__wrapped__  # the answer that is kept is of the real sources
     found = [hash_now()]
     for source in sources:
         source.write_text("mended\n")
