@@ -1,5 +1,7 @@
 """Runs as a tidy data frame: one row a run, at the step that a rule selects."""
 
+import hashlib
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -31,6 +33,7 @@ IDENTITY = (
     "data_hash",
     "metric",
     "protocol",
+    "health_rules",
     "select",
     "step",
 )
@@ -70,7 +73,8 @@ def results(
         One row a run, oldest first. Columns: :data:`IDENTITY` (``status`` is FINISHED, FAILED, KILLED,
         or RUNNING for a run without an end; ``health`` is missing there; ``alarms`` are those raised so
         far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric`` names the run's Frechet
-        distance; ``step`` is the selected step, Int64), what was judged at that step, by name; ``M`` (mean
+        distance; ``health_rules`` tells the rules of health apart, and is missing where the run did not
+        record them; ``step`` is the selected step, Int64), what was judged at that step, by name; ``M`` (mean
         since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest M of the run, once it has
         ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and ``processor``; then every
         other knob by its name.
@@ -189,6 +193,7 @@ def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> di
         "data_hash": description["data"]["hash"],
         "metric": metric,
         "protocol": description["protocol"],
+        "health_rules": _digest(description.get("health_rules")),
         "select": rule.name,
         "step": step,
         "M": saved.get("M"),
@@ -204,6 +209,12 @@ def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> di
         "own": row,
         "knobs": {name: value for name, value in config.items() if name not in row},
     }
+
+
+def _digest(rules: dict[str, Any] | None) -> str | None:
+    if rules is None:
+        return None
+    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:

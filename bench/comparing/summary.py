@@ -242,6 +242,11 @@ def _told(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
         "IQM is the interquartile mean over seeds; brackets hold 95% percentile bootstrap intervals "
         f"({statistics.RESAMPLES:,} resamples), none below {statistics.MINIMUM_RUNS} runs.",
     ]
+    # a frame may be a reader's own
+    if "health_rules" in frame and frame["health_rules"].nunique(dropna=False) > 1:
+        rules = frame["health_rules"].fillna("one not recorded").value_counts(sort=False)
+        told = ", ".join(f"{name} ({count})" for name, count in rules.items())
+        notes.append(f"The runs' health was judged by different rules, or by unknown ones (runs): {told}.")
     commits = [
         commit[:8] + "".join(commit.partition("+")[1:]) for commit in frame["commit"].dropna().unique()
     ]

@@ -24,6 +24,7 @@ RUN: dict[str, Any] = {
     "data_hash": "d" * 64,
     "metric": "fd_x",
     "protocol": "net@1; 2000 samples; generator raw",
+    "health_rules": "0a1b2c3d",
     "select": "last",
     "step": 100,
     "fd_x": 1.0,

@@ -13,7 +13,7 @@ from bench.comparing.epochs import epochs_per_step
 from bench.comparing.frame import IDENTITY, measured, results, trajectories
 from bench.comparing.groups import with_groups
 from bench.errors import RequestError
-from bench.run_folder import all_runs
+from bench.run_folder import RunFolder, all_runs
 
 
 def test_a_row_says_what_the_files_say(home: Path) -> None:
@@ -95,6 +95,24 @@ def test_runs_are_chosen(home: Path, choice: dict[str, Any], count: int) -> None
     frame = results(**choice)
     assert len(frame) == count
     assert tuple(frame.columns[: len(IDENTITY)]) == IDENTITY
+
+
+def test_rules_of_health_are_told_apart(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert results()["health_rules"].nunique(dropna=False) == 1
+    describe = RunFolder.describe
+
+    def described(run: RunFolder) -> dict[str, Any]:
+        description = describe(run)
+        if description["config"]["variant"] == "began-v3":
+            del description["health_rules"]
+        if description["config"]["variant"] == "wgan-gp":
+            description["health_rules"]["good_from"] = 0.1
+        return description
+
+    monkeypatch.setattr(RunFolder, "describe", described)
+    found = results()
+    assert list(found["variant"][found["health_rules"].isna()]) == ["began-v3"]
+    assert found["health_rules"].nunique() == 2
 
 
 @pytest.mark.parametrize(

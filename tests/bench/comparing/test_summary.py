@@ -139,6 +139,23 @@ def test_notes_tell_how_the_numbers_came_about(seeds: Runs) -> None:
         assert words in text
 
 
+@pytest.mark.parametrize(
+    ("rules", "told"),
+    [
+        (["a1", "a1"], None),
+        ([None, None], None),
+        (["a1", "b2"], "(runs): a1 (1), b2 (1)."),
+        ([None, "b2"], "(runs): one not recorded (1), b2 (1)."),
+    ],
+)
+def test_a_note_tells_that_health_was_judged_by_different_rules(
+    rules: list[str | None], told: str | None, seeds: Runs
+) -> None:
+    frame = seeds(began=[1.0, 2.0]).assign(health_rules=rules)
+    notes = [note for note in summarise(frame, frame, ["fd_x"]).notes if "health was judged" in note]
+    assert [told] == [note[note.index("(runs)") :] for note in notes] if told else not notes
+
+
 def test_the_default_is_distance_classes_and_M(runs: Runs) -> None:
     assert default_metrics(runs({})) == ["fd_x", "classes_covered", "M"]
     assert default_metrics(runs({"M": None})) == ["fd_x", "classes_covered"]
