@@ -9,7 +9,14 @@ import pandas as pd
 from bench.comparing.groups import is_collapsed, is_diverged
 from bench.comparing.numbers import number, with_interval
 from bench.comparing.summary import Summary
-from bench.judging.health import COLLAPSED_ABOVE, COLLAPSED_BELOW, STUCK_OVER_LAST, signs_of_collapse
+from bench.judging.health import (
+    COLLAPSED_ABOVE,
+    COLLAPSED_BELOW,
+    GOOD_FROM,
+    OF_GOOD_SAMPLES,
+    STUCK_OVER_LAST,
+    signs_of_collapse,
+)
 
 
 def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]:
@@ -142,7 +149,11 @@ def _rule() -> str:
     below = [f"less than {part:.0%} of their {' or '.join(names)}" for part, names in parts.items()]
     below[0] = below[0].replace("their", "real samples'")
     above = [f"{_word(name)} more than {excess:.2g} above theirs" for name, excess in COLLAPSED_ABOVE.items()]
-    return f"{', '.join(below)}, or {' or '.join(above)}"
+    counts = [
+        f"{_word(name)} counts unless {_word(goodness)} is below {GOOD_FROM:.0%} of theirs"
+        for name, goodness in OF_GOOD_SAMPLES.items()
+    ]
+    return f"{', '.join(below)}, or {' or '.join(above)}; {', '.join(counts)}"
 
 
 def _word(metric: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary
-from bench.judging.health import COLLAPSED_ABOVE, COLLAPSED_BELOW
+from bench.judging.health import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
 from bench.reporting.findings import findings, is_well, meaning, tag
 
 
@@ -98,7 +98,11 @@ def test_without_signs_a_collapse_is_told_by_the_rule(last: dict[str, float], re
         assert f"less than {part:.0%} of " in words
     for name, excess in COLLAPSED_ABOVE.items():
         assert f"{name.replace('_', ' ')} more than {excess:.2g} above theirs" in words
+    for name, goodness in OF_GOOD_SAMPLES.items():
+        of_good = f"{name} counts unless {goodness} is below {GOOD_FROM:.0%} of theirs"
+        assert of_good.replace("_", " ") in words
     assert words.count("real samples'") == 1
+    assert words.endswith("theirs.")
 
 
 def test_a_run_that_is_ok_has_nothing_to_tell() -> None:
