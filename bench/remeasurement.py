@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-from bench import record, trained
+from bench import datasets, record, trained
+from bench.configuration import Configuration
 from bench.errors import RequestError, WorkError, unknown
+from bench.judging.extractors import BROUGHT_BY
 from bench.judging.judge import Judge
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.sampler import EVALUATION, Sampler, make_sampler
 from bench.trained import TrainedGenerator, configuration_of
 from bench.workbench import Workbench, prepare_workbench
-
-# Frechet distances that another extractor than the run's own may bring, by the extractor knob
-BROUGHT_BY = {"fid": "inception", "fd_digits_garments": "shipped"}
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,9 @@ class Remeasurement:
     spread : dict
         Metric name to the standard deviation over the evaluation seeds; empty for one seed.
     real : dict
-        What held-out real samples score, as far as it was measured.
+        What held-out real samples score.
+    held_out : int
+        How many of these there are.
     protocols : dict
         Metric name to how it came about.
     recorded : dict
@@ -41,6 +42,7 @@ class Remeasurement:
     values: dict[str, float]
     spread: dict[str, float]
     real: dict[str, float]
+    held_out: int
     protocols: dict[str, str]
     recorded: dict[str, float]
 
@@ -64,7 +66,7 @@ def remeasure(
     checkpoint : str
         ``best``, ``best-M``, ``last`` or a step.
     metrics : sequence of str
-        What to measure; by default what the run itself did.
+        What to measure; by default all that this version's judge measures.
     samples : int, optional
         Generated samples; by default as many as the run's own evaluations took.
     eval_seeds : int
@@ -89,22 +91,14 @@ def remeasure(
     own = prepare_workbench(configuration, progress)
     if own.array.hash != description["data"]["hash"]:
         raise WorkError(f"the data of run {run.id} changed since: {own.array.name} has another hash")
-    benches = [own]
-    others = BROUGHT_BY if "classes" in own.judge.extractor.gives else {}
-    for metric in metrics:
-        if metric in own.judge.metrics:
-            continue
-        if metric not in others:
-            raise unknown("metric", metric, [*own.judge.metrics, *others])
-        benches.append(prepare_workbench(configuration.with_values(extractor=others[metric]), progress))
-        if benches[-1].judge.extractor.metric != metric:
-            raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
+    benches = [*_others(configuration, own, metrics, progress), own]
     found: dict[str, list[float]] = {}
     protocols: dict[str, str] = {}
     real: dict[str, float] = {}
-    for bench in reversed(benches):  # the run's own numbers stand over another extractor's of the same name
-        names = [name for name in bench.judge.metrics if name in (metrics or own.judge.metrics)]
-        if bench is not own:
+    for bench in benches:
+        if bench is own:
+            names = [name for name in own.judge.metrics if not metrics or name in metrics]
+        else:
             names = [bench.judge.extractor.metric]
         if not names:
             continue
@@ -116,7 +110,34 @@ def remeasure(
     values = {name: fmean(draws) for name, draws in found.items()}
     spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
     recorded = _recorded(run, loaded.step, own, found) if eval_seeds == 1 else {}
-    return Remeasurement(loaded.step, values, spread, real, protocols, recorded)
+    return Remeasurement(loaded.step, values, spread, real, own.judge.paired, protocols, recorded)
+
+
+def _others(
+    configuration: Configuration, own: Workbench, metrics: Sequence[str], progress: Progress
+) -> list[Workbench]:
+    """One for each metric that another extractor than the run's own has to bring.
+
+    Raises
+    ------
+    RequestError
+        If a metric does not exist.
+    WorkError
+        If what it needs is missing.
+    """
+    images = datasets.judged_by(configuration.harness.dataset) == "images"
+    others = BROUGHT_BY if images else {}
+    benches = []
+    for metric in metrics:
+        if metric in own.judge.metrics:
+            continue
+        if metric not in others:
+            raise unknown("metric", metric, [*own.judge.metrics, *others])
+        bench = prepare_workbench(configuration.with_values(extractor=others[metric]), progress)
+        if bench.judge.extractor.metric != metric:
+            raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
+        benches.append(bench)
+    return benches
 
 
 def _sampler(loaded: TrainedGenerator, bench: Workbench, draw: int) -> Sampler:

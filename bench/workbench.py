@@ -13,9 +13,7 @@ from bench.configuration import Configuration, Harness
 from bench.device import prepare
 from bench.errors import RequestError
 from bench.judging import extractors, health
-from bench.judging.extraction import Extractor
 from bench.judging.judge import Judge
-from bench.judging.known_modes import Points, StackedDigits
 from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
@@ -159,26 +157,20 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
     )
     reals = sum(phase.new_real for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
-    extractor = _extractor(harness, array, device)
+    extractor = extractors.extractor_for(
+        datasets.judged_by(harness.dataset),
+        places.cache(),
+        channels=channels,
+        modes=array.modes,
+        preferred=harness.extractor,
+        allow_download=True,
+        device=device,
+    )
     reference = reference_statistics(extractor, array.samples, array.hash, array.name, places.cache())
     judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
     real = judge.measure_real(array.samples, places.cache())
     resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
     return Workbench(resolved, array, batches, variant.to(device), judge, real, device)
-
-
-def _extractor(harness: Harness, array: datasets.DataArray, device: torch.device) -> Extractor:
-    """What the samples of a data set are judged by."""
-    judged_by = datasets.judged_by(harness.dataset)
-    if judged_by == "points":
-        assert array.modes is not None
-        return Points(array.modes.centres, array.modes.deviation)
-    if judged_by == "stacked-digits":
-        return StackedDigits(device)
-    shipped = harness.extractor == "shipped"
-    return extractors.choose(
-        array.samples.shape[1], places.cache(), allow_download=True, device=device, prefer_shipped=shipped
-    )
 
 
 def plan_of(harness: Harness) -> Plan:

@@ -9,7 +9,9 @@ from bench.commands.output import Report, reporting, table
 @click.command("eval")
 @click.argument("run")
 @click.option(
-    "--metrics", metavar="NAME[,NAME...]", help="What to measure; without it what the run's evaluations do."
+    "--metrics",
+    metavar="NAME[,NAME...]",
+    help="What to measure; without it all that this version's judge measures.",
 )
 @click.option(
     "--samples", metavar="N", type=int, help="Generated samples; without it as the run's evaluations."
@@ -41,7 +43,7 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
     columns = {"measured now": result.values}
     if result.spread:
         columns["±"] = result.spread
-    columns |= {"real": result.real, "recorded": result.recorded}
+    columns |= {f"real, of {result.held_out:,} held out": result.real, "recorded": result.recorded}
     rows = [(name, *(column.get(name) for column in columns.values())) for name in result.values]
     head = [
         ("run", f"{folder.describe()['name']}  (id {folder.id})"),
@@ -56,6 +58,7 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
         "values": result.values,
         "spread": result.spread,
         "real": result.real,
+        "held_out": result.held_out,
         "metric.protocol": result.protocols,
         "recorded": result.recorded,
     }

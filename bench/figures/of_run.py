@@ -18,7 +18,6 @@ from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_
 from bench.figures.trajectories import Judged, save_trajectories
 from bench.judging import extractors
 from bench.judging.extraction import Extractor
-from bench.judging.known_modes import StackedDigits
 from bench.latent_paths import PATHS
 from bench.run_folder import RunFolder
 from bench.trained import TrainedGenerator, configuration_of, load
@@ -42,13 +41,13 @@ class Materials:
         The networks.
     array : DataArray
         The training samples.
-    extractor : Extractor or None
-        The judge's network; points need none.
+    extractor : Extractor
+        The judge's.
     """
 
     trained: TrainedGenerator
     array: DataArray
-    extractor: Extractor | None
+    extractor: Extractor
 
 
 def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> DataArray:
@@ -74,8 +73,8 @@ def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> D
     return array
 
 
-def extractor_of(run: RunFolder) -> Extractor | None:
-    """The network that judged a run on images; None where it made points.
+def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
+    """What judged a run that was trained on these samples.
 
     Raises
     ------
@@ -83,16 +82,15 @@ def extractor_of(run: RunFolder) -> Extractor | None:
         If it is not on this machine.
     """
     description = run.describe()
-    harness = configuration_of(description).harness
-    judged_by = datasets.judged_by(harness.dataset)
-    if judged_by == "points":
-        return None
-    shipped = description["metric"] != "fid"
     # networks draw weights before they load theirs
     with torch.random.fork_rng(devices=[]):
-        if judged_by == "stacked-digits":
-            return StackedDigits()
-        return extractors.choose(harness.channels or 1, places.cache(), prefer_shipped=shipped)
+        return extractors.extractor_for(
+            datasets.judged_by(description["config"]["dataset"]),
+            places.cache(),
+            channels=array.samples.shape[1],
+            modes=array.modes,
+            preferred=extractors.BROUGHT_BY.get(description["metric"], "shipped"),
+        )
 
 
 def draw_run(
@@ -120,7 +118,7 @@ def draw_run(
     array : DataArray, optional
         The training samples, where they are at hand.
     extractor : Extractor, optional
-        The judge's network, where it is at hand.
+        The judge's, where it is at hand.
 
     Returns
     -------
@@ -134,7 +132,9 @@ def draw_run(
     WorkError
         If the data or the judge's network is not on this machine, or a file is damaged; as above.
     """
-    materials = Materials(load(run, checkpoint), array or data_of(run), extractor or extractor_of(run))
+    trained = load(run, checkpoint)
+    array = array or data_of(run)
+    materials = Materials(trained, array, extractor or extractor_of(run, array))
     folder = folder or run.figures
     return draw_trajectories(run, folder) + draw_samples(materials, folder)
 
@@ -214,7 +214,6 @@ def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]
 
 def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
     samples, array = materials.trained.sample(COMPARED), materials.array
-    assert materials.extractor is not None
     features = features_of(array, materials.extractor, places.cache(), most)
     by_features = None if features is None else nearest_by_features(samples, features, materials.extractor)
     by_pixels = nearest_by_pixels(samples, array.samples)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import torch
 
@@ -19,14 +20,20 @@ from bench.judging.extraction import (
     Extractor,
     Inception,
 )
+from bench.judging.known_modes import Points, StackedDigits
+
+if TYPE_CHECKING:
+    from bench.datasets import KnownModes
 
 __all__ = [
+    "BROUGHT_BY",
     "Availability",
     "DigitsGarments",
     "Extractor",
     "Inception",
     "availability",
     "choose",
+    "extractor_for",
     "inception_paths",
 ]
 
@@ -35,6 +42,9 @@ INCEPTION_FILES = (
     f"pt_inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
     f"weights-inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
 )
+SHIPPED_METRIC = "fd_" + SHIPPED_NAME.replace("-", "_")
+# the word of the knob `extractor` that brings a Fréchet distance of images
+BROUGHT_BY: dict[str, Literal["inception", "shipped"]] = {"fid": "inception", SHIPPED_METRIC: "shipped"}
 _log = logging.getLogger(__name__)
 
 
@@ -49,7 +59,7 @@ class Availability:
     present : bool
         Whether it can be used now.
     path : str
-        The weights found; where missing, where to put them.
+        The weights found; where missing, where to put them; empty where none are needed.
     searched : tuple of str
         Every path looked at, in order.
     hash : str or None
@@ -71,6 +81,49 @@ def inception_paths(cache: Path) -> tuple[Path, ...]:
     """List where Inception's weights may lie, in order: the bench's cache, then torch.hub's checkpoints."""
     folders = (cache / "weights", Path(torch.hub.get_dir()) / "checkpoints")
     return tuple(folder / name for folder in folders for name in INCEPTION_FILES)
+
+
+def extractor_for(
+    judged_by: Literal["images", "stacked-digits", "points"],
+    cache: Path,
+    *,
+    channels: int | None = None,
+    modes: KnownModes | None = None,
+    preferred: Literal["inception", "shipped"] = "inception",
+    allow_download: bool = False,
+    device: torch.device | str = "cpu",
+) -> Extractor:
+    """Give the extractor that judges samples of a kind.
+
+    Parameters
+    ----------
+    judged_by : str
+        What judges them: `points` needs `modes`, `images` needs `channels`.
+    cache : Path
+        The bench's cache folder.
+    channels : int, optional
+        1 or 3.
+    modes : KnownModes, optional
+        What points are drawn from.
+    preferred : str
+        Which network comes first where both can look at the images.
+    allow_download : bool
+        Whether missing Inception weights may be fetched into the cache.
+    device : torch.device or str
+        Where a network runs.
+
+    Raises
+    ------
+    WorkError
+        As `choose`.
+    """
+    if judged_by == "points":
+        assert modes is not None
+        return Points(modes.centres, modes.deviation)
+    if judged_by == "stacked-digits":
+        return StackedDigits(device)
+    assert channels is not None
+    return choose(channels, cache, allow_download, device, prefer_shipped=preferred == "shipped")
 
 
 def choose(
@@ -133,7 +186,9 @@ def availability(cache: Path) -> list[Availability]:
     inception = Availability(
         INCEPTION_NAME, "fid", not note, str(found or searched[0]), searched, digest, note
     )
-    return [inception, _shipped()]
+    shipped = _shipped()
+    stacked = replace(shipped, name=StackedDigits.name, metric=StackedDigits.metric)
+    return [inception, shipped, stacked, Availability(Points.name, Points.metric, True, "", (), None, "")]
 
 
 def _shipped() -> Availability:
@@ -142,8 +197,7 @@ def _shipped() -> Availability:
         digest, note = feature_network.load(path).hash, ""
     except WorkError as error:
         digest, note = None, str(error)
-    metric = "fd_" + SHIPPED_NAME.replace("-", "_")
-    return Availability(SHIPPED_NAME, metric, not note, str(path), (str(path),), digest, note)
+    return Availability(SHIPPED_NAME, SHIPPED_METRIC, not note, str(path), (str(path),), digest, note)
 
 
 def _find(cache: Path) -> Path | None:

@@ -159,7 +159,8 @@ def _of_run(run: RunFolder, heading: str) -> RunFigures:
     with tempfile.TemporaryDirectory() as name:
         problem = ""
         try:
-            materials = of_run.Materials(load(run), of_run.data_of(run), of_run.extractor_of(run))
+            trained, array = load(run), of_run.data_of(run)
+            materials = of_run.Materials(trained, array, of_run.extractor_of(run, array))
             of_run.draw_samples(materials, Path(name), of_run.FEATURES_AT_END)
         except (WorkError, RequestError) as error:
             problem = str(error)

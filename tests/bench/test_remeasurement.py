@@ -74,19 +74,20 @@ def test_the_command_tells_values_spread_real_and_recorded(
     assert (told[2]["values"], told[2]["spread"]) == (result.values, result.spread)
     assert told[1]["spread"] == told[2]["recorded"] == {}
     assert told[1]["real"] == told[2]["real"] == result.real
+    assert told[1]["held_out"] == result.held_out == outcome.description["paired"] == 100
     row = outcome.record.evaluations[-1]
     assert told[1]["recorded"] == told[1]["values"] == {name: row[name] for name in ("kid", "vendi")}
 
     assert main(words) == 0
     heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
-    assert heads.split() == ["measured", "now", "real", "recorded"]
+    assert heads.split() == ["measured", "now", *"real, of 100 held out".split(), "recorded"]
     assert [line.split()[0] for line in rows] == ["kid", "vendi"]
     assert rows[1].split()[1:] == [
         f"{value:.4g}" for value in (row["vendi"], result.real["vendi"], row["vendi"])
     ]
     assert main([*words, "--eval-seeds", "2"]) == 0
     heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
-    assert heads.split() == ["measured", "now", "±", "real", "recorded"]
+    assert heads.split() == ["measured", "now", "±", *"real, of 100 held out".split(), "recorded"]
     numbers = (result.values["vendi"], result.spread["vendi"], result.real["vendi"])
     assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "-"]
 

@@ -135,17 +135,17 @@ def test_real_points_are_points_of_the_data(trained_run: Runs) -> None:
 
 @pytest.mark.parametrize(
     ("dataset", "name"),
-    [("mnist-5k", "digits-garments"), ("stacked-mnist", "stacked-digits"), ("ring-8", None)],
+    [("mnist-5k", "digits-garments"), ("stacked-mnist", "stacked-digits"), ("ring-8", "points")],
 )
 def test_neighbours_are_searched_by_what_judged_the_run(
-    dataset: str, name: str | None, trained_run: Runs, monkeypatch: pytest.MonkeyPatch
+    dataset: str, name: str, trained_run: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = trained_run("began")
+    run = trained_run("began", points=dataset if name == "points" else "")
+    array = data_of(run)
     described = run.describe()
     config = described["config"] | {"dataset": dataset}
     monkeypatch.setattr(RunFolder, "describe", lambda _: described | {"config": config})
-    found = extractor_of(run)
-    assert (found and found.name) == name
+    assert extractor_of(run, array).name == name
 
 
 def test_data_that_changed_is_told(trained_run: Runs, tmp_path: Path) -> None:

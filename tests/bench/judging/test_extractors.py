@@ -8,11 +8,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from bench.datasets import KnownModes
 from bench.errors import WorkError
 from bench.judging import extraction, extractors, feature_network
 from bench.judging.extraction import DigitsGarments, Inception
@@ -113,11 +115,43 @@ def test_a_file_that_only_has_the_published_name_is_refused(tmp_path: Path, fold
 
 
 def test_availability_without_inception(tmp_path: Path, shipped: DigitsGarments) -> None:
-    inception, small = extractors.availability(tmp_path)
+    inception, small, stacked, points = extractors.availability(tmp_path)
     assert (inception.metric, inception.present, inception.hash) == ("fid", False, None)
     assert str(tmp_path / "weights") in inception.note
     assert len(inception.searched) == 4
     assert (small.metric, small.present, small.hash) == ("fd_digits_garments", True, shipped.hash)
+    assert (stacked.name, stacked.metric, stacked.path) == ("stacked-digits", "fd_stacked_digits", small.path)
+    assert (points.name, points.metric, points.present, points.path) == ("points", "fd_points", True, "")
+
+
+@pytest.mark.parametrize(
+    ("judged_by", "preferred", "metric"),
+    [
+        ("images", "shipped", "fd_digits_garments"),
+        ("images", "inception", "fd_digits_garments"),
+        ("stacked-digits", "inception", "fd_stacked_digits"),
+        ("points", "inception", "fd_points"),
+    ],
+)
+def test_every_kind_of_samples_has_its_judge(
+    judged_by: Any, preferred: Any, metric: str, tmp_path: Path
+) -> None:
+    modes = KnownModes(np.zeros((3, 2)), 0.1)
+    found = extractors.extractor_for(judged_by, tmp_path, channels=1, modes=modes, preferred=preferred)
+    assert found.metric == metric
+    assert metric in [row.metric for row in extractors.availability(tmp_path)]
+
+
+def test_the_preferred_network_comes_first(random_inception: Path, tmp_path: Path) -> None:
+    digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (extraction, extractors):
+            patch.setattr(module, "PUBLISHED_PREFIX", digest[:8])
+        (tmp_path / "weights").mkdir()
+        shutil.copy(random_inception, tmp_path / "weights" / extractors.INCEPTION_FILES[0])
+        for metric, preferred in extractors.BROUGHT_BY.items():
+            found = extractors.extractor_for("images", tmp_path, channels=1, preferred=preferred)
+            assert found.metric == metric
 
 
 def test_random_weights_by_path_are_not_called_fid(random_inception: Path) -> None:
