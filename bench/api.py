@@ -160,7 +160,8 @@ def load(run: "str | RunFolder | Outcome", checkpoint: str | int = "best") -> Tr
     Returns
     -------
     TrainedGenerator
-        ``load("last").sample(16, seed=0)`` gives images, float32 (16, C, H, W) in [-1, 1].
+        ``load("last").sample(16, seed=0)`` gives samples, float32: images (16, C, H, W) in
+        [-1, 1], or points (16, 2).
 
     Raises
     ------

@@ -28,7 +28,7 @@ class Harness(Knobs):
     dataset: str = knob("mnist-5k", "name of the data set, or folder:PATH")
     image_size: int | None = knob(28, "side of the square images; none for 2-D points", unit="pixels", low=1)
     channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
-    batch_size: int = knob(64, "real images in a batch", unit="images", low=2)
+    batch_size: int = knob(64, "real samples in a batch", unit="samples", low=2)
     drop_last: bool = knob(True, "leave out the short last batch of an epoch")
     steps: int | None = knob(None, "length of training, in generator updates", unit="steps", low=1)
     epochs: float | None = knob(None, "length of training in passes over the data, instead of steps", above=0)
@@ -48,7 +48,7 @@ class Harness(Knobs):
     eval_every: int = knob(
         1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0
     )
-    eval_samples: int = knob(5000, "generated images in an evaluation", unit="images", low=100)
+    eval_samples: int = knob(5000, "generated samples in an evaluation", unit="samples", low=100)
     extractor: Literal["inception", "shipped"] = knob(
         "inception",
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "

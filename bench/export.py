@@ -38,7 +38,7 @@ def check_suffix(path: Path) -> None:
 
 
 def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
-    """Write a generator to a file, which appears only if it gives the generator's images.
+    """Write a generator to a file, which appears only if it gives the generator's samples.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
     RequestError
         As :func:`check_suffix`.
     WorkError
-        If it cannot be exported, or the file gives other images.
+        If it cannot be exported, or the file gives other samples.
     """
     check_suffix(path)
     with replacing(path) as aside:
@@ -75,7 +75,7 @@ def check(generator: nn.Module, latents: Tensor, path: Path) -> None:
     Raises
     ------
     WorkError
-        If it does not run, or a pixel differs by more than TOLERANCE.
+        If it does not run, or a value differs by more than TOLERANCE.
     """
     run = _run_onnx if path.suffix == ".onnx" else _run_program
     for batch in (latents, latents[:1]):
@@ -89,7 +89,7 @@ def check(generator: nn.Module, latents: Tensor, path: Path) -> None:
         difference = float((found - expected).abs().max()) if found.shape == expected.shape else float("inf")
         if not difference <= allowed:
             raise WorkError(
-                f"the exported generator gives other images: a pixel differs by {difference:.2g}, "
+                f"the exported generator gives other samples: a value differs by {difference:.2g}, "
                 f"allowed is {allowed:.2g}"
             )
 
@@ -103,8 +103,8 @@ def _write_program(generator: nn.Module, latents: Tensor, path: Path) -> None:
 
 def _run_program(path: Path, latents: Tensor) -> Tensor:
     with torch.no_grad():
-        images: Tensor = torch.export.load(path).module()(latents)
-    return images
+        samples: Tensor = torch.export.load(path).module()(latents)
+    return samples
 
 
 def _write_onnx(generator: nn.Module, latents: Tensor, path: Path) -> None:
@@ -125,8 +125,8 @@ def _run_onnx(path: Path, latents: Tensor) -> Tensor:
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (images,) = session.run(None, {session.get_inputs()[0].name: latents.numpy()})
-    return torch.from_numpy(images)
+    (samples,) = session.run(None, {session.get_inputs()[0].name: latents.numpy()})
+    return torch.from_numpy(samples)
 
 
 def _line(error: Exception) -> str:

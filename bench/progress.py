@@ -13,7 +13,7 @@ from bench.trainer import Observer, Trainer
 
 
 class Progress(Observer):
-    """A progress bar with step, M, k, images a second and time left.
+    """A progress bar with step, M, k, samples a second and time left.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Progress(Observer):
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._bar: tqdm[Any] | None = None
-        self._images_per_step = 0
+        self._samples_per_step = 0
         self._mark = (0.0, 0)
 
     def say(self, text: str) -> None:
@@ -35,7 +35,7 @@ class Progress(Observer):
     @contextmanager
     def bar(self, trainer: Trainer) -> Iterator[None]:
         """Show how far a trainer is while the block runs."""
-        self._images_per_step = trainer.reals_per_step * trainer.batches.batch_size
+        self._samples_per_step = trainer.reals_per_step * trainer.batches.batch_size
         self._mark = (time.perf_counter(), trainer.step)
         with tqdm(
             total=trainer.plan.steps,
@@ -56,10 +56,10 @@ class Progress(Observer):
         if not rows or self._bar is None:
             return
         now, (before, step) = time.perf_counter(), self._mark
-        rate = (rows[-1]["step"] - step) * self._images_per_step / max(now - before, 1e-9)
+        rate = (rows[-1]["step"] - step) * self._samples_per_step / max(now - before, 1e-9)
         self._mark = (now, rows[-1]["step"])
         shown = [f"{name} {rows[-1][name]:.4g}" for name in ("M", "k", "loss_d") if name in rows[-1]][:2]
-        self._bar.set_postfix_str(", ".join([*shown, f"{rate:.0f} images/s"]), refresh=False)
+        self._bar.set_postfix_str(", ".join([*shown, f"{rate:.0f} samples/s"]), refresh=False)
         self._bar.update(rows[-1]["step"] - self._bar.n)
 
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:

@@ -46,7 +46,7 @@ def draw_samples_by_step(
     Parameters
     ----------
     runs : sequence of RunFolder
-        The runs, at least one; their images may differ in size.
+        The runs, at least one; images of several may differ in size.
     steps : sequence of int
         Steps that were judged, at least one. A run that lacks one of them has an empty place there.
     title : str

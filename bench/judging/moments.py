@@ -44,7 +44,7 @@ class Moments:
             If there are fewer than 2 vectors.
         """
         if self.count < 2:
-            raise WorkError(f"{self.name}: a covariance needs at least 2 images, not {self.count}")
+            raise WorkError(f"{self.name}: a covariance needs at least 2 samples, not {self.count}")
         return self.scatter / (self.count - 1)
 
     def update(self, features: Tensor | np.ndarray) -> Moments:
@@ -67,7 +67,7 @@ class Moments:
         if len(broken):
             first = self.count + int(broken[0])
             raise WorkError(
-                f"{self.name}: NaN or infinite features for {len(broken)} images, first image {first}"
+                f"{self.name}: NaN or infinite features for {len(broken)} samples, first sample {first}"
             )
         if len(batch):
             mean = batch.mean(axis=0)
@@ -102,5 +102,5 @@ class Moments:
 
 
 def too_few(count: int, width: int) -> bool:
-    """Whether `count` images are too few for a covariance of `width` features that is not singular."""
+    """Whether `count` samples are too few for a covariance of `width` features that is not singular."""
     return count <= width

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from copy import copy
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -56,12 +55,12 @@ class Observation:
         """Number of samples."""
         return self.moments.count
 
-    @cached_property
+    @property
     def features(self) -> np.ndarray:
         """Features of the first samples, float32 (kept or fewer, width)."""
         return np.concatenate(self._features) if self._features else np.zeros((0, self.moments.width))
 
-    @cached_property
+    @property
     def pictures(self) -> np.ndarray:
         """The first 500 images or fewer, uint8 (N, C, H, W); none of points."""
         return np.concatenate(self._pictures) if self._pictures else np.zeros((0, 1, 1, 1), dtype=np.uint8)

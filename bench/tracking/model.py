@@ -14,7 +14,7 @@ def save_generator(run: RunFolder, path: Path) -> None:
     """Save the generator of a run's best checkpoint as a folder that ``mlflow.pytorch.load_model`` reads.
 
     The model is an exported program (pt2, no pickle) from latents, float32 (N, latent_dim) with any
-    N, to images (N, C, H, W) in [-1, 1].
+    N, to samples: images (N, C, H, W) in [-1, 1], or points (N, 2).
     """
     trained = load(run, "best")
     with warnings.catch_warnings():

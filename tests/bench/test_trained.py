@@ -207,7 +207,7 @@ def test_an_exported_generator_gives_the_same_images_at_any_batch_size(
 
 
 class Restless(nn.Module):
-    """Gives other images at every call, so that no file can equal it."""
+    """Gives other samples at every call, so that no file can equal it."""
 
     def forward(self, latents: Tensor) -> Tensor:
         return latents[:, :, None, None] + torch.rand(latents.shape[0], 1, 1, 1)
@@ -221,7 +221,7 @@ class Undecided(nn.Module):
 
 
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
-@pytest.mark.parametrize(("network", "message"), [(Restless, "other images"), (Undecided, "cannot be exp")])
+@pytest.mark.parametrize(("network", "message"), [(Restless, "other samples"), (Undecided, "cannot be exp")])
 def test_an_export_that_is_not_the_generator_leaves_no_file(
     network: Any, message: str, suffix: str, tmp_path: Path
 ) -> None:

@@ -29,7 +29,7 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     Parameters
     ----------
     first, second : Moments
-        Of the same width, each from at least 2 images. The order does not matter.
+        Of the same width, each from at least 2 samples. The order does not matter.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def test_features_that_are_not_finite_are_refused_by_name_and_not_taken_in(bad: 
     moments = Moments(3, "generated samples").update(np.zeros((4, 3)))
     features = np.zeros((5, 3))
     features[2, 1] = bad
-    with pytest.raises(WorkError, match=r"generated samples: NaN or infinite.* first image 6"):
+    with pytest.raises(WorkError, match=r"generated samples: NaN or infinite.* first sample 6"):
         moments.update(features)
     assert moments.count == 4
 

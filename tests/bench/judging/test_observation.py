@@ -61,6 +61,17 @@ def test_the_first_features_and_pictures_are_kept(samples: torch.Tensor, seen: S
     assert observation.classes.count == observation.modes.count == COUNT
 
 
+def test_what_is_kept_follows_what_is_taken_in(samples: torch.Tensor, seen: Seen) -> None:
+    observation = Observation(EXTRACTOR, "some samples", COUNT)
+    for start, stop in ((0, 10), (10, 30)):
+        observation.update(samples[start:stop], rows(seen, start, stop))
+        np.testing.assert_array_equal(observation.features, seen.features[:stop].numpy())
+        np.testing.assert_array_equal(observation.pictures, samples[:stop].numpy())
+    others = np.ones((3, 3), dtype=np.float32)
+    observation.keep(others)
+    np.testing.assert_array_equal(observation.features, others)
+
+
 def test_arrays_restore_it(samples: torch.Tensor, seen: Seen) -> None:
     first = observed(samples, seen, [])
     second = Observation(EXTRACTOR, "the same", 0)
@@ -98,7 +109,9 @@ def test_features_and_probabilities_that_are_not_finite_are_refused(
     observation = Observation(EXTRACTOR, "some samples", COUNT)
     broken = seen.features.clone()
     broken[3, 1] = torch.nan
-    with pytest.raises(WorkError, match="some samples: NaN or infinite features for 1 images, first image 3"):
+    with pytest.raises(
+        WorkError, match="some samples: NaN or infinite features for 1 samples, first sample 3"
+    ):
         observation.update(samples, seen._replace(features=broken))
     assert seen.probabilities is not None
     with pytest.raises(WorkError, match="class probabilities are NaN or infinite"):

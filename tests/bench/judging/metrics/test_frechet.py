@@ -67,7 +67,7 @@ def test_a_set_is_at_no_distance_from_itself() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_fewer_than_two_images_are_refused_by_name(count: int) -> None:
     few, many = Moments(3, "a lonely set").update(np.zeros((count, 3))), Moments(3).update(np.eye(3))
-    with pytest.raises(WorkError, match=f"a lonely set.* at least 2 images, not {count}"):
+    with pytest.raises(WorkError, match=f"a lonely set.* at least 2 samples, not {count}"):
         frechet_distance(few, many)
 
 
