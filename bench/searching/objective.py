@@ -10,7 +10,8 @@ from torch import Tensor
 from bench import record
 from bench.errors import WorkError
 from bench.judging.metrics import better_direction
-from bench.searching.study_file import FRECHET_DISTANCE, Objective
+from bench.judging.metrics.registry import FRECHET_DISTANCE
+from bench.searching.study_file import Objective
 from bench.trainer import Observer
 
 

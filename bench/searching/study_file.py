@@ -10,10 +10,9 @@ from pydantic import ValidationError, field_validator
 
 from bench.configuration import read_file
 from bench.errors import RequestError, unknown
+from bench.judging.metrics.registry import FRECHET_DISTANCE
 from variants.knobs import Knobs, knob
 
-# stands for the Frechet distance that the judge measures: fid, or fd_NAME
-FRECHET_DISTANCE = "frechet_distance"
 DECLARED = "declared"
 
 

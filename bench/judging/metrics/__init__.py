@@ -19,22 +19,6 @@ from bench.judging.metrics import (  # noqa: F401  (each registers its metrics, 
 )
 
 # isort: on
-from bench.judging.metrics.registry import (
-    FRECHET_DISTANCE,
-    INCEPTION_SCORE,
-    Better,
-    Metric,
-    all_metrics,
-    better_direction,
-    metrics_for,
-)
+from bench.judging.metrics.registry import Metric, all_metrics, better_direction, metrics_for
 
-__all__ = [
-    "FRECHET_DISTANCE",
-    "INCEPTION_SCORE",
-    "Better",
-    "Metric",
-    "all_metrics",
-    "better_direction",
-    "metrics_for",
-]
+__all__ = ["Metric", "all_metrics", "better_direction", "metrics_for"]

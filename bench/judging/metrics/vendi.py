@@ -23,6 +23,7 @@ VENDI = "vendi"
     VENDI,
     "Vendi score: effective number of different samples, by the cosine between features",
     better="higher",
+    # not of coordinates: between those the cosine says nothing about likeness
     needs="images",
     settings="cosine kernel",
 )
