@@ -124,7 +124,7 @@ def test_the_knobs_of_a_variant_are_listed_with_range_and_meaning(capsys: pytest
     knobs = {knob["name"]: knob for knob in json.loads(capsys.readouterr().out)["knobs"]}
     assert knobs["gamma"]["default"] == 0.5
     assert knobs["gamma"]["allowed"] == "a number from 0 to 1"
-    assert knobs["batch_size"]["unit"] == "images"
+    assert knobs["batch_size"]["unit"] == "samples"
 
 
 def test_a_run_with_json_prints_one_object_and_imports_no_tracker(
