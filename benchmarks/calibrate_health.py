@@ -42,7 +42,9 @@ WELL, FALLEN = 0.8, 0.4
 POOL = 24_000  # samples of a generator from which collapsed ones are picked
 RUNS_OF_A_KIND = 2  # that are collapsed on purpose, of each variant on each data set
 UNUSED_SEED = 20_000  # of a pool's latents: no run has it
-REAL_HALVES = 5  # draws of held-out real samples
+SAMPLES = 2000  # of known modes: as many of stacked digits as leave enough when modes are left out
+REAL_DRAWS = 4  # of real samples of known modes, apart from each other
+SPREAD = {"ring-8": 0.1, "grid-25": 0.1, "stacked-mnist": 0.1}  # of noise that hides the modes of points
 # The rule of k's drop: as it stands, and so that it misses as little as it can.
 K_DROP = {
     "k-drop": {},
@@ -60,9 +62,9 @@ class Case:
     data, source : str
         Data set; the run, or ``real``.
     kind : str
-        ``trained``, ``real``, ``kinds kept`` or ``samples repeated``.
+        ``trained``, ``real``, ``noise added``, ``blurred``, ``kinds kept`` or ``samples repeated``.
     degree : float
-        How much of it was left; of a run the part of the classes that it covers.
+        How much of it was left; of a run the part of the classes that it covers; of noise its deviation.
     truth : bool or None
         Whether it has collapsed; None between the clear cases.
     signs : list of str
@@ -87,22 +89,20 @@ def main(data_root: str | None, out: Path | None) -> None:
         raise click.UsageError(f"{places.runs()} holds no finished runs")
     cases: list[Case] = []
     watched: list[dict[str, Any]] = []
-    benches: dict[str, Workbench] = {}  # by the data's hash
+    benches: dict[tuple[str, int], Workbench] = {}  # by the data's hash and the number of samples
     used: Counter[tuple[str, str]] = Counter()
     for number, (run, configuration) in enumerate(runs, start=1):
-        digest = run.describe()["data"]["hash"]
-        if digest not in benches:
-            benches[digest] = prepare_workbench(configuration, Progress(quiet=True))
-            cases += real_cases(benches[digest])
-        case, generator = trained_case(run, benches[digest], configuration.harness.seed)
-        watched.append(watch(run, benches[digest], case))
-        if "classes" not in benches[digest].judge.extractor.gives:
+        key = run.describe()["data"]["hash"], configuration.harness.eval_samples
+        bench = benches[key] = benches.get(key) or prepare_workbench(configuration, Progress(quiet=True))
+        case, generator = trained_case(run, bench, configuration.harness.seed)
+        watched.append(watch(run, bench, case))
+        if "classes" not in bench.judge.extractor.gives:
             continue
         cases.append(case)
         alike = case.data, configuration.variant.name
         if case.truth is False and used[alike] < RUNS_OF_A_KIND:
             used[alike] += 1
-            cases += collapsed_cases(generator, benches[digest], case, number)
+            cases += collapsed_cases(generator, bench, case, number)
         print(f"{number} of {len(runs)} runs judged", file=sys.stderr)
     for name in ("ring-8", "grid-25", "stacked-mnist"):
         cases += known_mode_cases(name)
@@ -113,26 +113,14 @@ def main(data_root: str | None, out: Path | None) -> None:
 
 def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configuration]]:
     """Complete runs, with the configuration to judge them by."""
-    for path in sorted(places.runs().iterdir()):
+    folder = places.runs()
+    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         run = RunFolder(path)
         end, configuration = record.read(run.record_path).end, configuration_of(run.describe())
         if end is None or end["status"] != "FINISHED":
             continue
         moved = data_root and configuration.harness.data_root
         yield run, configuration.with_values(data_root=data_root) if moved else configuration
-
-
-def real_cases(bench: Workbench) -> list[Case]:
-    """Held-out real samples, several draws of them."""
-    samples = bench.array.samples
-    held_out = order(len(samples))[len(samples) // 2 :]
-    random = np.random.default_rng(0)
-    cases = []
-    for _ in range(REAL_HALVES):
-        drawn = random.permutation(held_out)[: bench.judge.paired]
-        pool = as_generated(samples[drawn])
-        cases.append(judged(bench, sampler_of(pool), "real", "real", 1.0, False))
-    return cases
 
 
 def as_generated(samples: np.ndarray) -> Tensor:
@@ -166,27 +154,43 @@ def sampler_of_run(loaded: TrainedGenerator, seed: int) -> Sampler:
 
 
 def collapsed_cases(loaded: TrainedGenerator, bench: Workbench, case: Case, seed: int) -> list[Case]:
-    """A generator that is well, collapsed on purpose by degrees."""
+    """A generator that is well: spoilt, which is no collapse, and collapsed on purpose by degrees."""
     pool = torch.cat(list(sampler_of_run(loaded, UNUSED_SEED)(POOL))).clamp(-1, 1)
+    noise = torch.randn(pool.shape, generator=torch.Generator().manual_seed(seed))
+    worse = {
+        ("noise added", 0.1): pool + 0.1 * noise,
+        ("noise added", 0.3): pool + 0.3 * noise,
+        ("blurred", 3.0): torch.nn.functional.avg_pool2d(pool, 3, stride=1, padding=1),
+    }
+    cases = [
+        judged(bench, sampler_of(spoilt.clamp(-1, 1)), case.source, kind, degree, False)
+        for (kind, degree), spoilt in worse.items()
+    ]
     seen = bench.judge.extractor(as_stored(pool))
     assert seen.probabilities is not None
     known = np.argsort(-bench.judge.reference.observation.classes.hard)[:10]
     kinds = seen.probabilities.argmax(dim=1).numpy()
-    return [
-        judged(bench, made.sampler, case.source, made.kind, made.degree, made.truth)
-        for made in collapses(pool, kinds, known, bench.judge.samples, seed)
-    ]
+    for made in collapses(pool, kinds, known, bench.judge.samples, seed):
+        cases.append(judged(bench, made.sampler, case.source, made.kind, made.degree, made.truth))
+    return cases
 
 
 def known_mode_cases(name: str) -> list[Case]:
-    """Real samples of known modes as they are, and collapsed on purpose."""
-    configuration = resolve({"variant": "began", "dataset": name, "eval_samples": 2000})
+    """Real samples of known modes as they are, spoilt, and collapsed on purpose.
+
+    They come from the half that nothing is compared with, behind those that the real values were taken from.
+    """
+    configuration = resolve({"variant": "began", "dataset": name, "eval_samples": SAMPLES})
     bench = prepare_workbench(configuration, Progress(quiet=True))
     samples = bench.array.samples
-    pool = as_generated(samples[order(len(samples))])
+    unused = order(len(samples))[len(samples) // 2 + bench.judge.paired :]
+    pool = as_generated(samples[unused])
     kinds = torch.cat([bench.judge.extractor(as_stored(part)).modes for part in pool.split(1000)]).numpy()
-    cases = real_cases(bench)
-    for seed in range(REAL_HALVES):
+    cases = []
+    for seed, part in enumerate(pool.split(bench.judge.samples)[:REAL_DRAWS]):
+        cases.append(judged(bench, sampler_of(part), f"real {seed}", "real", 1.0, False))
+        spread = part + SPREAD[name] * torch.randn(part.shape, generator=torch.Generator().manual_seed(seed))
+        cases.append(judged(bench, sampler_of(spread), f"real {seed}", "noise added", SPREAD[name], False))
         shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(pool)))
         for made in collapses(pool[shuffled], kinds[shuffled], np.unique(kinds), bench.judge.samples, seed):
             cases.append(judged(bench, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
@@ -222,13 +226,11 @@ def by_degree(cases: list[Case]) -> str:
         rows.append(
             [
                 kind,
-                f"{degree:.2%}".replace(".00%", "%"),
+                f"{degree:g}",
                 *(f"{sum(c)} of {len(c)}" if c else "-" for c in cells),
             ]
         )
-    return markdown(
-        ["collapsed by", "what is left", f"flagged on {CHOSEN_ON}", "flagged on other data"], rows
-    )
+    return markdown(["what was done", "degree", f"flagged on {CHOSEN_ON}", "flagged on other data"], rows)
 
 
 def by_data(cases: list[Case]) -> str:

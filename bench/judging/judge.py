@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench import fixed_draws
 from bench.atomic import write_text
 from bench.errors import WorkError
 from bench.judging.comparison import Comparison
@@ -194,7 +195,7 @@ class Judge:
 def _code() -> str:
     """The hash of what computes the metrics, so that a mended one is not read from the cache."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.rglob("*.py")):
+    for source in [Path(fixed_draws.__file__), *sorted(Path(__file__).parent.rglob("*.py"))]:
         digest.update(source.read_bytes())
     return digest.hexdigest()
 

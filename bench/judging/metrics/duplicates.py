@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 DUPLICATES = "duplicates"
 # As near as this share of the real samples are to their nearest.
 REAL_SHARE = 0.01
-ROUNDING = 1e-9  # of the median squared distance
+ROUNDING = 1e-12  # of a squared distance, in parts of the features' mean square
 
 
 @metric(
@@ -33,5 +33,6 @@ def duplicates(compared: Comparison) -> float:
     """From 0 to 1; about 0.01 for real samples, 1 for a generator that repeats few images."""
     real = compared.real_neighbours[:, 0]
     # real samples may have exact twins: then equal ones count, and rounding does not
-    near = max(np.quantile(real, REAL_SHARE), ROUNDING * np.median(real))
+    rounding = ROUNDING * np.square(compared.real_features).sum(axis=1).mean()
+    near = max(np.quantile(real, REAL_SHARE), rounding)
     return float((compared.generated_neighbours[:, 0] <= near).mean())
