@@ -30,11 +30,12 @@ def _home(trained: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_HOME", str(trained))
 
 
-def test_the_default_is_markdown_of_distance_classes_and_M(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_is_markdown_of_distance_coverage_and_M(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "--experiment", "began-bench"]) == 0
     captured = capsys.readouterr()
     captions = [line for line in captured.out.splitlines() if line.endswith("last evaluation")]
-    assert [line.partition(" ")[0] for line in captions] == ["fd_digits_garments", "classes_covered", "M"]
+    named = [line.partition(" ")[0] for line in captions]
+    assert named == ["fd_digits_garments", "classes_covered", "coverage", "M"]
     assert "M of wgan-gp" in captured.out  # has none, which is told
     assert captured.err == ""
 
@@ -55,7 +56,7 @@ def test_runs_metrics_rule_and_baseline_are_chosen(capsys: pytest.CaptureFixture
 def test_csv_on_stdout_is_pure_and_its_notes_go_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "--variant", "wgan-gp", "--format", "csv"]) == 0
     captured = capsys.readouterr()
-    assert list(pd.read_csv(io.StringIO(captured.out))["group"]) == ["wgan-gp"] * 2
+    assert list(pd.read_csv(io.StringIO(captured.out))["group"]) == ["wgan-gp"] * 3
     assert "last evaluation" in captured.err
 
 
@@ -67,7 +68,7 @@ def test_out_writes_the_same_to_a_file(form: str, tmp_path: Path, capsys: pytest
     assert str(out) in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [out.name]
     if form == "parquet":
-        assert list(pd.read_parquet(out)["group"]) == ["wgan-gp"] * 2
+        assert list(pd.read_parquet(out)["group"]) == ["wgan-gp"] * 3
     else:
         assert main(words) == 0
         assert out.read_text() == capsys.readouterr().out
