@@ -1,5 +1,7 @@
 """Discriminator and generator of a named arrangement of layers."""
 
+from torch import nn
+
 from variants.autoencoders import AutoEncoder, Decoder
 from variants.networks import (
     Activation,
@@ -42,7 +44,7 @@ def arrange(
     filters, latent_dim : int
         Base width and size of the latent.
     activation : callable
-        Makes the activation modules.
+        Makes the activation modules of images; those of points are ReLU.
     generator_norm : {"batch", "none"}
         ``none`` leaves the batch norm out of the ``strided`` or ``points`` generator, and of no other part.
 
@@ -59,9 +61,9 @@ def arrange(
     normalise = generator_norm == "batch"
     if makes_points(layers, sample_shape):
         (dimensions,) = sample_shape
-        trunk = point_trunk(dimensions, filters, activation)
-        decoder = point_decoder(dimensions, filters, latent_dim, activation, bounded=False)
-        generator = point_decoder(dimensions, filters, latent_dim, activation, normalise=normalise)
+        trunk = point_trunk(dimensions, filters, nn.ReLU)
+        decoder = point_decoder(dimensions, filters, latent_dim, bounded=False, normalise=False)
+        generator = point_decoder(dimensions, filters, latent_dim, normalise=normalise)
         return discriminator(trunk, latent_dim, decoder), generator
     channels, size, _ = sample_shape
     if not normalise and layers != "strided":

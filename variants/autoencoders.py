@@ -43,11 +43,11 @@ class Decoder(nn.Module):
         Size of the latent.
     maps : tuple of int
         Shape of the features: (width, side, side) on the way to images, (width,) to points.
-    layers : nn.Module
+    layers : nn.Sequential
         Maps the features to samples.
     """
 
-    def __init__(self, latent_dim: int, maps: tuple[int, ...], layers: nn.Module) -> None:
+    def __init__(self, latent_dim: int, maps: tuple[int, ...], layers: nn.Sequential) -> None:
         super().__init__()
         self.maps = maps
         self.project = nn.Linear(latent_dim, math.prod(maps))

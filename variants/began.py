@@ -14,6 +14,7 @@ from variants.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import knob
+from variants.point_networks import initialise_points
 from variants.registry import register
 
 
@@ -65,4 +66,7 @@ class Began(BoundaryEquilibrium):
             nn.ELU,
             hyperparameters.generator_norm,
         )
-        initialise(self, nn.init.xavier_uniform_)
+        if hyperparameters.layers == "points":
+            initialise_points(self.generator, self.discriminator)
+        else:
+            initialise(self, nn.init.xavier_uniform_)

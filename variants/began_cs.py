@@ -15,6 +15,7 @@ from variants.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import Search, knob
+from variants.point_networks import initialise_points
 from variants.registry import register
 
 
@@ -55,7 +56,15 @@ class BeganCs(BoundaryEquilibrium):
     regularises_fake = True
     presets = {
         "quick": QUICK | FOUND,
-        "points": POINTS_QUICK | {"remeasure": False},
+        "points": POINTS_QUICK
+        | {
+            "remeasure": False,
+            "alpha": 0.075,
+            "lambda_k": 0.042,
+            "lr_g": 2.5e-3,
+            "lr_d": 1.2e-2,
+            "beta2": 0.999,
+        },
         "stacked": QUICK | FOUND | STACKED,
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {
@@ -80,7 +89,10 @@ class BeganCs(BoundaryEquilibrium):
             nn.ELU,
             hyperparameters.generator_norm,
         )
-        initialise(self, nn.init.xavier_uniform_)
+        if hyperparameters.layers == "points":
+            initialise_points(self.generator, self.discriminator)
+        else:
+            initialise(self, nn.init.xavier_uniform_)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """L_c = mean |z - Enc(G(z))|."""

@@ -18,6 +18,7 @@ from variants.boundary_equilibrium import (
 from variants.knobs import Search, knob
 from variants.networks import leaky_relu
 from variants.noise import Noise
+from variants.point_networks import initialise_points
 from variants.registry import register
 
 
@@ -73,7 +74,7 @@ class BeganV3(BoundaryEquilibrium):
     regularises_fake = True
     presets = {
         "quick": QUICK | {"kl_weight": 0.02},
-        "points": POINTS_QUICK | {"kl_weight": 0.02},
+        "points": POINTS_QUICK | {"kl_weight": 2e-3, "alpha": 0.01},
         "stacked": QUICK | STACKED | {"kl_weight": 0.02},
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
         "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
@@ -92,7 +93,10 @@ class BeganV3(BoundaryEquilibrium):
             leaky_relu,
             hyperparameters.generator_norm,
         )
-        initialise(self, nn.init.xavier_uniform_)
+        if hyperparameters.layers == "points":
+            initialise_points(self.generator, self.discriminator)
+        else:
+            initialise(self, nn.init.xavier_uniform_)
 
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
         """Draw mu + sigma epsilon, or give mu where an option says so."""

@@ -48,18 +48,22 @@ QUICK: dict[str, Any] = {
 
 # Settings with which the family learns mixtures of points.
 POINTS_QUICK: dict[str, Any] = POINTS | {
-    "steps": 5000,
+    "steps": 4000,
     "batch_size": 256,
-    "filters": 128,
+    "filters": 64,
     "latent_dim": 2,
+    "generator_norm": "none",
     "gamma": 1.0,
-    "lambda_k": 0.1,
-    "norm": "l2",
+    "lambda_k": 0.135,
+    "norm": "l1",
     "update": "simultaneous",
-    "lr_g": 1e-3,
-    "lr_d": 1e-3,
+    "lr_g": 2.7e-3,
+    "lr_d": 4.4e-3,
     "beta1": 0.5,
-    "beta2": 0.9,
+    "beta2": 0.99,
+    "lr_rule": "halve_every",
+    "lr_window": 1000,
+    "ema_decay": 0.99,
 }
 
 

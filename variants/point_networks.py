@@ -1,9 +1,15 @@
 """Networks of points (B, N): small ones, of linear layers."""
 
+import math
+
+import torch
 from torch import Tensor, nn
 
 from variants.autoencoders import Decoder, Trunk
 from variants.networks import Activation
+
+FIRST_GAIN = 3.0  # of the weights that take points in: modes are a hundredth of the square wide
+SPREAD = 0.4  # standard deviation of the generator's first points, before tanh: over the modes, not on one
 
 
 def makes_points(layers: str, sample_shape: tuple[int, ...]) -> bool:
@@ -55,6 +61,38 @@ def point_decoder(
     if bounded:
         layers.append(nn.Tanh())
     return Decoder(latent_dim, (filters,), nn.Sequential(*layers))
+
+
+def initialise_points(generator: Decoder, judge: nn.Module) -> None:
+    """Start the networks so that kinks, and the first generated points, lie all over the square.
+
+    Without biases every kink of a ReLU network would pass through the origin.
+
+    Parameters
+    ----------
+    generator : Decoder
+        Its weights are He's, its first biases U[-1, 1]; the last layer centres and scales its points.
+    judge : nn.Module
+        The discriminator or critic; starts as torch's linear layers do, the first one steeper.
+    """
+    layers = [layer for layer in judge.modules() if isinstance(layer, nn.Linear)]
+    for layer in layers:
+        layer.reset_parameters()
+    with torch.no_grad():
+        for parameter in layers[0].parameters():
+            parameter.mul_(FIRST_GAIN)
+    layers = [layer for layer in generator.modules() if isinstance(layer, nn.Linear)]
+    for layer in layers:
+        nn.init.normal_(layer.weight, std=math.sqrt(2 / layer.in_features))
+        nn.init.zeros_(layer.bias)
+    nn.init.uniform_(layers[0].bias, -1, 1)
+    with torch.no_grad():
+        generator.eval()
+        first = generator.layers[:-1](generator.project(2 * torch.rand(1000, layers[0].in_features) - 1))
+        generator.train()
+        scale = SPREAD / first.std(0).clamp(min=1e-3)
+        layers[-1].weight.mul_(scale[:, None])
+        layers[-1].bias.copy_(-scale * first.mean(0))
 
 
 class ResidualBlock(nn.Module):

@@ -19,7 +19,7 @@ from variants.base import (
 from variants.knobs import Search, knob
 from variants.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.noise import Noise
-from variants.point_networks import makes_points, point_decoder, point_trunk
+from variants.point_networks import initialise_points, makes_points, point_decoder, point_trunk
 from variants.registry import register
 
 
@@ -83,7 +83,20 @@ class WganGp(Variant):
         "quick": QUICK,
         "stacked": QUICK | STACKED,
         "points": POINTS
-        | {"steps": 5000, "filters": 128, "latent_dim": 2, "lr_g": 1e-3, "lr_d": 1e-3, "batch_size": 256},
+        | {
+            "steps": 3000,
+            "batch_size": 256,
+            "filters": 64,
+            "latent_dim": 2,
+            "critic_steps": 2,
+            "penalty_weight": 1.0,
+            "lr_g": 1e-3,
+            "lr_d": 2e-3,
+            "beta1": 0.5,
+            "lr_rule": "halve_every",
+            "lr_window": 750,
+            "ema_decay": 0.99,
+        },
         "small": {"dataset": "celeba", "image_size": 64, "batch_size": 64, "filters": 32, "steps": 20_000},
         "paper": {"dataset": "lsun-bedroom", "image_size": 64, "batch_size": 64, "steps": 200_000},
     }
@@ -94,14 +107,17 @@ class WganGp(Variant):
         filters, latent_dim = hyperparameters.filters, hyperparameters.latent_dim
         if makes_points(hyperparameters.layers, sample_shape):
             (dimensions,) = sample_shape
-            self.generator = point_decoder(dimensions, filters, latent_dim)
+            self.generator = point_decoder(dimensions, filters, latent_dim, normalise=False)
             trunk = point_trunk(dimensions, filters, leaky_relu, normalise=False)
         else:
             channels, size, _ = sample_shape
             self.generator = transposed_decoder(channels, size, filters, latent_dim)
             trunk = strided_trunk(channels, size, filters, leaky_relu, normalise=False)
         self.discriminator = Critic(trunk)
-        initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
+        if hyperparameters.layers == "points":
+            initialise_points(self.generator, self.discriminator)
+        else:
+            initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
 
     def phases(self) -> tuple[Phase, ...]:
         """The critic's updates, then the generator's."""

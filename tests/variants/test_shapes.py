@@ -121,7 +121,9 @@ def test_latents_have_the_size_that_was_asked_for(build: Callable[..., Any], nam
 def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
     build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
 ) -> None:
-    variant = build(name, size=32, shaken=True, **layers).eval()
+    # of so few as 4 ReLU features all may be off
+    knobs: dict[str, Any] = layers | ({"filters": 16} if layers == POINTS else {})
+    variant = build(name, size=32, shaken=True, **knobs).eval()
     latent = torch.zeros(1, 6)
     with torch.no_grad():
         rest = variant.generator(latent)
