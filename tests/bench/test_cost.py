@@ -13,7 +13,7 @@ from variants.base import parameter_count
     [
         ({"dataset": "mnist-5k"}, (1, 28, 28)),
         ({"dataset": "mnist-5k", "channels": 3}, (3, 28, 28)),
-        ({"dataset": "stacked-mnist"}, (3, 28, 28)),
+        ({"dataset": "stacked-mnist"}, (3, 32, 32)),
         ({"dataset": "grid-25"}, (2,)),
         ({"dataset": "folder:/no/such/folder"}, (3, 28, 28)),
     ],

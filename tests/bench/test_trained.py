@@ -234,7 +234,7 @@ def test_the_check_tells_another_generators_file(runs: dict[str, RunFolder], tmp
     path = tmp_path / "generator.pt2"
     one, other = load(runs["began"], "4"), load(runs["began"], "6")
     one.export(path)
-    with pytest.raises(WorkError, match="a pixel differs by"):
+    with pytest.raises(WorkError, match="a value differs by"):
         check(other.generator, other.latents(4), path)
 
 
