@@ -1,8 +1,9 @@
-"""Discriminator and generator of a named arrangement of layers."""
+"""Discriminator and generator of a named arrangement of layers, and their first weights."""
 
 from torch import nn
 
 from variants.autoencoders import AutoEncoder, Decoder
+from variants.base import Variant, initialise
 from variants.networks import (
     Activation,
     began_decoder,
@@ -14,7 +15,7 @@ from variants.networks import (
     table3_trunk,
     transposed_decoder,
 )
-from variants.point_networks import makes_points, point_decoder, point_trunk
+from variants.point_networks import initialise_points, makes_points, point_decoder, point_trunk
 
 
 def arrange(
@@ -85,3 +86,12 @@ def arrange(
             build_decoder(channels, size, filters, latent_dim, activation) for _ in range(2)
         )
     return discriminator(trunk, latent_dim, decoder), generator
+
+
+def start(variant: Variant, layers: str) -> None:
+    """Draw the first weights of what `arrange` built: Glorot uniform, zero biases; points have their own."""
+    if layers == "points":
+        assert isinstance(variant.generator, Decoder)
+        initialise_points(variant.generator, variant.discriminator)
+    else:
+        initialise(variant, nn.init.xavier_uniform_)

@@ -4,9 +4,9 @@ from typing import Literal
 
 from torch import nn
 
-from variants.arrangements import arrange
+from variants.arrangements import arrange, start
 from variants.autoencoders import AutoEncoder
-from variants.base import STACKED, initialise
+from variants.base import STACKED
 from variants.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
@@ -14,7 +14,6 @@ from variants.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import knob
-from variants.point_networks import initialise_points
 from variants.registry import register
 
 
@@ -66,7 +65,4 @@ class Began(BoundaryEquilibrium):
             nn.ELU,
             hyperparameters.generator_norm,
         )
-        if hyperparameters.layers == "points":
-            initialise_points(self.generator, self.discriminator)
-        else:
-            initialise(self, nn.init.xavier_uniform_)
+        start(self, hyperparameters.layers)

@@ -4,9 +4,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from variants.arrangements import arrange
+from variants.arrangements import arrange, start
 from variants.autoencoders import AutoEncoder, Encoding
-from variants.base import STACKED, initialise
+from variants.base import STACKED
 from variants.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
@@ -15,7 +15,6 @@ from variants.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import Search, knob
-from variants.point_networks import initialise_points
 from variants.registry import register
 
 
@@ -89,10 +88,7 @@ class BeganCs(BoundaryEquilibrium):
             nn.ELU,
             hyperparameters.generator_norm,
         )
-        if hyperparameters.layers == "points":
-            initialise_points(self.generator, self.discriminator)
-        else:
-            initialise(self, nn.init.xavier_uniform_)
+        start(self, hyperparameters.layers)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """L_c = mean |z - Enc(G(z))|."""

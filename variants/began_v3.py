@@ -3,11 +3,11 @@
 from typing import Literal
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from variants.arrangements import arrange
+from variants.arrangements import arrange, start
 from variants.autoencoders import Encoding, VariationalAutoEncoder
-from variants.base import STACKED, initialise
+from variants.base import STACKED
 from variants.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
@@ -18,7 +18,6 @@ from variants.boundary_equilibrium import (
 from variants.knobs import Search, knob
 from variants.networks import leaky_relu
 from variants.noise import Noise
-from variants.point_networks import initialise_points
 from variants.registry import register
 
 
@@ -93,10 +92,7 @@ class BeganV3(BoundaryEquilibrium):
             leaky_relu,
             hyperparameters.generator_norm,
         )
-        if hyperparameters.layers == "points":
-            initialise_points(self.generator, self.discriminator)
-        else:
-            initialise(self, nn.init.xavier_uniform_)
+        start(self, hyperparameters.layers)
 
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
         """Draw mu + sigma epsilon, or give mu where an option says so."""

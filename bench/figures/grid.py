@@ -66,6 +66,23 @@ def save_grid(images: Tensor, path: Path, columns: int = 10, scale: int = SCALE)
         scaled.save(aside, format="PNG")
 
 
+def read_png(path: Path) -> np.ndarray:
+    """Read the pixels of an image file.
+
+    Raises
+    ------
+    WorkError
+        If it cannot be read as one.
+    """
+    from PIL import Image
+
+    try:
+        with Image.open(path) as image:
+            return np.asarray(image)
+    except (OSError, ValueError, SyntaxError) as error:
+        raise WorkError(f"{path} cannot be read as an image: {error}") from error
+
+
 def read_grid(path: Path, image_size: int, scale: int = SCALE) -> np.ndarray:
     """Read the images of a grid that :func:`save_grid` wrote.
 
@@ -88,13 +105,7 @@ def read_grid(path: Path, image_size: int, scale: int = SCALE) -> np.ndarray:
     WorkError
         If the file cannot be read or holds no such grid.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            sheet = np.asarray(image)[::scale, ::scale]
-    except (OSError, ValueError, SyntaxError) as error:
-        raise WorkError(f"{path} cannot be read as an image: {error}") from error
+    sheet = read_png(path)[::scale, ::scale]
     step = image_size + MARGIN
     height, width = sheet.shape[:2]
     if height <= MARGIN or (height - MARGIN) % step or width <= MARGIN or (width - MARGIN) % step:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from bench.atomic import replacing
 from bench.errors import WorkError
+from bench.figures.grid import read_png
 from bench.figures.style import BLUE
 
 LIMIT = 1.1  # of both axes, on either side of 0; a point beyond stands at the edge
@@ -57,13 +58,7 @@ def read_points(path: Path) -> np.ndarray:
     WorkError
         If the file cannot be read or holds no such picture.
     """
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            sheet = np.asarray(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise WorkError(f"{path} cannot be read as an image: {error}") from error
+    sheet = read_png(path)
     if sheet.shape != (SIDE, SIDE, 3):
         raise WorkError(f"{path} is no picture of points")
     quarters = sheet.reshape(SIDE // 2, 2, SIDE // 2, 2, 3)
