@@ -1,9 +1,10 @@
-"""Two things timed in turns, so that a drift of the machine reaches both alike."""
+"""Things timed in turns, so that a drift of the machine reaches all of them alike."""
 
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
-from typing import Any, Protocol
+from typing import Any
 
 BLOCK_SECONDS = 1.0  # what a block is calibrated to
 CALIBRATION_SECONDS = 0.3  # the least that a calibrating block may take
@@ -11,17 +12,20 @@ CALIBRATION_TRIES = 3
 WARM_STEPS = 3
 
 
-class Side(Protocol):
-    """One of two things whose steps are timed in turns."""
+class Side:
+    """One of several things whose steps are timed in turns; does nothing until a subclass does."""
 
     def prepare(self, steps: int) -> None:
         """Do what does not count, before the clock starts."""
 
     def advance(self, steps: int) -> None:
-        """Train so many steps from where the state stands."""
+        """Go so many steps from where the state stands."""
 
     def wait(self) -> None:
         """Return when the device has done what it was given."""
+
+    def rest(self) -> None:
+        """Do what does not count, after the clock has stopped."""
 
 
 def timed(side: Side, steps: int) -> float:
@@ -31,15 +35,18 @@ def timed(side: Side, steps: int) -> float:
     start = time.perf_counter()
     side.advance(steps)
     side.wait()
-    return time.perf_counter() - start
+    seconds = time.perf_counter() - start
+    side.rest()
+    return seconds
 
 
-def warm(first: Side, second: Side, steps: int | None) -> int:
-    """Warm both sides up by the same number of steps, and say how many make a block.
+def warm(sides: Mapping[str, Side], steps: int | None) -> int:
+    """Warm all sides up by the same number of steps, and say how many make a block.
 
-    Where `steps` is None, the first side's steps are timed and a block is to take BLOCK_SECONDS. The
+    Where `steps` is None, the first side's steps are timed and a block of it is to take BLOCK_SECONDS. The
     shortest of some tries counts: what else the machine does can only lengthen them.
     """
+    first, *others = sides.values()
     timed(first, WARM_STEPS)
     total = WARM_STEPS
     block = steps or 1
@@ -50,60 +57,52 @@ def warm(first: Side, second: Side, steps: int | None) -> int:
             block = max(1, round(block * BLOCK_SECONDS / seconds))
             break
         block *= 2
-    timed(second, total)
+    for side in others:
+        timed(side, total)
     return block
+
+
+def spread(values: list[float]) -> dict[str, Any]:
+    """Median and quartiles of one value a round."""
+    if len(values) == 1:
+        return {"median": values[0], "quartiles": [values[0], values[0]], "values": values}
+    low, _, high = quantiles(values, n=4, method="inclusive")
+    return {"median": median(values), "quartiles": [low, high], "values": values}
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two sides timed in turns.
+    """Sides timed in turns.
 
     Attributes
     ----------
     steps : int
         Steps of a block.
-    first_seconds, second_seconds : list of float
-        Times of the blocks, pair by pair.
+    seconds : dict
+        Times of each side's blocks, round by round.
     """
 
     steps: int
-    first_seconds: list[float]
-    second_seconds: list[float]
+    seconds: dict[str, list[float]]
 
-    def ratios(self) -> list[float]:
-        """Give the first side's time over the second's in each pair."""
-        return [a / b for a, b in zip(self.first_seconds, self.second_seconds, strict=True)]
+    def ratio(self, first: str, second: str) -> dict[str, Any]:
+        """Median and quartiles of the first side's time over the second's in each round."""
+        pairs = zip(self.seconds[first], self.seconds[second], strict=True)
+        return {"of": f"{first} / {second}"} | spread([a / b for a, b in pairs])
 
-    def quartiles(self) -> tuple[float, float, float]:
-        """Lower quartile, median and upper quartile of the ratios."""
-        low, middle, high = quantiles(self.ratios(), n=4, method="inclusive")
-        return low, middle, high
-
-    def step_milliseconds(self) -> tuple[float, float]:
-        """Median time of a step of each side."""
-        first, second = (median(side) for side in (self.first_seconds, self.second_seconds))
-        return 1e3 * first / self.steps, 1e3 * second / self.steps
-
-    def describe(self, first: str, second: str) -> dict[str, Any]:
-        """Give the numbers by name, with every block's time."""
-        low, middle, high = self.quartiles()
-        times = self.step_milliseconds()
+    def describe(self) -> dict[str, Any]:
+        """Every block's time, and the median milliseconds of a step of each side."""
         return {
-            "ratio_of": f"{first} / {second}",
-            "ratio_median": middle,
-            "ratio_quartiles": [low, high],
-            f"{first}_step_ms": times[0],
-            f"{second}_step_ms": times[1],
             "steps_per_block": self.steps,
-            "block_seconds": {first: self.first_seconds, second: self.second_seconds},
+            "block_seconds": self.seconds,
+            "step_ms": {name: 1e3 * median(each) / self.steps for name, each in self.seconds.items()},
         }
 
 
-def compare(first: Side, second: Side, steps: int | None, pairs: int) -> Comparison:
-    """Time two sides in the order ABBA, as many blocks of each as there are pairs."""
-    comparison = Comparison(warm(first, second, steps), [], [])
-    turns = ((first, comparison.first_seconds), (second, comparison.second_seconds))
-    for pair in range(pairs):
-        for side, seconds in turns if pair % 2 == 0 else reversed(turns):
-            seconds.append(timed(side, comparison.steps))
+def compare(sides: Mapping[str, Side], steps: int | None, rounds: int) -> Comparison:
+    """Time every side once a round, in the given order and in the next round backwards."""
+    comparison = Comparison(warm(sides, steps), {name: [] for name in sides})
+    for number in range(rounds):
+        for name in sides if number % 2 == 0 else reversed(sides):
+            comparison.seconds[name].append(timed(sides[name], comparison.steps))
     return comparison

@@ -1,0 +1,210 @@
+"""Sides that train: the common trainer, the same with tracking, and the bare loop."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import torch
+from interleaved import Side
+from torch import Tensor
+
+from bench import record, run_folder
+from bench.configuration import resolve
+from bench.judging.alarms import Watch
+from bench.progress import Progress
+from bench.session import Alarms
+from bench.tracking.process import TrackingProcess
+from bench.trainer import Observer
+from bench.workbench import Workbench, plan_of, prepare_workbench
+from variants.base import Batch, NetworkName, Scalars
+from variants.noise import Noise
+
+ENDLESS = 10**12  # steps of a plan that is never reached, so that nothing is judged or saved
+
+
+def set_up(given: dict[str, object]) -> Workbench:
+    """Load the data and draw the networks as ``bench run`` does."""
+    return prepare_workbench(resolve(given), Progress(quiet=True))
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done what it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+
+
+class BlockEnd(Exception):
+    """A block's last step is done."""
+
+
+class ThroughTrainer(Side):
+    """Steps of the common trainer, with a real record.
+
+    The trainer is driven by its public surface alone. It asks `stop_requested` after each step, when
+    the step is complete; at a block's end that callable raises :class:`BlockEnd`, which leaves
+    ``train()`` before anything is saved. The next call of ``train()`` goes on with the next step and
+    first brings the last block's waiting scalars to the host, so every step's scalars are drained
+    within some block.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What to train.
+    folder : Path
+        Where the record goes.
+    observers : list of Observer
+        Who is told.
+    """
+
+    def __init__(self, bench: Workbench, folder: Path, observers: list[Observer] | None = None) -> None:
+        self.variant = bench.variant
+        self.writer = record.RecordWriter(folder / record.FILE)
+        self._last = 0
+        self.trainer = bench.trainer(self.writer, folder, record.Record(), observers or [], self._end_block)
+        self.trainer.plan = replace(
+            plan_of(bench.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
+        )
+
+    def _end_block(self) -> bool:
+        if self.trainer.step >= self._last:
+            raise BlockEnd
+        return False
+
+    def advance(self, steps: int) -> None:
+        """Train so many steps."""
+        self._last = self.trainer.step + steps
+        try:
+            self.trainer.train()
+        except BlockEnd:
+            return
+
+    def wait(self) -> None:
+        """Return when the device has done what it was given."""
+        wait_for(self.trainer.device)
+
+    def close(self) -> None:
+        """Close the record."""
+        self.writer.close()
+
+
+class TrackedTrainer(ThroughTrainer):
+    """The common trainer of a tracked run: alarms are watched and a tracking process follows the record.
+
+    That process sends what a checkpoint covers. Before each block the record says that one covers the
+    steps so far, so a block's time holds the sending of as many steps as it trains. While other sides
+    take their turns, the tracking process is stopped.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What to train. BENCH_HOME must be a folder to write into: :func:`temporary_home`.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        before = {child.pid for child in psutil.Process().children()}
+        self._tracking = TrackingProcess()
+        (self._process,) = (c for c in psutil.Process().children() if c.pid not in before)
+        description = bench.describe("", f"{bench.variant.name}-timed")
+        run = run_folder.create(self._tracking.create(description), description)
+        self._tracking.follow(run.path, description["tracking"])
+        super().__init__(bench, run.path)
+        self.trainer.observers.append(Alarms(Watch(), self.writer, Progress(quiet=True), []))
+        self._process.suspend()
+
+    def prepare(self, steps: int) -> None:
+        """Let the tracking process go on, with the last block's steps to send."""
+        if self.trainer.step:
+            self.writer.event("checkpoint", step=self.trainer.step)
+        self._process.resume()
+
+    def rest(self) -> None:
+        """Stop the tracking process, so that it takes no time of the other sides."""
+        self._process.suspend()
+
+    def close(self) -> None:
+        """Let the tracking process send the rest and end."""
+        self._process.resume()
+        super().close()
+        if problem := self._tracking.finish():
+            raise RuntimeError(f"tracking: {problem}")
+
+
+@contextmanager
+def temporary_home() -> Iterator[Path]:
+    """A BENCH_HOME for the time of the block, gone at its end."""
+    before = os.environ.get("BENCH_HOME")
+    with tempfile.TemporaryDirectory(prefix="bench-home-") as home:
+        os.environ["BENCH_HOME"] = home
+        try:
+            yield Path(home)
+        finally:
+            if before is None:
+                del os.environ["BENCH_HOME"]
+            else:
+                os.environ["BENCH_HOME"] = before
+
+
+class BareLoop(Side):
+    """The least that trains the same networks: phases, Adam's steps and settle, on ready batches.
+
+    Nothing is recorded, no rate is set, no scalar leaves the device.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What to train.
+    """
+
+    def __init__(self, bench: Workbench) -> None:
+        self.variant = bench.variant
+        self.device = bench.device
+        self._batches = bench.batches
+        self._seed = bench.configuration.harness.seed
+        self._step = 0
+        self._taken = 0
+        self._ready: list[Tensor] = []
+        knobs = bench.configuration.hyperparameters
+        rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
+        self._optimizers = {
+            network: torch.optim.Adam(
+                self.variant.trainable(network),
+                lr=rate,
+                betas=(knobs.beta1, knobs.beta2),
+                eps=knobs.adam_epsilon,
+            )
+            for network, rate in rates.items()
+        }
+        self.variant.train()
+
+    def prepare(self, steps: int) -> None:
+        """Slice the real batches of the next steps."""
+        count = steps * sum(phase.new_real for phase in self.variant.phases())
+        self._ready = [self._batches.take(self._taken + place) for place in range(count)]
+        self._taken += count
+
+    def advance(self, steps: int) -> None:
+        """Train so many steps."""
+        phases = self.variant.phases()
+        ready = iter(self._ready)
+        nothing = torch.empty(0)
+        for _ in range(steps):
+            self._step += 1
+            batch = Batch(nothing, Noise(self._seed, self._step, self.device))
+            scalars: Scalars = {}
+            for phase in phases:
+                if phase.new_real:
+                    batch.real = next(ready)
+                for network in phase.updates:
+                    self._optimizers[network].zero_grad(set_to_none=True)
+                scalars |= phase.accumulate_gradients(batch)
+                for network in phase.updates:
+                    self._optimizers[network].step()
+            self.variant.settle(batch, scalars)
+
+    def wait(self) -> None:
+        """Return when the device has done what it was given."""
+        wait_for(self.device)

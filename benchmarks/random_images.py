@@ -1,0 +1,54 @@
+"""Data sets of random images, made in memory: to time configurations whose own data is not on every machine."""
+
+from pathlib import Path
+
+import numpy as np
+
+from bench.datasets.registry import ImageDataset, Pictures, register
+
+COUNT = 1024
+SIDE = 64
+
+
+class RandomImages(ImageDataset):
+    """Images of random bytes, the same on every machine."""
+
+    description = "random bytes"
+    source = "made here"
+    native_size = SIDE
+    published_count = COUNT
+    # among what the cache's key is made of: there is no file
+    crop_words = f"{COUNT} images of random bytes (list 1); no crop"
+
+    def files(self, data_root: Path) -> dict[str, Path]:
+        """There are none."""
+        return {}
+
+    def missing(self, data_root: Path) -> str:
+        """Nothing."""
+        return ""
+
+    def images(self, data_root: Path) -> Pictures:
+        """Draw them."""
+        from PIL import Image
+
+        shape = (COUNT, SIDE, SIDE) if self.channels == 1 else (COUNT, SIDE, SIDE, 3)
+        pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+        return Pictures(COUNT, map(Image.fromarray, pixels))
+
+
+@register
+class RandomColour(RandomImages):
+    """Three channels. Nothing is judged in a timing, so the judge is the one that needs no download."""
+
+    name = "random-colour"
+    judged_by = "stacked-digits"
+    channels = 3
+
+
+@register
+class RandomGrey(RandomImages):
+    """One channel."""
+
+    name = "random-grey"
+    channels = 1

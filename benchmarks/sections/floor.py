@@ -1,0 +1,205 @@
+"""A training step over what its own convolutions and matrix products take alone.
+
+Every convolution and matrix product of one real step is written down with shapes, layouts and arguments, then
+each is repeated alone on random data of the same layout. The sum of their times is the step's floor. Beside it
+the step's operations stand over the machine's rate in one well-shaped convolution and one matrix product.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from configurations import published, quick
+from interleaved import spread, timed, warm
+from loops import ThroughTrainer, set_up
+from sections import Request, for_each
+from tables import markdown, percent, with_notes
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_map, tree_map_only
+from torch.utils.flop_counter import flop_registry
+
+TITLE = "Floor: a step over its own convolutions and matrix products alone"
+PAIRS = 7
+REPEATS = 5  # of each call in a round; the median counts
+RATE_REPEATS = 30  # of the machine's own rates
+SIDE = 1024  # of the square matrices
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a tensor lies in memory."""
+
+    shape: tuple[int, ...]
+    stride: tuple[int, ...]
+    dtype: torch.dtype
+    device: torch.device
+
+    def random(self) -> Tensor:
+        """A tensor that lies so, of values from N(0, 1)."""
+        return torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device=self.device).normal_()
+
+
+def layout_of(tensor: Tensor) -> Layout:
+    """How a tensor lies in memory."""
+    return Layout(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
+
+
+class Call:
+    """One operation, ready to be repeated on random data.
+
+    Parameters
+    ----------
+    function : callable
+        torch's operation.
+    arguments, options : tuple, dict
+        What it was called with, layouts in the place of tensors.
+    """
+
+    def __init__(self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
+        self.function = function
+        self.arguments, self.options = tree_map_only(Layout, Layout.random, (arguments, options))
+
+    def __call__(self) -> Any:
+        """Compute it."""
+        return self.function(*self.arguments, **self.options)
+
+    def operations(self) -> int:
+        """Floating-point operations by torch's formula."""
+        formula = flop_registry[self.function.overloadpacket]
+        return int(formula(*self.arguments, **self.options, out_val=self()))
+
+
+class CallRecorder(TorchDispatchMode):
+    """Counts the convolutions and matrix products of the block that it surrounds, equal ones together."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts: Counter[str] = Counter()
+        self.calls: dict[str, Call] = {}
+
+    def __torch_dispatch__(  # noqa: D105
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if func.overloadpacket in flop_registry:
+
+            def described(value: Any) -> Any:
+                return layout_of(value) if isinstance(value, Tensor) else value
+
+            arguments, options = tree_map(described, (args, kwargs or {}))
+            key = repr((str(func), arguments, options))
+            self.counts[key] += 1
+            if key not in self.calls:
+                self.calls[key] = Call(func, arguments, options)
+        return func(*args, **(kwargs or {}))
+
+    def operations(self) -> int:
+        """Floating-point operations of all that was recorded."""
+        return sum(self.calls[key].operations() * count for key, count in self.counts.items())
+
+    def seconds(self, repeats: int) -> float:
+        """What all of it takes, each call repeated alone."""
+        return sum(median_seconds(self.calls[key], repeats) * count for key, count in self.counts.items())
+
+
+def median_seconds(compute: Callable[[], Any], repeats: int) -> float:
+    """Median time of a call."""
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        compute()
+        seconds.append(time.perf_counter() - start)
+    return median(seconds)
+
+
+def machine_rates() -> dict[str, Callable[[], Any]]:
+    """A 3x3 convolution of 64 channels at 32x32, batch 16, channels last; and a product of two matrices."""
+    images = torch.randn(16, 64, 32, 32).contiguous(memory_format=torch.channels_last)
+    kernel = torch.randn(64, 64, 3, 3).contiguous(memory_format=torch.channels_last)
+    left, right = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
+    return {
+        "convolution": lambda: torch.nn.functional.conv2d(images, kernel, padding=1),
+        "matrix": lambda: left @ right,
+    }
+
+
+RATE_OPERATIONS = {"convolution": 2 * 16 * 32 * 32 * 64 * 64 * 9, "matrix": 2 * SIDE**3}
+
+
+def record_step(trainer: ThroughTrainer) -> CallRecorder:
+    """Take one step and write its calls down."""
+    with CallRecorder() as recorder:
+        trainer.advance(1)
+    return recorder
+
+
+def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
+    """Let steps, their calls alone and the machine's rates take turns."""
+    with TemporaryDirectory(prefix="floor-") as folder, torch.no_grad():
+        with torch.enable_grad():
+            trainer = ThroughTrainer(set_up(given), Path(folder))
+            if trainer.trainer.device.type != "cpu":
+                raise ValueError("the floor is measured on a CPU; CUDA_VISIBLE_DEVICES= keeps to it")
+            recorder = record_step(trainer)
+            steps = warm({"step": trainer}, request.steps)
+        step_seconds, floors, rates = [], [], {name: [] for name in RATE_OPERATIONS}
+        for _ in range(request.pairs or PAIRS):
+            with torch.enable_grad():
+                step_seconds.append(timed(trainer, steps) / steps)
+            floors.append(recorder.seconds(REPEATS))
+            for name, compute in machine_rates().items():
+                rates[name].append(RATE_OPERATIONS[name] / median_seconds(compute, RATE_REPEATS))
+        trainer.close()
+    operations = recorder.operations()
+    achieved = [operations / seconds for seconds in step_seconds]
+
+    def share(of: list[float], by: list[float]) -> dict[str, Any]:
+        return spread([a / b for a, b in zip(of, by, strict=True)])
+
+    return {
+        "configuration": given,
+        "operations": operations,
+        "calls": sum(recorder.counts.values()),
+        "steps_per_block": steps,
+        "step_ms": 1e3 * median(step_seconds),
+        "floor_ms": 1e3 * median(floors),
+        "rates": {name: spread(each) for name, each in rates.items()},
+        "share_of_convolution_rate": share(achieved, rates["convolution"]),
+        "share_of_matrix_rate": share(achieved, rates["matrix"]),
+        "floor_share": share(floors, step_seconds),
+    }
+
+
+def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, Any]]:
+    """The two configurations of each variant, by what the table calls them."""
+    chosen = {}
+    for name in names:
+        chosen[f"{name}, quick"] = quick(name, threads)
+        chosen[f"{name}, published layers"] = published(name, threads, 64, 64, 8)
+    return chosen
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Each variant's quick preset and its published layers."""
+    chosen = configurations(request.variants, request.threads)
+    return for_each(list(chosen), lambda name: measure_one(chosen[name], request))
+
+
+def table(result: dict[str, Any]) -> str:
+    """One row a configuration."""
+    header = ["configuration", "GFLOP a step", "step ms", "floor ms", "floor / step"]
+    header += ["of convolution rate", "of matrix rate", "convolution GFLOP/s", "matrix GFLOP/s"]
+    rows = []
+    for name, row in result.items():
+        if "error" not in row:
+            numbers = [f"{row['operations'] / 1e9:.2f}", f"{row['step_ms']:.1f}", f"{row['floor_ms']:.1f}"]
+            shares = ["floor_share", "share_of_convolution_rate", "share_of_matrix_rate"]
+            rates = [f"{rate['median'] / 1e9:.0f}" for rate in row["rates"].values()]
+            rows.append([name, *numbers, *(percent(row[share]) for share in shares), *rates])
+    return with_notes(markdown(header, rows), [], result)

@@ -1,0 +1,65 @@
+"""A step of the common trainer, with and without tracking, over a step of a bare loop."""
+
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from configurations import quick
+from interleaved import compare
+from loops import BareLoop, ThroughTrainer, TrackedTrainer, set_up, temporary_home
+from sections import Request, for_each
+from tables import markdown, with_notes, with_quartiles
+
+TITLE = "Overhead: time of a step, common trainer / bare loop"
+PAIRS = 15
+
+
+def same_weights(trainer: ThroughTrainer, bare: BareLoop) -> bool | None:
+    """Whether both sides came to the same state, bit for bit; None where the rule has moved a rate."""
+    for network, optimizer in trainer.trainer.optimizers.items():
+        if optimizer.param_groups[0]["lr"] != trainer.trainer.learning_rates[network]:
+            return None
+    weights, others = trainer.variant.state_dict(), bare.variant.state_dict()
+    return all(torch.equal(weights[name], others[name]) for name in weights)
+
+
+def measure_one(name: str, request: Request) -> dict[str, Any]:
+    """Time the trainers over the bare loop; all start from the same weights and see the same draws."""
+    given = quick(name, request.threads)
+    with temporary_home(), tempfile.TemporaryDirectory(prefix="overhead-") as folder:
+        trainer = ThroughTrainer(set_up(given), Path(folder))
+        tracked = TrackedTrainer(set_up(given | {"tracking": True}))
+        try:
+            bare = BareLoop(set_up(given))
+            sides = {"bare": bare, "trainer": trainer, "tracked": tracked}
+            comparison = compare(sides, request.steps, request.pairs or PAIRS)
+        finally:
+            tracked.close()
+            trainer.close()
+    return comparison.describe() | {
+        "trainer": comparison.ratio("trainer", "bare"),
+        "tracked": comparison.ratio("tracked", "bare"),
+        "same_weights": [same_weights(each, bare) for each in (trainer, tracked)],
+    }
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Each variant's quick preset."""
+    return for_each(list(request.variants), lambda name: measure_one(name, request))
+
+
+def table(result: dict[str, Any]) -> str:
+    """One row a variant."""
+    header = ["variant", "trainer / bare", "with tracking / bare", "bare ms", "trainer ms", "tracked ms"]
+    header += ["steps a block", "same weights"]
+    rows = []
+    for name, row in result.items():
+        if "error" in row:
+            continue
+        words = {True: "yes", False: "no", None: "-"}
+        times = [f"{row['step_ms'][side]:.2f}" for side in ("bare", "trainer", "tracked")]
+        same = ", ".join(words[each] for each in row["same_weights"])
+        ratios = [with_quartiles(row["trainer"]), with_quartiles(row["tracked"])]
+        rows.append([name, *ratios, *times, str(row["steps_per_block"]), same])
+    return with_notes(markdown(header, rows), [], result)

@@ -1,0 +1,64 @@
+"""A process that trains on command: reads one JSON object a line, answers each with one.
+
+The first names the side and its configuration, each further one is ``{"prepare": N}`` or ``{"advance": N}``,
+answered with the seconds it took. The end of input ends the process. Sides that prepare their process in
+their own way, as the harness does, are compared by taking turns among such processes.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import configurations  # noqa: F401  (registers the random images)
+from interleaved import Side
+
+from bench import datasets, places
+from bench.configuration import resolve
+
+
+def side_of(kind: str, given: dict[str, Any], folder: Path) -> Side:
+    """Build the side of a name: ``trainer``, ``plain`` or ``plain without loader``."""
+    if kind == "trainer":
+        from loops import ThroughTrainer, set_up
+
+        return ThroughTrainer(set_up(given), folder)
+    from plain import PlainLoop
+
+    configuration = resolve(given)
+    harness = configuration.harness
+    array = datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=harness.channels,
+        data_root=places.datasets(),
+        cache=places.cache(),
+    )
+    return PlainLoop(configuration, array, through_loader=kind == "plain")
+
+
+def main() -> None:
+    answers, sys.stdout = sys.stdout, sys.stderr
+    with tempfile.TemporaryDirectory(prefix="stepping-") as folder:
+        side = None
+        for line in sys.stdin:
+            request = json.loads(line)
+            try:
+                start = time.perf_counter()
+                if side is None:
+                    side = side_of(request["kind"], request["given"], Path(folder))
+                elif "prepare" in request:
+                    side.prepare(request["prepare"])
+                else:
+                    side.advance(request["advance"])
+                side.wait()
+                answer = {"seconds": time.perf_counter() - start}
+            except Exception as error:
+                answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+            print(json.dumps(answer), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

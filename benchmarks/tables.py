@@ -1,0 +1,48 @@
+"""Markdown tables of what was measured, and the line that names the machine."""
+
+from typing import Any
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Lines of a table whose columns stand under each other; all but the first to the right."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+
+    def line(cells: list[str]) -> str:
+        aligned = [cells[0].ljust(widths[0])]
+        aligned += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        return "| " + " | ".join(aligned) + " |"
+
+    return "\n".join([line(header), line(rule), *map(line, rows)])
+
+
+def with_quartiles(ratio: dict[str, Any] | None, digits: int = 3) -> str:
+    """Median and quartiles, such as ``1.42 (1.40 to 1.45)``; a dash for what was not measured."""
+    if ratio is None:
+        return "-"
+    low, high = (f"{value:.{digits}f}" for value in ratio["quartiles"])
+    return f"{ratio['median']:.{digits}f} ({low} to {high})"
+
+
+def percent(share: dict[str, Any], digits: int = 0) -> str:
+    """Median and quartiles in percent."""
+    low, high = (f"{100 * value:.{digits}f}" for value in share["quartiles"])
+    return f"{100 * share['median']:.{digits}f}% ({low} to {high})"
+
+
+def with_notes(table: str, notes: list[str], entries: dict[str, Any]) -> str:
+    """A table, notes below it, and a line for each entry that could not be measured."""
+    lines = notes + [f"{name}: not measured: {row['error']}" for name, row in entries.items() if "error" in row]
+    return "\n".join([table, *([""] if lines else []), *(f"- {line}" for line in lines)])
+
+
+def machine_line(machine: dict[str, Any]) -> str:
+    """Tell the machine, its load and the code's commit in one line."""
+    where = f"{machine['processor']} ({machine['cores']} cores)"
+    if machine["gpu"]:
+        where = f"{machine['gpu']}, {where}"
+    load = " to ".join(f"{value:.1f}" for value in machine["load"])
+    return (
+        f"{where}, threads {machine['threads']}, torch {machine['packages']['torch']}, "
+        f"Python {machine['python']}, commit {machine['commit'][:12]}, load average {load}"
+    )
