@@ -44,15 +44,14 @@ def load_average() -> float:
 def run(names: list[str], variants: tuple[str, ...], threads: int, **how_often: int | None) -> dict[str, Any]:
     """Measure sections one after another; one that fails says why under ``error``."""
     import torch
-    from sections import Request, say
+    from sections import Request, in_one_line, say
 
     from bench import environment
     from bench.configuration import variant_named
-    from variants.registry import all_variants
 
-    chosen = tuple(variant_named(name).name for name in variants) or tuple(all_variants())
+    named = tuple(variant_named(name).name for name in variants)
     torch.set_num_threads(threads)
-    request = Request(chosen, threads, **how_often)
+    request = Request(named, threads, **how_often)
     before, results = load_average(), {}
     for name in names:
         say(name)
@@ -60,7 +59,7 @@ def run(names: list[str], variants: tuple[str, ...], threads: int, **how_often: 
             results[name] = section(name).measure(request)
         except Exception as error:
             say(traceback.format_exc())
-            results[name] = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+            results[name] = {"error": in_one_line(error)}
     machine = environment.facts() | {"threads": threads, "load": [before, load_average()]}
     return {"machine": machine, "command": sys.argv[1:], "sections": results}
 
@@ -94,16 +93,25 @@ def kept(file: Path) -> dict[str, Any]:
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
-    "--only", multiple=True, type=click.Choice(SECTIONS), metavar="SECTION", help="Repeatable; see the README."
+    "--only",
+    multiple=True,
+    type=click.Choice(SECTIONS),
+    metavar="SECTION",
+    help="Repeatable; see the README.",
 )
 @click.option("--all", "everything", is_flag=True, help="Also the long sections: memory and workers.")
 @click.option("--variant", "variants", multiple=True, help="A variant's name; repeatable. All by default.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 @click.option("--pairs", type=click.IntRange(min=1), help="Rounds; by default the section's own number.")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of a block; by default about a second's.")
-@click.option("--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here.")
 @click.option(
-    "--from", "file", type=click.Path(dir_okay=False, path_type=Path), help="Show a kept result; measure nothing."
+    "--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here."
+)
+@click.option(
+    "--from",
+    "file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Show a kept result; measure nothing.",
 )
 def command(
     only: tuple[str, ...],

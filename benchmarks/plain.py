@@ -111,7 +111,9 @@ class PlainBegan:
         variant.train()
         betas = self.knobs.beta1, self.knobs.beta2
         self.optimizer_g, self.optimizer_d = (
-            torch.optim.Adam([p for p in net.parameters() if p.requires_grad], rate, betas, self.knobs.adam_epsilon)
+            torch.optim.Adam(
+                [p for p in net.parameters() if p.requires_grad], rate, betas, self.knobs.adam_epsilon
+            )
             for net, rate in ((self.generator, self.knobs.lr_g), (self.discriminator, self.knobs.lr_d))
         )
         self.k = 0.0

@@ -14,6 +14,7 @@ from typing import Any
 
 import configurations  # noqa: F401  (registers the random images)
 from interleaved import Side
+from sections import in_one_line
 
 from bench import datasets, places
 from bench.configuration import resolve
@@ -56,7 +57,7 @@ def main() -> None:
                 side.wait()
                 answer = {"seconds": time.perf_counter() - start}
             except Exception as error:
-                answer = {"error": " ".join(f"{type(error).__name__}: {error}".split())[:300]}
+                answer = {"error": in_one_line(error)}
             print(json.dumps(answer), file=answers, flush=True)
 
 

@@ -32,7 +32,9 @@ def percent(share: dict[str, Any], digits: int = 0) -> str:
 
 def with_notes(table: str, notes: list[str], entries: dict[str, Any]) -> str:
     """A table, notes below it, and a line for each entry that could not be measured."""
-    lines = notes + [f"{name}: not measured: {row['error']}" for name, row in entries.items() if "error" in row]
+    lines = notes + [
+        f"{name}: not measured: {row['error']}" for name, row in entries.items() if "error" in row
+    ]
     return "\n".join([table, *([""] if lines else []), *(f"- {line}" for line in lines)])
 
 

@@ -1,5 +1,6 @@
 """What is measured, one module a section: ``measure(request)`` gives numbers, ``table(result)`` shows them."""
 
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import click
 
 from bench.errors import RequestError, WorkError
+from variants.registry import all_variants
 
 
 @dataclass(frozen=True)
@@ -16,7 +18,7 @@ class Request:
     Attributes
     ----------
     variants : tuple of str
-        Their names.
+        Their names; empty where none was named.
     threads : int
         CPU threads of everything that trains.
     pairs : int or None
@@ -30,10 +32,20 @@ class Request:
     pairs: int | None = None
     steps: int | None = None
 
+    def all_variants(self) -> tuple[str, ...]:
+        """The variants named, or all there are."""
+        return self.variants or tuple(all_variants())
+
 
 def say(message: str) -> None:
     """Tell how far the work is, beside the results."""
     click.echo(message, err=True)
+
+
+def in_one_line(error: Exception) -> str:
+    """What went wrong, for a table's note."""
+    kind = "" if isinstance(error, WorkError | RequestError) else f"{type(error).__name__}: "
+    return " ".join(f"{kind}{error}".split())[:300]
 
 
 def for_each(names: list[str], measure_one: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
@@ -43,7 +55,9 @@ def for_each(names: list[str], measure_one: Callable[[str], dict[str, Any]]) -> 
         say(f"  {name}")
         try:
             results[name] = measure_one(name)
-        except (WorkError, RequestError, ValueError) as error:
-            results[name] = {"error": " ".join(str(error).split())[:300]}
+        except Exception as error:  # it must not take the others with it, which may have run for an hour
+            if not isinstance(error, WorkError | RequestError):
+                say(traceback.format_exc())
+            results[name] = {"error": in_one_line(error)}
             say(f"  {name}: {results[name]['error']}")
     return results

@@ -43,7 +43,10 @@ class Layout:
 
     def random(self) -> Tensor:
         """A tensor that lies so, of values from N(0, 1)."""
-        return torch.empty_strided(self.shape, self.stride, dtype=self.dtype, device=self.device).normal_()
+        # an expanded tensor has strides of 0, so the memory below it is filled
+        extent = 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.stride, strict=True))
+        memory = torch.randn(extent, dtype=self.dtype, device=self.device)
+        return memory.as_strided(self.shape, self.stride)
 
 
 def layout_of(tensor: Tensor) -> Layout:
@@ -187,7 +190,7 @@ def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, 
 
 def measure(request: Request) -> dict[str, Any]:
     """Each variant's quick preset and its published layers."""
-    chosen = configurations(request.variants, request.threads)
+    chosen = configurations(request.all_variants(), request.threads)
     return for_each(list(chosen), lambda name: measure_one(chosen[name], request))
 
 

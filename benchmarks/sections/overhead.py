@@ -46,7 +46,7 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
 
 def measure(request: Request) -> dict[str, Any]:
     """Each variant's quick preset."""
-    return for_each(list(request.variants), lambda name: measure_one(name, request))
+    return for_each(list(request.all_variants()), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:

@@ -77,13 +77,21 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
 
 def measure(request: Request) -> dict[str, Any]:
     """Each variant's quick preset and its published layers."""
-    chosen = configurations(request.variants, request.threads)
+    chosen = configurations(request.all_variants(), request.threads)
     return for_each(list(chosen), lambda name: measure_one(chosen[name], request))
 
 
 def table(result: dict[str, Any]) -> str:
     """One row a configuration."""
-    header = ["configuration", "trainer", "without loader", "alternating", "compiled", "plain ms", "trainer ms"]
+    header = [
+        "configuration",
+        "trainer",
+        "without loader",
+        "alternating",
+        "compiled",
+        "plain ms",
+        "trainer ms",
+    ]
     rows, notes = [], []
     for name, row in result.items():
         if "error" in row:

@@ -1,0 +1,47 @@
+"""A long run of points in this process, with its resident memory on standard output now and then.
+
+``python benchmarks/long_run.py VARIANT STEPS EVERY THREADS``: one JSON object ``{"step": S, "bytes": N}``
+every so many steps.
+"""
+
+import json
+import sys
+
+import psutil
+
+from bench.configuration import resolve
+from bench.progress import Progress
+from bench.session import start
+from bench.trainer import Observer
+
+
+class ResidentMemory(Observer):
+    """Tells the process's resident memory.
+
+    Parameters
+    ----------
+    every : int
+        Steps between two lines.
+    """
+
+    def __init__(self, every: int) -> None:
+        self.every, self.step = every, 0
+        self.process = psutil.Process()
+
+    def asks_to_stop(self) -> bool:
+        """Count a step; never ask."""
+        self.step += 1
+        if self.step % self.every == 0:
+            print(json.dumps({"step": self.step, "bytes": self.process.memory_info().rss}), flush=True)
+        return False
+
+
+if __name__ == "__main__":
+    variant, steps, every, threads = sys.argv[1], *map(int, sys.argv[2:])
+    configuration = resolve(
+        {
+            "variant": variant, "preset": "points", "steps": steps, "threads": threads, "tracking": False,
+            "figures": False,
+        }
+    )  # fmt: skip
+    start(configuration, Progress(quiet=True), begun=lambda run, bench: [ResidentMemory(every)])

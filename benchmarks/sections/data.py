@@ -1,0 +1,82 @@
+"""Images a second: batches of the harness over a loader that decodes each image through PIL."""
+
+from typing import Any
+
+import torch
+from configurations import published
+from interleaved import Side, compare
+from plain import endless, loader_of
+from sections import Request, for_each
+from tables import markdown, with_notes, with_quartiles
+
+from bench import datasets, places
+from bench.configuration import resolve
+
+TITLE = "Data: images a second, batches of the harness / loader over PIL"
+PAIRS = 7
+BATCH_SIZE = 64
+KINDS = {
+    "mnist-5k, 1 x 28 x 28": {"dataset": "mnist-5k", "image_size": 28, "channels": 1},
+    "random, 3 x 64 x 64": {"dataset": "random-colour", "image_size": 64, "channels": 3},
+}
+
+
+class HarnessBatches(Side):
+    """Batches as the trainer takes them."""
+
+    def __init__(self, array: datasets.DataArray) -> None:
+        self._batches = datasets.Batches(
+            array, batch_size=BATCH_SIZE, seed=0, device=torch.device("cpu"), drop_last=True
+        )
+        self._taken = 0
+
+    def advance(self, steps: int) -> None:
+        """Take so many batches."""
+        for _ in range(steps):
+            self._batches.take(self._taken)
+            self._taken += 1
+
+
+class LoaderBatches(Side):
+    """Batches of torch's loader, in the same process."""
+
+    def __init__(self, array: datasets.DataArray) -> None:
+        self._loaded = endless(loader_of(array, BATCH_SIZE))
+
+    def advance(self, steps: int) -> None:
+        """Take so many batches."""
+        for _ in range(steps):
+            next(self._loaded)
+
+
+def measure_one(name: str, request: Request) -> dict[str, Any]:
+    """Time both on the same images."""
+    harness = resolve(published("began", request.threads, 16, 64, BATCH_SIZE) | KINDS[name]).harness
+    array = datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=harness.channels,
+        data_root=places.datasets(),
+        cache=places.cache(),
+    )
+    sides = {"loader": LoaderBatches(array), "harness": HarnessBatches(array)}
+    comparison = compare(sides, request.steps, request.pairs or PAIRS)
+    described = comparison.describe()
+    rates = {side: 1e3 * BATCH_SIZE / milliseconds for side, milliseconds in described["step_ms"].items()}
+    return described | {"faster": comparison.ratio("loader", "harness"), "images_per_second": rates}
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Grey and coloured images."""
+    return for_each(list(KINDS), lambda name: measure_one(name, request))
+
+
+def table(result: dict[str, Any]) -> str:
+    """One row a kind of images."""
+    header = ["images", "harness / loader", "harness images/s", "loader images/s"]
+    rows = []
+    for name, row in result.items():
+        if "error" not in row:
+            rates = [f"{row['images_per_second'][side]:,.0f}" for side in ("harness", "loader")]
+            rows.append([name, with_quartiles(row["faster"], 1), *rates])
+    return with_notes(markdown(header, rows), [f"batches of {BATCH_SIZE}, one thread"], result)

@@ -1,0 +1,98 @@
+"""From the start of ``bench run`` to the end of its first training step, over the imports it cannot avoid."""
+
+import subprocess
+import sys
+import tempfile
+import time
+from functools import partial
+from typing import Any
+
+from children import FOLDER, environment
+from interleaved import spread
+from sections import Request, for_each
+from tables import markdown, with_notes, with_quartiles
+
+from bench import places
+from bench.errors import WorkError
+
+TITLE = "First step: seconds from start to the end of the first training step / imports alone"
+PAIRS = 7
+TORCH = "import torch"
+# What the tracking process cannot do without, in a second process as in a run.
+MLFLOW = "from mlflow import MlflowClient; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore"
+
+
+def until_told(commands: list[list[str]], home: str) -> float:
+    """Seconds from the start of some processes until each has said a line; all have ended on return."""
+    # the run's own cache, wherever its results go
+    place = environment(BENCH_HOME=home, BENCH_CACHE=str(places.cache()), MLFLOW_DISABLE_TELEMETRY="true")
+    start = time.perf_counter()
+    processes = [
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=place)
+        for words in commands
+    ]
+    told = [process.stdout.readline() for process in processes]  # type: ignore[union-attr]
+    seconds = time.perf_counter() - start
+    for process in processes:
+        process.communicate()
+    if not all(told):
+        raise WorkError(f"{' '.join(commands[told.index('')][1:])}: ended before it had said anything")
+    return seconds
+
+
+def importing(*statements: str) -> list[list[str]]:
+    """Processes that import and then say so."""
+    return [[sys.executable, "-c", f"{each}; print('imported', flush=True)"] for each in statements]
+
+
+def running(variant: str, threads: int, tracking: bool) -> list[list[str]]:
+    """The process that trains a step."""
+    settings = {"tracking": tracking, "threads": threads, "figures": False}
+    words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    return [[sys.executable, str(FOLDER / "first_training_step.py"), "--variant", variant, *words]]
+
+
+def measure_one(name: str, request: Request) -> dict[str, Any]:
+    """Let the run and its imports take turns, each without and with tracking."""
+    with tempfile.TemporaryDirectory(prefix="first-step-") as home:
+        kinds = {
+            "imports": partial(until_told, importing(TORCH), home),
+            "first step": partial(until_told, running(name, request.threads, False), home),
+            "imports, tracked": partial(until_told, importing(TORCH, MLFLOW), home),
+            "first step, tracked": partial(until_told, running(name, request.threads, True), home),
+        }
+        # data, reference and store are made, and files are in memory, before anything counts
+        for take in kinds.values():
+            take()
+        seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
+        for number in range(request.pairs or PAIRS):
+            for kind in kinds if number % 2 == 0 else reversed(kinds):
+                seconds[kind].append(kinds[kind]())
+
+    def ratio(kind: str, over: str) -> dict[str, Any]:
+        return spread([a / b for a, b in zip(seconds[kind], seconds[over], strict=True)])
+
+    return {
+        "seconds": {kind: spread(each) for kind, each in seconds.items()},
+        "untracked": ratio("first step", "imports"),
+        "tracked": ratio("first step, tracked", "imports, tracked"),
+        "tracked_over_torch": ratio("first step, tracked", "imports"),
+    }
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """Each variant at its quick preset."""
+    return for_each(list(request.all_variants()), lambda name: measure_one(name, request))
+
+
+def table(result: dict[str, Any]) -> str:
+    """One row a variant."""
+    header = ["variant", "untracked / import torch", "tracked / imports of both", "tracked / import torch"]
+    header += ["import torch s", "imports of both s", "first step s", "tracked s"]
+    rows = []
+    for name, row in result.items():
+        if "error" not in row:
+            ratios = [with_quartiles(row[kind], 2) for kind in ("untracked", "tracked", "tracked_over_torch")]
+            kinds = ("imports", "imports, tracked", "first step", "first step, tracked")
+            rows.append([name, *ratios, *(f"{row['seconds'][kind]['median']:.2f}" for kind in kinds)])
+    return with_notes(markdown(header, rows), [], result)

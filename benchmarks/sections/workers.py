@@ -1,0 +1,86 @@
+"""What a second worker brings to a study: trials finished in the same time by one and by several."""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from children import environment
+from interleaved import spread
+from sections import Request, for_each, say
+from tables import markdown, with_notes, with_quartiles
+
+TITLE = "Workers: trials of a study finished in the same time, two workers / one"
+PAIRS = 3
+MINUTES = 5.0
+STEPS = 250  # of a trial
+WORKERS = 2
+VARIANT = "began-v3"  # unless others are asked for
+STUDY = """
+variant: {variant}
+search: {{gamma: declared, lambda_k: declared}}
+settings: {{preset: quick, steps: {steps}, eval_every: {steps}}}
+sampler: {{name: random}}
+pruner: {{name: none, collapse_after: 1}}
+trials: 10000
+"""
+
+
+def finished(variant: str, steps: int, threads: int, workers: int, minutes: float) -> int:
+    """Trials that a command of so many workers finishes in the time, its own start included."""
+    import optuna
+
+    from bench.searching.journal_storage import JournalStorage
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    with tempfile.TemporaryDirectory(prefix="workers-") as home:
+        file = Path(home) / "equal.yaml"
+        file.write_text(STUDY.format(variant=variant, steps=steps))
+        words = [sys.executable, "-m", "bench", "study", str(file), "--json"]
+        words += ["--workers", str(workers), "--timeout", str(minutes), "--set", f"threads={threads}"]
+        begin = time.time()
+        subprocess.run(words, env=environment(BENCH_HOME=home), stdout=subprocess.DEVNULL, check=True)
+        (folder,) = (Path(home) / "mlruns" / "studies").iterdir()
+        name = json.loads((folder / "study.json").read_text())["name"]
+        study = optuna.load_study(study_name=name, storage=JournalStorage(folder).optuna)
+        ends = [trial.datetime_complete for trial in study.get_trials()]
+        return sum(end is not None and end.timestamp() <= begin + 60 * minutes for end in ends)
+
+
+def measure_one(name: str, request: Request) -> dict[str, Any]:
+    """Count equal trials (random search, nothing pruned, tracking on) in turns."""
+    steps = request.steps or STEPS
+    # data and reference are cached before anything counts
+    finished(name, 10, request.threads, 1, 0.3)
+    counts: dict[int, list[int]] = {1: [], WORKERS: []}
+    for number in range(request.pairs or PAIRS):
+        for workers in (1, WORKERS) if number % 2 == 0 else (WORKERS, 1):
+            counts[workers].append(finished(name, steps, request.threads, workers, MINUTES))
+        say(f"    {counts[1][-1]} trials by one worker, {counts[WORKERS][-1]} by {WORKERS}")
+    ratios = [several / one for one, several in zip(counts[1], counts[WORKERS], strict=True)]
+    return {
+        "minutes": MINUTES,
+        "steps": steps,
+        "trials": {"one": counts[1], "several": counts[WORKERS]},
+        "ratio": spread(ratios),
+    }
+
+
+def measure(request: Request) -> dict[str, Any]:
+    """One variant, unless several are asked for."""
+    return for_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
+
+
+def table(result: dict[str, Any]) -> str:
+    """One row a variant."""
+    header = ["variant", "minutes", "steps of a trial", "two workers / one", "trials of one", "of two"]
+    rows = []
+    for name, row in result.items():
+        if "error" not in row:
+            trials = [", ".join(map(str, row["trials"][kind])) for kind in ("one", "several")]
+            length = [f"{row['minutes']:g}", str(row["steps"])]
+            rows.append([name, *length, with_quartiles(row["ratio"], 2), *trials])
+    return with_notes(markdown(header, rows), [], result)
