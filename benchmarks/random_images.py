@@ -1,4 +1,4 @@
-"""Data sets of random images, made in memory: to time configurations whose own data is not on every machine."""
+"""Data sets of random images, made in memory: to time what was published on data that few machines have."""
 
 from pathlib import Path
 

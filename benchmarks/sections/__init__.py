@@ -1,4 +1,4 @@
-"""What is measured, one module a section: ``measure(request)`` gives numbers, ``table(result)`` shows them."""
+"""What is measured, a module a section: ``measure(request)`` gives numbers, ``table(result)`` shows them."""
 
 import traceback
 from collections.abc import Callable

@@ -6,11 +6,11 @@ import torch
 from configurations import published
 from interleaved import Side, compare
 from plain import endless, loader_of
-from sections import Request, for_each
 from tables import markdown, with_notes, with_quartiles
 
 from bench import datasets, places
 from bench.configuration import resolve
+from sections import Request, for_each
 
 TITLE = "Data: images a second, batches of the harness / loader over PIL"
 PAIRS = 7

@@ -7,7 +7,6 @@ from typing import Any
 from configurations import quick
 from interleaved import Side, compare, spread
 from loops import set_up
-from sections import Request, for_each
 from tables import markdown, with_notes, with_quartiles
 
 from bench.judging.comparison import Comparison
@@ -15,6 +14,7 @@ from bench.judging.judge import Judge, as_stored
 from bench.judging.metrics import metrics_for
 from bench.judging.observation import Observation
 from bench.sampler import Sampler, make_sampler
+from sections import Request, for_each
 
 TITLE = "Evaluation: time of an evaluation / the generator's and the extractor's forward passes alone"
 PAIRS = 9

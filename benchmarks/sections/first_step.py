@@ -9,11 +9,11 @@ from typing import Any
 
 from children import FOLDER, environment
 from interleaved import spread
-from sections import Request, for_each
 from tables import markdown, with_notes, with_quartiles
 
 from bench import places
 from bench.errors import WorkError
+from sections import Request, for_each
 
 TITLE = "First step: seconds from start to the end of the first training step / imports alone"
 PAIRS = 7

@@ -1,8 +1,8 @@
 """A training step over what its own convolutions and matrix products take alone.
 
 Every convolution and matrix product of one real step is written down with shapes, layouts and arguments, then
-each is repeated alone on random data of the same layout. The sum of their times is the step's floor. Beside it
-the step's operations stand over the machine's rate in one well-shaped convolution and one matrix product.
+each is repeated alone on random data of the same layout. The sum of their times is the step's floor. Beside
+it the step's operations stand over the machine's rate in a well-shaped convolution and a matrix product.
 """
 
 import time
@@ -18,12 +18,13 @@ import torch
 from configurations import published, quick
 from interleaved import spread, timed, warm
 from loops import ThroughTrainer, set_up
-from sections import Request, for_each
 from tables import markdown, percent, with_notes
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_map, tree_map_only
 from torch.utils.flop_counter import flop_registry
+
+from sections import Request, for_each
 
 TITLE = "Floor: a step over its own convolutions and matrix products alone"
 PAIRS = 7

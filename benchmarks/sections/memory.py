@@ -7,10 +7,10 @@ import tempfile
 from typing import Any
 
 from children import FOLDER, environment
-from sections import Request, for_each
 from tables import markdown, with_notes
 
 from bench.errors import WorkError
+from sections import Request, for_each
 
 TITLE = "Memory: resident memory of a run of 10,000 steps"
 STEPS = 10_000

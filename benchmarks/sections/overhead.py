@@ -8,8 +8,9 @@ import torch
 from configurations import quick
 from interleaved import compare
 from loops import BareLoop, ThroughTrainer, TrackedTrainer, set_up, temporary_home
-from sections import Request, for_each
 from tables import markdown, with_notes, with_quartiles
+
+from sections import Request, for_each
 
 TITLE = "Overhead: time of a step, common trainer / bare loop"
 PAIRS = 15

@@ -9,11 +9,11 @@ from typing import Any
 from children import ChildSide
 from configurations import published, quick
 from interleaved import compare
-from sections import Request, for_each, say
 from tables import markdown, with_notes, with_quartiles
 
 from bench.configuration import variant_named
 from bench.errors import WorkError
+from sections import Request, for_each, say
 
 TITLE = "Step rate: common trainer over plain re-writings of public programs' steps"
 PAIRS = 7

@@ -9,8 +9,9 @@ from typing import Any
 
 from children import environment
 from interleaved import spread
-from sections import Request, for_each
 from tables import markdown, with_notes, with_quartiles
+
+from sections import Request, for_each
 
 TITLE = "Tracking: whole runs with tracking / without"
 PAIRS = 5

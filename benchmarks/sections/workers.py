@@ -10,8 +10,9 @@ from typing import Any
 
 from children import environment
 from interleaved import spread
-from sections import Request, for_each, say
 from tables import markdown, with_notes, with_quartiles
+
+from sections import Request, for_each, say
 
 TITLE = "Workers: trials of a study finished in the same time, two workers / one"
 PAIRS = 3
