@@ -5,6 +5,7 @@ Nothing heavy is imported here, nor at the head of a command's file, so that hel
 
 import importlib
 import json
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ import click
 
 from bench import __version__
 from bench.errors import RequestError, WorkError, unknown
+from bench.ranks import is_first, launched
 
 COMMANDS = (
     "run",
@@ -42,6 +44,8 @@ class Commands(click.Group):
         """One of them; RequestError if there is none of that name."""
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
+        if cmd_name != "run" and launched():
+            raise RequestError(f"torchrun starts `bench run` only, not `bench {cmd_name}`")
         command: click.Command = importlib.import_module(f"bench.commands.{cmd_name}").command
         return command
 
@@ -85,7 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _fail(words: list[str], message: str, status: int) -> int:
     line = " ".join(message.split())
-    click.echo(f"bench: {line}", err=True)
+    # what is wrong with the request is wrong on every rank
+    if status != 1 and not is_first():
+        return status
+    click.echo(f"bench: {line}" if is_first() else f"bench: rank {os.environ['RANK']}: {line}", err=True)
     if "--json" in words:
         click.echo(json.dumps({"error": line, "status": status}))
     return status

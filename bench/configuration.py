@@ -19,7 +19,12 @@ from variants.knobs import Knobs, knob
 from variants.registry import all_variants
 
 # Knobs that say where and how a run is made, not what it computes: outside its identity.
-CIRCUMSTANCES = frozenset({"device", "threads", "data_root", "figures", "tracking", "experiment"})
+CIRCUMSTANCES = frozenset(
+    {
+        "device", "threads", "tf32", "channels_last", "fused_adam", "compile", "activation_checkpointing",
+        "data_root", "figures", "tracking", "experiment",
+    }
+)  # fmt: skip
 
 
 class Harness(Knobs):
@@ -53,6 +58,31 @@ class Harness(Knobs):
         "inception",
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
         "else the shipped one for grey images; shipped takes that one first (far faster on a CPU)",
+    )
+    parts: int | None = knob(
+        None,
+        "equal parts that a batch is passed in, one after another (gradient accumulation) or spread over the "
+        "processes that torchrun starts; none: one a process. Batch norm sees a part at a time",
+        unit="parts",
+        low=1,
+    )
+    compute_dtype: Literal["float32", "bfloat16"] = knob(
+        "float32",
+        "of convolutions and matrix products in training; losses, k, M and judging are float32 always",
+    )
+    tf32: bool = knob(
+        False, "on a GPU: float32 products and convolutions of training may be rounded to TF32's 10 bits"
+    )
+    channels_last: bool = knob(
+        True, "images lie in memory pixel by pixel; faster for all but the smallest networks"
+    )
+    fused_adam: bool = knob(True, "Adam in one kernel")
+    compile: Literal["none", "default", "reduce-overhead"] = knob(
+        "none",
+        "torch.compile of the networks; reduce-overhead takes CUDA graphs. Costs up to a minute at the start",
+    )
+    activation_checkpointing: bool = knob(
+        False, "compute activations again for the gradient instead of keeping them: less memory, more time"
     )
     checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1)
     device: Literal["auto", "cpu", "cuda"] = knob(

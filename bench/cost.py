@@ -54,7 +54,8 @@ def cost(configuration: Configuration) -> Cost:
             scalars: Scalars = {}
             for phase in variant.phases():
                 scalars |= phase.accumulate_gradients(batch)
-            scalars |= variant.settle(batch, scalars)
+            scalars |= variant.measure(batch)
+            scalars |= variant.settle(scalars)
     counts = parameter_count(variant.generator), parameter_count(variant.discriminator)
     return Cost(*counts, counter.total, tuple(scalars))
 

@@ -7,7 +7,12 @@ import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from bench.ranks import launched
+
+if TYPE_CHECKING:
+    import torch
 
 PACKAGES = ("torch", "torchvision", "torchmetrics", "mlflow", "optuna", "numpy", "pandas")
 
@@ -30,6 +35,7 @@ def facts() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "ranks": int(os.environ["WORLD_SIZE"]) if launched() else 1,
         "memory": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name(0) if gpu else None,
         "gpu_memory": torch.cuda.get_device_properties(0).total_memory if gpu else None,
@@ -37,6 +43,23 @@ def facts() -> dict[str, Any]:
         "packages": package_versions(),
         "commit": commit(),
     }
+
+
+def peak_memory(device: "torch.device") -> int:
+    """The most memory that was held at any time, in bytes: of a GPU's, else of this process."""
+    if device.type == "cuda":
+        import torch
+
+        return torch.cuda.max_memory_reserved(device)
+    try:
+        import resource
+    except ImportError:
+        import psutil
+
+        # where the system keeps no mark of it
+        return int(psutil.Process().memory_info().rss)
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def command() -> list[str]:

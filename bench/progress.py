@@ -32,6 +32,10 @@ class Progress(Observer):
         if not self.quiet or text.startswith("warning"):
             tqdm.write(text, file=sys.stderr)
 
+    def warning(self, words: str) -> None:
+        """Say it, also where all else is quiet."""
+        self.say(f"warning: {words}")
+
     @contextmanager
     def bar(self, trainer: Trainer) -> Iterator[None]:
         """Show how far a trainer is while the block runs."""

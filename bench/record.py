@@ -199,6 +199,22 @@ class RecordWriter:
         self._file.close()
 
 
+class NoWriter(RecordWriter):
+    """Writes nothing: for a process that trains along with the one that records."""
+
+    def __init__(self) -> None:
+        pass
+
+    def write(self, rows: Iterable[dict[str, Any]]) -> None:
+        """Nothing."""
+
+    def sync(self) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing."""
+
+
 def cut_torn_line(path: Path) -> None:
     """Cut a file back to the end of its last whole line."""
     if not path.exists():

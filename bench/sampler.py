@@ -10,7 +10,7 @@ from variants.noise import Noise
 CHUNK = 250  # samples a forward pass
 EVALUATION = "evaluation latent"  # the stream of latents that a run's evaluations draw from
 
-Sampler = Callable[[int], Iterator[Tensor]]
+Sampler = Callable[..., Iterator[Tensor]]
 
 
 def make_sampler(
@@ -38,17 +38,22 @@ def make_sampler(
     Returns
     -------
     callable
-        ``sampler(count)`` iterates over float32 batches of images, `count` in all, always the same.
+        ``sampler(count)`` iterates over float32 batches of samples, `count` in all, always the same;
+        ``sampler(count, places)`` over those at a range of places among them.
     """
 
     @torch.no_grad()
-    def sample(count: int) -> Iterator[Tensor]:
+    def sample(count: int, places: range | None = None) -> Iterator[Tensor]:
         latents = draw_latent(Noise(seed, 0, device), count, purpose)
+        if places is not None:
+            latents = latents[places.start : places.stop]
         training = generator.training
         generator.eval()
+        # a compiled training pass would be compiled again for these sizes
+        forward = generator.forward
         try:
             for chunk in latents.split(CHUNK):
-                yield generator(chunk)
+                yield forward(chunk)
         finally:
             generator.train(training)
 

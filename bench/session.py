@@ -1,15 +1,17 @@
 """One run from its configuration to its end: data, variant, judge, trainer, tracking."""
 
+import math
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from filelock import Timeout
 from torch import Tensor
 
-from bench import record, run_folder
+from bench import environment, record, run_folder
 from bench.configuration import Configuration
 from bench.datasets import KnownModes
 from bench.errors import RequestError, WorkError
@@ -18,6 +20,7 @@ from bench.figures.pictures import save_samples
 from bench.interruption import stop_on_signal
 from bench.judging.alarms import Watch
 from bench.progress import Progress
+from bench.ranks import ALONE, RankLost, Ranks
 from bench.run_folder import RunFolder
 from bench.tracking.process import TrackingProcess
 from bench.trained import configuration_of, load
@@ -51,6 +54,7 @@ def start(
     marks: Mapping[str, Any] | None = None,
     begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
     tracker: TrackingProcess | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Train a new run.
 
@@ -66,6 +70,8 @@ def start(
         Called when the run exists and before it trains; returns observers.
     tracker : TrackingProcess, optional
         A tracking process that serves several runs; one of its own where not given.
+    ranks : Ranks
+        The processes that train it together, of which this is the first; the others :func:`train_along`.
 
     Raises
     ------
@@ -77,7 +83,7 @@ def start(
         If a loss was not finite.
     """
     with tracking(configuration.harness.tracking, progress, tracker) as tracker:
-        workbench = prepare_workbench(configuration, progress)
+        workbench = prepare_workbench(configuration, progress, ranks)
         harness = workbench.configuration.harness
         data = harness.dataset.partition(":")[0]
         token = uuid.uuid4().hex
@@ -90,7 +96,7 @@ def start(
             if tracker:
                 tracker.follow(run.path, description["tracking"])
             observers = begun(run, workbench)
-            return carry_out(run, description, workbench, record.Record(), None, progress, observers)
+            return carry_out(run, description, workbench, record.Record(), None, progress, observers, ranks)
 
 
 def resume(
@@ -99,6 +105,7 @@ def resume(
     *,
     begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
     tracker: TrackingProcess | None = None,
+    ranks: Ranks = ALONE,
 ) -> Outcome:
     """Go on with a run from its newest whole checkpoint; a complete one is only tracked to its end.
 
@@ -120,10 +127,12 @@ def resume(
         rows = record.read(run.record_path)
         if rows.is_over():
             progress.say(f"run {description['name']} is complete: nothing to train")
+            ranks.told(None)
             if tracker:
                 tracker.follow(run.path, description["tracking"])
             return Outcome(run, description, rows)
-        workbench = prepare_workbench(configuration_of(description), progress).judging_as(description)
+        configuration = shared_among(ranks, configuration_of(description), progress)
+        workbench = prepare_workbench(configuration, progress, ranks).judging_as(description)
         if workbench.array.hash != description["data"]["hash"]:
             raise WorkError(
                 f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash"
@@ -132,12 +141,49 @@ def resume(
         step = state["step"] if state else 0
         rows.take_back(step)
         writer = record.RecordWriter(run.record_path)
-        writer.event("resume", step=step)
+        others = {"ranks": ranks.count, "parts": configuration.harness.parts} if ranks.count > 1 else {}
+        writer.event("resume", step=step, **others)
         writer.close()
         if tracker:
             tracker.follow(run.path, description["tracking"])
         progress.say(f"resuming {description['name']} after step {step}")
-        return carry_out(run, description, workbench, rows, state, progress, begun(run, workbench))
+        return carry_out(run, description, workbench, rows, state, progress, begun(run, workbench), ranks)
+
+
+def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:
+    """The configuration with as many parts of a batch as its own and these ranks need."""
+    parts = configuration.harness.parts or 1
+    if parts % ranks.count == 0:
+        return configuration
+    needed = math.lcm(parts, ranks.count)
+    progress.say(
+        f"warning: {ranks.count} processes pass a batch in {needed} parts, not {parts}: "
+        "batch norm, where there is any, sees fewer samples at a time"
+    )
+    return configuration.with_values(parts=needed)
+
+
+def train_along(ranks: Ranks, progress: Progress) -> None:
+    """Train what the first of several processes starts or resumes, to its end.
+
+    Raises
+    ------
+    RequestError, WorkError
+        As :func:`start`.
+    Interrupted
+        If the user stopped any of them.
+    """
+    summons = ranks.told(None)
+    if summons is None:
+        return
+    configuration = configuration_of({"config": summons["config"]})
+    workbench = prepare_workbench(configuration, progress, ranks)
+    rows = record.Record(steps=[{"M": value} for value in summons["measures"]])
+    with stop_on_signal() as stop_requested:
+        trainer = workbench.trainer(record.NoWriter(), Path(), rows, [progress], stop_requested, ranks)
+        if summons["state"]:
+            trainer.restore(summons["state"])
+        trainer.train()
 
 
 def newest_state(run: RunFolder, progress: Progress) -> dict[str, Any] | None:
@@ -158,8 +204,12 @@ def carry_out(
     state: dict[str, Any] | None,
     progress: Progress,
     observers: list[Observer],
+    ranks: Ranks,
 ) -> Outcome:
     """Train to the end, in whatever way it comes, and write that end into the record."""
+    ranks.told({"config": workbench.configuration.flat(), "state": state, "measures": rows.series("M")})
+    if workbench.configuration.harness.parts != 1:
+        progress.say(workbench.batch_in_words(ranks))
     writer = record.RecordWriter(run.record_path)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
@@ -167,7 +217,7 @@ def carry_out(
         # runs that began without alarms go on without
         if rules := description.get("alarms"):
             told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
-        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested)
+        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks)
         if state:
             trainer.restore(state)
         try:
@@ -176,6 +226,10 @@ def carry_out(
         except (Interrupted, KeyboardInterrupt):
             status = "KILLED"
             raise Interrupted(description["name"]) from None
+        except RankLost as error:
+            status = "FAILED"
+            again = f"resume with: torchrun ... -m bench run --resume {description['name']}"
+            raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
             raise
@@ -197,7 +251,9 @@ def end(
 ) -> None:
     """Judge the run's health, write its end, then draw the trajectories."""
     rows = record.read(run.record_path)
-    writer.event("end", step=diverged_at or step, status=status, **workbench.verdict(rows, diverged_at))
+    verdict = workbench.verdict(rows, diverged_at)
+    memory = environment.peak_memory(workbench.device)
+    writer.event("end", step=diverged_at or step, status=status, **verdict, peak_memory=memory)
     writer.sync()
     writer.close()
     if workbench.configuration.harness.figures:

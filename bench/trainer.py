@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +24,8 @@ from bench.errors import WorkError
 from bench.learning_rate import LearningRateRule
 from bench.record import Record, RecordWriter
 from bench.sampler import EVALUATION, Sampler, make_sampler
-from variants.base import Batch, NetworkName, Scalars, Variant, VariantHyperparameters
-from variants.noise import Noise
+from bench.step import Computing, RealBatches, TrainingStep
+from variants.base import NetworkName, Scalars, Variant, VariantHyperparameters
 
 DRAIN_STEPS = 100  # scalars of at most so many steps wait on the device
 DRAIN_SECONDS = 1.0  # and no longer than this, so that slow runs show progress
@@ -43,21 +43,6 @@ class Interrupted(Exception):
     """The user asked to stop, and can go on from a checkpoint; the message names the run."""
 
 
-class RealBatches(Protocol):
-    """Where real images come from.
-
-    Attributes
-    ----------
-    batch_size : int
-        Images in a batch.
-    """
-
-    batch_size: int
-
-    def take(self, index: int) -> Tensor:
-        """The batch of that index since the start of training, float32 in [-1, 1]."""
-
-
 class Observer:
     """Somebody who is told what happens. Does nothing; subclasses do what they care for."""
 
@@ -66,6 +51,9 @@ class Observer:
 
     def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
         """An evaluation was made; `grid` holds samples, images (B, C, H, W) in [-1, 1] or points (B, 2)."""
+
+    def warning(self, words: str) -> None:
+        """Something is not as it was asked for, and training goes on."""
 
     def checkpoint(self, row: dict[str, Any]) -> None:
         """Everything up to ``row["step"]`` is safe on the disk."""
@@ -122,7 +110,7 @@ class Trainer:
     variant : Variant
         Networks and losses, on `device`.
     batches : RealBatches
-        Real images.
+        Real samples.
     plan : Plan
         How long and how.
     hyperparameters : VariantHyperparameters
@@ -143,6 +131,8 @@ class Trainer:
         Who is told.
     stop_requested : callable
         Asked after each step.
+    computing : Computing
+        How steps are computed, and with which other processes; only the first of these writes anything.
     """
 
     variant: Variant
@@ -157,19 +147,17 @@ class Trainer:
     record: Record = field(default_factory=Record)
     observers: list[Observer] = field(default_factory=list)
     stop_requested: Callable[[], bool] = lambda: False
+    computing: Computing = field(default_factory=Computing)
 
     def __post_init__(self) -> None:
         knobs = self.hyperparameters
         self.learning_rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
-        self.optimizers: dict[NetworkName, torch.optim.Adam] = {
-            network: torch.optim.Adam(
-                self.variant.trainable(network),
-                lr=rate,
-                betas=(knobs.beta1, knobs.beta2),
-                eps=knobs.adam_epsilon,
-            )
-            for network, rate in self.learning_rates.items()
-        }
+        self._taking = TrainingStep(
+            self.variant, self.batches, knobs, self.plan.seed, self.device, self.computing
+        )
+        self.optimizers = self._taking.optimizers
+        self.ranks = self.computing.ranks
+        self._to_compile = self.computing.compile
         self.average: AveragedModel | None = None
         if self.plan.ema_decay:
             self.average = AveragedModel(
@@ -179,7 +167,7 @@ class Trainer:
             )
         self.step = 0
         self.seconds = 0.0
-        self.reals_per_step = sum(phase.new_real for phase in self.variant.phases())
+        self.reals_per_step = self._taking.reals
         self._measures = array("d", self.record.series("M"))
         self.record.steps = []  # a long run's rows stay in the file
         self._halvings = 0
@@ -199,38 +187,30 @@ class Trainer:
             If a stop was requested, by the user or an observer; a checkpoint of the last step was written.
         """
         self.variant.train()
+        self._compile()
         self._clock = self._drained_at = time.perf_counter()
         first = self.step + 1
         for step in range(first, self.plan.steps + 1):
             rates = self._set_learning_rates(step, step == first)
-            scalars = self._take_step(step)
+            scalars = self._taking.take(step)
+            if self.average is not None:
+                self.average.update_parameters(self.variant.generator)
             self._keep(step, rates, scalars)
             self.step = step
             if self.plan.evaluates(step):
                 self._evaluate()
-            stop = self.stop_requested() or any(observer.asks_to_stop() for observer in self.observers)
+            asked = self.stop_requested() or any(observer.asks_to_stop() for observer in self.observers)
+            stop = self.ranks.agree(asked)
             if stop or self.plan.saves(step):
                 self._save()
             if stop and step < self.plan.steps:
                 raise Interrupted
 
-    def _take_step(self, step: int) -> Scalars:
-        batch = Batch(torch.empty(0), Noise(self.plan.seed, step, self.device))
-        taken = (step - 1) * self.reals_per_step
-        scalars: Scalars = {}
-        for phase in self.variant.phases():
-            if phase.new_real:
-                batch.real = self.batches.take(taken)
-                taken += 1
-            for network in phase.updates:
-                self.optimizers[network].zero_grad(set_to_none=True)
-            scalars |= phase.accumulate_gradients(batch)
-            for network in phase.updates:
-                self.optimizers[network].step()
-        scalars |= self.variant.settle(batch, scalars)
-        if self.average is not None:
-            self.average.update_parameters(self.variant.generator)
-        return scalars
+    def _compile(self) -> None:
+        mode, self._to_compile = self._to_compile, "none"
+        if mode != "none" and (problem := self._taking.compile_networks(mode)):
+            for observer in self.observers:
+                observer.warning(f"networks are not compiled: {problem}")
 
     def _set_learning_rates(self, step: int, first: bool) -> dict[str, float]:
         if first or self.plan.rule.moves(step):
@@ -269,7 +249,8 @@ class Trainer:
         self._measures.extend(row["M"] for row in rows if "M" in row)
         for observer in self.observers:
             observer.scalars(rows)
-        if bad:
+        # every rank has the same scalars, and the first one tells
+        if bad and self.ranks.first:
             raise Diverged(*bad)
 
     def sampler(self, purpose: str = EVALUATION) -> Sampler:
@@ -281,6 +262,8 @@ class Trainer:
         self._drain()
         self._stop_clock()
         row = {"step": self.step, **self.measure(self.sampler())}
+        if not self.ranks.first:
+            return
         self.writer.event("evaluation", **row)
         self.record.evaluations.append(row)
         points = len(self.variant.sample_shape) == 1
@@ -297,6 +280,8 @@ class Trainer:
     def _save(self) -> None:
         """Write a checkpoint, then let go of those that are neither last, last but one nor best."""
         self._drain()
+        if not self.ranks.first:
+            return
         self._stop_clock()
         self.writer.sync()
         file = f"step-{self.step:08d}.safetensors"
@@ -323,7 +308,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "variant": self.variant.state_dict(),
-            "optimizers": {network: optimizer.state_dict() for network, optimizer in self.optimizers.items()},
+            "optimizers": self._taking.state(),
             "average": None if self.average is None else self.average.state_dict(),
         }
 
@@ -332,8 +317,7 @@ class Trainer:
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.variant.load_state_dict(state["variant"])
-        for network, optimizer in self.optimizers.items():
-            optimizer.load_state_dict(state["optimizers"][network])
+        self._taking.restore(state["optimizers"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
 

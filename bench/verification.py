@@ -151,6 +151,8 @@ def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """What of this machine that decides the last bit differs from the record's, in words."""
     then = description["environment"]
     pairs = {name: (then[name], now[name]) for name in ARITHMETIC}
+    # sums over processes are made in another order
+    pairs["ranks"] = (then.get("ranks", 1), now["ranks"])
     # most metrics are computed by numpy
     for name in ("torch", "numpy"):
         pairs[name] = (then["packages"].get(name), now["packages"].get(name))

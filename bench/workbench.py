@@ -17,6 +17,8 @@ from bench.judging.judge import Judge
 from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
+from bench.ranks import ALONE, Ranks
+from bench.step import Computing
 from bench.tracking.process import tracking_uri
 from bench.trainer import Observer, Plan, Trainer, best_checkpoints
 from variants.base import Variant, parameter_count
@@ -82,6 +84,14 @@ class Workbench:
             "command": environment.command(),
         }
 
+    def batch_in_words(self, ranks: Ranks) -> str:
+        """The whole batch of a step, and how it is passed."""
+        harness = self.configuration.harness
+        words = f"batch of {harness.batch_size}"
+        if harness.parts and harness.parts > 1:
+            words += f" in {harness.parts} parts of {harness.batch_size // harness.parts}"
+        return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
+
     def judging_as(self, description: dict[str, Any]) -> "Workbench":
         """The same, with the scores of real samples that a run was begun with, where it recorded any."""
         return replace(self, real=description.get("real", self.real))
@@ -93,6 +103,7 @@ class Workbench:
         rows: record.Record,
         observers: list[Observer],
         stop_requested: Callable[[], bool],
+        ranks: Ranks = ALONE,
     ) -> Trainer:
         """A trainer that writes to `writer` and `checkpoints` and goes on from `rows`."""
         return Trainer(
@@ -108,6 +119,7 @@ class Workbench:
             record=rows,
             observers=observers,
             stop_requested=stop_requested,
+            computing=computing_of(self.configuration.harness, ranks),
         )
 
     def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:
@@ -122,18 +134,28 @@ class Workbench:
         }
 
 
-def prepare_workbench(configuration: Configuration, progress: Progress) -> Workbench:
+def prepare_workbench(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> Workbench:
     """Load data, build the networks and measure the reference; creates nothing but caches.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        What to train or judge.
+    progress : Progress
+        Told what is fetched.
+    ranks : Ranks
+        The processes that do it together.
 
     Raises
     ------
     RequestError
-        If the variant cannot be built at that size, or the batch is larger than the data set.
+        If the variant cannot be built at that size, the batch is larger than the data set, or it cannot be
+        passed in so many parts.
     WorkError
         If the data or what judging needs is missing.
     """
     harness = configuration.harness
-    device = prepare(harness.device, harness.threads)
+    device = prepare(harness)
     datasets.check_name(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
@@ -155,6 +177,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
     batches = datasets.Batches(
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
     )
+    parts = parts_of(harness, variant, batches, ranks)
     reals = sum(phase.new_real for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
     extractor = extractors.extractor_for(
@@ -167,10 +190,49 @@ def prepare_workbench(configuration: Configuration, progress: Progress) -> Workb
         device=device,
     )
     reference = reference_statistics(extractor, array.samples, array.hash, array.name, places.cache())
-    judge = Judge(extractor, reference, harness.eval_samples, generator="ema" if harness.ema_decay else "raw")
+    judge = Judge(
+        extractor,
+        reference,
+        harness.eval_samples,
+        generator="ema" if harness.ema_decay else "raw",
+        ranks=ranks,
+    )
     real = judge.measure_real(array.samples, places.cache())
-    resolved = configuration.with_values(steps=steps, epochs=None, channels=channels)
+    resolved = configuration.with_values(steps=steps, epochs=None, channels=channels, parts=parts)
     return Workbench(resolved, array, batches, variant.to(device), judge, real, device)
+
+
+def parts_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:
+    """The number of parts that batches are passed in: what was asked for, else one a rank.
+
+    Raises
+    ------
+    RequestError
+        If the ranks cannot share them, or batches cannot be parted so.
+    """
+    parts = harness.parts or ranks.count
+    if parts % ranks.count:
+        raise RequestError(f"parts: {parts} cannot be shared by {ranks.count} ranks: give a multiple of it")
+    if parts > 1 and (reason := variant.indivisible()):
+        raise RequestError(f"parts: {parts} is not possible: {reason}; allowed is 1")
+    for size in batches.sizes:
+        if size % parts:
+            raise RequestError(f"parts: {parts} does not divide a batch of {size}: give a divisor of it")
+    return parts
+
+
+def computing_of(harness: Harness, ranks: Ranks) -> Computing:
+    """How steps are computed; `harness` knows its parts by now."""
+    assert harness.parts is not None
+    return Computing(
+        parts=harness.parts,
+        ranks=ranks,
+        bfloat16=harness.compute_dtype == "bfloat16",
+        channels_last=harness.channels_last,
+        fused_adam=harness.fused_adam,
+        compile=harness.compile,
+        activation_checkpointing=harness.activation_checkpointing,
+    )
 
 
 def plan_of(harness: Harness) -> Plan:

@@ -10,6 +10,7 @@ from variants.networks import (
     began_trunk,
     constrained_decoder,
     constrained_trunk,
+    relu,
     strided_trunk,
     table3_decoder,
     table3_trunk,
@@ -62,7 +63,7 @@ def arrange(
     normalise = generator_norm == "batch"
     if makes_points(layers, sample_shape):
         (dimensions,) = sample_shape
-        trunk = point_trunk(dimensions, filters, nn.ReLU)
+        trunk = point_trunk(dimensions, filters, relu)
         decoder = point_decoder(dimensions, filters, latent_dim, bounded=False, normalise=False)
         generator = point_decoder(dimensions, filters, latent_dim, normalise=normalise)
         return discriminator(trunk, latent_dim, decoder), generator

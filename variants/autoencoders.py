@@ -8,12 +8,20 @@ its own.
 import math
 from typing import NamedTuple
 
+import torch
 from torch import Tensor, nn
+
+from variants.recomputation import Recomputed
 
 LOG_VARIANCE_LIMIT = 8.0  # |log sigma^2| beyond this is clamped: exp() stays finite, KL bounded in sigma
 
 
-class Trunk(nn.Module):
+def in_float32(values: Tensor) -> Tensor:
+    """What mixed precision made bfloat16, as float32: losses are computed in it. All else stays as it is."""
+    return values.float() if values.dtype == torch.bfloat16 else values
+
+
+class Trunk(Recomputed):
     """An encoder without its head.
 
     Parameters
@@ -31,10 +39,10 @@ class Trunk(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map samples (B, ...) to (B, features)."""
-        return self.layers(samples).flatten(1)
+        return self.through(self.layers, samples).flatten(1)
 
 
-class Decoder(nn.Module):
+class Decoder(Recomputed):
     """A latent, through a linear layer to features, through `layers` to samples.
 
     Parameters
@@ -55,7 +63,7 @@ class Decoder(nn.Module):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map (B, latent_dim) to samples (B, ...)."""
-        return self.layers(self.project(latent).unflatten(1, self.maps))
+        return in_float32(self.through(self.layers, self.project(latent).unflatten(1, self.maps)))
 
 
 class Encoding(NamedTuple):
@@ -91,7 +99,7 @@ class AutoEncoder(nn.Module):
 
     def encode(self, samples: Tensor) -> Encoding:
         """Map samples to their latents."""
-        return Encoding(self.mean(self.trunk(samples)))
+        return Encoding(in_float32(self.mean(self.trunk(samples))))
 
     def encoder_parameters(self) -> list[nn.Parameter]:
         """Everything but the decoder's."""
@@ -115,5 +123,7 @@ class VariationalAutoEncoder(AutoEncoder):
     def encode(self, samples: Tensor) -> Encoding:
         """Map samples to mean and clamped log variance of their latents."""
         features = self.trunk(samples)
-        log_variance = self.log_variance(features).clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
-        return Encoding(self.mean(features), log_variance)
+        log_variance = in_float32(self.log_variance(features))
+        return Encoding(
+            in_float32(self.mean(features)), log_variance.clamp(-LOG_VARIANCE_LIMIT, LOG_VARIANCE_LIMIT)
+        )

@@ -54,7 +54,7 @@ class VariantHyperparameters(Knobs):
 
 
 class Batch:
-    """What one step has to work with.
+    """What one step has to work with, or one part of its batch where gradients are accumulated.
 
     Attributes
     ----------
@@ -63,13 +63,16 @@ class Batch:
         replaces it before each phase that asks for new ones.
     noise : Noise
         This step's random draws.
+    keeps_graphs : bool
+        Whether what is kept may hold a graph of gradients: not where memory is short.
     kept : dict
         What one phase leaves for a later one of the same step.
     """
 
-    def __init__(self, real: Tensor, noise: Noise) -> None:
+    def __init__(self, real: Tensor, noise: Noise, keeps_graphs: bool = True) -> None:
         self.real = real
         self.noise = noise
+        self.keeps_graphs = keeps_graphs
         self.kept: dict[str, Tensor] = {}
 
 
@@ -82,8 +85,8 @@ class Phase:
     updates : tuple of str
         The networks whose optimizers step after it.
     accumulate_gradients : callable
-        Takes the :class:`Batch`, leaves gradients on the parameters of `updates` and on no others,
-        and returns named scalars (0-d tensors, detached, on the device).
+        Takes the :class:`Batch`, adds gradients on the parameters of `updates` and on no others,
+        and returns named scalars (0-d float32 tensors, detached, on the device), each a mean over samples.
     new_real : bool
         Whether it starts with a new real batch.
     """
@@ -133,9 +136,21 @@ class Variant(nn.Module):
         """The passes of one step, in order."""
         raise TypeError(f"{type(self).__name__} does not say what its phases are")
 
-    def settle(self, batch: Batch, scalars: Scalars) -> Scalars:
-        """Move what lives between steps, after the phases; return further scalars."""
+    def measure(self, batch: Batch) -> Scalars:
+        """Measure what is wanted of the step's samples after the phases: scalars as a phase's."""
         return {}
+
+    def settle(self, scalars: Scalars) -> Scalars:
+        """Move what lives between steps, by the scalars of the whole batch; return further ones."""
+        return {}
+
+    def indivisible(self) -> str:
+        """Why a batch cannot be passed in parts; empty where it can."""
+        return ""
+
+    def compilable(self) -> list[nn.Module]:
+        """Networks, or parts of them, that are called as modules and differentiated once."""
+        return [self.generator]
 
     def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
         """Draw `count` latents z, float32 (count, latent_dim), from the variant's prior."""

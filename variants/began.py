@@ -2,8 +2,6 @@
 
 from typing import Literal
 
-from torch import nn
-
 from variants.arrangements import arrange, start
 from variants.autoencoders import AutoEncoder
 from variants.base import STACKED
@@ -14,6 +12,7 @@ from variants.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import knob
+from variants.networks import elu
 from variants.registry import register
 
 
@@ -62,7 +61,7 @@ class Began(BoundaryEquilibrium):
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,
-            nn.ELU,
+            elu,
             hyperparameters.generator_norm,
         )
         start(self, hyperparameters.layers)

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from torch import Tensor, nn
+from torch import Tensor
 
 from variants.arrangements import arrange, start
 from variants.autoencoders import AutoEncoder, Encoding
@@ -15,6 +15,7 @@ from variants.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import Search, knob
+from variants.networks import elu
 from variants.registry import register
 
 
@@ -85,7 +86,7 @@ class BeganCs(BoundaryEquilibrium):
             sample_shape,
             hyperparameters.filters,
             hyperparameters.latent_dim,
-            nn.ELU,
+            elu,
             hyperparameters.generator_norm,
         )
         start(self, hyperparameters.layers)

@@ -14,7 +14,7 @@ from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from variants.autoencoders import AutoEncoder, Encoding
 from variants.base import POINTS, Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
@@ -33,6 +33,8 @@ QUICK: dict[str, Any] = {
     "threads": 1,
     "steps": 4000,
     "layers": "strided",
+    # maps so small lie better channel by channel
+    "channels_last": False,
     "filters": 16,
     "latent_dim": 16,
     "gamma": 1.0,
@@ -119,6 +121,9 @@ class Reconstructions(NamedTuple):
     loss_real: Tensor
     loss_fake: Tensor
     regularisers: Regularisers
+    # the encoder's outputs of the fake half, and the leaves that stand for them beyond a cut
+    outputs: list[Tensor]
+    leaves: list[Tensor]
 
 
 class BoundaryEquilibrium(Variant):
@@ -186,18 +191,29 @@ class BoundaryEquilibrium(Variant):
         """The latent that D's decoder gets of an encoding, (B, latent_dim)."""
         return encoding.mean
 
-    def settle(self, batch: Batch, scalars: Scalars) -> Scalars:
+    def measure(self, batch: Batch) -> Scalars:
+        """L(x) and L(G(z)) again, of the networks as they are now, where an option says so."""
+        if not self.hyperparameters.remeasure:
+            return {}
+        with torch.no_grad(), statistics_kept(self):
+            fake = self.generator(batch.kept["latent"])
+            passed = self._compare(batch, batch.kept["latent"], batch.real, fake)
+        return {"loss_real": passed.loss_real, "loss_fake": passed.loss_fake}
+
+    def indivisible(self) -> str:
+        """The Frobenius norm is of a whole batch."""
+        return "norm 'frobenius' is that of a whole batch" if self.hyperparameters.norm == "frobenius" else ""
+
+    def compilable(self) -> list[nn.Module]:
+        """The generator, and the discriminator's two halves."""
+        return [self.generator, self.discriminator.trunk, self.discriminator.decoder]
+
+    def settle(self, scalars: Scalars) -> Scalars:
         """Move k and measure M."""
         loss_real, loss_fake = scalars["loss_real"], scalars["loss_fake"]
-        if self.hyperparameters.remeasure:
-            with torch.no_grad(), statistics_kept(self):
-                fake = self.generator(batch.kept["latent"])
-                loss_real, loss_fake, _ = self._compare(batch, batch.kept["latent"], batch.real, fake)
         balance = self.hyperparameters.gamma * loss_real - loss_fake
         self.k.add_(self.hyperparameters.lambda_k * balance).clamp_(0.0, 1.0)
         return {
-            "loss_real": loss_real,
-            "loss_fake": loss_fake,
             "balance": balance,
             "M": loss_real + balance.abs(),
             # a copy: the next step moves k in place
@@ -211,18 +227,27 @@ class BoundaryEquilibrium(Variant):
     def _loss(self, samples: Tensor, reconstructed: Tensor) -> Tensor:
         return mean_loss(samples - reconstructed, self.hyperparameters.norm)
 
-    def _compare(self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor) -> Reconstructions:
+    def _compare(
+        self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor, cut: bool = False
+    ) -> Reconstructions:
         """Pass real and fake samples, (B, ...) each, through D once.
 
         Both go as one batch, but not where batch norm would mix their statistics, and not through
-        the encoder where the fake half is to be passed backward alone.
+        the encoder where the fake half is to be passed backward alone. With `cut`, gradients stop at
+        the fake half's encoding.
         """
         count = real.shape[0]
+        outputs: list[Tensor] = []
+        leaves: list[Tensor] = []
         if self._normalises or self.regularises_fake:
             encoded = self.discriminator.encode(real), self.discriminator.encode(fake)
         else:
             encoding = self.discriminator.encode(torch.cat((real, fake)))
             encoded = encoding.half(0, count), encoding.half(count, 2 * count)
+        if cut:
+            outputs = [output for output in encoded[1] if output is not None]
+            leaves = [output.detach().requires_grad_() for output in outputs]
+            encoded = encoded[0], Encoding(*leaves)
         codes = self.code(encoded[0], batch.noise, fake=False), self.code(encoded[1], batch.noise, fake=True)
         if self._normalises:
             decoded = tuple(self.discriminator.decoder(code) for code in codes)
@@ -232,43 +257,63 @@ class BoundaryEquilibrium(Variant):
             self._loss(real, decoded[0]),
             self._loss(fake, decoded[1]),
             self.regularise(latent, *encoded, codes[1]),
+            outputs,
+            leaves,
         )
 
     def _simultaneous_phase(self, batch: Batch) -> Scalars:
         """Both networks' gradients from one forward of D over [x, G(z)] and one backward.
 
         That backward leaves -weight dL(G(z))/dG(z) at the fake images; divided by -weight it is the
-        generator's. A fake regulariser takes a second backward, through the fake half's encoder alone.
+        generator's. Where the fake half's encoding has a term of its own, the backward is cut there.
         """
         latent = batch.kept["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
         fake = self.generator(latent)
         images = fake.detach().requires_grad_()
-        loss_real, loss_fake, terms = self._compare(batch, latent, batch.real, images)
+        passed = self._compare(batch, latent, batch.real, images, cut=self.regularises_fake)
+        loss_real, loss_fake, terms = passed.loss_real, passed.loss_fake, passed.regularisers
 
         pull = self.k.clamp(min=SMALLEST_PULL)
         objective = self.reconstruction_weight * (loss_real - pull * loss_fake)
         if terms.real is not None:
             objective = objective + terms.real
-        torch.autograd.backward(
-            objective,
-            inputs=[*self.trainable("discriminator"), images],
-            retain_graph=terms.fake is not None,
-        )
+        extra: tuple[Tensor, ...] = ()
         if terms.fake is not None:
-            torch.autograd.backward(terms.fake, inputs=self.discriminator.encoder_parameters())
+            extra = torch.autograd.grad(terms.fake, passed.leaves, retain_graph=True)
+        torch.autograd.backward(objective, inputs=[*self.trainable("discriminator"), images, *passed.leaves])
         assert images.grad is not None
+        if passed.leaves:
+            images.grad += self._pass_fake_encoder(passed, images, extra)
         fake.backward(images.grad / (-self.reconstruction_weight * pull), inputs=self.trainable("generator"))
         return self._scalars(loss_real, loss_fake, terms) | {"loss_g": loss_fake.detach()}
+
+    def _pass_fake_encoder(
+        self, passed: Reconstructions, images: Tensor, extra: tuple[Tensor, ...]
+    ) -> Tensor:
+        """Pass the fake half's encoder backward: D's gradients have the extra term, the images' have not.
+
+        Returns the images' gradient by way of the encoder.
+        """
+        # an output that no loss is made of has no gradient
+        pulls = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in passed.leaves]
+        (of_images,) = torch.autograd.grad(passed.outputs, images, pulls, retain_graph=True)
+        both = [pull + more for pull, more in zip(pulls, extra, strict=True)] if extra else pulls
+        torch.autograd.backward(passed.outputs, both, inputs=self.discriminator.encoder_parameters())
+        return of_images
 
     def _discriminator_phase(self, batch: Batch) -> Scalars:
         latent = batch.kept["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
         if self.hyperparameters.fresh_latent:
             with torch.no_grad():
                 fake = self.generator(latent)
-        else:
+        elif batch.keeps_graphs:
             # G does not move before its own phase, so its graph serves there too
             fake = batch.kept["fake"] = self.generator(latent)
-        loss_real, loss_fake, terms = self._compare(batch, latent, batch.real, fake.detach())
+        else:
+            with torch.no_grad(), statistics_kept(self):
+                fake = self.generator(latent)
+        passed = self._compare(batch, latent, batch.real, fake.detach())
+        loss_real, loss_fake, terms = passed.loss_real, passed.loss_fake, passed.regularisers
         objective = self.reconstruction_weight * (loss_real - self.k * loss_fake)
         for term in (terms.real, terms.fake):
             if term is not None:
@@ -281,8 +326,10 @@ class BoundaryEquilibrium(Variant):
             latent = self.draw_latent(batch.noise, batch.real.shape[0], "generator latent")
             batch.kept["latent"] = latent
             fake = self.generator(latent)
-        else:
+        elif batch.keeps_graphs:
             fake = batch.kept["fake"]
+        else:
+            fake = self.generator(batch.kept["latent"])
         encoding = self.discriminator.encode(fake)
         decoded = self.discriminator.decoder(self.code(encoding, batch.noise, fake=True))
         loss_fake = self._loss(fake, decoded)

@@ -37,12 +37,17 @@ class Noise:
         The training step.
     device : torch.device
         Where the draws are made. A CPU and a GPU make different ones.
+    part, parts : int
+        Which of how many equal parts of the step's batch this is for: the parts' draws, one after another,
+        are those of the whole batch.
     """
 
-    def __init__(self, seed: int, step: int, device: torch.device) -> None:
+    def __init__(self, seed: int, step: int, device: torch.device, part: int = 0, parts: int = 1) -> None:
         self.device = device
         self._seed = seed
         self._step = step
+        self._part = part
+        self._parts = parts
         self._streams: dict[str, torch.Generator] = {}
 
     def _stream(self, purpose: str) -> torch.Generator:
@@ -53,9 +58,17 @@ class Noise:
         return self._streams[purpose]
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
-        """Draw float32 from N(0, 1)."""
-        return torch.randn(shape, generator=self._stream(purpose), device=self.device)
+        """Draw float32 from N(0, 1); the first dimension counts samples."""
+        drawn = torch.randn(self._whole(shape), generator=self._stream(purpose), device=self.device)
+        return self._own(drawn)
 
     def uniform(self, purpose: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Draw float32 from U[low, high)."""
-        return torch.rand(shape, generator=self._stream(purpose), device=self.device) * (high - low) + low
+        """Draw float32 from U[low, high); the first dimension counts samples."""
+        drawn = torch.rand(self._whole(shape), generator=self._stream(purpose), device=self.device)
+        return self._own(drawn) * (high - low) + low
+
+    def _whole(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (shape[0] * self._parts, *shape[1:])
+
+    def _own(self, drawn: Tensor) -> Tensor:
+        return drawn if self._parts == 1 else drawn.chunk(self._parts)[self._part]

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.autoencoders import Decoder, Trunk
-from variants.networks import Activation
+from variants.networks import Activation, relu
 
 FIRST_GAIN = 3.0  # of the weights that take points in: modes are a hundredth of the square wide
 SPREAD = 0.4  # standard deviation of the generator's first points, before tanh: over the modes, not on one
@@ -45,7 +45,7 @@ def point_decoder(
     dimensions: int,
     filters: int,
     latent_dim: int,
-    activation: Activation = nn.ReLU,
+    activation: Activation = relu,
     bounded: bool = True,
     normalise: bool = True,
 ) -> Decoder:
@@ -103,7 +103,7 @@ class ResidualBlock(nn.Module):
         self.layers = nn.Sequential(
             nn.Linear(filters, filters, bias=False),
             nn.BatchNorm1d(filters),
-            nn.ReLU(),
+            relu(),
             nn.Linear(filters, filters, bias=False),
             nn.BatchNorm1d(filters),
         )
@@ -115,5 +115,5 @@ class ResidualBlock(nn.Module):
 
 def residual_point_trunk(dimensions: int, filters: int, blocks: int = 2) -> Trunk:
     """The nearest relative of ResNet-18's features: a linear layer, then residual blocks."""
-    stem = (nn.Linear(dimensions, filters, bias=False), nn.BatchNorm1d(filters), nn.ReLU())
+    stem = (nn.Linear(dimensions, filters, bias=False), nn.BatchNorm1d(filters), relu())
     return Trunk(nn.Sequential(*stem, *(ResidualBlock(filters) for _ in range(blocks))), filters)

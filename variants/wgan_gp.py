@@ -5,7 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from variants.autoencoders import Trunk
+from variants.autoencoders import Trunk, in_float32
 from variants.base import (
     POINTS,
     STACKED,
@@ -49,7 +49,7 @@ class Critic(nn.Module):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Score samples (B, ...), shape (B,)."""
-        return self.score(self.trunk(samples)).squeeze(1)
+        return in_float32(self.score(self.trunk(samples))).squeeze(1)
 
 
 QUICK: dict[str, Any] = {

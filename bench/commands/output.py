@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from bench.ranks import is_first
+
 
 @dataclass(frozen=True)
 class Report:
@@ -33,13 +35,16 @@ def reporting(function: Callable[..., Report]) -> Callable[..., None]:
     def command(*args: Any, as_json: bool, **kwargs: Any) -> None:
         click.get_current_context().ensure_object(dict)["json"] = as_json
         report = function(*args, **kwargs)
-        click.echo(json.dumps(report.data) if as_json else report.text)
+        if is_first():
+            click.echo(json.dumps(report.data) if as_json else report.text)
 
     return command
 
 
 def stopped(line: str) -> click.exceptions.Exit:
     """Tell that the user stopped the work and how it goes on; to be raised, exit status 130."""
+    if not is_first():
+        return click.exceptions.Exit(130)
     click.echo(f"bench: {line}", err=True)
     if click.get_current_context().obj["json"]:
         click.echo(json.dumps({"error": line, "status": 130}))

@@ -77,7 +77,10 @@ def command(
         return _resume(resume, given, file, dry_run)
     if seeds is not None or "," in str(given.get("variant", "")):
         from bench.commands.run_many import run_many
+        from bench.ranks import launched
 
+        if launched():
+            raise RequestError("torchrun trains one run: give one variant and one seed")
         return run_many(given, file, seeds, workers, dry_run)
     configuration = resolve(given, file)
     from bench.datasets import check_name
@@ -92,7 +95,7 @@ def _train(configuration: "Configuration", parent: str | None) -> Report:
     from bench.session import start
 
     marks = {"parent": parent} if parent else {}
-    return _carry_through(lambda progress: start(configuration, progress, marks=marks))
+    return _carry_through(lambda progress, ranks: start(configuration, progress, marks=marks, ranks=ranks))
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
@@ -107,17 +110,23 @@ def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) 
         raise RequestError(f"--resume keeps a run's configuration; this would change {', '.join(changed)}")
     if dry_run:
         return dry_run_report(recorded)
-    return _carry_through(lambda progress: resume(run, progress))
+    return _carry_through(lambda progress, ranks: resume(run, progress, ranks=ranks))
 
 
 def _carry_through(work: Any) -> Report:
     from bench.commands.run_summary import data, text
     from bench.progress import Progress
+    from bench.ranks import joined
+    from bench.session import train_along
     from bench.trainer import Interrupted
 
     quiet = click.get_current_context().obj["json"]
     try:
-        outcome = work(Progress(quiet=quiet))
+        with joined() as ranks:
+            if not ranks.first:
+                train_along(ranks, Progress(quiet=True))
+                raise click.exceptions.Exit(0)
+            outcome = work(Progress(quiet=quiet), ranks)
     except Interrupted as error:
         raise stopped(f"stopped; resume with: bench run --resume {error}") from None
     return Report(data(outcome), text(outcome))

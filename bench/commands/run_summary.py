@@ -19,6 +19,7 @@ def data(outcome: Outcome) -> dict[str, Any]:
         "health": record.end["health"],
         "alarms": record.alarms,
         "step": record.end["step"],
+        "peak_memory": record.end.get("peak_memory"),
         "train_seconds": record.checkpoints[-1]["train_seconds"] if record.checkpoints else None,
         "last": {name: value for name, value in last.items() if name != "step"},
         "best": record.end["best"],
@@ -56,6 +57,10 @@ def text(outcome: Outcome) -> str:
         ("health", facts["health"]),
         ("alarms", tag_of_alarms(facts["alarms"]) or "none"),
         ("trained", f"{facts['step']:,} steps" + (f" in {seconds:.0f} s" if seconds else "")),
+        (
+            "peak memory",
+            f"{facts['peak_memory'] / 2**30:.2f} GiB" if facts["peak_memory"] else "not recorded",
+        ),
         (
             "parameters",
             f"generator {description['parameters']['generator']:,}, "

@@ -31,6 +31,8 @@ class Batches:
     ----------
     batches_per_epoch : int
         Batches in one pass over the samples.
+    sizes : set of int
+        How many samples they have: `batch_size`, and of a short last one fewer.
 
     Raises
     ------
@@ -51,6 +53,8 @@ class Batches:
         self.device = device
         self.count = array.count
         self.batches_per_epoch = array.count // batch_size if drop_last else -(-array.count // batch_size)
+        short = 0 if drop_last else array.count % batch_size
+        self.sizes = {batch_size, short} - {0}
         self._samples = _place(array, device)
         # As a tensor on the device: CUDA multiplies by the rounded reciprocal of a plain number instead.
         self._half = torch.tensor(127.5, device=device)
@@ -83,20 +87,22 @@ class Batches:
             self._epoch = epoch
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def take(self, index: int) -> "torch.Tensor":
-        """Give a batch of samples.
+    def take(self, index: int, part: int = 0, parts: int = 1) -> "torch.Tensor":
+        """Give a batch of samples, or one of several equal parts of it.
 
         Parameters
         ----------
         index : int
             As for `indices`.
+        part, parts : int
+            Which of how many parts, in the batch's order.
 
         Returns
         -------
         torch.Tensor
             float32 of shape (batch, *sample shape) in [-1, 1], on the device.
         """
-        rows = self.indices(index).to(self._samples.device)
+        rows = self.indices(index).chunk(parts)[part].to(self._samples.device)
         taken = self._samples.index_select(0, rows).to(self.device)
         if taken.is_floating_point():
             return taken

@@ -63,6 +63,15 @@ class ClassShares:
         self.summed = self.summed + exact.sum(axis=0)
         self.entropy -= float((exact * np.log(np.where(exact > 0, exact, 1.0))).sum())
 
+    def merge(self, other: ClassShares) -> None:
+        """Take in the shares of further images."""
+        if not len(self.hard):
+            kinds = len(other.hard)
+            self.hard, self.confident = np.zeros(kinds, dtype=np.int64), np.zeros(kinds, dtype=np.int64)
+            self.summed = np.zeros(kinds)
+        self.hard, self.confident = self.hard + other.hard, self.confident + other.confident
+        self.summed, self.entropy = self.summed + other.summed, self.entropy + other.entropy
+
     def without(self, part: ClassShares) -> ClassShares:
         """Shares of these images less those of `part`, which are some of them."""
         rest = ClassShares()

@@ -23,10 +23,11 @@ from bench.judging.metrics import metrics_for
 from bench.judging.moments import too_few
 from bench.judging.observation import Observation
 from bench.judging.reference import FEWEST, Reference, cache_path, order
+from bench.ranks import ALONE, Ranks
 
-Sampler = Callable[[int], Iterable[Tensor]]
+Sampler = Callable[..., Iterable[Tensor]]
 """Called with a count, yields float32 batches in [-1, 1], images (B, C, H, W) or points (B, D), that hold
-`count` samples together."""
+`count` samples together; called with a range of places beside it, only those of the samples."""
 
 _GENERATED = "generated samples"
 _HELD_OUT = "held-out real samples"
@@ -67,6 +68,8 @@ class Judge:
         Samples asked of a sampler, at least 12.
     generator : str
         Which weights the sampler uses, such as `raw` or `ema`; only told in the protocol.
+    ranks : Ranks
+        The processes that share the samples; every one of them measures what they saw together.
 
     Raises
     ------
@@ -80,17 +83,14 @@ class Judge:
         reference: Reference,
         samples: int,
         generator: str = "raw",
+        ranks: Ranks = ALONE,
     ) -> None:
         if samples < FEWEST:
             raise ValueError(f"a judge needs at least {FEWEST} samples, not {samples}")
         if reference.extractor_hash != extractor.hash:
             raise ValueError(f"the reference {reference.words} was not measured by {extractor.name}")
-        self.extractor, self.reference, self.samples, self.generator = (
-            extractor,
-            reference,
-            samples,
-            generator,
-        )
+        self.extractor, self.reference = extractor, reference
+        self.samples, self.generator, self.ranks = samples, generator, ranks
         for what, count in ((_GENERATED, samples), ("reference samples", reference.count)):
             if too_few(count, extractor.width):
                 sizes = f"{count} {what} for {extractor.width} features"
@@ -132,8 +132,19 @@ class Judge:
         WorkError
             If a sample, a feature or a metric is not finite, or the sampler gives another number of samples.
         """
-        observed = self._observe(sampler, self.samples, _GENERATED)
-        return self._compare(observed, self.reference.observation)
+        if self.ranks.count == 1:
+            observed = self._observe(sampler, self.samples, _GENERATED)
+            return self._compare(observed, self.reference.observation)
+        share = self.ranks.share(self.samples)
+        own = self._observe(lambda count: sampler(self.samples, share), len(share), _GENERATED)
+        values = None
+        if gathered := self.ranks.gather(own):
+            whole, *others = gathered
+            for other in others:
+                whole.merge(other)
+            values = self._compare(whole, self.reference.observation)
+        measured: dict[str, float] = self.ranks.told(values)
+        return measured
 
     def _observe(self, sampler: Sampler, count: int, name: str) -> Observation:
         observed = Observation(self.extractor, name, kept=self.paired)

@@ -39,6 +39,10 @@ class ModeShares:
         self.nearest = self.nearest + np.bincount(found, minlength=size)
         self.on_mode = self.on_mode + np.bincount(good, minlength=size)
 
+    def merge(self, other: ModeShares) -> None:
+        """Take in the counts of further samples."""
+        self.nearest, self.on_mode = self.nearest + other.nearest, self.on_mode + other.on_mode
+
     def without(self, part: ModeShares) -> ModeShares:
         """Counts of these samples less those of `part`, which are some of them."""
         rest = ModeShares(len(self.nearest))

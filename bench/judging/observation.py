@@ -103,6 +103,17 @@ class Observation:
         rest._known = {}
         return rest
 
+    def merge(self, other: Observation) -> None:
+        """Take in what the same extractor saw of the samples that follow these."""
+        have = self.count
+        self.moments.merge(other.moments)
+        self.classes.merge(other.classes)
+        self.modes.merge(other.modes)
+        if have < self._kept:
+            self._features.append(other.features[: self._kept - have])
+        if have < self._pictures_kept and len(other.pictures):
+            self._pictures.append(other.pictures[: self._pictures_kept - have])
+
     def arrays(self) -> dict[str, np.ndarray]:
         """Everything that it holds, as named arrays."""
         return {

@@ -311,7 +311,7 @@ class SomeSamples:
         self.count = count
         self.variant = variant
 
-    def take(self, index: int) -> Tensor:
+    def take(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
         return draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
 
 

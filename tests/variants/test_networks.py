@@ -273,9 +273,9 @@ def test_began_cs_and_v3_have_the_layers_of_chang_at_64_pixels(build: Callable[.
 @pytest.mark.parametrize(
     ("name", "activation"),
     [
-        ("began", "ELU(alpha=1.0)"),
-        ("began-cs", "ELU(alpha=1.0)"),
-        ("began-v3", "LeakyReLU(negative_slope=0.2)"),
+        ("began", "ELU(alpha=1.0, inplace=True)"),
+        ("began-cs", "ELU(alpha=1.0, inplace=True)"),
+        ("began-v3", "LeakyReLU(negative_slope=0.2, inplace=True)"),
     ],
 )
 def test_the_activation_is_the_published_one_and_the_image_is_linear(
@@ -297,6 +297,7 @@ def test_the_thesis_s_decoder_is_batch_norm_relu_and_transposed_convolution_up_t
     for decoder in (variant.generator, variant.discriminator.decoder):
         assert decoder.maps == (32, 4, 4)
         *blocks, last = decoder.layers
-        assert [type(layer) for layer in blocks] == [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d] * 4
+        for layer, kind in zip(blocks, [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d] * 4, strict=True):
+            assert isinstance(layer, kind)
         assert isinstance(last, nn.Tanh)
         assert [layer.out_channels for layer in blocks[2::3]] == [16, 8, 4, 1]
