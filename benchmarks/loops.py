@@ -14,6 +14,7 @@ from torch import Tensor
 
 from bench import record, run_folder
 from bench.configuration import resolve
+from bench.errors import WorkError
 from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.session import Alarms
@@ -41,6 +42,14 @@ class BlockEnd(Exception):
     """A block's last step is done."""
 
 
+class RefuseUncompiled(Observer):
+    """Makes it an error that networks were to be compiled and are not, which a run passes over."""
+
+    def warning(self, words: str) -> None:
+        """Raise what a run would say."""
+        raise WorkError(words)
+
+
 class ThroughTrainer(Side):
     """Steps of the common trainer, with a real record.
 
@@ -64,7 +73,8 @@ class ThroughTrainer(Side):
         self.variant = bench.variant
         self.writer = record.RecordWriter(folder / record.FILE)
         self._last = 0
-        self.trainer = bench.trainer(self.writer, folder, record.Record(), observers or [], self._end_block)
+        told = [RefuseUncompiled(), *(observers or [])]
+        self.trainer = bench.trainer(self.writer, folder, record.Record(), told, self._end_block)
         self.trainer.plan = replace(
             plan_of(bench.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
         )
@@ -149,7 +159,7 @@ def temporary_home() -> Iterator[Path]:
 
 
 class BareLoop(Side):
-    """The least that trains the same networks: phases, Adam's steps and settle, on ready batches.
+    """The least that trains the same networks as fast: phases, Adam's steps and settle, on ready batches.
 
     Nothing is recorded, no rate is set, no scalar leaves the device.
 
@@ -163,7 +173,10 @@ class BareLoop(Side):
         self.variant = bench.variant
         self.device = bench.device
         self._batches = bench.batches
-        self._seed = bench.configuration.harness.seed
+        harness = bench.configuration.harness
+        self._seed = harness.seed
+        self._layout = torch.channels_last if harness.channels_last else torch.contiguous_format
+        self.variant.to(memory_format=self._layout)
         self._step = 0
         self._taken = 0
         self._ready: list[Tensor] = []
@@ -175,6 +188,7 @@ class BareLoop(Side):
                 lr=rate,
                 betas=(knobs.beta1, knobs.beta2),
                 eps=knobs.adam_epsilon,
+                fused=harness.fused_adam,
             )
             for network, rate in rates.items()
         }
@@ -183,7 +197,8 @@ class BareLoop(Side):
     def prepare(self, steps: int) -> None:
         """Slice the real batches of the next steps."""
         count = steps * sum(phase.new_real for phase in self.variant.phases())
-        self._ready = [self._batches.take(self._taken + place) for place in range(count)]
+        taken = (self._batches.take(self._taken + place) for place in range(count))
+        self._ready = [images.contiguous(memory_format=self._layout) for images in taken]
         self._taken += count
 
     def advance(self, steps: int) -> None:
@@ -203,7 +218,8 @@ class BareLoop(Side):
                 scalars |= phase.accumulate_gradients(batch)
                 for network in phase.updates:
                     self._optimizers[network].step()
-            self.variant.settle(batch, scalars)
+            scalars |= self.variant.measure(batch)
+            self.variant.settle(scalars)
 
     def wait(self) -> None:
         """Return when the device has done what it was given."""

@@ -10,6 +10,7 @@ from tables import markdown, with_notes, with_quartiles
 
 from bench import datasets, places
 from bench.configuration import resolve
+from bench.device import prepare
 from sections import Request, for_each
 
 TITLE = "Data: images a second, batches of the harness / loader over PIL"
@@ -52,6 +53,7 @@ class LoaderBatches(Side):
 def measure_one(name: str, request: Request) -> dict[str, Any]:
     """Time both on the same images."""
     harness = resolve(published("began", request.threads, 16, 64, BATCH_SIZE) | KINDS[name]).harness
+    prepare(harness)
     array = datasets.load(
         harness.dataset,
         image_size=harness.image_size,
