@@ -2,7 +2,7 @@
 
 ``python benchmarks/gpu_paper.py [--json FILE]``. began-v3 at its paper preset (64 x 64 x 3, 128 filters,
 batches of 128) on random images made in memory: float32 or bfloat16, compiled or not, channels last or not.
-Each way's blocks of steps take turns with a large matrix product, whose rate is what the device can really do.
+Each way's blocks of steps take turns with a large matrix product, whose rate is what the device can do.
 """
 
 import gc
@@ -152,9 +152,7 @@ def table(results: dict[str, Any]) -> str:
         cells += [f"{row['memory'] / 2**30:.1f}" if row["memory"] else "-"]
         rows.append([name, *cells, f"{row['seconds_to_first_step']:.1f}", f"{row['hours']:.1f}"])
     paper = ", ".join(f"{hours:.1f} h ({name})" for name, hours in PAPER_HOURS.items())
-    notes = [
-        f"{EPOCHS} epochs of {IMAGES:,} images without evaluations; the v3 paper reports {paper}, on a TITAN Xp"
-    ]
+    notes = [f"{EPOCHS} epochs of {IMAGES:,} images without evaluations; the paper on a TITAN Xp: {paper}"]
     return with_notes(markdown(header, rows), notes, results)
 
 

@@ -12,7 +12,7 @@ from tables import markdown, with_notes
 from bench.errors import WorkError
 from sections import Request, for_each
 
-TITLE = "Memory: resident memory of a run of 10,000 steps"
+TITLE = "Memory: resident memory of a training process"
 STEPS = 10_000
 EVERY = 500
 SETTLED = 2000  # caches are full by then

@@ -1,0 +1,106 @@
+"""The one command: what it writes, shows again and refuses."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).parents[2] / "benchmarks"
+
+
+def run(script, *words):
+    done = subprocess.run(
+        [sys.executable, str(FOLDER / script), *words], capture_output=True, text=True, timeout=120
+    )
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    file = tmp_path_factory.mktemp("kept") / "data.json"
+    status, told, errors = run(
+        "measure.py", "--only", "data", "--pairs", "2", "--steps", "2", "--json", str(file)
+    )
+    assert status == 0, errors
+    return file, told
+
+
+def test_the_result_holds_the_machine_and_every_time(kept):
+    result = json.loads(kept[0].read_text())
+    machine = result["machine"]
+    assert machine["processor"]
+    assert machine["cores"] >= 1
+    assert machine["threads"] == 1
+    assert machine["packages"]["torch"]
+    assert len(machine["load"]) == 2
+    rows = result["sections"]["data"]
+    assert len(rows) == 2
+    for row in rows.values():
+        assert len(row["faster"]["values"]) == 2
+        assert row["images_per_second"]["harness"] > 0
+        assert {len(each) for each in row["block_seconds"].values()} == {2}
+
+
+def test_the_table_names_the_machine(kept):
+    machine = json.loads(kept[0].read_text())["machine"]
+    assert kept[1].startswith("## Data")
+    assert f"{machine['processor']} ({machine['cores']} cores), threads 1, torch" in kept[1]
+    assert "| mnist-5k, 1 x 28 x 28 |" in kept[1]
+
+
+def test_a_kept_result_is_shown_as_when_it_was_measured(kept):
+    status, told, _ = run("measure.py", "--from", str(kept[0]))
+    assert status == 0
+    assert told == kept[1]
+
+
+def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path):
+    result = json.loads(kept[0].read_text())
+    result["sections"]["data"]["random, 3 x 64 x 64"] = {"error": "no memory"}
+    result["sections"]["floor"] = {"error": "no torch"}
+    file = tmp_path / "broken.json"
+    file.write_text(json.dumps(result))
+    status, told, errors = run("measure.py", "--from", str(file))
+    assert status == 1
+    assert "- random, 3 x 64 x 64: not measured: no memory" in told
+    assert errors == "measure: floor: no torch\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["--only", "nothing"], "'nothing' is not one of"),
+        (["--variant", "nothing", "--only", "data"], "nothing"),
+        (["--pairs", "0"], "0 is not in the range"),
+        (["--from", "absent.json"], "not a file that this command wrote"),
+    ],
+)
+def test_a_wrong_request_is_told_in_a_line(words, expected):
+    status, told, errors = run("measure.py", *words)
+    assert status == 2
+    assert told == ""
+    assert expected in errors
+    assert errors.count("\n") == 1
+
+
+def test_the_papers_configuration_runs_on_a_cpu(tmp_path):
+    file = tmp_path / "paper.json"
+    words = ["--device", "cpu", "--filters", "8", "--batch-size", "4", "--steps", "2", "--pairs", "2"]
+    ways = ["--compile", "none", "--dtype", "float32", "--channels-last"]
+    status, told, errors = run("gpu_paper.py", *words, *ways, "--json", str(file))
+    assert status == 0, errors
+    (row,) = json.loads(file.read_text())["ways"].values()
+    assert row["configuration"]["variant"] == "began-v3"
+    assert row["images_per_second"]["median"] == pytest.approx(4e3 / row["step_ms"], rel=0.5)
+    assert row["hours"] == pytest.approx(300 * 162_770 / row["images_per_second"]["median"] / 3600)
+    assert 0 < row["share_of_matrix_rate"]["median"] < 1
+    assert (row["memory"], row["peak"]) == (None, None)
+    assert "| float32, compile none, channels last |" in told
+
+
+def test_without_a_gpu_the_papers_configuration_is_not_run(monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    status, told, errors = run("gpu_paper.py")
+    assert (status, told, errors) == (1, "", "not run: torch finds no GPU here\n")

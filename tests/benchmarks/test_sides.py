@@ -1,0 +1,60 @@
+"""What takes turns: trainers in this process and in others, and runs that tell of themselves."""
+
+import subprocess
+
+import pytest
+from children import ChildSide, environment
+from configurations import quick
+from sections import Request, first_step, memory, overhead
+
+from bench.errors import WorkError
+
+
+def test_trainers_and_bare_loop_come_to_the_same_weights():
+    row = overhead.measure_one("began", Request(("began",), pairs=2, steps=2))
+    assert row["same_weights"] == [True, True]
+    assert set(row["block_seconds"]) == {"bare", "trainer", "tracked"}
+    assert len(row["tracked"]["values"]) == 2
+    table = overhead.table({"began": row, "broken": {"error": "no data"}})
+    assert "| began " in table
+    assert table.endswith("- broken: not measured: no data")
+
+
+@pytest.mark.parametrize("kind", ["trainer", "plain", "plain without loader"])
+def test_a_side_trains_in_a_process_of_its_own(kind):
+    side = ChildSide(kind, quick("began", 1, batch_size=4))
+    try:
+        side.start()
+        side.prepare(2)
+        side.advance(2)
+    finally:
+        side.close()
+
+
+def test_a_side_that_cannot_be_built_says_why():
+    side = ChildSide("trainer", quick("began", 1, batch_size=1_000_000))
+    try:
+        with pytest.raises(WorkError, match="batch_size 1000000"):
+            side.start()
+    finally:
+        side.close()
+
+
+def test_a_run_is_left_after_its_first_step(tmp_path):
+    (words,) = first_step.running("began", 1, tracking=False)
+    done = subprocess.run(
+        words, env=environment(BENCH_HOME=str(tmp_path)), capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout == "first step\n"
+    assert done.returncode == 130
+    (record,) = tmp_path.glob("mlruns/runs/*/record.jsonl")
+    first, *others = record.read_text().splitlines()
+    assert '"step": 1' in first
+    assert all('"event"' in line for line in others)
+
+
+def test_memory_is_told_through_a_whole_run():
+    row = memory.measure_one("began", Request((), steps=40))
+    assert [sample["step"] for sample in row["samples"]] == list(range(2, 41, 2))
+    assert all(sample["bytes"] > 2**20 for sample in row["samples"])
+    assert (row["from_step"], row["to_step"]) == (8, 40)
