@@ -83,16 +83,9 @@ def measure(request: Request) -> dict[str, Any]:
 
 def table(result: dict[str, Any]) -> str:
     """One row a configuration."""
-    header = [
-        "configuration",
-        "trainer",
-        "without loader",
-        "alternating",
-        "compiled",
-        "plain ms",
-        "trainer ms",
-    ]
-    rows, notes = [], []
+    header = ["configuration", "trainer / plain", "trainer / plain without loader"]
+    header += ["alternating / plain", "compiled / plain", "plain ms", "trainer ms"]
+    rows, notes = [], ["trainer: eager, in the simultaneous form where a variant has it"]
     for name, row in result.items():
         if "error" in row:
             continue
