@@ -32,7 +32,7 @@ class LeaveAfterFirstStep(importlib.abc.MetaPathFinder):
                 trainer.stop_requested = leave
                 train(trainer)
 
-            module.Trainer.train = train_a_step  # type: ignore[attr-defined]
+            module.Trainer.train = train_a_step
 
         spec.loader.exec_module = execute_and_change  # type: ignore[method-assign]
         return spec

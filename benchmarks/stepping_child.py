@@ -55,7 +55,7 @@ def main() -> None:
                 else:
                     side.advance(request["advance"])
                 side.wait()
-                answer = {"seconds": time.perf_counter() - start}
+                answer: dict[str, Any] = {"seconds": time.perf_counter() - start}
             except Exception as error:
                 answer = {"error": in_one_line(error)}
             print(json.dumps(answer), file=answers, flush=True)

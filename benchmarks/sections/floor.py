@@ -154,7 +154,8 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
                 raise ValueError("the floor is measured on a CPU; CUDA_VISIBLE_DEVICES= keeps to it")
             recorder = record_step(trainer)
             steps = warm({"step": trainer}, request.steps)
-        step_seconds, floors, rates = [], [], {name: [] for name in RATE_OPERATIONS}
+        step_seconds, floors = [], []
+        rates: dict[str, list[float]] = {name: [] for name in RATE_OPERATIONS}
         for _ in range(request.pairs or PAIRS):
             with torch.enable_grad():
                 step_seconds.append(timed(trainer, steps) / steps)
