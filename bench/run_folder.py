@@ -7,7 +7,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench import checkpoint, places, record
+from bench import places, record
 from bench.atomic import write_text
 from bench.errors import RequestError, WorkError
 
@@ -80,6 +80,9 @@ class RunFolder:
         WorkError
             If there is none.
         """
+        # the tracking process has no use for torch
+        from bench import checkpoint
+
         warnings: list[str] = []
         for path in sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True):
             try:

@@ -1,5 +1,8 @@
 """``bench run``: train, or go on with a run."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -7,9 +10,11 @@ import click
 
 from bench.commands.output import Report, reporting, stopped, table
 from bench.errors import RequestError
+from bench.ranks import is_first
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
+    from bench.tracking.process import TrackingProcess
 
 
 @click.command("run")
@@ -62,6 +67,12 @@ def command(
     Several variants or seeds are trained by processes of their own. The same command given again goes
     on where it was stopped, and ends with the table of all runs.
     """
+    several = seeds is not None or "," in str(options["variant"])
+    if not (
+        several or dry_run or any(word.replace(" ", "").lower() == "tracking=false" for word in settings)
+    ):
+        context = click.get_current_context()
+        context.obj["tracker"] = context.with_resource(early_tracking())
     from bench.configuration import parse_settings, resolve
 
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
@@ -91,11 +102,29 @@ def command(
     return _train(configuration, parent)
 
 
+@contextmanager
+def early_tracking() -> Iterator["TrackingProcess | None"]:
+    """A tracking process, on the first rank, whose imports pass while this process imports torch.
+
+    Where none is wanted after all, it ends without having done anything.
+    """
+    if not is_first():
+        yield None
+        return
+    from bench.tracking.process import TrackingProcess
+
+    tracker = TrackingProcess()
+    try:
+        yield tracker
+    finally:
+        tracker.finish()
+
+
 def _train(configuration: "Configuration", parent: str | None) -> Report:
     from bench.session import start
 
     marks = {"parent": parent} if parent else {}
-    return _carry_through(lambda progress, ranks: start(configuration, progress, marks=marks, ranks=ranks))
+    return _carry_through(partial(start, configuration, marks=marks))
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
@@ -110,7 +139,7 @@ def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) 
         raise RequestError(f"--resume keeps a run's configuration; this would change {', '.join(changed)}")
     if dry_run:
         return dry_run_report(recorded)
-    return _carry_through(lambda progress, ranks: resume(run, progress, ranks=ranks))
+    return _carry_through(partial(resume, run))
 
 
 def _carry_through(work: Any) -> Report:
@@ -120,13 +149,14 @@ def _carry_through(work: Any) -> Report:
     from bench.session import train_along
     from bench.trainer import Interrupted
 
-    quiet = click.get_current_context().obj["json"]
+    circumstances = click.get_current_context().obj
+    quiet, tracker = circumstances["json"], circumstances.get("tracker")
     try:
         with joined() as ranks:
             if not ranks.first:
                 train_along(ranks, Progress(quiet=True))
                 raise click.exceptions.Exit(0)
-            outcome = work(Progress(quiet=quiet), ranks)
+            outcome = work(Progress(quiet=quiet), ranks=ranks, tracker=tracker)
     except Interrupted as error:
         raise stopped(f"stopped; resume with: bench run --resume {error}") from None
     return Report(data(outcome), text(outcome))

@@ -6,6 +6,7 @@ a gap nor logs a step twice. It serves runs one after another: a run ends with t
 it. End of input means that the training process has ended.
 """
 
+import importlib
 import json
 import os
 import select
@@ -18,7 +19,6 @@ from typing import Any
 from bench import record
 from bench.run_folder import RunFolder
 from bench.tracking import store
-from bench.tracking.model import save_generator
 from bench.tracking.study_view import StudyView
 
 POLL_SECONDS = 2.0
@@ -65,6 +65,11 @@ class Follower:
             if row.get("event") == "evaluation" and not self._numbers_only:
                 self._send_grid(row["step"])
         self._pending.clear()
+
+    def get_ready(self) -> None:
+        """Import, while training goes on, what the run's end needs."""
+        if not self._numbers_only:
+            importlib.import_module("bench.tracking.model")
 
     def _send_alarms(self) -> None:
         # a tag can be set anew, so alarms need not wait for the checkpoint after which they stand
@@ -126,6 +131,9 @@ class Follower:
         for folder in (self.run.checkpoints, self.run.figures):
             self.client.log_artifacts(self.run.id, str(folder), folder.name)
         if status == "FINISHED":
+            # brings torch, which would keep training from beginning
+            from bench.tracking.model import save_generator
+
             with tempfile.TemporaryDirectory() as temporary:
                 save_generator(self.run, Path(temporary) / "generator")
                 self.client.log_artifacts(self.run.id, str(Path(temporary) / "generator"), "generator")
@@ -268,6 +276,7 @@ def _follow(follower: Follower | None, process_id: int) -> None:
     try:
         follower.send()
         follower.send_system(process_id)
+        follower.get_ready()
     except Exception as error:
         # the run goes on without a store that is away; what was not sent is sent later
         print(f"tracking: {type(error).__name__}: {_words(error)}", file=sys.stderr, flush=True)

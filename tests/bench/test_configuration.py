@@ -143,6 +143,7 @@ def test_the_hash_knows_what_is_computed_and_not_where() -> None:
     assert resolve({"variant": "began", "gamma": 0.9}).hash() != base.hash()
     assert resolve({"variant": "began", "seed": 1}).hash() != base.hash()
     elsewhere = {"device": "cpu", "threads": 2, "data_root": "x", "figures": False, "tracking": False}
-    elsewhere["experiment"] = "y"
+    elsewhere |= {"experiment": "y", "tf32": True, "channels_last": False, "fused_adam": False}
+    elsewhere |= {"compile": "default", "activation_checkpointing": True}
     assert set(elsewhere) == CIRCUMSTANCES
     assert resolve({"variant": "began"} | elsewhere).hash() == base.hash()
