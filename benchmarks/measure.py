@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ SECTIONS = (
 )
 LONG = frozenset({"memory", "workers"})  # only where they are named, or with --all
 THREADS_OF = ("OMP", "OPENBLAS", "MKL")
+Keep = Callable[[dict[str, Any]], None]
 
 
 def section(name: str) -> Any:
@@ -41,8 +43,13 @@ def load_average() -> float:
     return float(psutil.getloadavg()[0])
 
 
-def run(names: list[str], variants: tuple[str, ...], threads: int, **how_often: int | None) -> dict[str, Any]:
-    """Measure sections one after another; one that fails says why under ``error``."""
+def run(
+    names: list[str], variants: tuple[str, ...], threads: int, keep: Keep, **how_often: int | None
+) -> dict[str, Any]:
+    """Measure sections one after another; one that fails says why under ``error``.
+
+    What there is so far is handed to `keep` after each: all of them take an hour.
+    """
     import torch
     from sections import Request, in_one_line, say
 
@@ -52,16 +59,19 @@ def run(names: list[str], variants: tuple[str, ...], threads: int, **how_often: 
     named = tuple(variant_named(name).name for name in variants)
     torch.set_num_threads(threads)
     request = Request(named, threads, **how_often)
-    before, results = load_average(), {}
+    machine = environment.facts() | {"threads": threads}
+    results: dict[str, Any] = {"machine": machine, "command": sys.argv[1:], "sections": {}, "load": {}}
     for name in names:
         say(name)
+        before = load_average()
         try:
-            results[name] = section(name).measure(request)
+            results["sections"][name] = section(name).measure(request)
         except Exception as error:
             say(traceback.format_exc())
-            results[name] = {"error": in_one_line(error)}
-    machine = environment.facts() | {"threads": threads, "load": [before, load_average()]}
-    return {"machine": machine, "command": sys.argv[1:], "sections": results}
+            results["sections"][name] = {"error": in_one_line(error)}
+        results["load"][name] = [before, load_average()]
+        keep(results)
+    return results
 
 
 def show(results: dict[str, Any]) -> bool:
@@ -76,7 +86,8 @@ def show(results: dict[str, Any]) -> bool:
             continue
         module = section(name)
         complete &= not any("error" in row for row in result.values() if isinstance(row, dict))
-        click.echo(f"## {module.TITLE}\n\n{machine_line(results['machine'])}\n\n{module.table(result)}\n")
+        where = machine_line(results["machine"], results["load"][name])
+        click.echo(f"## {module.TITLE}\n\n{where}\n\n{module.table(result)}\n")
     return complete
 
 
@@ -84,7 +95,8 @@ def kept(file: Path) -> dict[str, Any]:
     """A result that was written before; UsageError if it is none."""
     try:
         results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
-        if not set(results["sections"]) <= set(SECTIONS) or "machine" not in results:
+        names = set(results["sections"])
+        if not names <= set(SECTIONS) or names != set(results["load"]) or "machine" not in results:
             raise KeyError("sections")
     except (OSError, ValueError, KeyError, TypeError):
         raise click.UsageError(f"--from {str(file)!r}: not a file that this command wrote") from None
@@ -129,13 +141,15 @@ def command(
     os.environ.update({f"{library}_NUM_THREADS": str(threads) for library in THREADS_OF})
     from bench.errors import RequestError
 
+    def keep(results: dict[str, Any]) -> None:
+        if out:
+            out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+
     names = [name for name in SECTIONS if name in only or (not only and (everything or name not in LONG))]
     try:
-        results = run(names, variants, threads, pairs=pairs, steps=steps)
+        results = run(names, variants, threads, keep, pairs=pairs, steps=steps)
     except RequestError as error:
         raise click.UsageError(str(error)) from None
-    if out:
-        out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     return 0 if show(results) else 1
 
 

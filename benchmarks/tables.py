@@ -38,13 +38,14 @@ def with_notes(table: str, notes: list[str], entries: dict[str, Any]) -> str:
     return "\n".join([table, *([""] if lines else []), *(f"- {line}" for line in lines)])
 
 
-def machine_line(machine: dict[str, Any]) -> str:
-    """Tell the machine, its load and the code's commit in one line."""
+def machine_line(machine: dict[str, Any], load: list[float]) -> str:
+    """Tell the machine, its load before and after, and the code's commit in one line."""
     where = f"{machine['processor']} ({machine['cores']} cores)"
     if machine["gpu"]:
         where = f"{machine['gpu']}, {where}"
-    load = " to ".join(f"{value:.1f}" for value in machine["load"])
+    commit, _, changes = machine["commit"].partition("+")
     return (
         f"{where}, threads {machine['threads']}, torch {machine['packages']['torch']}, "
-        f"Python {machine['python']}, commit {machine['commit'][:12]}, load average {load}"
+        f"Python {machine['python']}, commit {commit[:12]}{changes and ' with ' + changes}, "
+        f"load average {load[0]:.1f} to {load[1]:.1f}"
     )

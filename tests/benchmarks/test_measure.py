@@ -34,7 +34,7 @@ def test_the_result_holds_the_machine_and_every_time(kept):
     assert machine["cores"] >= 1
     assert machine["threads"] == 1
     assert machine["packages"]["torch"]
-    assert len(machine["load"]) == 2
+    assert len(result["load"]["data"]) == 2
     rows = result["sections"]["data"]
     assert len(rows) == 2
     for row in rows.values():
@@ -59,7 +59,7 @@ def test_a_kept_result_is_shown_as_when_it_was_measured(kept):
 def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path):
     result = json.loads(kept[0].read_text())
     result["sections"]["data"]["random, 3 x 64 x 64"] = {"error": "no memory"}
-    result["sections"]["floor"] = {"error": "no torch"}
+    result["sections"]["floor"], result["load"]["floor"] = {"error": "no torch"}, [0.0, 0.0]
     file = tmp_path / "broken.json"
     file.write_text(json.dumps(result))
     status, told, errors = run("measure.py", "--from", str(file))
