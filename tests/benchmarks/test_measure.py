@@ -1,28 +1,41 @@
 """The one command: what it writes, shows again and refuses."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import measure
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-def run(script, *words):
-    done = subprocess.run(
-        [sys.executable, str(FOLDER / script), *words], capture_output=True, text=True, timeout=120
-    )
+def run(script, *words, **environment):
+    words = [sys.executable, str(FOLDER / script), *words]
+    done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True, timeout=120)
     return done.returncode, done.stdout, done.stderr
 
 
+@pytest.fixture
+def measured(monkeypatch, capsys):
+    """The command in this process, where nothing need be loaded again."""
+
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["measure.py", *words])
+        status = measure.main()
+        told = capsys.readouterr()
+        return status, told.out, told.err
+
+    return call
+
+
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory):
+def kept(tmp_path_factory, cache_folder):
     file = tmp_path_factory.mktemp("kept") / "data.json"
-    status, told, errors = run(
-        "measure.py", "--only", "data", "--pairs", "2", "--steps", "2", "--json", str(file)
-    )
+    words = ["--only", "data", "--pairs", "2", "--steps", "2", "--json", str(file)]
+    status, told, errors = run("measure.py", *words, BENCH_CACHE=str(cache_folder))
     assert status == 0, errors
     return file, told
 
@@ -50,19 +63,19 @@ def test_the_table_names_the_machine(kept):
     assert "| mnist-5k, 1 x 28 x 28 |" in kept[1]
 
 
-def test_a_kept_result_is_shown_as_when_it_was_measured(kept):
-    status, told, _ = run("measure.py", "--from", str(kept[0]))
+def test_a_kept_result_is_shown_as_when_it_was_measured(kept, measured):
+    status, told, _ = measured("--from", str(kept[0]))
     assert status == 0
     assert told == kept[1]
 
 
-def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path):
+def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path, measured):
     result = json.loads(kept[0].read_text())
     result["sections"]["data"]["random, 3 x 64 x 64"] = {"error": "no memory"}
     result["sections"]["floor"], result["load"]["floor"] = {"error": "no torch"}, [0.0, 0.0]
     file = tmp_path / "broken.json"
     file.write_text(json.dumps(result))
-    status, told, errors = run("measure.py", "--from", str(file))
+    status, told, errors = measured("--from", str(file))
     assert status == 1
     assert "- random, 3 x 64 x 64: not measured: no memory" in told
     assert errors == "measure: floor: no torch\n"
@@ -77,8 +90,8 @@ def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path):
         (["--from", "absent.json"], "not a file that this command wrote"),
     ],
 )
-def test_a_wrong_request_is_told_in_a_line(words, expected):
-    status, told, errors = run("measure.py", *words)
+def test_a_wrong_request_is_told_in_a_line(words, expected, measured):
+    status, told, errors = measured(*words)
     assert status == 2
     assert told == ""
     assert expected in errors
@@ -100,7 +113,6 @@ def test_the_papers_configuration_runs_on_a_cpu(tmp_path):
     assert "| float32, compile none, channels last |" in told
 
 
-def test_without_a_gpu_the_papers_configuration_is_not_run(monkeypatch):
-    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
-    status, told, errors = run("gpu_paper.py")
+def test_without_a_gpu_the_papers_configuration_is_not_run():
+    status, told, errors = run("gpu_paper.py", CUDA_VISIBLE_DEVICES="")
     assert (status, told, errors) == (1, "", "not run: torch finds no GPU here\n")

@@ -20,7 +20,7 @@ def test_trainers_and_bare_loop_come_to_the_same_weights():
     assert table.endswith("- broken: not measured: no data")
 
 
-@pytest.mark.parametrize("kind", ["trainer", "plain", "plain without loader"])
+@pytest.mark.parametrize("kind", ["trainer", "plain"])
 def test_a_side_trains_in_a_process_of_its_own(kind):
     side = ChildSide(kind, quick("began", 1, batch_size=4))
     try:
