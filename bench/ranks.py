@@ -1,6 +1,7 @@
 """The processes that train one run together, as torchrun starts them; a process alone is rank 0 of 1."""
 
 import os
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -43,8 +44,11 @@ def _noticing(call: Call) -> Call:
         try:
             return call(self, *words)
         except RuntimeError as error:
-            reason = " ".join(str(error).split())[:200]
-            raise RankLost(f"another process of this run has ended or cannot be reached ({reason})") from None
+            # of gloo's words, without the place in its source and advice
+            reason = re.sub(r"^\[\S+\] ", "", str(error)).partition(". ")[0]
+            raise RankLost(
+                f"another process of this run has ended, or is out of reach: {' '.join(reason.split())[:200]}"
+            ) from None
 
     return cast(Call, noticing)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from bench.compilation import compile_networks
 from bench.ranks import ALONE, Ranks
@@ -228,7 +228,7 @@ class TrainingStep:
             if parameter.grad is not None
         ]
         if self.computing.ranks.count > 1:
-            message = nn.utils.parameters_to_vector(gradients)
+            message = torch.cat([gradient.reshape(-1) for gradient in gradients])
             self.computing.ranks.add(message)
             shapes = [gradient.numel() for gradient in gradients]
             for gradient, values in zip(gradients, message.split(shapes), strict=True):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from bench.learning_rate import LearningRateRule
 from bench.record import RecordWriter
+from bench.step import Computing
 from bench.trainer import Plan, Trainer
 from variants.base import Batch, Scalars, Variant
 from variants.noise import Noise
@@ -312,14 +313,17 @@ class SomeSamples:
         self.variant = variant
 
     def take(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
-        return draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
+        whole = draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
+        return whole.chunk(parts)[part]
 
 
 @pytest.fixture
 def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
     writers: list[RecordWriter] = []
 
-    def make(variant: Any, steps: int, folder: str = "run", count: int = 3) -> Trainer:
+    def make(
+        variant: Any, steps: int, folder: str = "run", count: int = 3, computing: Computing | None = None
+    ) -> Trainer:
         """Make a trainer that judges nothing and has a checkpoint after the last step."""
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
@@ -335,6 +339,7 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
             folder=place,
             measure=lambda sampler: {"d": 0.0},
             lower_is_better="d",
+            computing=computing or Computing(),
         )
 
     yield make

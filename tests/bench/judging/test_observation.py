@@ -116,3 +116,20 @@ def test_features_and_probabilities_that_are_not_finite_are_refused(
     assert seen.probabilities is not None
     with pytest.raises(WorkError, match="class probabilities are NaN or infinite"):
         observation.update(samples, seen._replace(probabilities=seen.probabilities * torch.nan))
+
+
+@pytest.mark.parametrize("cut", [0, 300, 600])
+def test_what_two_saw_is_what_one_sees(samples: torch.Tensor, seen: Seen, cut: int) -> None:
+    """Of samples that follow each other; together they hold more than one of them keeps."""
+    whole = observed(samples, seen, [COUNT], kept=650)
+    first, second = (Observation(EXTRACTOR, "x", kept=650) for _ in range(2))
+    if cut:
+        first.update(samples[:cut], rows(seen, 0, cut))
+    second.update(samples[cut:], rows(seen, cut, COUNT))
+    first.merge(second)
+    assert first.count == COUNT
+    one, other = whole.arrays(), first.arrays()
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-6, atol=1e-6, err_msg=name)
+    assert one["features"].shape == (650, 3)
+    assert np.array_equal(whole.pictures, first.pictures)

@@ -1,0 +1,108 @@
+"""How a step is computed: options that leave its equations alone, against the plain way."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from bench import record
+from bench.progress import Progress
+from bench.session import start
+from variants.registry import all_variants
+
+CPU = torch.device("cpu")
+PLAIN: dict[str, Any] = {"channels_last": False, "fused_adam": False}
+VARIANTS = sorted(all_variants())
+
+
+def steps_of(small: SimpleNamespace, variant: str, **values: Any) -> list[dict[str, Any]]:
+    given = {"steps": 4, "eval_every": 0, "checkpoint_every": 100} | PLAIN | values
+    rows: list[dict[str, Any]] = small.run(small.tiny(variant, **given)).record.steps
+    return rows
+
+
+def assert_close(rows: list[dict[str, Any]], others: list[dict[str, Any]], rel: float) -> None:
+    assert len(rows) == len(others) == 4
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, rel=rel, abs=1e-4 if rel > 1e-4 else 1e-6)
+
+
+@pytest.mark.parametrize("option", [{"channels_last": True}, {"fused_adam": True}])
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_a_layout_or_another_kernel_changes_rounding_only(
+    variant: str, option: dict[str, Any], small: SimpleNamespace
+) -> None:
+    assert_close(steps_of(small, variant, **option), steps_of(small, variant), 2e-3)
+
+
+@pytest.mark.parametrize("layers", ["published", "strided"])
+def test_recomputing_changes_nothing(layers: str, small: SimpleNamespace) -> None:
+    kept, recomputed = (
+        steps_of(small, "began-v3", layers=layers, activation_checkpointing=wanted)
+        for wanted in (False, True)
+    )
+    assert kept == recomputed
+
+
+@pytest.mark.skipif(
+    not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="this CPU has no bfloat16 instructions"
+)
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_bfloat16_stays_near_float32_and_reaches_no_loss(variant: str, small: SimpleNamespace) -> None:
+    """bfloat16 has 8 bits: a relative error of 1/256 in each product."""
+    exact = steps_of(small, variant)
+    rounded = steps_of(small, variant, compute_dtype="bfloat16")
+    assert rounded != exact
+    for row, other in zip(rounded, exact, strict=True):
+        for name in ("loss_real", "loss_fake", "M", "loss_d"):
+            if name in other:
+                assert row[name] == pytest.approx(other[name], rel=0.03, abs=0.02), name
+    # not on bfloat16's grid, as a loss computed in it would be
+    values = torch.tensor([value for row in rounded for name, value in row.items() if "loss" in name])
+    assert not torch.equal(values, values.bfloat16().float())
+
+
+@pytest.mark.slow
+def test_compiled_networks_change_rounding_only(small: SimpleNamespace) -> None:
+    for variant in ("began", "began-cs"):
+        told = Told()
+        configuration = small.tiny(variant, **PLAIN | {"steps": 4, "eval_every": 0, "compile": "default"})
+        rows = start(configuration, told).record.steps
+        assert told.lines == []
+        assert_close(rows, steps_of(small, variant), 2e-3)
+
+
+@pytest.mark.slow
+def test_without_a_compiler_it_says_so_and_trains_as_before(
+    small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch._inductor.config.cpp.cxx = (None, "there-is-no-such-compiler")
+    monkeypatch.setattr(torch._inductor.config.cpp, "cxx", ("there-is-no-such-compiler",))
+    monkeypatch.setattr(torch._inductor.config, "force_disable_caches", True)
+    told = Told()
+    # a width of its own, so that nothing is compiled already
+    odd = {"filters": 5, "steps": 4, "eval_every": 0}
+    rows = start(small.tiny("began", **PLAIN | odd | {"compile": "default"}), told).record.steps
+    (line,) = told.lines
+    assert line.startswith("networks are not compiled: ")
+    assert rows == steps_of(small, "began", filters=5)
+
+
+class Told(Progress):
+    """Keeps what it is warned of."""
+
+    def __init__(self) -> None:
+        super().__init__(quiet=True)
+        self.lines: list[str] = []
+
+    def warning(self, words: str) -> None:
+        self.lines.append(words)
+
+
+def test_the_most_memory_that_was_held_is_recorded(small: SimpleNamespace) -> None:
+    outcome = small.run(small.tiny("began", steps=1))
+    end = record.read(outcome.run.record_path).end
+    assert end is not None
+    # torch alone takes more than 100 MB; the machine has less than a terabyte
+    assert 1e8 < end["peak_memory"] < 1e12

@@ -1,0 +1,136 @@
+"""A batch passed in parts: the same step as that of the whole, but for what batch norm sees at a time."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from statistics import fmean
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from bench import record
+from bench.step import Computing
+from variants.base import Batch
+from variants.batch_normalisation import batch_norms
+from variants.boundary_equilibrium import BoundaryEquilibrium
+from variants.noise import Noise
+from variants.registry import all_variants
+
+Fixture = Callable[..., Any]
+CPU = torch.device("cpu")
+FAMILY = [name for name, kind in all_variants().items() if issubclass(kind, BoundaryEquilibrium)]
+# layers without batch norm, in both forms, with D's samples drawn anew or measured again
+WITHOUT_NORM: list[tuple[str, dict[str, Any]]] = [
+    *((name, {"update": form}) for name in FAMILY for form in ("simultaneous", "alternating")),
+    ("began", {"update": "alternating", "fresh_latent": True}),
+    ("wgan-gp", {"layers": "points"}),
+]
+WITHOUT_NORM = [(name, knobs) for name, knobs in WITHOUT_NORM if name != "began-resnet18"]
+WITH_NORM: list[tuple[str, dict[str, Any]]] = [
+    *((name, {"layers": "strided"}) for name in ("began", "began-cs", "began-v3")),
+    ("began-resnet18", {}),
+    ("began-resnet18", {"update": "simultaneous"}),
+    ("wgan-gp", {"critic_steps": 1}),
+    *((name, {"layers": "points"}) for name in FAMILY),
+]
+
+
+def ids(choices: list[tuple[str, dict[str, Any]]]) -> list[Any]:
+    return [pytest.param(*c, id=" ".join([c[0], *map(str, c[1].values())])) for c in choices]
+
+
+@pytest.fixture
+def double() -> Iterator[None]:
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
+
+
+def started(build: Fixture, name: str, knobs: dict[str, Any]) -> Any:
+    variant = build(name, shaken=True, dtype=torch.float64, **knobs)
+    if name in FAMILY:
+        variant.k.fill_(0.3)
+    return variant
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize("parts", [2, 3, 6])
+@pytest.mark.parametrize(("name", "knobs"), ids(WITHOUT_NORM))
+def test_without_batch_norm_parts_make_the_step_of_the_whole(
+    build: Fixture, make_trainer: Fixture, name: str, knobs: dict[str, Any], parts: int
+) -> None:
+    start = started(build, name, knobs)
+    whole, parted = copy.deepcopy(start), copy.deepcopy(start)
+    trained = []
+    for variant, count in ((whole, 1), (parted, parts)):
+        trainer = make_trainer(variant, 2, str(count), count=6, computing=Computing(parts=count))
+        trainer.train()
+        trained.append(record.read(trainer.folder / "record.jsonl").steps)
+    for one, other in zip(*trained, strict=True):
+        assert one == pytest.approx(other, rel=1e-6)
+    for (key, one), other in zip(whole.state_dict().items(), parted.state_dict().values(), strict=True):
+        # Adam turns rounding into a step wherever a gradient is all but zero
+        assert (one - other).abs().max() < 1e-6, key
+
+
+@pytest.mark.usefixtures("double")
+@pytest.mark.parametrize(("name", "knobs"), ids(WITH_NORM))
+def test_gradients_are_the_mean_of_the_parts_and_statistics_move_by_their_mean(
+    build: Fixture, make_trainer: Fixture, name: str, knobs: dict[str, Any]
+) -> None:
+    """Each part is passed alone here, by the variant's first phase, from where the whole step starts."""
+    start = started(build, name, knobs)
+    trainer = make_trainer(copy.deepcopy(start), 1, count=6, computing=Computing(parts=2))
+    real = trainer.batches.take(0)
+    gradients, statistics, scalars = [], [], []
+    for part in range(2):
+        alone = copy.deepcopy(start)
+        phase = alone.phases()[0]
+        batch = Batch(real.chunk(2)[part], Noise(7, 1, CPU, part, 2), keeps_graphs=False)
+        scalars.append(phase.accumulate_gradients(batch))
+        gradients.append([p.grad for network in phase.updates for p in alone.trainable(network)])
+        statistics.append(running(alone))
+
+    seen: list[Any] = []
+
+    def look(*_: Any) -> None:
+        first = trainer.variant.phases()[0]
+        of = [p.grad.clone() for network in first.updates for p in trainer.variant.trainable(network)]
+        seen.append((of, running(trainer.variant)))
+
+    first_moved = start.phases()[0].updates[0]
+    trainer.optimizers[first_moved].register_step_pre_hook(look)
+    trainer.train()
+    found, moved = seen[0]
+    for got, one, other in zip(found, *gradients, strict=True):
+        torch.testing.assert_close(got, (one + other) / 2, rtol=1e-9, atol=1e-14)
+    expected = (statistics[0] + statistics[1]) / 2
+    torch.testing.assert_close(moved, expected, rtol=1e-12, atol=1e-14)
+    row = record.read(trainer.folder / "record.jsonl").steps[0]
+    assert row["loss_d"] == pytest.approx(fmean(each["loss_d"].item() for each in scalars), rel=1e-6)
+
+
+def running(variant: Any) -> Tensor:
+    """All running statistics of batch norms in one vector."""
+    kept = [t for layer in batch_norms(variant) for t in (layer.running_mean, layer.running_var)]
+    return torch.cat(kept)
+
+
+def test_the_draws_of_the_parts_are_those_of_the_whole() -> None:
+    whole = Noise(3, 8, CPU)
+    parts = [Noise(3, 8, CPU, part, 3) for part in range(3)]
+    for _ in range(2):  # a stream goes on
+        drawn = [noise.uniform("latent", (2, 4), -1.0, 1.0) for noise in parts]
+        assert torch.equal(torch.cat(drawn), whole.uniform("latent", (6, 4), -1.0, 1.0))
+        drawn = [noise.normal("code of fake", (2, 4)) for noise in parts]
+        assert torch.equal(torch.cat(drawn), whole.normal("code of fake", (6, 4)))
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_norm_of_a_whole_batch_cannot_be_parted(build: Fixture, name: str) -> None:
+    assert "frobenius" in build(name, norm="frobenius").indivisible()
+    assert build(name, norm="l2").indivisible() == ""
