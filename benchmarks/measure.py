@@ -24,9 +24,10 @@ SECTIONS = (
     "data",
     "tracking",
     "memory",
+    "batch_memory",
     "workers",
 )
-LONG = frozenset({"memory", "workers"})  # only where they are named, or with --all
+LONG = frozenset({"memory", "batch_memory", "workers"})  # only where they are named, or with --all
 THREADS_OF = ("OMP", "OPENBLAS", "MKL")
 Keep = Callable[[dict[str, Any]], None]
 
@@ -111,7 +112,9 @@ def kept(file: Path) -> dict[str, Any]:
     metavar="SECTION",
     help="Repeatable; see the README.",
 )
-@click.option("--all", "everything", is_flag=True, help="Also the long sections: memory and workers.")
+@click.option(
+    "--all", "everything", is_flag=True, help="Also the long sections: memory, batch_memory and workers."
+)
 @click.option("--variant", "variants", multiple=True, help="A variant's name; repeatable. All by default.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 @click.option("--pairs", type=click.IntRange(min=1), help="Rounds; by default the section's own number.")

@@ -1,0 +1,27 @@
+"""One training step in this process, and the most memory that it held, on standard output.
+
+``python benchmarks/one_step.py JSON``, the configuration; prints ``{"before": N, "peak": N, "seconds": S}``.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from loops import ThroughTrainer, set_up
+
+from bench.environment import peak_memory
+
+if __name__ == "__main__":
+    bench = set_up(json.loads(sys.argv[1]))
+    with tempfile.TemporaryDirectory(prefix="one-step-") as folder:
+        trainer = ThroughTrainer(bench, Path(folder))
+        before = peak_memory(bench.device)
+        start = time.perf_counter()
+        trainer.advance(1)
+        trainer.wait()
+        seconds = time.perf_counter() - start
+        told = {"before": before, "peak": peak_memory(bench.device), "seconds": seconds}
+        trainer.close()
+    print(json.dumps(told))
