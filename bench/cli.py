@@ -93,6 +93,6 @@ def _fail(words: list[str], message: str, status: int) -> int:
     if status != 1 and not is_first():
         return status
     click.echo(f"bench: {line}" if is_first() else f"bench: rank {os.environ['RANK']}: {line}", err=True)
-    if "--json" in words:
+    if "--json" in words and is_first():
         click.echo(json.dumps({"error": line, "status": status}))
     return status

@@ -23,16 +23,22 @@ def compile_networks(variant: Variant, mode: str, rehearse: Callable[[], None]) 
         Why the networks are not compiled, in one line; they are as they were then.
     """
     import torch._functorch.config
+    import torch._inductor.config
 
+    torch._inductor.config.deterministic = True
     # the fake half's encoder is passed backward twice: what its graph keeps cannot be given away
     torch._functorch.config.donated_buffer = False
-    modules = variant.compilable()
-    for module in modules:
+    for module in variant.compilable():
         module.compile(mode=mode, dynamic=False)
     try:
         rehearse()
     except Exception as error:  # a compiler that is missing, or a graph that it does not take
-        for module in modules:
-            module._compiled_call_impl = None
+        leave_uncompiled(variant)
         return " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return None
+
+
+def leave_uncompiled(variant: Variant) -> None:
+    """Take back what :func:`compile_networks` did."""
+    for module in variant.compilable():
+        module._compiled_call_impl = None

@@ -21,10 +21,14 @@ from variants.registry import all_variants
 # Knobs that say where and how a run is made, not what it computes: outside its identity.
 CIRCUMSTANCES = frozenset(
     {
-        "device", "threads", "tf32", "channels_last", "fused_adam", "compile", "activation_checkpointing",
+        "device", "threads", "channels_last", "fused_adam", "compile", "activation_checkpointing",
         "data_root", "figures", "tracking", "experiment",
     }
 )  # fmt: skip
+
+
+# Values that say no more than a configuration from before there were such knobs: outside the identity too.
+PLAIN: dict[str, tuple[Any, ...]] = {"parts": (None, 1), "compute_dtype": ("float32",), "tf32": (False,)}
 
 
 class Harness(Knobs):
@@ -79,7 +83,8 @@ class Harness(Knobs):
     fused_adam: bool = knob(True, "Adam in one kernel")
     compile: Literal["none", "default", "reduce-overhead"] = knob(
         "none",
-        "torch.compile of the networks; reduce-overhead takes CUDA graphs. Costs up to a minute at the start",
+        "torch.compile of the networks; reduce-overhead takes CUDA graphs. Costs up to a minute at the "
+        "start; not together with activation_checkpointing",
     )
     activation_checkpointing: bool = knob(
         False, "compute activations again for the gradient instead of keeping them: less memory, more time"
@@ -123,6 +128,8 @@ class Configuration:
         )
         if (self.harness.steps is None) == (self.harness.epochs is None):
             raise RequestError("steps and epochs: give one of them, as a number above 0")
+        if self.harness.compile != "none" and self.harness.activation_checkpointing:
+            raise RequestError("compile and activation_checkpointing: give one of them")
         if self.harness.lr_rule == "halve_on_stall" and not variant.measures_convergence:
             raise RequestError(f"lr_rule: 'halve_on_stall' follows M, which {variant.name} does not measure")
 
@@ -146,7 +153,9 @@ class Configuration:
         identity = {
             name: value
             for name, value in self.flat().items()
-            if name not in CIRCUMSTANCES and (among is None or name in among)
+            if name not in CIRCUMSTANCES
+            and (among is None or name in among)
+            and value not in PLAIN.get(name, ())
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

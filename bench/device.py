@@ -2,6 +2,9 @@
 
 import ctypes
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from bench.errors import RequestError
@@ -46,7 +49,12 @@ def prepare(harness: "Harness") -> "torch.device":
         raise RequestError("device: 'cuda' is not possible: torch finds no GPU here; allowed is auto or cpu")
     chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
     if chosen.type == "cuda":
+        if local_rank() >= torch.cuda.device_count():
+            raise RequestError(
+                f"this host has {torch.cuda.device_count()} GPUs: start one process a GPU, or give device=cpu"
+            )
         chosen = torch.device("cuda", local_rank())
+        torch.cuda.reset_peak_memory_stats(chosen)
         torch.cuda.set_device(chosen)
     if harness.compute_dtype == "bfloat16" and not has_bfloat16(chosen):
         what = "CPU" if chosen.type == "cpu" else "GPU"
@@ -67,12 +75,29 @@ def prepare(harness: "Harness") -> "torch.device":
 
 
 def has_bfloat16(device: "torch.device") -> bool:
-    """Whether a device computes in bfloat16 by instructions of its own; without, a CPU is 50 times slower."""
+    """Whether a device is fit for bfloat16: a GPU with instructions for it, a CPU by oneDNN's word.
+
+    oneDNN also takes AVX-512 without such instructions for fit. Below that a CPU is 50 times slower.
+    """
     import torch
 
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    return torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+
+
+@contextmanager
+def whole_float32() -> Iterator[None]:
+    """Keep TF32, which training may allow, out of products and convolutions of float32."""
+    import torch
+
+    products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = products
+        torch.backends.cudnn.allow_tf32 = convolutions
 
 
 def keep_freed_memory() -> None:
@@ -81,9 +106,7 @@ def keep_freed_memory() -> None:
     By default it hands large blocks back to the system, which clears them, page by page, when the next
     step asks for them again: up to a fifth of a step.
     """
-    try:
-        tell = ctypes.CDLL(None).mallopt
-    except (OSError, AttributeError):
-        return
-    tell(M_MMAP_MAX, 0)
-    tell(M_TRIM_THRESHOLD, 2**31 - 1)
+    tell = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if tell:
+        tell(M_MMAP_MAX, 0)
+        tell(M_TRIM_THRESHOLD, 2**31 - 1)

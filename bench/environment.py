@@ -9,8 +9,6 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.ranks import launched
-
 if TYPE_CHECKING:
     import torch
 
@@ -35,7 +33,6 @@ def facts() -> dict[str, Any]:
         "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "ranks": int(os.environ["WORLD_SIZE"]) if launched() else 1,
         "memory": psutil.virtual_memory().total,
         "gpu": torch.cuda.get_device_name(0) if gpu else None,
         "gpu_memory": torch.cuda.get_device_properties(0).total_memory if gpu else None,
@@ -46,20 +43,24 @@ def facts() -> dict[str, Any]:
 
 
 def peak_memory(device: "torch.device") -> int:
-    """The most memory that was held at any time, in bytes: of a GPU's, else of this process."""
+    """The most memory that was held at any time, in bytes.
+
+    Of a GPU's what torch reserved since the run began, else what this process held since it started: an
+    earlier run of the same process counts too.
+    """
     if device.type == "cuda":
         import torch
 
         return torch.cuda.max_memory_reserved(device)
-    try:
-        import resource
-    except ImportError:
-        import psutil
+    status = Path("/proc/self/status")
+    if status.exists():
+        # getrusage would tell of the process that this one was forked from, too
+        (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) * 1024
+    import psutil
 
-        # where the system keeps no mark of it
-        return int(psutil.Process().memory_info().rss)
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    # where the system keeps no mark of it
+    return int(psutil.Process().memory_info().rss)
 
 
 def command() -> list[str]:

@@ -13,8 +13,9 @@ from bench.errors import WorkError
 
 Call = TypeVar("Call", bound=Callable[..., Any])
 
-# An evaluation on rank 0 alone may take long; a process that has ended is noticed at once all the same.
-PATIENCE = timedelta(hours=1)
+# The first process may fetch and decode data for hours. A process that has ended is noticed without waiting:
+# by gloo at once, on GPUs by torchrun, which ends the others.
+PATIENCE = timedelta(days=1)
 
 
 class RankLost(WorkError):
@@ -44,11 +45,14 @@ def _noticing(call: Call) -> Call:
         try:
             return call(self, *words)
         except RuntimeError as error:
-            # of gloo's words, without the place in its source and advice
-            reason = re.sub(r"^\[\S+\] ", "", str(error)).partition(". ")[0]
-            raise RankLost(
-                f"another process of this run has ended, or is out of reach: {' '.join(reason.split())[:200]}"
-            ) from None
+            from torch import distributed
+
+            told = str(error)
+            if not isinstance(error, distributed.DistError) and "gloo" not in told:
+                raise
+            # of gloo's words, without the place in its source and its advice
+            reason = " ".join(re.sub(r"^\[\S+\] ", "", told).partition(". ")[0].split())[:200]
+            raise RankLost(f"another process of this run has ended, or is out of reach: {reason}") from None
 
     return cast(Call, noticing)
 
@@ -122,15 +126,6 @@ class Ranks:
         values = [value]
         distributed.broadcast_object_list(values, device=_cpu())
         return values[0]
-
-    @contextmanager
-    def first_goes_first(self) -> Iterator[None]:
-        """Let the first process do something, such as fill a cache, before the others do."""
-        if not self.first:
-            self.told(None)
-        yield
-        if self.first:
-            self.told(None)
 
 
 def _cpu() -> Any:

@@ -36,6 +36,8 @@ class Record:
         The last event ``end``: status, health, best values; None while the run is not over.
     sessions : int
         How many times the run was started or resumed.
+    shared_from : int or None
+        The last step before other processes joined in at a resume; None where that never was.
     """
 
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -44,6 +46,7 @@ class Record:
     alarms: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
     sessions: int = 0
+    shared_from: int | None = None
 
     def series(self, name: str) -> list[float]:
         """The values of a scalar, one a step, or [] where the run has none of that name."""
@@ -69,6 +72,8 @@ class Record:
         elif event == "resume":
             self.take_back(row["step"])
             self.sessions += 1
+            if "ranks" in row and self.shared_from is None:
+                self.shared_from = row["step"]
         elif event == "end":
             self.end = row
         else:
@@ -80,6 +85,8 @@ class Record:
         self.evaluations = [row for row in self.evaluations if row["step"] <= step]
         self.checkpoints = [row for row in self.checkpoints if row["step"] <= step]
         self.alarms = [row for row in self.alarms if row["step"] <= step]
+        if self.shared_from is not None and self.shared_from > step:
+            self.shared_from = None
         self.end = None
 
 

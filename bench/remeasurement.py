@@ -85,7 +85,8 @@ def remeasure(
             f"evaluation seeds: {eval_seeds} is not possible: allowed is a whole number from 1"
         )
     loaded = trained.load(run, checkpoint)
-    configuration = configuration_of(description)
+    # a GPU's run can be judged on a CPU without bfloat16: judging is in float32 anyway
+    configuration = configuration_of(description).with_values(compute_dtype="float32")
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
     own = prepare_workbench(configuration, progress)

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
+from bench.device import whole_float32
 from variants.noise import Noise
 
 CHUNK = 250  # samples a forward pass
@@ -53,7 +54,9 @@ def make_sampler(
         forward = generator.forward
         try:
             for chunk in latents.split(CHUNK):
-                yield forward(chunk)
+                with whole_float32():
+                    samples = forward(chunk)
+                yield samples
         finally:
             generator.train(training)
 

@@ -168,18 +168,25 @@ def train_along(ranks: Ranks, progress: Progress) -> None:
 
     Raises
     ------
-    RequestError, WorkError
-        As :func:`start`.
+    WorkError
+        As :func:`start`, also for what is possible on the first one's host and not on this one.
     Interrupted
         If the user stopped any of them.
     """
-    summons = ranks.told(None)
+    try:
+        summons = ranks.told(None)
+    except RankLost:
+        # the first one has said why
+        summons = None
     if summons is None:
         return
-    configuration = configuration_of({"config": summons["config"]})
-    workbench = prepare_workbench(configuration, progress, ranks)
     rows = record.Record(steps=[{"M": value} for value in summons["measures"]])
     with stop_on_signal() as stop_requested:
+        try:
+            workbench = prepare_workbench(configuration_of({"config": summons["config"]}), progress, ranks)
+        except RequestError as error:
+            # the first one could; it is this host that cannot
+            raise WorkError(str(error)) from None
         trainer = workbench.trainer(record.NoWriter(), Path(), rows, [progress], stop_requested, ranks)
         if summons["state"]:
             trainer.restore(summons["state"])

@@ -7,13 +7,13 @@ norm's running statistics are means over all parts.
 
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
-from bench.compilation import compile_networks
+from bench.compilation import compile_networks, leave_uncompiled
 from bench.ranks import ALONE, Ranks
 from variants.base import Batch, NetworkName, Phase, Scalars, Variant, VariantHyperparameters
 from variants.batch_normalisation import batch_norms
@@ -121,7 +121,8 @@ class TrainingStep:
                 lr=rate,
                 betas=(hyperparameters.beta1, hyperparameters.beta2),
                 eps=hyperparameters.adam_epsilon,
-                fused=computing.fused_adam,
+                # not False, which would also switch off what torch takes where it is not told
+                fused=computing.fused_adam or None,
             )
             for network, rate in rates.items()
         }
@@ -154,18 +155,30 @@ class TrainingStep:
         return scalars | self.variant.settle(scalars)
 
     def compile_networks(self, mode: Compile) -> str | None:
-        """Compile the networks; returns why not, in one line, where that cannot be done."""
-        return compile_networks(self.variant, mode, self._rehearse)
+        """Compile the networks; returns why not, in one line, where that cannot be done on every rank."""
+        problem = compile_networks(self.variant, mode, self._rehearse)
+        if self.computing.ranks.agree(problem is not None):
+            leave_uncompiled(self.variant)
+            return problem or "another process could not"
+        return None
 
     def _rehearse(self) -> None:
-        """Take every phase's gradients of a first step, and leave everything as it was."""
+        """Compute what a first step does but move nothing, without the other ranks; all is left as it was."""
         kept = {name: value.clone() for name, value in self.variant.state_dict().items()}
-        parts = self._parts(1)
-        for phase in self.variant.phases():
-            self._accumulate(phase, parts, 0)
-            for network in phase.updates:
-                self.optimizers[network].zero_grad(set_to_none=True)
-        self.variant.load_state_dict(kept)
+        together = self.computing
+        self.computing = replace(together, ranks=ALONE)
+        try:
+            parts = self._parts(1)
+            for phase in self.variant.phases():
+                self._accumulate(phase, parts, 0)
+            with self._precision():
+                for part in parts:
+                    self.variant.measure(part)
+        finally:
+            self.computing = together
+            for optimizer in self.optimizers.values():
+                optimizer.zero_grad(set_to_none=True)
+            self.variant.load_state_dict(kept)
 
     def state(self) -> dict[str, Any]:
         """What the optimizers keep between steps."""

@@ -20,9 +20,13 @@ CHUNK = 250  # samples a forward pass
 CPU = torch.device("cpu")
 
 
+# How runs were computed before there were knobs for it.
+BEFORE_KNOBS = {"channels_last": False, "fused_adam": False, "parts": 1}
+
+
 def configuration_of(description: dict[str, Any]) -> Configuration:
     """The resolved configuration that a run's description holds."""
-    config = dict(description["config"])
+    config = BEFORE_KNOBS | description["config"]
     variant, preset = variant_named(config.pop("variant")), config.pop("preset")
     return Configuration(variant, preset, config)
 

@@ -152,10 +152,10 @@ class Trainer:
     def __post_init__(self) -> None:
         knobs = self.hyperparameters
         self.learning_rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
-        self._taking = TrainingStep(
+        self._training_step = TrainingStep(
             self.variant, self.batches, knobs, self.plan.seed, self.device, self.computing
         )
-        self.optimizers = self._taking.optimizers
+        self.optimizers = self._training_step.optimizers
         self.ranks = self.computing.ranks
         self._to_compile = self.computing.compile
         self.average: AveragedModel | None = None
@@ -167,7 +167,7 @@ class Trainer:
             )
         self.step = 0
         self.seconds = 0.0
-        self.reals_per_step = self._taking.reals
+        self.reals_per_step = self._training_step.reals
         self._measures = array("d", self.record.series("M"))
         self.record.steps = []  # a long run's rows stay in the file
         self._halvings = 0
@@ -192,7 +192,7 @@ class Trainer:
         first = self.step + 1
         for step in range(first, self.plan.steps + 1):
             rates = self._set_learning_rates(step, step == first)
-            scalars = self._taking.take(step)
+            scalars = self._training_step.take(step)
             if self.average is not None:
                 self.average.update_parameters(self.variant.generator)
             self._keep(step, rates, scalars)
@@ -208,7 +208,7 @@ class Trainer:
 
     def _compile(self) -> None:
         mode, self._to_compile = self._to_compile, "none"
-        if mode != "none" and (problem := self._taking.compile_networks(mode)):
+        if mode != "none" and (problem := self._training_step.compile_networks(mode)):
             for observer in self.observers:
                 observer.warning(f"networks are not compiled: {problem}")
 
@@ -308,7 +308,7 @@ class Trainer:
             "step": self.step,
             "seconds": self.seconds,
             "variant": self.variant.state_dict(),
-            "optimizers": self._taking.state(),
+            "optimizers": self._training_step.state(),
             "average": None if self.average is None else self.average.state_dict(),
         }
 
@@ -317,7 +317,7 @@ class Trainer:
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.variant.load_state_dict(state["variant"])
-        self._taking.restore(state["optimizers"])
+        self._training_step.restore(state["optimizers"])
         if self.average is not None:
             self.average.load_state_dict(state["average"])
 

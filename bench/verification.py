@@ -43,12 +43,21 @@ class Differs(WorkError):
         Name of the number.
     recorded, repeated : object
         Its two values; None where there is none.
+
+    Attributes
+    ----------
+    notes : list of str
+        How this machine and code differ from the record's.
     """
 
     def __init__(self, step: int, name: str, recorded: Any, repeated: Any) -> None:
         values = f"{name} is recorded as {recorded!r} and came out as {repeated!r}"
         super().__init__(f"first difference at step {step}: {values}")
         self.step, self.name, self.recorded, self.repeated = step, name, recorded, repeated
+        self.notes: list[str] = []
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *self.notes])
 
 
 @dataclass
@@ -119,10 +128,17 @@ def verify(
     last = min(steps or (rows.end["step"] if exact else STEPS_ELSEWHERE), rows.end["step"])
     check_identity(description, configuration, workbench)
     result = Verification(allowed == 0, allowed, notes=differences)
+    if rows.shared_from is not None and rows.shared_from < last:
+        last = rows.shared_from
+        result.notes.append(f"steps after {last} were trained by several processes and are not compared")
     if (commit := environment.commit()) != description["environment"]["commit"]:
         result.notes.append(f"code: recorded at {description['environment']['commit']}, this is {commit}")
-    with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
-        repeat(run, rows, workbench, last, Path(temporary), result, progress)
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
+            repeat(run, rows, workbench, last, Path(temporary), result, progress)
+    except Differs as error:
+        error.notes = result.notes
+        raise
     return result
 
 
@@ -152,7 +168,7 @@ def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
     then = description["environment"]
     pairs = {name: (then[name], now[name]) for name in ARITHMETIC}
     # sums over processes are made in another order
-    pairs["ranks"] = (then.get("ranks", 1), now["ranks"])
+    pairs["processes"] = (then.get("ranks", 1), 1)
     # most metrics are computed by numpy
     for name in ("torch", "numpy"):
         pairs[name] = (then["packages"].get(name), now["packages"].get(name))

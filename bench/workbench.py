@@ -80,7 +80,7 @@ class Workbench:
                 "generator": parameter_count(self.variant.generator),
                 "discriminator": parameter_count(self.variant.discriminator),
             },
-            "environment": environment.facts(),
+            "environment": environment.facts() | {"ranks": self.judge.ranks.count},
             "tracking": tracking_uri() if self.configuration.harness.tracking else None,
             "command": environment.command(),
         }

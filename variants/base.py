@@ -149,7 +149,7 @@ class Variant(nn.Module):
         return ""
 
     def compilable(self) -> list[nn.Module]:
-        """Networks, or parts of them, that are called as modules and differentiated once."""
+        """Networks, or parts of them, that are called as modules and of whose gradients none are taken."""
         return [self.generator]
 
     def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:

@@ -39,7 +39,11 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
         1.0, "factor of both KL terms; 1 is the paper's equation 21", low=0, search=Search(1e-3, 1.0, "log")
     )
     kl_fake_limit: float = knob(
-        10.0, "KL(G(z)) above this pulls no more: -k KL(G(z)) has no lower bound", unit="nats", above=0
+        10.0,
+        "mean KL(G(z)) of a batch, or of each of its parts, above this pulls no more: -k KL(G(z)) has no "
+        "lower bound",
+        unit="nats",
+        above=0,
     )
     constraint_code: Literal["mean", "decoded"] = knob(
         "mean", "Enc(G(z)) in L_c: mu, or the code that D's decoder gets"

@@ -36,7 +36,7 @@ class _Doubling(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
         ctx.save_for_backward(maps, weight)
-        return double(maps, weight, bias)
+        return doubled(maps, weight, bias)
 
     @staticmethod
     @once_differentiable
@@ -51,7 +51,7 @@ class _Doubling(torch.autograd.Function):
         return tuple(found)
 
 
-def double(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+def doubled(maps: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The transposed convolution itself, without gradients.
 
     With p = x[j-1] and q = x[j], rows 2j-1 and 2j of the result are w[2] p + w[0] q and w[3] p + w[1] q;

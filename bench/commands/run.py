@@ -1,5 +1,6 @@
 """``bench run``: train, or go on with a run."""
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -15,6 +16,9 @@ from bench.ranks import is_first
 if TYPE_CHECKING:
     from bench.configuration import Configuration
     from bench.tracking.process import TrackingProcess
+
+# settings of a run that is not tracked, and of several runs, which have a tracking process of their own
+UNTRACKED = re.compile(r"\s*(tracking\s*=\s*(false|off|no|0)\s*$|variant\s*=.*,)", re.IGNORECASE)
 
 
 @click.command("run")
@@ -68,9 +72,7 @@ def command(
     on where it was stopped, and ends with the table of all runs.
     """
     several = seeds is not None or "," in str(options["variant"])
-    if not (
-        several or dry_run or any(word.replace(" ", "").lower() == "tracking=false" for word in settings)
-    ):
+    if not several and not dry_run and not any(map(UNTRACKED.match, settings)):
         context = click.get_current_context()
         context.obj["tracker"] = context.with_resource(early_tracking())
     from bench.configuration import parse_settings, resolve
@@ -106,7 +108,7 @@ def command(
 def early_tracking() -> Iterator["TrackingProcess | None"]:
     """A tracking process, on the first rank, whose imports pass while this process imports torch.
 
-    Where none is wanted after all, it ends without having done anything.
+    Where none is wanted after all, it is ended without having done anything.
     """
     if not is_first():
         yield None
@@ -149,8 +151,8 @@ def _carry_through(work: Any) -> Report:
     from bench.session import train_along
     from bench.trainer import Interrupted
 
-    circumstances = click.get_current_context().obj
-    quiet, tracker = circumstances["json"], circumstances.get("tracker")
+    shared = click.get_current_context().obj
+    quiet, tracker = shared["json"], shared.get("tracker")
     try:
         with joined() as ranks:
             if not ranks.first:

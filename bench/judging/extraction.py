@@ -15,6 +15,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from bench.device import whole_float32
 from bench.errors import WorkError
 from bench.judging import feature_network
 from bench.judging.metrics.registry import Evidence
@@ -119,6 +120,7 @@ class _Network(ABC):
             torch.inference_mode(),
             torch.autocast(self.device.type, enabled=False),
             torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
+            whole_float32(),
         ):
             for batch in images.split(self.batch_size):
                 found, scores = self._forward(batch.to(self.device))

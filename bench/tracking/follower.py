@@ -47,6 +47,7 @@ class Follower:
         self._pending: list[dict[str, Any]] = []
         self._grids: set[str] = set()
         self._system_at = 0.0
+        self._ready = False
         # a study has hundreds of runs, whose folders hold all that
         self._numbers_only = "study" in run.describe()
         client.update_run(run.id, status="RUNNING")
@@ -67,8 +68,9 @@ class Follower:
         self._pending.clear()
 
     def get_ready(self) -> None:
-        """Import, while training goes on, what the run's end needs."""
-        if not self._numbers_only:
+        """Import, once and while training goes on, what the run's end needs."""
+        wanted, self._ready = not (self._ready or self._numbers_only), True
+        if wanted:
             importlib.import_module("bench.tracking.model")
 
     def _send_alarms(self) -> None:

@@ -34,6 +34,7 @@ class TrackingProcess:
             # a Ctrl-C is for the training process, which then ends the record properly
             start_new_session=True,
         )
+        self._asked = False
 
     def create(self, description: dict[str, Any]) -> str:
         """Create the MLflow run of a description (as in run.json) and return its id.
@@ -159,6 +160,11 @@ class TrackingProcess:
         """Wait until the store shows all of the run; return what went wrong, if anything did."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        if not self._asked:
+            # it may still be importing, for nothing
+            self._process.kill()
+            self._process.communicate()
+            return None
         # a process that has ended told of it, or its status does
         with suppress(BrokenPipeError):
             self._process.stdin.close()
@@ -183,6 +189,7 @@ class TrackingProcess:
 
     def _exchange(self, uri: str, request: dict[str, Any]) -> dict[str, Any]:
         """Send a request and wait for its answer, which has ``error`` where something went wrong."""
+        self._asked = True
         request = request | {"uri": uri, "results": str(places.results())}
         assert self._process.stdin is not None
         assert self._process.stdout is not None

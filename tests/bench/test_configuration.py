@@ -143,7 +143,25 @@ def test_the_hash_knows_what_is_computed_and_not_where() -> None:
     assert resolve({"variant": "began", "gamma": 0.9}).hash() != base.hash()
     assert resolve({"variant": "began", "seed": 1}).hash() != base.hash()
     elsewhere = {"device": "cpu", "threads": 2, "data_root": "x", "figures": False, "tracking": False}
-    elsewhere |= {"experiment": "y", "tf32": True, "channels_last": False, "fused_adam": False}
+    elsewhere |= {"experiment": "y", "channels_last": False, "fused_adam": False}
     elsewhere |= {"compile": "default", "activation_checkpointing": True}
     assert set(elsewhere) == CIRCUMSTANCES
-    assert resolve({"variant": "began"} | elsewhere).hash() == base.hash()
+    for name, value in elsewhere.items():
+        assert resolve({"variant": "began", name: value}).hash() == base.hash(), name
+
+
+def test_the_hash_of_what_was_possible_before_there_were_knobs_stays() -> None:
+    base = resolve({"variant": "began"})
+    for name, plain, other in (
+        ("parts", 1, 2),
+        ("compute_dtype", "float32", "bfloat16"),
+        ("tf32", False, True),
+    ):
+        assert resolve({"variant": "began", name: plain}).hash() == base.hash()
+        assert resolve({"variant": "began", name: other}).hash() != base.hash()
+        assert base.hash(set(base.flat()) - {name}) == base.hash()
+
+
+def test_compiled_networks_do_not_recompute() -> None:
+    with pytest.raises(RequestError, match="compile and activation_checkpointing: give one of them"):
+        resolve({"variant": "began", "compile": "default", "activation_checkpointing": True})

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.configuration import Harness
-from bench.device import has_bfloat16, prepare
+from bench.device import has_bfloat16, prepare, whole_float32
 from bench.errors import RequestError
 
 CPU = torch.device("cpu")
@@ -27,9 +27,19 @@ def test_tf32_is_what_was_asked_for(wanted: bool) -> None:
     assert torch.backends.cudnn.allow_tf32 is wanted
 
 
+def test_what_is_judged_is_whole_float32_whatever_training_may() -> None:
+    prepare(Harness(device="cpu", steps=1, tf32=True))
+    with whole_float32():
+        assert not torch.backends.cuda.matmul.allow_tf32
+        assert not torch.backends.cudnn.allow_tf32
+    assert torch.backends.cuda.matmul.allow_tf32
+    assert torch.backends.cudnn.allow_tf32
+
+
 @pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="the system does not tell its flags")
 def test_bfloat16_needs_instructions_and_is_refused_without() -> None:
     flags = set(Path("/proc/cpuinfo").read_text().split())
+    # by oneDNN's word AVX-512 is enough
     assert has_bfloat16(CPU) == bool(flags & {"avx512_bf16", "amx_bf16", "avx512bw", "bf16"})
     harness = Harness(device="cpu", steps=1, compute_dtype="bfloat16")
     if has_bfloat16(CPU):

@@ -21,6 +21,7 @@ from bench.progress import Progress
 from bench.ranks import Ranks
 from bench.run_folder import RunFolder
 from bench.session import resume
+from bench.verification import verify
 from bench.workbench import parts_of
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -89,11 +90,11 @@ def test_two_ranks_equal_one_at_the_same_batch(
     given = {"variant": variant, "steps": 4, "eval_every": 2} | values
     alone = small.run(small.tiny(**given)).record
     given |= {"parts": None}
-    status, out, err = Two("--config", as_file(tmp_path / "two.yaml", small.values | given), "--json").wait()
+    status, out, err = Two("--config", as_file(tmp_path / "two.yaml", small.values | given)).wait()
     assert status == 0, err
-    assert "batch of 8 in 2 parts of 4 on 2 processes" not in out
-    told = json.loads(out)
-    run = RunFolder(Path(told["folder"]))
+    assert "batch of 8 in 2 parts of 4 on 2 processes" in err
+    assert out.count("health") == 1  # one of them tells
+    run = run_folder.all_runs()[-1]
     assert run.describe()["environment"]["ranks"] == 2
     assert run.describe()["config"]["parts"] == 2
     together = record.read(run.record_path)
@@ -151,6 +152,33 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     assert last.checkpoints[-1]["step"] == last.steps[-1]["step"]
     lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
     assert [row.get("ranks") for row in lines if row.get("event") == "resume"] == [None, 2]
+
+
+@pytest.mark.slow
+def test_a_wrong_request_is_told_once(small: SimpleNamespace, tmp_path: Path, places: Path) -> None:
+    values = small.values | {"variant": "began", "batch_size": 9}
+    status, out, err = Two("--config", as_file(tmp_path / "wrong.yaml", values), "--json").wait()
+    assert status != 0
+    (line,) = [line for line in err.splitlines() if line.startswith("bench: ")]
+    assert "2 does not divide a batch of 9" in line
+    (told,) = out.splitlines()
+    assert json.loads(told) == {"error": line.removeprefix("bench: "), "status": 2}
+    assert not places.exists()
+
+
+def test_a_run_that_others_joined_later_is_compared_up_to_there(small: SimpleNamespace) -> None:
+    outcome = small.run(small.tiny("began", steps=6))
+    path = outcome.run.record_path
+    lines = path.read_text().splitlines(keepends=True)
+    place = next(i for i, line in enumerate(lines) if json.loads(line).get("step") == 4)
+    joined = json.dumps({"event": "resume", "step": 3, "ranks": 2, "parts": 2}) + "\n"
+    # what two processes would have rounded otherwise
+    after = [line.replace('"loss_g": 0', '"loss_g": 1') for line in lines[place:]]
+    path.write_text("".join([*lines[:place], joined, *after]))
+    assert record.read(path).shared_from == 3
+    found = verify(outcome.run, Progress(quiet=True))
+    assert found.steps == 3
+    assert any("after 3 were trained by several processes" in note for note in found.notes)
 
 
 def test_shares_are_consecutive_and_cover_everything() -> None:
