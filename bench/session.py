@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from bench import environment, record, run_folder
 from bench.configuration import Configuration
 from bench.datasets import KnownModes
 from bench.errors import RequestError, WorkError
-from bench.figures import of_run
 from bench.figures.pictures import save_samples
 from bench.interruption import stop_on_signal
 from bench.judging.alarms import Watch
@@ -90,7 +90,8 @@ def start(
         name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
         description = workbench.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
         if tracker:
-            description["id"] = tracker.create(description)
+            # the optimizers import it, as slowly as torch itself
+            description["id"] = tracker.create(description, lambda: import_module("torch._dynamo"))
         run = run_folder.create(description["id"], description)
         with run.lock():
             if tracker:
@@ -265,12 +266,17 @@ def end(
     writer.close()
     if workbench.configuration.harness.figures:
         with figures_may_fail(run, progress):
+            # no step waits for what draws
+            from bench.figures import of_run
+
             of_run.draw_trajectories(run)
 
 
 def draw(run: RunFolder, workbench: Workbench, progress: Progress) -> None:
     """Draw a finished run's samples."""
     with figures_may_fail(run, progress):
+        from bench.figures import of_run
+
         materials = of_run.Materials(load(run), workbench.array, workbench.judge.extractor)
         of_run.draw_samples(materials, run.figures, of_run.FEATURES_AT_END)
 

@@ -1,6 +1,5 @@
 """What a configuration becomes on this machine: data, networks and a judge, ready to train."""
 
-import importlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -157,8 +156,6 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     """
     harness = configuration.harness
     device = prepare(harness)
-    # an optimizer's first step imports it: here that passes while the tracking process gets ready
-    importlib.import_module("torch._dynamo")
     datasets.check_name(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]

@@ -13,6 +13,7 @@ import select
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -48,12 +49,17 @@ class Follower:
         self._grids: set[str] = set()
         self._system_at = 0.0
         self._ready = False
+        self._description: dict[str, Any] | None = run.describe()
         # a study has hundreds of runs, whose folders hold all that
-        self._numbers_only = "study" in run.describe()
+        self._numbers_only = "study" in self._description
         client.update_run(run.id, status="RUNNING")
 
     def send(self, final: bool = False) -> None:
         """Send what the record has up to its last checkpoint, or all of it at the end; alarms at once."""
+        if self._description:
+            # here, since a run need not wait for it
+            store.describe_run(self.client, self.run.id, self._description)
+            self._description = None
         # kept until all of it has arrived: a store that is away gets it at the next call
         self._pending += self._tail.rows(settled_only=not final)
         self._send_alarms()
@@ -164,6 +170,13 @@ class Requests:
         self._clients: dict[str, Any] = {}
         self._views: dict[str, StudyView] = {}
 
+    def open(self, uri: str, results: Path) -> None:
+        """Open a store on this machine that exists, before anything is asked: it takes most of a second."""
+        if uri.startswith("sqlite:") and Path(uri.removeprefix("sqlite:///")).exists():
+            # what is wrong with it is told when it is asked for something
+            with suppress(Exception):
+                self._clients[uri] = store.open_store(uri, results)
+
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Create, follow or leave a run, or keep the run above several."""
         if "leave" in request:
@@ -239,6 +252,7 @@ def main() -> int:
     # answers alone go to standard output, whatever the libraries print
     answers, sys.stdout = sys.stdout, sys.stderr
     requests = Requests()
+    requests.open(sys.argv[1], Path(sys.argv[2]))
     parent = os.getppid()
     due = time.monotonic() + POLL_SECONDS
     while True:

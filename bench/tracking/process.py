@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ def tracking_uri() -> str:
 class TrackingProcess:
     """A process that keeps MLflow's view of runs, one after another, or of the run above several.
 
-    It starts at once, so that its imports pass while the caller loads data; nothing is created in
-    the store before :meth:`create`.
+    It starts at once, so that its imports pass while the caller loads data, and opens the store if there is
+    one; nothing is created in it before :meth:`create`.
     """
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.tracking.follower"],
+            [sys.executable, "-m", "bench.tracking.follower", tracking_uri(), str(places.results())],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -36,15 +37,22 @@ class TrackingProcess:
         )
         self._asked = False
 
-    def create(self, description: dict[str, Any]) -> str:
+    def create(self, description: dict[str, Any], meanwhile: Callable[[], object] = lambda: None) -> str:
         """Create the MLflow run of a description (as in run.json) and return its id.
+
+        Parameters
+        ----------
+        description : dict
+            What run.json is to say.
+        meanwhile : callable
+            Called while the store is at work.
 
         Raises
         ------
         WorkError
             If the store cannot be reached or used.
         """
-        return str(self._ask(tracking_uri(), {"create": description})["run_id"])
+        return str(self._ask(tracking_uri(), {"create": description}, meanwhile)["run_id"])
 
     def follow(self, folder: Path, uri: str) -> None:
         """Keep the store like the run's folder from now on."""
@@ -161,9 +169,8 @@ class TrackingProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if not self._asked:
-            # it may still be importing, for nothing
-            self._process.kill()
-            self._process.communicate()
+            # it may still be importing, for nothing, and ends by itself
+            self._process.stdin.close()
             return None
         # a process that has ended told of it, or its status does
         with suppress(BrokenPipeError):
@@ -178,8 +185,10 @@ class TrackingProcess:
             else f"tracking ended with status {self._process.returncode}"
         )
 
-    def _ask(self, uri: str, request: dict[str, Any]) -> dict[str, Any]:
-        answer = self._exchange(uri, request)
+    def _ask(
+        self, uri: str, request: dict[str, Any], meanwhile: Callable[[], object] = lambda: None
+    ) -> dict[str, Any]:
+        answer = self._exchange(uri, request, meanwhile)
         if "error" in answer:
             raise WorkError(f"tracking: {answer['error']}; --set tracking=false does without it")
         return answer
@@ -187,7 +196,9 @@ class TrackingProcess:
     def _try(self, uri: str, request: dict[str, Any]) -> str | None:
         return self._exchange(uri, request).get("error")
 
-    def _exchange(self, uri: str, request: dict[str, Any]) -> dict[str, Any]:
+    def _exchange(
+        self, uri: str, request: dict[str, Any], meanwhile: Callable[[], object] = lambda: None
+    ) -> dict[str, Any]:
         """Send a request and wait for its answer, which has ``error`` where something went wrong."""
         self._asked = True
         request = request | {"uri": uri, "results": str(places.results())}
@@ -200,6 +211,7 @@ class TrackingProcess:
             self._process.stdin.flush()
         except BrokenPipeError:
             return {"error": "its process ended"}
+        meanwhile()
         answer = self._process.stdout.readline()
         # a process that is killed may have written half an answer
         return dict(json.loads(answer if answer.endswith("\n") else '{"error": "its process ended"}'))

@@ -70,12 +70,17 @@ def experiment_id(client: MlflowClient, uri: str, name: str, results: Path) -> s
 
 
 def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:
-    """Create the MLflow run of a description (as in run.json), with its params, tags and data set."""
+    """Create the MLflow run of a description (as in run.json), with its tags."""
     config = description["config"]
     experiment = experiment_id(client, uri, config["experiment"], results)
     tags = {name: str(value) for name, value in tags_of(description).items()}
-    run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
-    send_params(client, run_id, config)
+    return str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
+
+
+def describe_run(client: MlflowClient, run_id: str, description: Mapping[str, Any]) -> None:
+    """Give a run the params and the data set of its description, where it has them not yet."""
+    if client.get_run(run_id).data.params:
+        return
     data = description["data"]
     entity = Dataset(
         name=data["name"],
@@ -85,7 +90,7 @@ def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
         profile=None,
     )
     client.log_inputs(run_id, datasets=[DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
-    return run_id
+    send_params(client, run_id, description["config"])
 
 
 def parent_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:

@@ -17,8 +17,10 @@ from sections import Request, for_each
 
 TITLE = "First step: seconds from start to the end of the first training step / imports alone"
 PAIRS = 7
-# torch, and its compiler: the first step of any torch optimizer imports it.
-TORCH = "import torch, torch._dynamo"
+# torch, its compiler, which the first step of any torch optimizer imports, and what reads command line
+# and knobs.
+LIBRARIES = "torch, torch._dynamo, click, filelock, pydantic.fields, safetensors, tqdm"
+TORCH = f"import {LIBRARIES}"
 # What the tracking process cannot do without, in a second process as in a run.
 MLFLOW = "from mlflow import MlflowClient; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore"
 

@@ -253,7 +253,7 @@ def test_trajectories_that_cannot_be_drawn_do_not_hide_how_a_run_ended(
         end = record.read(run.record_path).end
         raise ValueError(f"no pen, {end and end['status']}")
 
-    monkeypatch.setattr("bench.session.of_run.draw_trajectories", fail)
+    monkeypatch.setattr("bench.figures.of_run.draw_trajectories", fail)
     with pytest.raises(Diverged):
         small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, steps=40, eval_every=0, figures=True))
     run = run_folder.find("last")
