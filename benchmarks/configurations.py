@@ -4,6 +4,9 @@ from typing import Any
 
 import random_images  # noqa: F401  (registers its data sets)
 
+from bench import datasets, places
+from bench.configuration import Harness
+
 # What variants were published on in one channel, not in three.
 GREY = frozenset({"began-resnet18"})
 
@@ -39,3 +42,14 @@ def published(
         "tracking": False,
     }
     return given | ({"remeasure": False} if variant == "began-cs" else {}) | changes
+
+
+def images_of(harness: Harness) -> datasets.DataArray:
+    """The images of a configuration, as the harness loads them."""
+    return datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=harness.channels,
+        data_root=places.datasets(),
+        cache=places.cache(),
+    )

@@ -12,11 +12,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-import configurations  # noqa: F401  (registers the random images)
+from configurations import images_of
 from interleaved import Side
 from sections import in_one_line
 
-from bench import datasets, places
 from bench.configuration import resolve
 
 
@@ -29,15 +28,7 @@ def side_of(kind: str, given: dict[str, Any], folder: Path) -> Side:
     from plain import PlainLoop
 
     configuration = resolve(given)
-    harness = configuration.harness
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=harness.channels,
-        data_root=places.datasets(),
-        cache=places.cache(),
-    )
-    return PlainLoop(configuration, array, through_loader=kind == "plain")
+    return PlainLoop(configuration, images_of(configuration.harness), through_loader=kind == "plain")
 
 
 def main() -> None:

@@ -3,12 +3,12 @@
 from typing import Any
 
 import torch
-from configurations import published
+from configurations import images_of, published
 from interleaved import Side, compare
 from plain import endless, loader_of
 from tables import markdown, with_notes, with_quartiles
 
-from bench import datasets, places
+from bench import datasets
 from bench.configuration import resolve
 from bench.device import prepare
 from sections import Request, for_each
@@ -54,13 +54,7 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
     """Time both on the same images."""
     harness = resolve(published("began", request.threads, 16, 64, BATCH_SIZE) | KINDS[name]).harness
     prepare(harness)
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=harness.channels,
-        data_root=places.datasets(),
-        cache=places.cache(),
-    )
+    array = images_of(harness)
     sides = {"loader": LoaderBatches(array), "harness": HarnessBatches(array)}
     comparison = compare(sides, request.steps, request.pairs or PAIRS)
     described = comparison.describe()
