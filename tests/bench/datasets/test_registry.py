@@ -15,7 +15,9 @@ NAMES = IMAGES | POINTS
 
 
 def test_the_promised_data_sets_are_registered():
-    assert set(classes()) == NAMES
+    # others, such as the benchmarks', may stand beside the project's own
+    own = {name for name, kind in classes().items() if kind.__module__.startswith("bench.")}
+    assert own == NAMES
 
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"folder:PATH"}))
