@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     import torch
 
 
+SCALED_ONCE = 2**24  # numbers up to which the array is scaled once, and kept as float32: 64 MiB
+
+
 class Batches:
     """Gives any batch of training by its index, with no state carried from one to the next.
 
@@ -23,7 +26,7 @@ class Batches:
         The run's seed; each epoch's order follows from it and the epoch's number.
     device : torch.device
         Where batches are wanted. The whole array is moved there once if it fits: on a GPU, if it needs less
-        than half of the free memory. The CPU shares the array's own memory.
+        than half of the free memory. A small one is kept as float32; else the CPU shares its own memory.
     drop_last : bool
         Leave out the samples that do not fill a batch at an epoch's end; else they come as a shorter one.
 
@@ -55,9 +58,11 @@ class Batches:
         self.batches_per_epoch = array.count // batch_size if drop_last else -(-array.count // batch_size)
         short = 0 if drop_last else array.count % batch_size
         self.sizes = {batch_size, short} - {0}
-        self._samples = _place(array, device)
         # As a tensor on the device: CUDA multiplies by the rounded reciprocal of a plain number instead.
         self._half = torch.tensor(127.5, device=device)
+        self._samples = _place(array, device)
+        if self._samples.numel() <= SCALED_ONCE and self._samples.device.type == device.type:
+            self._samples = self._scaled(self._samples)
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -103,10 +108,13 @@ class Batches:
             float32 of shape (batch, *sample shape) in [-1, 1], on the device.
         """
         rows = self.indices(index).chunk(parts)[part].to(self._samples.device)
-        taken = self._samples.index_select(0, rows).to(self.device)
-        if taken.is_floating_point():
-            return taken
-        return taken.float().div_(self._half).sub_(1.0)
+        return self._scaled(self._samples.index_select(0, rows).to(self.device))
+
+    def _scaled(self, samples: "torch.Tensor") -> "torch.Tensor":
+        """Bytes as float32 in [-1, 1]; numbers as they are."""
+        if samples.is_floating_point():
+            return samples
+        return samples.float().div_(self._half).sub_(1.0)
 
 
 def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":

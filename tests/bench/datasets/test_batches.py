@@ -133,6 +133,11 @@ def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, 
     assert torch.equal(taken, Batches(array, batch_size=32, seed=0, device=CPU).take(5))
 
 
-def test_array_is_not_copied_on_the_cpu(array):
-    batches = Batches(array, batch_size=32, seed=0, device=CPU)
-    assert batches._samples.data_ptr() == array.samples.ctypes.data
+def test_a_large_array_is_not_copied_on_the_cpu_and_gives_what_a_small_one_gives(array, monkeypatch):
+    small = Batches(array, batch_size=32, seed=0, device=CPU)
+    monkeypatch.setattr("bench.datasets.batches.SCALED_ONCE", array.samples.size - 1)
+    large = Batches(array, batch_size=32, seed=0, device=CPU)
+    assert large._samples.data_ptr() == array.samples.ctypes.data
+    assert small._samples.dtype == torch.float32
+    for index in (0, 200):
+        assert torch.equal(small.take(index), large.take(index))
