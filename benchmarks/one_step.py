@@ -9,6 +9,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import configurations  # noqa: F401  (registers the random images)
 from loops import ThroughTrainer, set_up
 
 from bench.environment import peak_memory
