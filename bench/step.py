@@ -89,6 +89,8 @@ class TrainingStep:
 
     Attributes
     ----------
+    learning_rates : dict
+        Adam's at the start for each network, by its name.
     optimizers : dict
         Adam for each network, by its name.
     reals : int
@@ -111,7 +113,7 @@ class TrainingStep:
         for module in variant.modules():
             if isinstance(module, Recomputed):
                 module.recomputes = computing.activation_checkpointing
-        rates: dict[NetworkName, float] = {
+        self.learning_rates: dict[NetworkName, float] = {
             "generator": hyperparameters.lr_g,
             "discriminator": hyperparameters.lr_d,
         }
@@ -124,7 +126,7 @@ class TrainingStep:
                 # not False, which would also switch off what torch takes where it is not told
                 fused=computing.fused_adam or None,
             )
-            for network, rate in rates.items()
+            for network, rate in self.learning_rates.items()
         }
         self.reals = sum(phase.new_real for phase in variant.phases())
         self._own_parts = computing.ranks.share(computing.parts)

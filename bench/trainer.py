@@ -25,7 +25,7 @@ from bench.learning_rate import LearningRateRule
 from bench.record import Record, RecordWriter
 from bench.sampler import EVALUATION, Sampler, make_sampler
 from bench.step import Computing, RealBatches, TrainingStep
-from variants.base import NetworkName, Scalars, Variant, VariantHyperparameters
+from variants.base import Scalars, Variant, VariantHyperparameters
 
 DRAIN_STEPS = 100  # scalars of at most so many steps wait on the device
 DRAIN_SECONDS = 1.0  # and no longer than this, so that slow runs show progress
@@ -150,11 +150,10 @@ class Trainer:
     computing: Computing = field(default_factory=Computing)
 
     def __post_init__(self) -> None:
-        knobs = self.hyperparameters
-        self.learning_rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
         self._training_step = TrainingStep(
-            self.variant, self.batches, knobs, self.plan.seed, self.device, self.computing
+            self.variant, self.batches, self.hyperparameters, self.plan.seed, self.device, self.computing
         )
+        self.learning_rates = self._training_step.learning_rates
         self.optimizers = self._training_step.optimizers
         self.ranks = self.computing.ranks
         self._to_compile = self.computing.compile

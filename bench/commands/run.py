@@ -11,7 +11,7 @@ import click
 
 from bench.commands.output import Report, reporting, stopped, table
 from bench.errors import RequestError
-from bench.ranks import is_first
+from bench.ranks import is_first, launched
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
@@ -90,7 +90,6 @@ def command(
         return _resume(resume, given, file, dry_run)
     if seeds is not None or "," in str(given.get("variant", "")):
         from bench.commands.run_many import run_many
-        from bench.ranks import launched
 
         if launched():
             raise RequestError("torchrun trains one run: give one variant and one seed")

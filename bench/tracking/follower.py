@@ -17,9 +17,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench import record
+from bench import places, record
 from bench.run_folder import RunFolder
 from bench.tracking import store
+from bench.tracking.process import tracking_uri
 from bench.tracking.study_view import StudyView
 
 POLL_SECONDS = 2.0
@@ -252,7 +253,7 @@ def main() -> int:
     # answers alone go to standard output, whatever the libraries print
     answers, sys.stdout = sys.stdout, sys.stderr
     requests = Requests()
-    requests.open(sys.argv[1], Path(sys.argv[2]))
+    requests.open(tracking_uri(), places.results())
     parent = os.getppid()
     due = time.monotonic() + POLL_SECONDS
     while True:

@@ -27,7 +27,7 @@ class TrackingProcess:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "bench.tracking.follower", tracking_uri(), str(places.results())],
+            [sys.executable, "-m", "bench.tracking.follower"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
