@@ -38,13 +38,15 @@ class Follower:
         The run; its id is that of the MLflow run.
     client : MlflowClient
         The store.
+    fresh : bool
+        Whether the store's run was created just now: it is running, and the store has nothing else of it.
     """
 
-    def __init__(self, run: RunFolder, client: Any) -> None:
+    def __init__(self, run: RunFolder, client: Any, fresh: bool = False) -> None:
         self.run = run
         self.client = client
-        self.sent = store.latest_steps(client, run.id)
-        self._alarms = store.tag(client, run.id, "alarms")
+        self.sent: dict[str, int] = {} if fresh else store.latest_steps(client, run.id)
+        self._alarms = "" if fresh else store.tag(client, run.id, "alarms")
         self._tail = record.Tail(run.record_path)
         self._pending: list[dict[str, Any]] = []
         self._grids: set[str] = set()
@@ -53,7 +55,8 @@ class Follower:
         self._description: dict[str, Any] | None = run.describe()
         # a study has hundreds of runs, whose folders hold all that
         self._numbers_only = "study" in self._description
-        client.update_run(run.id, status="RUNNING")
+        if not fresh:
+            client.update_run(run.id, status="RUNNING")
 
     def send(self, final: bool = False) -> None:
         """Send what the record has up to its last checkpoint, or all of it at the end; alarms at once."""
@@ -201,7 +204,9 @@ class Requests:
         if "aggregate" in request:
             self._aggregate(client, request["aggregate"])
             return {"aggregated": True}
-        self.follower = Follower(RunFolder(Path(request["follow"])), client)
+        run = RunFolder(Path(request["follow"]))
+        # the training process waits for the answer, and a question to the store takes it longer than a step
+        self.follower = Follower(run, client, fresh=self._created == (client, run.id))
         return {"following": request["follow"]}
 
     def _show(self, client: Any, uri: str, request: dict[str, Any], results: Path) -> None:
