@@ -6,7 +6,7 @@ norm's running statistics are means over all parts.
 """
 
 from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol
 
@@ -222,7 +222,9 @@ class TrainingStep:
         return real
 
     def _precision(self) -> AbstractContextManager[Any]:
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.computing.bfloat16)
+        if not self.computing.bfloat16:
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
 
     def _mean(self, found: Sequence[Scalars]) -> Scalars:
         """Mean over all parts of each scalar."""

@@ -169,7 +169,7 @@ class Trainer:
         self.reals_per_step = self._training_step.reals
         self._measures = array("d", self.record.series("M"))
         self.record.steps = []  # a long run's rows stay in the file
-        self._halvings = 0
+        self._rates: dict[str, float] = {}
         self._waiting: list[tuple[int, dict[str, float], Tensor]] = []
         self._names: list[str] = []
         self._clock = time.perf_counter()
@@ -212,15 +212,16 @@ class Trainer:
                 observer.warning(f"networks are not compiled: {problem}")
 
     def _set_learning_rates(self, step: int, first: bool) -> dict[str, float]:
+        """Adam's rates for a step, by their names in the record."""
         if first or self.plan.rule.moves(step):
             self._drain()
-            self._halvings = self.plan.rule.halvings(step, self._measures)
-        rates = {}
-        for network, optimizer in self.optimizers.items():
-            rate = self.plan.rule.rate(self.learning_rates[network], self._halvings)
-            optimizer.param_groups[0]["lr"] = rate
-            rates[f"lr_{network[0]}"] = rate
-        return rates
+            halvings = self.plan.rule.halvings(step, self._measures)
+            self._rates = {}
+            for network, optimizer in self.optimizers.items():
+                rate = self.plan.rule.rate(self.learning_rates[network], halvings)
+                optimizer.param_groups[0]["lr"] = rate
+                self._rates[f"lr_{network[0]}"] = rate
+        return self._rates
 
     def _keep(self, step: int, rates: dict[str, float], scalars: Scalars) -> None:
         self._names = list(scalars)

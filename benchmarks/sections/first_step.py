@@ -21,6 +21,7 @@ PAIRS = 7
 # and knobs.
 LIBRARIES = "torch, torch._dynamo, click, filelock, pydantic.fields, safetensors, tqdm"
 TORCH = f"import {LIBRARIES}"
+OF_VARIANT = {"began-resnet18": ", torchvision"}  # what its networks are made of
 # What the tracking process cannot do without, in a second process as in a run.
 MLFLOW = "from mlflow import MlflowClient; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore"
 
@@ -57,11 +58,12 @@ def running(variant: str, threads: int, tracking: bool) -> list[list[str]]:
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
     """Let the run and its imports take turns, each without and with tracking."""
+    libraries = TORCH + OF_VARIANT.get(name, "")
     with tempfile.TemporaryDirectory(prefix="first-step-") as home:
         kinds = {
-            "imports": partial(until_told, importing(TORCH), home),
+            "imports": partial(until_told, importing(libraries), home),
             "first step": partial(until_told, running(name, request.threads, False), home),
-            "imports, tracked": partial(until_told, importing(TORCH, MLFLOW), home),
+            "imports, tracked": partial(until_told, importing(libraries, MLFLOW), home),
             "first step, tracked": partial(until_told, running(name, request.threads, True), home),
         }
         # data, reference and store are made, and files are in memory, before anything counts
