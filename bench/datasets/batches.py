@@ -107,11 +107,8 @@ class Batches:
         torch.Tensor
             float32 of shape (batch, *sample shape) in [-1, 1], on the device.
         """
-        rows = self.indices(index)
-        if parts > 1:
-            rows = rows.chunk(parts)[part]
-        samples = self._samples.index_select(0, rows.to(self._samples.device))
-        return self._scaled(samples.to(self.device))
+        rows = self.indices(index).chunk(parts)[part].to(self._samples.device)
+        return self._scaled(self._samples.index_select(0, rows).to(self.device))
 
     def _scaled(self, samples: "torch.Tensor") -> "torch.Tensor":
         """Bytes as float32 in [-1, 1]; numbers as they are."""
