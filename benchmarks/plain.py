@@ -1,8 +1,9 @@
 """Training steps as public programs write them, one class a member of the family.
 
-Alternating updates; G passed for D's step and again for its own; D passed on real and on fake images apart;
-``backward()`` through everything, so that G's step also fills D's gradients, which the next ``zero_grad``
-throws away; torch's default Adam; NCHW, eager, float32; ``.item()`` of every scalar in each step; images
+Alternating updates: G passed for D's step and again for its own; ``backward()`` through everything, so that
+G's step also fills D's gradients, which the next ``zero_grad`` throws away. Simultaneous updates, as
+carpedm20/BEGAN-tensorflow has them: G and D passed once, one backward pass for each network's loss. In both,
+D is passed on real and on fake images apart; torch's default Adam; NCHW, eager, float32; ``.item()`` of every scalar in each step; images
 through a ``DataLoader`` over PIL. Formulas and networks are the variants', so that both do the same training;
 of the networks' layers only torch's own are used.
 """
@@ -110,11 +111,12 @@ class PlainBegan:
                     layer.__class__ = kind
         variant.train()
         betas = self.knobs.beta1, self.knobs.beta2
+        self.trained_g, self.trained_d = (
+            [p for p in net.parameters() if p.requires_grad] for net in (self.generator, self.discriminator)
+        )
         self.optimizer_g, self.optimizer_d = (
-            torch.optim.Adam(
-                [p for p in net.parameters() if p.requires_grad], rate, betas, self.knobs.adam_epsilon
-            )
-            for net, rate in ((self.generator, self.knobs.lr_g), (self.discriminator, self.knobs.lr_d))
+            torch.optim.Adam(trained, rate, betas, self.knobs.adam_epsilon)
+            for trained, rate in ((self.trained_g, self.knobs.lr_g), (self.trained_d, self.knobs.lr_d))
         )
         self.k = 0.0
 
@@ -138,23 +140,47 @@ class PlainBegan:
         """The weight of L(x) - k L(G(z)) in L_D."""
         return 1.0
 
-    def step(self, next_real: NextReal, draws: Draws) -> dict[str, float]:
-        """Train D, then G, then move k; return the scalars on the host."""
-        real = next_real()
-        norm = self.knobs.norm
-        latent = self.latent(draws, len(real), "latent")
-
-        self.optimizer_d.zero_grad()
-        fake = self.generator(latent).detach()
+    def losses_of_d(
+        self, real: Tensor, fake: Tensor, latent: Tensor, draws: Draws
+    ) -> tuple[dict[str, Tensor], Tensor]:
+        """L(x), L_D and the terms to log of one batch, and L(G(z))."""
         real_reconstructed, real_encoding = self.reconstruct(real, draws, "code of real")
         fake_reconstructed, fake_encoding = self.reconstruct(fake, draws, "code of fake")
-        loss_real = loss_of(real, real_reconstructed, norm)
-        loss_fake = loss_of(fake, fake_reconstructed, norm)
+        loss_real = loss_of(real, real_reconstructed, self.knobs.norm)
+        loss_fake = loss_of(fake, fake_reconstructed, self.knobs.norm)
         loss_d = self.weight() * (loss_real - self.k * loss_fake)
         terms = self.further_terms(latent, real_encoding, fake_encoding)
         if terms:
             loss_d = loss_d + terms.pop("further")
-        loss_d.backward()
+        return {"loss_real": loss_real, "loss_d": loss_d, **terms}, loss_fake
+
+    def step(self, next_real: NextReal, draws: Draws) -> dict[str, float]:
+        """Train D and G in the order that the knob `update` names, then k; return the scalars on the host."""
+        real = next_real()
+        latent = self.latent(draws, len(real), "latent")
+        together = self.knobs.update == "simultaneous"
+        scalars = (self.step_together if together else self.step_in_turn)(real, latent, draws)
+        numbers = {name: value.item() for name, value in scalars.items()}
+        balance = self.knobs.gamma * numbers["loss_real"] - numbers["loss_g"]
+        self.k = min(max(self.k + self.knobs.lambda_k * balance, 0.0), 1.0)
+        return numbers | {"k": self.k, "M": numbers["loss_real"] + abs(balance)}
+
+    def step_together(self, real: Tensor, latent: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Train D and G from one forward pass."""
+        scalars, loss_g = self.losses_of_d(real, self.generator(latent), latent, draws)
+        self.optimizer_d.zero_grad()
+        self.optimizer_g.zero_grad()
+        scalars["loss_d"].backward(retain_graph=True, inputs=self.trained_d)
+        loss_g.backward(inputs=self.trained_g)
+        self.optimizer_d.step()
+        self.optimizer_g.step()
+        return scalars | {"loss_g": loss_g}
+
+    def step_in_turn(self, real: Tensor, latent: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Train D, then G against the new D."""
+        self.optimizer_d.zero_grad()
+        scalars, _ = self.losses_of_d(real, self.generator(latent).detach(), latent, draws)
+        scalars["loss_d"].backward()
         self.optimizer_d.step()
 
         self.optimizer_g.zero_grad()
@@ -162,15 +188,10 @@ class PlainBegan:
             latent = self.latent(draws, len(real), "generator latent")
         fake = self.generator(latent)
         fake_reconstructed, _ = self.reconstruct(fake, draws, "code of fake")
-        loss_g = loss_of(fake, fake_reconstructed, norm)
+        loss_g = loss_of(fake, fake_reconstructed, self.knobs.norm)
         loss_g.backward()
         self.optimizer_g.step()
-
-        scalars = {"loss_real": loss_real, "loss_d": loss_d, "loss_g": loss_g, **terms}
-        numbers = {name: value.item() for name, value in scalars.items()}
-        balance = self.knobs.gamma * numbers["loss_real"] - numbers["loss_g"]
-        self.k = min(max(self.k + self.knobs.lambda_k * balance, 0.0), 1.0)
-        return numbers | {"k": self.k, "M": numbers["loss_real"] + abs(balance)}
+        return scalars | {"loss_g": loss_g}
 
 
 class PlainBeganCs(PlainBegan):

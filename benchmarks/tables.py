@@ -39,8 +39,8 @@ def with_notes(table: str, notes: list[str], entries: dict[str, Any]) -> str:
 
 
 def machine_line(machine: dict[str, Any], load: list[float]) -> str:
-    """Tell the machine, its load before and after, and the code's commit in one line."""
-    where = f"{machine['processor']} ({machine['cores']} cores)"
+    """Tell the machine, torch's kernels, the load before and after, and the code's commit in one line."""
+    where = f"{machine['processor']} ({machine['cores']} cores, torch's {machine['cpu_capability']} kernels)"
     if machine["gpu"]:
         where = f"{machine['gpu']}, {where}"
     commit, _, changes = machine["commit"].partition("+")

@@ -17,8 +17,10 @@ from sections import Request, for_each, say
 
 TITLE = "Step rate: common trainer over plain re-writings of public programs' steps"
 PAIRS = 7
-OURS, PLAIN, NO_LOADER = "trainer", "plain", "plain without loader"
-ALTERNATING, COMPILED = "trainer, alternating", "trainer, compiled"
+OURS, ALTERNATING, COMPILED = "trainer", "trainer, alternating", "trainer, compiled"
+# Alternating, and of a variant without an order of updates its one form
+PLAIN, NO_LOADER = "plain", "plain without loader"
+TOGETHER, TOGETHER_NO_LOADER = "plain, simultaneous", "plain, simultaneous, without loader"
 # The published batch of the ResNet-18 BEGAN is 64; the others' are cut to BEGAN's 16.
 BATCH_SIZES = {"began-resnet18": 64}
 
@@ -36,13 +38,18 @@ def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, 
 
 def wanted(given: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
     """The sides of a configuration: what takes its steps, and the configuration it takes them in."""
-    sides = {PLAIN: ("plain", given), NO_LOADER: ("plain without loader", given)}
+    sides = {}
     if "update" in variant_named(given["variant"]).Hyperparameters.model_fields:
+        together = given | {"update": "simultaneous"}
+        given = given | {"update": "alternating"}
+        sides[TOGETHER] = ("plain", together)
+        sides[TOGETHER_NO_LOADER] = ("plain without loader", together)
         # the fast form that the harness offers for every such variant, beside the published one
-        sides[OURS] = ("trainer", given | {"update": "simultaneous"})
-        sides[ALTERNATING] = ("trainer", given | {"update": "alternating"})
+        sides[OURS] = ("trainer", together)
+        sides[ALTERNATING] = ("trainer", given)
     else:
         sides[OURS] = ("trainer", given)
+    sides[PLAIN], sides[NO_LOADER] = ("plain", given), ("plain without loader", given)
     sides[COMPILED] = ("trainer", sides[OURS][1] | {"compile": "default"})
     return sides
 
@@ -65,14 +72,11 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
     finally:
         for side in sides.values():
             side.close()
-    others = [name for name in able if name not in (PLAIN, NO_LOADER)]
-    return comparison.describe() | {
-        "configuration": given,
-        "missing": missing,
-        "faster_than_plain": {name: comparison.ratio(PLAIN, name) for name in others},
-        "faster_than_plain_without_loader": {name: comparison.ratio(NO_LOADER, name) for name in others},
-        "loader": comparison.ratio(PLAIN, NO_LOADER),
+    ours = [name for name in (OURS, ALTERNATING, COMPILED) if name in able]
+    faster = {
+        plain: {name: comparison.ratio(plain, name) for name in ours} for plain in able if plain not in ours
     }
+    return comparison.describe() | {"configuration": given, "missing": missing, "faster_than": faster}
 
 
 def measure(request: Request) -> dict[str, Any]:
@@ -82,16 +86,24 @@ def measure(request: Request) -> dict[str, Any]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a configuration."""
-    header = ["configuration", "trainer / plain", "trainer / plain without loader"]
-    header += ["alternating / plain", "compiled / plain", "plain ms", "trainer ms"]
-    rows, notes = [], ["trainer: eager, in the simultaneous form where a variant has it"]
+    """One row a configuration; first the ratios within one order of updates."""
+    header = ["configuration", "both simultaneous", "the same, no loader", "both alternating"]
+    header += ["the same, no loader", "simultaneous / plain alternating", "compiled / plain simultaneous"]
+    rows = []
     for name, row in result.items():
         if "error" in row:
             continue
-        times = [f"{row['step_ms'][side]:.1f}" for side in (PLAIN, OURS)]
-        with_loader, without = row["faster_than_plain"], row["faster_than_plain_without_loader"]
-        ratios = [with_loader[OURS], without[OURS], with_loader.get(ALTERNATING), with_loader.get(COMPILED)]
-        rows.append([name, *(with_quartiles(ratio, 2) for ratio in ratios), *times])
-        notes += [f"{name}: {side}: not measured: {why[:160]}" for side, why in row["missing"].items()]
+        # a variant without an order of updates has one form, which stands where both are the same
+        told = [(TOGETHER, OURS), (TOGETHER_NO_LOADER, OURS), (PLAIN, ALTERNATING), (NO_LOADER, ALTERNATING)]
+        told += [(PLAIN, OURS), (TOGETHER, COMPILED)]
+        if TOGETHER not in row["faster_than"]:
+            told = [(PLAIN, OURS), (NO_LOADER, OURS), ("", ""), ("", ""), ("", ""), (PLAIN, COMPILED)]
+        ratios = [row["faster_than"].get(plain, {}).get(ours) for plain, ours in told]
+        rows.append([name, *(with_quartiles(ratio, 2) for ratio in ratios)])
+    notes = ["step rate of the trainer over the plain re-writing's: median and quartiles of the rounds"]
+    rounds = {len(next(iter(row["block_seconds"].values()))) for row in result.values() if "error" not in row}
+    notes += [f"rounds: {', '.join(map(str, sorted(rounds)))}"]
+    for name, row in result.items():
+        missing = row.get("missing", {})
+        notes += [f"{name}: {side}: not measured: {why[:160]}" for side, why in missing.items()]
     return with_notes(markdown(header, rows), notes, result)
