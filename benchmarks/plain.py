@@ -1,11 +1,11 @@
 """Training steps as public programs write them, one class a member of the family.
 
 Alternating updates: G passed for D's step and again for its own; ``backward()`` through everything, so that
-G's step also fills D's gradients, which the next ``zero_grad`` throws away. Simultaneous updates, as
-carpedm20/BEGAN-tensorflow has them: G and D passed once, one backward pass for each network's loss. In both,
-D is passed on real and on fake images apart; torch's default Adam; NCHW, eager, float32; ``.item()`` of every scalar in each step; images
-through a ``DataLoader`` over PIL. Formulas and networks are the variants', so that both do the same training;
-of the networks' layers only torch's own are used.
+G's step also fills D's gradients, which the next ``zero_grad`` throws away. Simultaneous updates, as in
+carpedm20/BEGAN-tensorflow: G and D passed once, one backward pass for each network's loss. In both orders
+D is passed on real and on fake images apart. torch's default Adam; NCHW, eager, float32; ``.item()`` of
+every scalar in each step; images through a ``DataLoader`` over PIL. Formulas and networks are the variants',
+so that both do the same training; of the networks' layers only torch's own are used.
 """
 
 from collections.abc import Callable, Iterator

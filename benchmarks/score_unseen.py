@@ -1,0 +1,167 @@
+"""How often the collapse verdict is right on samplers of kinds that no threshold was chosen on.
+
+``python benchmarks/score_unseen.py [--data-root DIR] [--out FILE.json]`` makes samplers (unseen_samplers.py)
+from real samples of points and stacked digits and, where DIR holds them, of MNIST and Fashion-MNIST. Healthy
+generators of finished runs in BENCH_HOME (`bench run --variant began,began-cs,began-v3`) are added as they
+are and with collapsed latents. Prints Markdown tables with exact 95% intervals (Clopper-Pearson).
+"""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import click
+import numpy as np
+import torch
+from calibrate_health import as_generated, finished_runs, markdown
+from collapsed_samplers import sampler_of
+from scipy.stats import binomtest
+from unseen_samplers import collapsed, latents_collapsed, well
+
+from bench.configuration import resolve
+from bench.judging import health
+from bench.judging.judge import Sampler, as_stored
+from bench.judging.reference import order
+from bench.progress import Progress
+from bench.sampler import EVALUATION, make_sampler
+from bench.trained import load
+from bench.workbench import Workbench, prepare_workbench
+from variants.noise import Noise
+
+KNOWN_MODES = ("ring-8", "grid-25", "stacked-mnist")
+IMAGES = ("mnist", "fashion-mnist")
+SAMPLES = 2000
+POOL = 24_000
+DRAWS = 2  # of every kind from every data set
+CPU = torch.device("cpu")
+UNUSED_SEED = 30_000  # of a generator's latents: no run has it
+
+
+@dataclass(frozen=True)
+class Case:
+    """One judged sampler: data, what it was made from and how, its truth, and the signs that were seen."""
+
+    data: str
+    source: str
+    kind: str
+    degree: float
+    truth: bool
+    signs: list[str]
+
+
+@click.command(help=__doc__.splitlines()[0])
+@click.option("--data-root", help="Folder with MNIST/raw and FashionMNIST/raw; without it neither is used.")
+@click.option("--out", type=click.Path(path_type=Path), help="JSON file for every single case.")
+def main(data_root: str | None, out: Path | None) -> None:
+    torch.set_num_threads(1)
+    cases: list[Case] = []
+    for name in (*KNOWN_MODES, *(IMAGES if data_root else ())):
+        cases += cases_of_data(name, data_root)
+        print(f"{name}: {len(cases)} cases so far", file=sys.stderr)
+    cases += cases_of_generators(data_root)
+    if out:
+        out.write_text(json.dumps([asdict(case) for case in cases], indent=1), encoding="utf-8")
+    print("\n\n".join((in_all(cases), by_kind(cases))))
+
+
+def judged(bench: Workbench, sampler: Sampler, source: str, kind: str, degree: float, truth: bool) -> Case:
+    """Judge one sampler."""
+    signs = health.signs_of_collapse(bench.judge.measure(sampler), bench.real)
+    return Case(bench.array.name, source, kind, degree, truth, signs)
+
+
+def kinds_of(bench: Workbench, pool: torch.Tensor) -> np.ndarray:
+    """The mode of each sample, or its class where no modes are known."""
+    kinds = []
+    for part in pool.split(1000):
+        seen = bench.judge.extractor(as_stored(part))
+        if seen.modes is not None:
+            kinds.append(seen.modes)
+        else:
+            assert seen.probabilities is not None
+            kinds.append(seen.probabilities.argmax(dim=1))
+    return torch.cat(kinds).numpy()
+
+
+def cases_of_data(name: str, data_root: str | None) -> Iterator[Case]:
+    """Samplers made from real samples that the judge compares nothing with."""
+    given: dict[str, object] = {
+        "variant": "began",
+        "dataset": name,
+        "eval_samples": SAMPLES,
+        "extractor": "shipped",
+    }
+    if name in IMAGES:
+        given["data_root"] = data_root
+    bench = prepare_workbench(resolve(given), Progress(quiet=True))
+    samples = bench.array.samples
+    unused = order(len(samples))[len(samples) // 2 + bench.judge.paired :][:POOL]
+    pool = as_generated(samples[unused])
+    kinds = kinds_of(bench, pool)
+    for seed in range(DRAWS):
+        shuffled = np.random.default_rng(seed).permutation(len(pool))
+        mixed = pool[torch.from_numpy(shuffled)]
+        for made in (*collapsed(mixed, kinds[shuffled], SAMPLES, seed), *well(mixed, SAMPLES, seed)):
+            yield judged(bench, sampler_of(made.samples), f"real {seed}", made.kind, made.degree, made.truth)
+
+
+def cases_of_generators(data_root: str | None) -> Iterator[Case]:
+    """Healthy runs' generators as they are and with collapsed latents."""
+    for run, configuration in finished_runs(data_root):
+        if run.describe()["data"]["name"] != "mnist-5k":
+            continue
+        bench = prepare_workbench(configuration, Progress(quiet=True))
+        trained = load(run, "last")
+        source = run.describe()["name"]
+
+        noise = Noise(UNUSED_SEED, 0, CPU)
+        healthy = trained.variant.draw_latent(noise, bench.judge.samples, EVALUATION)
+        ways = [("trained generator", 1.0, healthy, False)]
+        ways += [(*made, True) for made in latents_collapsed(healthy)]
+        for kind, degree, latents, truth in ways:
+            sampler = make_sampler(trained.generator, lambda *_, given=latents: given, UNUSED_SEED, CPU)
+            yield judged(bench, sampler, source, kind, degree, truth)
+
+
+def share(right: int, count: int) -> str:
+    """Count, share and exact 95% interval."""
+    if not count:
+        return "-"
+    found = binomtest(right, count)
+    interval = found.proportion_ci(method="exact")
+    return f"{right} of {count}: {right / count:.2f} ({interval.low:.2f} to {interval.high:.2f})"
+
+
+def in_all(cases: list[Case]) -> str:
+    """Precision, recall and false alarms, by data and of all."""
+    rows = []
+    names = list(dict.fromkeys(case.data for case in cases))
+    for title, members in (*((name, {name}) for name in names), ("all", set(names))):
+        own = [case for case in cases if case.data in members]
+        flagged = [case for case in own if case.signs]
+        hits = sum(case.truth for case in flagged)
+        fallen = sum(case.truth for case in own)
+        cells = share(hits, fallen), share(len(flagged) - hits, len(own) - fallen), share(hits, len(flagged))
+        rows.append([title, *cells])
+    return markdown(["data", "recall", "false alarms", "precision"], rows)
+
+
+def by_kind(cases: list[Case]) -> str:
+    """How many of each kind and degree are flagged."""
+    groups: dict[tuple[bool, str, float], list[Case]] = defaultdict(list)
+    for case in cases:
+        groups[not case.truth, case.kind, case.degree].append(case)
+    rows = []
+    for (fine, kind, degree), own in sorted(groups.items()):
+        missed = sorted({case.data for case in own if bool(case.signs) == fine})
+        flagged = f"{sum(bool(case.signs) for case in own)} of {len(own)}"
+        truth = "well" if fine else "collapsed"
+        rows.append([kind, f"{degree:g}", truth, flagged, ", ".join(missed) or "-"])
+    return markdown(["what was done", "degree", "truth", "flagged", "wrong on"], rows)
+
+
+if __name__ == "__main__":
+    main()
