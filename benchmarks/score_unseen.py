@@ -2,8 +2,8 @@
 
 ``python benchmarks/score_unseen.py [--data-root DIR] [--out FILE.json]`` makes samplers (unseen_samplers.py)
 from real samples of points and stacked digits and, where DIR holds them, of MNIST and Fashion-MNIST. Healthy
-generators of finished runs in BENCH_HOME (`bench run --variant began,began-cs,began-v3`) are added as they
-are and with collapsed latents. Prints Markdown tables with exact 95% intervals (Clopper-Pearson).
+generators of finished runs on mnist-5k in BENCH_HOME (`bench run --variant began-v3`) are added as they are
+and with collapsed latents. Prints Markdown tables with exact 95% intervals (Clopper-Pearson).
 """
 
 import json

@@ -8,7 +8,7 @@ from typing import Any
 
 from children import ChildSide
 from configurations import published, quick
-from interleaved import compare
+from interleaved import Comparison, compare
 from tables import markdown, with_notes, with_quartiles
 
 from bench.configuration import variant_named
@@ -72,11 +72,7 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
     finally:
         for side in sides.values():
             side.close()
-    ours = [name for name in (OURS, ALTERNATING, COMPILED) if name in able]
-    faster = {
-        plain: {name: comparison.ratio(plain, name) for name in ours} for plain in able if plain not in ours
-    }
-    return comparison.describe() | {"configuration": given, "missing": missing, "faster_than": faster}
+    return comparison.describe() | {"configuration": given, "missing": missing}
 
 
 def measure(request: Request) -> dict[str, Any]:
@@ -85,25 +81,39 @@ def measure(request: Request) -> dict[str, Any]:
     return for_each(list(chosen), lambda name: measure_one(chosen[name], request))
 
 
+COLUMNS = {
+    "both simultaneous": (TOGETHER, OURS),
+    "simultaneous, no loader": (TOGETHER_NO_LOADER, OURS),
+    "both alternating": (PLAIN, ALTERNATING),
+    "alternating, no loader": (NO_LOADER, ALTERNATING),
+    "simultaneous / plain alternating": (PLAIN, OURS),
+    "compiled / eager": (OURS, COMPILED),
+}
+# Of a variant without an order of updates: its one form
+ONE_FORM = {"both alternating": (PLAIN, OURS), "alternating, no loader": (NO_LOADER, OURS)}
+
+
+def rates(row: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
+    """Each column's ratio of step rates, the second side's over the first's; None where one was not timed."""
+    comparison = Comparison(row["steps_per_block"], row["block_seconds"])
+    columns = COLUMNS
+    if ALTERNATING not in comparison.seconds:
+        columns = COLUMNS | {"simultaneous / plain alternating": ("", "")} | ONE_FORM
+    timed = comparison.seconds.keys()
+    return {title: comparison.ratio(*pair) if timed >= set(pair) else None for title, pair in columns.items()}
+
+
 def table(result: dict[str, Any]) -> str:
     """One row a configuration; first the ratios within one order of updates."""
-    header = ["configuration", "both simultaneous", "the same, no loader", "both alternating"]
-    header += ["the same, no loader", "simultaneous / plain alternating", "compiled / plain simultaneous"]
-    rows = []
-    for name, row in result.items():
-        if "error" in row:
-            continue
-        # a variant without an order of updates has one form, which stands where both are the same
-        told = [(TOGETHER, OURS), (TOGETHER_NO_LOADER, OURS), (PLAIN, ALTERNATING), (NO_LOADER, ALTERNATING)]
-        told += [(PLAIN, OURS), (TOGETHER, COMPILED)]
-        if TOGETHER not in row["faster_than"]:
-            told = [(PLAIN, OURS), (NO_LOADER, OURS), ("", ""), ("", ""), ("", ""), (PLAIN, COMPILED)]
-        ratios = [row["faster_than"].get(plain, {}).get(ours) for plain, ours in told]
-        rows.append([name, *(with_quartiles(ratio, 2) for ratio in ratios)])
-    notes = ["step rate of the trainer over the plain re-writing's: median and quartiles of the rounds"]
-    rounds = {len(next(iter(row["block_seconds"].values()))) for row in result.values() if "error" not in row}
-    notes += [f"rounds: {', '.join(map(str, sorted(rounds)))}"]
-    for name, row in result.items():
-        missing = row.get("missing", {})
-        notes += [f"{name}: {side}: not measured: {why[:160]}" for side, why in missing.items()]
-    return with_notes(markdown(header, rows), notes, result)
+    measured = {name: row for name, row in result.items() if "error" not in row}
+    rows = [
+        [name, *(with_quartiles(ratio, 2) for ratio in rates(row).values())] for name, row in measured.items()
+    ]
+    rounds = {len(next(iter(row["block_seconds"].values()))) for row in measured.values()}
+    notes = [
+        "the trainer's step rate over the plain re-writing's: median and quartiles of "
+        f"{' or '.join(map(str, sorted(rounds)))} rounds"
+    ]
+    for name, row in measured.items():
+        notes += [f"{name}: {side}: not measured: {why[:160]}" for side, why in row["missing"].items()]
+    return with_notes(markdown(["configuration", *COLUMNS], rows), notes, result)
