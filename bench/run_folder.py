@@ -1,6 +1,8 @@
 """A run's folder: its identity, record, checkpoints, sample grids and figures."""
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,24 @@ from filelock import FileLock, Timeout
 from bench import places, record
 from bench.atomic import write_text
 from bench.errors import RequestError, WorkError
+
+FILE = "run.json"
+DIGEST = "sha256"  # the key of run.json that holds the digest of all others
+# what every run's description has; further keys depend on how it was begun
+REQUIRED: dict[str, Any] = {
+    "id": str,
+    "name": str,
+    "created": str,
+    "config": {"variant": str, "preset": str, "dataset": str, "experiment": str, "seed": int},
+    "config_hash": str,
+    "data": {"name": str, "hash": str, "transform": str, "count": int},
+    "metric": str,
+    "protocol": str,
+    "parameters": {"generator": int, "discriminator": int},
+    "environment": {"threads": int, "commit": str, "cpu_capability": str, "packages": dict},
+    "tracking": str | None,
+    "command": list,
+}
 
 
 @dataclass(frozen=True)
@@ -28,6 +48,11 @@ class RunFolder:
     def id(self) -> str:
         """The run's id, the same as in MLflow where it is tracked."""
         return self.path.name
+
+    @property
+    def description_path(self) -> Path:
+        """The file that says what the run is."""
+        return self.path / FILE
 
     @property
     def record_path(self) -> Path:
@@ -54,12 +79,30 @@ class RunFolder:
         return FileLock(self.path / ".lock", timeout=0)
 
     def describe(self) -> dict[str, Any]:
-        """What run.json says: id, name, config, data, protocol, environment, tracking, command."""
+        """The description of the run, from run.json: id, name, config, data, protocol, environment, command.
+
+        Raises
+        ------
+        WorkError
+            If run.json cannot be read, is damaged, or was changed since it was written.
+        """
+        path = self.description_path
         try:
-            described: dict[str, Any] = json.loads((self.path / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise WorkError(f"{self.path / 'run.json'} cannot be read: {error}") from None
-        return described
+            described = json.loads(path.read_text(encoding="utf-8"))
+            problem = _problem(described)
+        except OSError as error:
+            problem = f"cannot be read: {error.strerror or error}"
+        except (ValueError, RecursionError) as error:
+            problem = f"is damaged: {error}"
+        if problem:
+            raise WorkError(f"{path} {problem}; put a copy of the original back, or move {self.path} away")
+        del described[DIGEST]
+        return dict(described)
+
+    def write_description(self, description: Mapping[str, Any]) -> None:
+        """Write run.json: the description and its digest."""
+        text = json.dumps({**description, DIGEST: digest_of(description)}, indent=2)
+        write_text(self.description_path, text + "\n")
 
     def is_over(self) -> bool:
         """Whether the run came to an end that stands: finished or diverged."""
@@ -97,13 +140,50 @@ def create(run_id: str, description: dict[str, Any]) -> RunFolder:
     run = RunFolder(places.runs() / run_id)
     for folder in (run.checkpoints, run.samples, run.figures):
         folder.mkdir(parents=True)
-    write_text(run.path / "run.json", json.dumps(description, indent=2) + "\n")
+    run.write_description(description)
     return run
+
+
+def digest_of(description: Mapping[str, Any]) -> str:
+    """SHA-256 of a description without its own digest, in hexadecimal.
+
+    The digest is that of canonical JSON: sorted keys, no spaces, ASCII only.
+    """
+    # keys that are no text become text, and tuples lists, as in the file
+    plain = json.loads(json.dumps({key: value for key, value in description.items() if key != DIGEST}))
+    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def _problem(described: Any) -> str:
+    """Why the content of a run.json is no description that a run wrote; empty where it is one."""
+    if not isinstance(described, dict):
+        return "is damaged: it is no JSON object"
+    if wrong := _wrong_key(described, REQUIRED):
+        return f"is damaged: {wrong}"
+    if DIGEST not in described:
+        return f"is damaged: {DIGEST} is missing"
+    if described[DIGEST] != digest_of(described):
+        return "was changed since it was written: its content does not match its digest"
+    return ""
+
+
+def _wrong_key(values: dict[str, Any], required: dict[str, Any]) -> str:
+    """The first key that is missing or has a value of another type; empty where there is none."""
+    for key, kind in required.items():
+        if key not in values:
+            return f"{key} is missing"
+        nested = isinstance(kind, dict)
+        if not isinstance(values[key], dict if nested else kind):
+            return f"{key} has a value of the wrong type"
+        if nested and (wrong := _wrong_key(values[key], kind)):
+            return f"{key}: {wrong}"
+    return ""
 
 
 def all_runs() -> list[RunFolder]:
     """Every run there is, oldest first."""
-    found = [RunFolder(path.parent) for path in places.runs().glob("*/run.json")]
+    found = [RunFolder(path.parent) for path in places.runs().glob(f"*/{FILE}")]
     return sorted(found, key=lambda run: (run.describe()["created"], run.id))
 
 

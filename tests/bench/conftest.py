@@ -1,5 +1,6 @@
 """Small real runs, and the comparison of their states."""
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,6 +39,29 @@ def run(configuration: Configuration) -> Outcome:
     return start(configuration, Progress(quiet=True))
 
 
+def describe_in(folder: Path, **further: Any) -> RunFolder:
+    """A run's folder with the least that a description has, and with further keys of it."""
+    run = RunFolder(folder)
+    config = {"variant": "began", "preset": "quick", "dataset": "mnist-5k", "experiment": "tests", "seed": 0}
+    environment = {"threads": 1, "commit": "0", "cpu_capability": "AVX2", "packages": {}}
+    words = {"created": "2026-01-01T00:00:00+00:00", "config_hash": "0", "metric": "fd", "protocol": "p"}
+    run.write_description(
+        {
+            "id": run.id,
+            "name": "a run",
+            "config": config,
+            "data": {"name": "mnist-5k", "hash": "0" * 64, "transform": "none", "count": 5000},
+            "parameters": {"generator": 1, "discriminator": 1},
+            "environment": environment,
+            "tracking": None,
+            "command": [],
+            **words,
+            **further,
+        }
+    )
+    return run
+
+
 def final_state(folder: RunFolder) -> dict[str, Any]:
     """The newest checkpoint, without the seconds it took."""
     newest = max(folder.checkpoints.glob("step-*.safetensors"))
@@ -67,5 +91,11 @@ def same(first: Any, second: Any) -> bool:
 def small() -> SimpleNamespace:
     """The functions above, for test files (which cannot import one another)."""
     return SimpleNamespace(
-        tiny=tiny, run=run, final_state=final_state, numbers=numbers, same=same, values=TINY
+        tiny=tiny,
+        run=run,
+        describe_in=describe_in,
+        final_state=final_state,
+        numbers=numbers,
+        same=same,
+        values=TINY,
     )

@@ -164,7 +164,7 @@ def test_a_run_that_began_before_there_were_alarms_goes_on_without(
     run = run_folder.find(str(stopped.value))
     description = run.describe()
     del description["alarms"]
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     lines = run.record_path.read_text().splitlines(keepends=True)
     run.record_path.write_text("".join(line for line in lines if '"event": "alarm"' not in line))
     outcome = resume(run, Progress(quiet=True))
@@ -274,7 +274,7 @@ def test_a_resumed_run_is_judged_by_the_real_scores_that_it_began_with(
     before = run.describe() | {"real": {"vendi": real}}
     if real is None:
         del before["real"]
-    (run.path / "run.json").write_text(json.dumps(before))
+    run.write_description(before)
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
     assert outcome.record.end["health"] == health

@@ -120,7 +120,7 @@ def test_an_identity_that_was_altered_is_told(
 ) -> None:
     description = run.describe()
     description[key][value[0]] = value[1]
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     with pytest.raises(WorkError, match=told):
         verify(run, QUIET)
 
@@ -131,7 +131,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(run: RunF
         del description["config"][knob]
     identity = {k: v for k, v in description["config"].items() if k not in CIRCUMSTANCES}
     description["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     assert verify(run, QUIET).steps == 9
     recorded = multirun.plan(["began"], [0], dict(description["config"]) | {"epochs": None}, None, 1, QUIET)
     assert recorded.complete() == [run]
@@ -179,7 +179,7 @@ def as_recorded_before(run: RunFolder) -> None:
     """Leave of a run's files what they held before there were alarms and more than three metrics."""
     description = run.describe()
     del description["alarms"], description["real"]
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     kept = ("event", "step", "fd_digits_garments", "classes_covered", "effective_classes")
     rows = [json.loads(line) for line in run.record_path.read_text().splitlines()]
     rows = [
@@ -228,7 +228,7 @@ def test_health_is_compared_where_the_rule_is_the_same(key: str, words: str | No
     description.pop(key, None)
     if key == "other":
         description["health_rules"]["collapsed_below"]["vendi"] = 0.1
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     lines = run.record_path.read_text()
     run.record_path.write_text(re.sub(r'"health": "[^"]*"', '"health": "collapsed@5"', lines))
     if words is None:
@@ -293,7 +293,7 @@ def test_a_diverged_run_diverges_again_at_the_same_step(small: SimpleNamespace) 
 def test_other_arithmetic_is_told_and_compared_within_a_tolerance(run: RunFolder) -> None:
     description = run.describe()
     description["environment"]["processor"] = "another"
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     result = verify(run, QUIET)
     assert not result.exact
     assert result.tolerance == 0.01

@@ -1,6 +1,5 @@
 """A few real runs that all tests of the report read."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import places
+from bench.run_folder import RunFolder
 from bench.trainer import Diverged
 
 HOSTILE = "<script>alert(1)</script>"
@@ -38,9 +38,9 @@ def _cut_off(whole: Path, folder: Path) -> None:
     record = folder / "record.jsonl"
     lines = [line for line in record.read_text().splitlines(keepends=True) if '"end"' not in line]
     record.write_text("".join(lines))
-    described = json.loads((folder / "run.json").read_text())
+    described = RunFolder(whole).describe()
     described |= {"id": folder.name, "name": HOSTILE, "config": described["config"] | {"seed": 7}}
-    (folder / "run.json").write_text(json.dumps(described))
+    RunFolder(folder).write_description(described)
 
 
 @pytest.fixture

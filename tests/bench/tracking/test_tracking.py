@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from bench import record, run_folder
-from bench.atomic import write_text
 from bench.cli import main
 from bench.judging.alarms import Watch
 from bench.progress import Progress
@@ -192,7 +191,7 @@ def follow_trained(tracker: TrackingProcess, run: RunFolder, **further: Any) -> 
     described = run.describe() | further
     described["id"] = tracker.create(described)
     path = run.path.rename(run.path.with_name(described["id"]))
-    write_text(path / "run.json", json.dumps(described))
+    RunFolder(path).write_description(described)
     tracker.follow(path, tracking_uri())
     return RunFolder(path)
 
@@ -247,7 +246,9 @@ class Mirror:
         self.away = False
 
     def get_run(self, run_id: str) -> Any:
-        data = SimpleNamespace(tags=self.tags, to_proto=lambda: SimpleNamespace(metrics=[]))
+        # params: the run is described already
+        params = {"seed": "0"}
+        data = SimpleNamespace(tags=self.tags, params=params, to_proto=lambda: SimpleNamespace(metrics=[]))
         return SimpleNamespace(data=data)
 
     def update_run(self, run_id: str, status: str) -> None:
@@ -260,8 +261,10 @@ class Mirror:
         self.told += [tag.value for tag in tags if tag.key == "alarms"]
 
 
-def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(tmp_path: Path) -> None:
-    write_text(tmp_path / "run.json", "{}")
+def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(
+    tmp_path: Path, small: SimpleNamespace
+) -> None:
+    small.describe_in(tmp_path)
     writer = record.RecordWriter(tmp_path / record.FILE)
     mirror = Mirror()
 
