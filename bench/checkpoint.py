@@ -16,6 +16,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from bench.errors import WorkError
+from bench.system_errors import size_in_words
 
 _TENSOR = "tensor"  # marks, in the tree of plain values, where a tensor belongs
 
@@ -29,17 +30,26 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
         The file to make or replace.
     state : mapping
         What to keep. Keys of nested mappings may be strings or integers.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk; the message says its size, and no file is left.
     """
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_strip(state, "", tensors), sort_keys=True)
     metadata = {"tree": tree, "sha256": _digest(tree, tensors)}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    content = save(tensors, metadata)
     try:
         with temporary.open("wb") as file:
-            file.write(save(tensors, metadata))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        size = size_in_words(len(content))
+        raise OSError(error.errno, f"{error.strerror}; a checkpoint has {size}", str(path)) from error
     finally:
         temporary.unlink(missing_ok=True)
     folder = os.open(path.parent, os.O_RDONLY)

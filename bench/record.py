@@ -185,13 +185,26 @@ class RecordWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         cut_torn_line(path)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
 
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Append rows and hand them to the operating system in one write."""
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        self._file.write(lines.encode())
-        self._file.flush()
+        """Append rows and hand them to the operating system in one write: all of them or, if it fails, none.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written, as on a full disk.
+        """
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        start = self._file.seek(0, os.SEEK_END)
+        try:
+            written = 0
+            while written < len(lines):
+                written += self._file.write(lines[written:])
+        except OSError as error:
+            # there is always room for less
+            self._file.truncate(start)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
 
     def event(self, name: str, **values: Any) -> None:
         """Append one event."""

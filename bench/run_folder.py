@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from filelock import FileLock, Timeout
 
 from bench import places, record
 from bench.atomic import write_text
-from bench.errors import RequestError, WorkError
+from bench.errors import RequestError, WorkError, shown
+from bench.system_errors import of_system
 
 FILE = "run.json"
 DIGEST = "sha256"  # the key of run.json that holds the digest of all others
@@ -136,11 +138,24 @@ class RunFolder:
 
 
 def create(run_id: str, description: dict[str, Any]) -> RunFolder:
-    """Make the folder of a new run, run.json last: a folder without it is no run."""
+    """Make the folder of a new run, run.json last: a folder without it is no run.
+
+    Raises
+    ------
+    WorkError
+        If that is not possible; nothing is left then.
+    """
     run = RunFolder(places.runs() / run_id)
-    for folder in (run.checkpoints, run.samples, run.figures):
-        folder.mkdir(parents=True)
-    run.write_description(description)
+    try:
+        for folder in (run.checkpoints, run.samples, run.figures):
+            folder.mkdir(parents=True)
+        run.write_description(description)
+    except OSError as error:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise WorkError(f"no run can be made: {of_system(error, run.path)}") from error
+    except WorkError:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
     return run
 
 
@@ -197,7 +212,7 @@ def find(word: str) -> RunFolder:
     """
     runs = all_runs()
     if not runs:
-        raise RequestError(f"run {word!r} does not exist: there are no runs in {places.runs()}")
+        raise RequestError(f"run {shown(word)} does not exist: there are no runs in {places.runs()}")
     if word == "last":
         return runs[-1]
     matches = [run for run in runs if run.id == word or run.describe()["name"] == word]
@@ -206,11 +221,12 @@ def find(word: str) -> RunFolder:
         return matches[0]
     if matches:
         raise RequestError(
-            f"run {word!r} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}"
+            f"run {shown(word)} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}"
         )
     recent = ", ".join(str(run.describe()["name"]) for run in runs[-3:])
     raise RequestError(
-        f"run {word!r} does not exist: give an id, a unique prefix of one, a name such as {recent}, or last"
+        f"run {shown(word)} does not exist: "
+        f"give an id, a unique prefix of one, a name such as {recent}, or last"
     )
 
 

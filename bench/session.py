@@ -12,7 +12,7 @@ from typing import Any
 from filelock import Timeout
 from torch import Tensor
 
-from bench import environment, record, run_folder
+from bench import disk, environment, record, run_folder, system_errors
 from bench.configuration import Configuration
 from bench.datasets import KnownModes
 from bench.errors import RequestError, WorkError
@@ -76,7 +76,8 @@ def start(
     Raises
     ------
     RequestError, WorkError
-        As :func:`prepare_workbench`; and WorkError if the tracking store cannot be used.
+        As :func:`prepare_workbench`; and WorkError if the tracking store cannot be used, or a disk without
+        room or short memory ends the training, which can then be resumed.
     Interrupted
         If the user stopped it; it can be resumed.
     Diverged
@@ -89,6 +90,7 @@ def start(
         token = uuid.uuid4().hex
         name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
         description = workbench.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
+        disk.check_room(workbench.configuration, description["parameters"])
         if tracker:
             # the optimizers import it, as slowly as torch itself
             description["id"] = tracker.create(description, lambda: import_module("torch._dynamo"))
@@ -240,12 +242,19 @@ def carry_out(
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
+            if words := system_errors.behind(error):
+                raise WorkError(f"{words}; {going_on(trainer.step, description['name'])}") from error
             raise
         finally:
             end(run, workbench, writer, trainer.step, status, diverged_at, progress)
     if workbench.configuration.harness.figures:
         draw(run, workbench, progress)
     return Outcome(run, description, record.read(run.record_path))
+
+
+def going_on(step: int, name: str) -> str:
+    """How to go on with a run that the machine stopped."""
+    return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {name}"
 
 
 def end(
@@ -261,9 +270,17 @@ def end(
     rows = record.read(run.record_path)
     verdict = workbench.verdict(rows, diverged_at)
     memory = environment.peak_memory(workbench.device)
-    writer.event("end", step=diverged_at or step, status=status, **verdict, peak_memory=memory)
-    writer.sync()
-    writer.close()
+    try:
+        writer.event("end", step=diverged_at or step, status=status, **verdict, peak_memory=memory)
+        writer.sync()
+    except OSError as error:
+        # a record without an end is that of a run that was cut off, and goes on
+        if status == "FINISHED":
+            name = run.describe()["name"]
+            raise WorkError(f"{system_errors.of_system(error)}; {going_on(step, name)}") from error
+        return
+    finally:
+        writer.close()
     if workbench.configuration.harness.figures:
         with figures_may_fail(run, progress):
             # no step waits for what draws

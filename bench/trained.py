@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from bench import checkpoint, latent_paths, record, run_folder
 from bench.configuration import Configuration, variant_named
 from bench.datasets import sample_shape
-from bench.errors import RequestError
+from bench.errors import RequestError, shown
 from bench.run_folder import RunFolder
 from bench.trainer import best_checkpoints
 from variants.base import Variant
@@ -59,7 +59,7 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     named = {name: row for name, row in named.items() if row["step"] in kept}
     if word not in named:
         raise RequestError(
-            f"checkpoint {word!r} does not exist: run {run.id} has {', '.join(named) or 'none'}"
+            f"checkpoint {shown(word)} does not exist: run {run.id} has {', '.join(named) or 'none'}"
         )
     return run.checkpoints / str(named[word]["file"])
 

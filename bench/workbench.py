@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from bench import datasets, environment, places, record
-from bench.configuration import Configuration, Harness
+from bench import datasets, environment, memory, places, record
+from bench.configuration import MOST_STEPS, Configuration, Harness
 from bench.device import prepare
 from bench.errors import RequestError
 from bench.judging import extractors, health
@@ -149,8 +149,8 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     Raises
     ------
     RequestError
-        If the variant cannot be built at that size, the batch is larger than the data set, or it cannot be
-        passed in so many parts.
+        If the variant cannot be built at that size, does not fit into memory, the batch is larger than the
+        data set, or it cannot be passed in so many parts.
     WorkError
         If the data or what judging needs is missing.
     """
@@ -163,6 +163,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(harness.seed, "initial weights"))
         try:
+            memory.check(configuration, shape, device, ranks.count)
             variant = configuration.variant(configuration.hyperparameters, shape)
         except ValueError as error:
             raise RequestError(str(error)) from None
@@ -180,6 +181,8 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     parts = parts_of(harness, variant, batches, ranks)
     reals = sum(phase.new_real for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
+    if steps > MOST_STEPS:
+        raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
     extractor = extractors.extractor_for(
         datasets.judged_by(harness.dataset),
         places.cache(),

@@ -1,11 +1,30 @@
 """Options that several commands have, declared once."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
 import click
 
 Decorated = Callable[..., Any]
+
+LARGEST_SEED = 2**63 - 1  # as bench.configuration has it, which is not imported for --help
+MOST_WORKERS = 1000
+
+
+class Real(click.FloatRange):
+    """A number within bounds, which NaN is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
+Seed = click.IntRange(0, LARGEST_SEED)
+Workers = click.IntRange(1, MOST_WORKERS)
 
 # what chooses among runs, by name
 SELECTION = ("experiment", "variant", "dataset", "where", "study")

@@ -7,7 +7,7 @@ import click
 
 from bench.commands.options import SELECTION, selection
 from bench.commands.output import Report, reporting
-from bench.errors import RequestError
+from bench.errors import RequestError, shown
 
 if TYPE_CHECKING:
     from bench.run_folder import RunFolder
@@ -94,4 +94,4 @@ def _numbers(words: str | None) -> list[int] | None:
     try:
         return [int(word) for word in words.split(",")]
     except ValueError:
-        raise RequestError(f"--steps {words!r}: write whole numbers with commas between") from None
+        raise RequestError(f"--steps {shown(words)}: write whole numbers with commas between") from None

@@ -30,13 +30,13 @@ def command(out: Path | None, select: str | None, **choice: Any) -> Report:
     """
     from bench import places
     from bench.atomic import write_bytes
-    from bench.errors import RequestError
+    from bench.errors import RequestError, shown
     from bench.reporting.content import gather
     from bench.reporting.page import render
 
     path = out or places.results() / "report.html"
     if out is not None and not out.parent.is_dir():
-        raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+        raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
     content = gather(select=select or "last", **choice)
     page = render(content).encode()
     write_bytes(path, page)

@@ -37,12 +37,12 @@ def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Re
     """
     from bench.atomic import write_bytes
     from bench.comparing.rendering import plain, render
-    from bench.errors import RequestError
+    from bench.errors import RequestError, shown
 
     if form == "parquet" and out is None:
         raise RequestError("--format parquet is binary: it needs --out FILE")
     if out is not None and not out.parent.is_dir():
-        raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+        raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
     tables = _summary(**choice) if paper is None else _beside(paper, **choice)
     rendered = render(tables, form)
     data = plain(tables) | {"out": None if out is None else str(out)}

@@ -11,7 +11,7 @@ from bench import places, record
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.events import RecordEvents
 from bench.comparing.selection import SelectionRule, rule_named
-from bench.errors import RequestError, unknown
+from bench.errors import RequestError, shown, unknown
 from bench.run_folder import RunFolder, all_runs
 
 IDENTITY = (
@@ -96,7 +96,7 @@ def results(
         present = {str(description["config"][key]) for _, description in described}
         for name in names or ():
             if not present:
-                raise RequestError(f"{key} {name!r}: there are no runs in {places.runs()}")
+                raise RequestError(f"{key} {shown(name)}: there are no runs in {places.runs()}")
             if name not in present:
                 raise unknown(f"{key} (of the runs in {places.runs()})", name, present)
     chosen = [

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Self
 
 from bench.datasets.pictures import centre_square, open_image
 from bench.datasets.registry import ImageDataset, Notify, Pictures, register
-from bench.errors import RequestError
+from bench.errors import RequestError, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -62,7 +62,7 @@ class Folder(ImageDataset):
         text = name.removeprefix(PREFIX)
         folder = Path(text).expanduser()
         if not text or not folder.is_dir():
-            raise RequestError(f"dataset {name!r}: {text!r} is not a folder; PATH must be one")
+            raise RequestError(f"dataset {shown(name)}: {shown(text)} is not a folder; PATH must be one")
         return cls(folder)
 
     def files(self, data_root: Path) -> dict[str, Path]:
@@ -79,7 +79,7 @@ class Folder(ImageDataset):
 
     def fetch(self, data_root: Path, notify: Notify) -> None:
         """Refuse a folder without images: the request names the wrong one."""
-        raise RequestError(f"dataset {self.name!r}: no image below it; {self.missing(data_root)}")
+        raise RequestError(f"dataset {shown(self.name)}: no image below it; {self.missing(data_root)}")
 
     def images(self, data_root: Path) -> Pictures:
         """Open the images one after the other."""

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from bench.atomic import replacing
-from bench.errors import RequestError, WorkError
+from bench.errors import RequestError, WorkError, shown
 
 MARGIN = 2  # pixels between the images of a grid
 SCALE = 2  # of a run's sample grids
@@ -22,7 +22,7 @@ def check_png(path: Path) -> None:
         If the suffix is not .png.
     """
     if path.suffix != ".png":
-        raise RequestError(f"{str(path)!r} names no PNG file: the allowed suffix is .png")
+        raise RequestError(f"{shown(str(path))} names no PNG file: the allowed suffix is .png")
 
 
 def to_bytes(images: Tensor) -> np.ndarray:
