@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench import places, record
+from bench.comparing.condition import meeting
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.events import RecordEvents
 from bench.comparing.selection import SelectionRule, rule_named
@@ -59,8 +60,8 @@ def results(
     variant, dataset : str or sequence of str, optional
         Only runs of these; one name, names with commas between, or a sequence.
     where : str, optional
-        An expression over the columns, as :meth:`pandas.DataFrame.eval` reads it, such as
-        ``"gamma == 0.5 and seed < 3"``.
+        A condition over the columns, such as ``"gamma == 0.5 and seed < 3"``; the forms that are allowed
+        stand in :mod:`bench.comparing.condition`.
     select : str
         Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
     study : str, optional
@@ -82,7 +83,7 @@ def results(
     Raises
     ------
     RequestError
-        If a name is one that no run has, the rule is unknown or the expression cannot be evaluated.
+        If a name is one that no run has, the rule is unknown or the condition is not allowed.
     """
     rule = rule_named(select)
     everything = [(run, run.describe()) for run in all_runs()]
@@ -105,7 +106,7 @@ def results(
         if all(names is None or str(description["config"][key]) in names for key, names in wanted.items())
     ]
     frame = _tidy([_row(run, description, rule) for run, description in chosen])
-    return frame if where is None else _meeting(frame, where)
+    return frame if where is None else meeting(frame, where)
 
 
 def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.DataFrame:
@@ -235,17 +236,3 @@ def _typed(values: list[Any]) -> pd.Series:
     if kinds and None in values and kinds <= {int, bool} and len(kinds) == 1:
         return pd.Series(values, dtype="Int64" if kinds == {int} else "boolean")
     return pd.Series(values)
-
-
-def _meeting(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The runs that meet an expression."""
-    problem: Exception | str = "it is no condition"
-    try:
-        # without numexpr, which does not know missing values, and without the caller's variables
-        met = frame.eval(where, engine="python", local_dict={}, global_dict={})
-        if isinstance(met, pd.Series) and pd.api.types.is_bool_dtype(met):
-            return frame[met.fillna(False).astype(bool)].reset_index(drop=True)
-    except Exception as error:  # pandas raises whatever its parser and the operators raise
-        problem = error
-    words = " ".join(str(problem).split())
-    raise RequestError(f"where {where!r} cannot be evaluated: {words} (columns: {', '.join(frame.columns)})")
