@@ -17,6 +17,7 @@ from variants.knobs import LARGEST, WIDEST, Search, knob
 from variants.networks import transposed_decoder
 from variants.point_networks import makes_points, point_decoder, residual_point_trunk
 from variants.registry import register
+from variants.strided_pointwise import replace_strided_pointwise
 
 
 class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
@@ -108,6 +109,7 @@ class ResNet18Features(nn.Module):
             network.fc = nn.Linear(filters * 8, 1000)
         if channels != 3 or not own_width:
             network.conv1 = nn.Conv2d(channels, filters, 7, stride=2, padding=3, bias=False)
+        replace_strided_pointwise(network)
         network.fc.requires_grad_(False)
         self.network = network
 
