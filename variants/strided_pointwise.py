@@ -1,23 +1,24 @@
-"""1x1 convolutions with a stride for few channels, computed so that oneDNN cannot write past a buffer.
+"""Strided 1x1 convolutions with few input channels, kept away from a faulty oneDNN kernel.
 
-For the gradient of the weights oneDNN (``jit_1x1``) copies the pixels that the stride keeps to a workspace.
-Where the layout is channels last and the channels do not fill a vector of the processor it finds its place
-there with the width of the vector, and writes past the end: docs/upstream/onednn-strided-1x1.md. At stride 1
-it makes no copy, whatever the processor, the layout and the width.
+oneDNN computes the weight gradient of a strided 1x1 convolution from a copy of the pixels that the stride
+selects (``jit_1x1``). In channels_last layout, the offset into that copy is wrong when the input channels are
+fewer than the lanes of a vector, and the kernel writes past the end of the buffer
+(docs/upstream/onednn-strided-1x1.md). A convolution with stride 1 makes no such copy, whatever the processor,
+the layout and the number of channels. So the pixels are selected first and convolved with stride 1.
 """
 
 import torch
 from torch import Tensor, nn
 
-VECTOR = 16  # float32 numbers in the widest vector, AVX-512's
+VECTOR = 16  # float32 lanes of the widest vector (AVX-512)
 
 
 class StridedPointwise(nn.Conv2d):
-    """A 1x1 convolution of the pixels that its stride keeps; equal to torch's but for rounding."""
+    """A strided 1x1 convolution: selects pixels, then convolves them with stride 1."""
 
     @classmethod
     def of(cls, layer: nn.Conv2d) -> "StridedPointwise":
-        """Make one of a layer's parameters themselves."""
+        """Return a convolution that shares the parameters of `layer`."""
         down, across = layer.stride
         with torch.device("meta"):
             made = cls(layer.in_channels, layer.out_channels, 1, (down, across), bias=layer.bias is not None)
@@ -25,14 +26,14 @@ class StridedPointwise(nn.Conv2d):
         return made
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Map (B, C, S, S) to (B, N, S / stride, S / stride), sides rounded up."""
-        # the mean of one pixel: unlike a slice's, its gradient keeps the layout
-        kept = nn.functional.avg_pool2d(maps, 1, self.stride)
-        return nn.functional.conv2d(kept, self.weight, self.bias)
+        """Map (B, C, H, W) to (B, N, ceil(H / stride), ceil(W / stride))."""
+        # a 1x1 mean selects pixels, and its gradient stays channels_last; the gradient of a slice does not
+        selected = nn.functional.avg_pool2d(maps, 1, self.stride)
+        return nn.functional.conv2d(selected, self.weight, self.bias)
 
 
 def replace_strided_pointwise(network: nn.Module) -> None:
-    """Put a :class:`StridedPointwise` in place of every 1x1 convolution with a stride and few channels."""
+    """Replace each convolution that :func:`overruns` by a :class:`StridedPointwise`."""
     for module in list(network.modules()):
         for name, layer in module.named_children():
             if isinstance(layer, nn.Conv2d) and overruns(layer):
@@ -40,11 +41,7 @@ def replace_strided_pointwise(network: nn.Module) -> None:
 
 
 def overruns(layer: nn.Conv2d) -> bool:
-    """Whether the gradient of a layer's weights may be written past a buffer."""
+    """Whether oneDNN may write past a buffer when it computes the weight gradient of `layer`."""
     strided = layer.kernel_size == (1, 1) and layer.stride != (1, 1) and layer.padding == (0, 0)
-    return (
-        strided
-        and layer.groups == 1
-        and layer.in_channels < VECTOR
-        and not isinstance(layer, StridedPointwise)
-    )
+    narrow = layer.groups == 1 and layer.in_channels < VECTOR
+    return strided and narrow and not isinstance(layer, StridedPointwise)
