@@ -5,7 +5,6 @@ Nothing is unpickled on load. A file appears under its name only when it is whol
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from bench.atomic import beside
 from bench.errors import WorkError
 from bench.system_errors import size_in_words
 
@@ -39,24 +39,13 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_strip(state, "", tensors), sort_keys=True)
     metadata = {"tree": tree, "sha256": _digest(tree, tensors)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     content = save(tensors, metadata)
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        with beside(path, durable=True) as aside:
+            aside.write_bytes(content)
     except OSError as error:
         size = size_in_words(len(content))
         raise OSError(error.errno, f"{error.strerror}; a checkpoint has {size}", str(path)) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.options import Seed, from_checkpoint
+from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 from bench.errors import RequestError
 
@@ -43,7 +43,7 @@ MOST_IMAGES = 10_000
 @click.option(
     "--out",
     metavar="FILE.png",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="[default: interpolation-BETWEEN-PATH-step-N-seed-S.png in the run's figures]",
 )
 @reporting

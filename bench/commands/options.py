@@ -1,7 +1,9 @@
 """Options that several commands have, declared once."""
 
 import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
@@ -77,3 +79,36 @@ def from_checkpoint(function: Decorated) -> Decorated:
         show_default=True,
         help="best (by Frechet distance), best-M, last or a step.",
     )(function)
+
+
+class OutFile(click.Path):
+    """A file to write, refused before any work if something other than a regular file has its name."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give its path."""
+        from bench.atomic import destination
+        from bench.errors import RequestError, WorkError
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            destination(path)
+        except (RequestError, WorkError) as error:
+            self.fail(str(error), param, ctx)
+        return path
+
+
+class OutFolder(click.Path):
+    """A folder to write into, refused before any work if something else has its name."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give its path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if os.path.lexists(path) and not os.path.isdir(path):
+            self.fail(f"{str(path)!r} is no folder.", param, ctx)
+        return path

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.options import SELECTION, selection
+from bench.commands.options import SELECTION, OutFolder, selection
 from bench.commands.output import Report, reporting
 from bench.errors import RequestError, shown
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutFolder(),
     help="Folder of the figures; with several RUNs each has one below it, by its name. A comparison needs "
     "it [default: each run's own figures].",
 )

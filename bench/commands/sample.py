@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.options import Seed, from_checkpoint
+from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 
 
@@ -20,7 +20,7 @@ from bench.commands.output import Report, reporting
 @click.option(
     "--out",
     metavar="FILE.png",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="[default: samples-step-N-seed-S.png in the run's figures]",
 )
 @reporting

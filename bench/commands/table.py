@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.options import comparison, selection
+from bench.commands.options import OutFile, comparison, selection
 from bench.commands.output import Report, reporting
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
     show_default=True,
     help="csv, json and parquet hold unrounded numbers.",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@click.option("--out", type=OutFile(), help="Write to this file.")
 @reporting
 def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Report:
     """Summarise runs over seeds: one line a group of runs that differ only in their seed.
