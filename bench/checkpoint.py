@@ -6,6 +6,7 @@ Nothing is unpickled on load. A file appears under its name only when it is whol
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from torch import Tensor
 
 from bench.atomic import beside
 from bench.errors import WorkError
+from bench.run_folder import Origin
 from bench.system_errors import size_in_words
 
 _TENSOR = "tensor"  # marks, in the tree of plain values, where a tensor belongs
@@ -48,13 +50,20 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
         raise OSError(error.errno, f"{error.strerror}; a checkpoint has {size}", str(path)) from error
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, origin: Origin | None = None) -> dict[str, Any]:
     """Read what :func:`write` wrote, on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    origin : Origin, optional
+        The run that it must belong to.
 
     Raises
     ------
     WorkError
-        If the file is missing, not a checkpoint, or its content does not match its digest.
+        If the file is missing, not a checkpoint, or of another run, or its content does not match its digest.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -66,6 +75,8 @@ def read(path: Path) -> dict[str, Any]:
     if _digest(tree, tensors) != digest:
         raise WorkError(f"checkpoint {path} is damaged: its content does not match its digest")
     state: dict[str, Any] = _restore(json.loads(tree), tensors)
+    if origin is not None and state.get("origin") != asdict(origin):
+        raise WorkError(f"checkpoint {path} belongs to another run or to another configuration")
     return state
 
 

@@ -35,6 +35,22 @@ REQUIRED: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The run that a checkpoint belongs to.
+
+    Attributes
+    ----------
+    run_id : str
+        Id of the run.
+    config_hash : str
+        Hash of its configuration.
+    """
+
+    run_id: str
+    config_hash: str
+
+
+@dataclass(frozen=True)
 class RunFolder:
     """The folder of one run.
 
@@ -110,31 +126,18 @@ class RunFolder:
         """Whether the run came to an end that stands: finished or diverged."""
         return record.read(self.record_path).is_over()
 
-    def newest_checkpoint(self) -> tuple[dict[str, Any], list[str]]:
-        """The newest checkpoint that is whole.
+    def origin(self) -> Origin:
+        """What the run's checkpoints say of the run that they belong to."""
+        return origin_of(self.describe())
 
-        Returns
-        -------
-        state : dict
-            As :func:`bench.checkpoint.read` gives it.
-        warnings : list of str
-            One line for each damaged file that was passed over.
+    def checkpoint_files(self) -> list[Path]:
+        """The files of checkpoints, the newest first; temporary files are none."""
+        return sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True)
 
-        Raises
-        ------
-        WorkError
-            If there is none.
-        """
-        # the tracking process has no use for torch
-        from bench import checkpoint
 
-        warnings: list[str] = []
-        for path in sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True):
-            try:
-                return checkpoint.read(path), warnings
-            except WorkError as error:
-                warnings.append(str(error))
-        raise WorkError("; ".join(warnings) or f"run {self.id} has no checkpoint: start it again")
+def origin_of(description: Mapping[str, Any]) -> Origin:
+    """What the checkpoints of a run with this description say of the run that they belong to."""
+    return Origin(description["id"], description["config_hash"])
 
 
 def create(run_id: str, description: dict[str, Any]) -> RunFolder:

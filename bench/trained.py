@@ -11,7 +11,7 @@ from bench import checkpoint, latent_paths, record, run_folder
 from bench.configuration import Configuration, variant_named
 from bench.datasets import sample_shape
 from bench.errors import RequestError, shown
-from bench.run_folder import RunFolder
+from bench.run_folder import RunFolder, origin_of
 from bench.trainer import best_checkpoints
 from variants.base import Variant
 from variants.noise import Noise
@@ -86,8 +86,9 @@ def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
 
 
 def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
-    state = checkpoint.read(path)
-    configuration = configuration_of(run.describe())
+    description = run.describe()
+    state = checkpoint.read(path, origin_of(description))
+    configuration = configuration_of(description)
     harness = configuration.harness
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     # the first weights are drawn and then replaced

@@ -18,9 +18,10 @@ from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
 from bench.ranks import ALONE, Ranks
+from bench.run_folder import Origin
 from bench.step import Computing
 from bench.tracking.process import tracking_uri
-from bench.trainer import Observer, Plan, Trainer, best_checkpoints
+from bench.trainer import NO_RUN, Observer, Plan, Trainer, best_checkpoints
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
 
@@ -84,6 +85,19 @@ class Workbench:
             "command": environment.command(),
         }
 
+    def session(self, environment: dict[str, Any], ranks: Ranks, step: int = 0) -> record.Session:
+        """A session that begins after a step, with the facts of :func:`bench.environment.facts`."""
+        return record.Session(
+            step=step,
+            commit=environment["commit"],
+            torch=environment["packages"]["torch"],
+            threads=environment["threads"],
+            cpu_capability=environment["cpu_capability"],
+            device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({environment['gpu']})",
+            ranks=ranks.count,
+            parts=self.configuration.harness.parts,
+        )
+
     def batch_in_words(self, ranks: Ranks) -> str:
         """The whole batch of a step, and how it is passed."""
         harness = self.configuration.harness
@@ -104,8 +118,9 @@ class Workbench:
         observers: list[Observer],
         stop_requested: Callable[[], bool],
         ranks: Ranks = ALONE,
+        origin: Origin = NO_RUN,
     ) -> Trainer:
-        """A trainer that writes to `writer` and `checkpoints` and goes on from `rows`."""
+        """A trainer of the run `origin` that writes to `writer` and `checkpoints` and goes on from `rows`."""
         return Trainer(
             variant=self.variant,
             batches=self.batches,
@@ -120,6 +135,7 @@ class Workbench:
             observers=observers,
             stop_requested=stop_requested,
             computing=computing_of(self.configuration.harness, ranks),
+            origin=origin,
         )
 
     def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:

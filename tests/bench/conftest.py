@@ -1,5 +1,6 @@
 """Small real runs, and the comparison of their states."""
 
+from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -62,12 +63,22 @@ def describe_in(folder: Path, **further: Any) -> RunFolder:
     return run
 
 
+def session(step: int, **facts: Any) -> record.Session:
+    """A session on a machine that is none."""
+    values = {"commit": "0", "torch": "2", "threads": 1, "cpu_capability": "AVX2", "device": "cpu"}
+    return record.Session(**({"step": step, "ranks": 1, "parts": 1} | values | facts))
+
+
+def adopt_checkpoints(folder: RunFolder) -> None:
+    """Make the checkpoints of a copied run those of the run that it was made."""
+    for path in folder.checkpoint_files():
+        checkpoint.write(path, checkpoint.read(path) | {"origin": asdict(folder.origin())})
+
+
 def final_state(folder: RunFolder) -> dict[str, Any]:
-    """The newest checkpoint, without the seconds it took."""
-    newest = max(folder.checkpoints.glob("step-*.safetensors"))
-    state = checkpoint.read(newest)
-    state.pop("seconds")
-    return state
+    """The newest checkpoint's state of training, without the seconds it took."""
+    state = checkpoint.read(folder.checkpoint_files()[0], folder.origin())
+    return {name: state[name] for name in ("step", "variant", "optimizers", "average")}
 
 
 def numbers(folder: RunFolder) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -94,6 +105,8 @@ def small() -> SimpleNamespace:
         tiny=tiny,
         run=run,
         describe_in=describe_in,
+        session=session,
+        adopt_checkpoints=adopt_checkpoints,
         final_state=final_state,
         numbers=numbers,
         same=same,

@@ -148,9 +148,12 @@ def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
         start(small.tiny("began-v3"), StopAt(stop))
     run = run_folder.find(str(stopped.value))
     assert record.read(run.record_path).alarms == [row for row in whole if row["step"] <= stop]
-    # what a kill leaves: alarms of steps after the newest checkpoint
-    with run.record_path.open("a") as file:
-        file.write(json.dumps({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""}) + "\n")
+    # what a kill leaves: no end, and alarms of steps after the newest checkpoint
+    lines = [json.loads(line) for line in run.record_path.read_text().splitlines()][:-1]
+    last = next(line for line in reversed(lines) if "event" not in line)
+    lines.append(last | {"step": stop + 1})
+    lines.append({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""})
+    run.record_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # a version with other rules goes on with those of the run
     monkeypatch.setattr("bench.session.Watch", Watch)
     assert resume(run, Progress(quiet=True)).record.alarms == whole

@@ -24,6 +24,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small:
     described = first.describe()
     described |= {"id": copy.name, "config": described["config"] | {"norm": "l2"}}
     RunFolder(copy).write_description(described)
+    small.adopt_checkpoints(RunFolder(copy))
     return home
 
 

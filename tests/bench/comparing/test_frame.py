@@ -200,8 +200,9 @@ def test_long_records_are_read_without_their_steps(
     run = next(run for run in all_runs() if "began-v3" in run.describe()["name"])
     lines = run.record_path.read_text().splitlines(keepends=True)
     step = json.loads(next(line for line in lines if line.startswith('{"step"')))
-    events = [line for line in lines if line.startswith('{"event"')]
-    long = "".join(json.dumps(step | {"step": n}) + "\n" for n in range(10, 4010)) + "".join(events)
+    events = [json.loads(line) for line in lines if line.startswith('{"event"')][-3:]
+    rows = [step | {"step": n} for n in range(1, 4001)] + [row | {"step": 4000} for row in events]
+    long = "".join(json.dumps(row) + "\n" for row in rows)
     for number in range(20):
         folder = tmp_path / "mlruns" / "runs" / f"run{number}"
         folder.mkdir(parents=True)

@@ -28,11 +28,11 @@ def reported_home(
         small.run(small.tiny("began", seed=0, image_size=32, experiment="other"))
         with pytest.raises(Diverged):
             small.run(small.tiny("began-v3", seed=1, lr_g=1e30, lr_d=1e30, eval_every=0))
-        _cut_off(first.path, places.runs() / ("c" * 32))
+        small.adopt_checkpoints(_cut_off(first.path, places.runs() / ("c" * 32)))
     return home
 
 
-def _cut_off(whole: Path, folder: Path) -> None:
+def _cut_off(whole: Path, folder: Path) -> RunFolder:
     """A copy of a run as a kill would leave it, with another seed and a hostile name."""
     shutil.copytree(whole, folder)
     record = folder / "record.jsonl"
@@ -41,6 +41,7 @@ def _cut_off(whole: Path, folder: Path) -> None:
     described = RunFolder(whole).describe()
     described |= {"id": folder.name, "name": HOSTILE, "config": described["config"] | {"seed": 7}}
     RunFolder(folder).write_description(described)
+    return RunFolder(folder)
 
 
 @pytest.fixture

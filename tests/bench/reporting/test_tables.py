@@ -48,10 +48,9 @@ def test_alarms_alone_do_not_make_a_run_unwell() -> None:
 def test_a_collapse_is_told_by_the_run_s_own_numbers(places: Path, small: SimpleNamespace) -> None:
     folder = places / "mlruns" / "runs" / str(RUN["run_id"])
     folder.mkdir(parents=True)
-    rows = [
-        {"event": "evaluation", "step": 250, "effective_classes": 9.0},
-        {"event": "evaluation", "step": 500, "effective_classes": 2.0},
-    ]
+    rows: list[dict[str, Any]] = [{"step": step, "M": 0.1} for step in range(1, 501)]
+    rows.insert(250, {"event": "evaluation", "step": 250, "effective_classes": 9.0})
+    rows.append({"event": "evaluation", "step": 500, "effective_classes": 2.0})
     (folder / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     collapsed = frame({"health": "collapsed@500", "step": 250})
     small.describe_in(folder, real={"effective_classes": 9.75})
