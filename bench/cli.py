@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import click
 
-from bench import __version__, system_errors
+from bench import __version__, passed_over, system_errors
 from bench.errors import RequestError, WorkError, one_line, shown, unknown
 from bench.ranks import is_first, launched
 
@@ -71,6 +71,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    passed_over.forget()
     try:
         check_words(words)
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)

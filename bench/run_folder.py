@@ -13,6 +13,7 @@ from filelock import FileLock, Timeout
 from bench import places, record
 from bench.atomic import write_text
 from bench.errors import RequestError, WorkError, shown
+from bench.passed_over import pass_over
 from bench.system_errors import of_system
 
 FILE = "run.json"
@@ -199,10 +200,39 @@ def _wrong_key(values: dict[str, Any], required: dict[str, Any]) -> str:
     return ""
 
 
+@dataclass(frozen=True)
+class Survey:
+    """What the folders of runs hold.
+
+    Attributes
+    ----------
+    runs : list of (RunFolder, dict)
+        Every run whose description can be read, and the description; oldest first.
+    damaged : dict
+        The path of every other run.json, with the line that says what is wrong with it.
+    """
+
+    runs: list[tuple[RunFolder, dict[str, Any]]]
+    damaged: dict[Path, str]
+
+
+def survey() -> Survey:
+    """Read the description of every run there is."""
+    runs, damaged = [], {}
+    for path in sorted(places.runs().glob(f"*/{FILE}")):
+        run = RunFolder(path.parent)
+        try:
+            runs.append((run, run.describe()))
+        except WorkError as error:
+            damaged[path] = str(error)
+    return Survey(sorted(runs, key=lambda pair: (pair[1]["created"], pair[0].id)), damaged)
+
+
 def all_runs() -> list[RunFolder]:
-    """Every run there is, oldest first."""
-    found = [RunFolder(path.parent) for path in places.runs().glob(f"*/{FILE}")]
-    return sorted(found, key=lambda run: (run.describe()["created"], run.id))
+    """Every run there is, oldest first; one line warns of those whose description is damaged."""
+    found = survey()
+    pass_over(found.damaged)
+    return [run for run, _ in found.runs]
 
 
 def find(word: str) -> RunFolder:
@@ -212,25 +242,34 @@ def find(word: str) -> RunFolder:
     ------
     RequestError
         If no run or more than one is meant.
+    WorkError
+        If the description of the run is damaged.
     """
-    runs = all_runs()
-    if not runs:
+    found = survey()
+    names = {run.id: str(description["name"]) for run, description in found.runs}
+    ids = [*names, *(path.parent.name for path in found.damaged)]
+    if not ids:
         raise RequestError(f"run {shown(word)} does not exist: there are no runs in {places.runs()}")
-    if word == "last":
-        return runs[-1]
-    matches = [run for run in runs if run.id == word or run.describe()["name"] == word]
-    matches = matches or [run for run in runs if word and run.id.startswith(word)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
+    matches = [word] if word in ids else [run_id for run_id in ids if word and run_id.startswith(word)]
+    if word == "last" or word in names.values() or not matches:
+        # a damaged run may be the one that is meant
+        pass_over(found.damaged)
+        matches = [run_id for run_id, name in names.items() if name == word]
+        matches = list(names)[-1:] if word == "last" else matches
+    if len(matches) > 1:
         raise RequestError(
-            f"run {shown(word)} means {len(matches)} runs: {', '.join(run.id for run in matches[:4])}"
+            f"run {shown(word)} means {len(matches)} runs: {', '.join(run_id for run_id in matches[:4])}"
         )
-    recent = ", ".join(str(run.describe()["name"]) for run in runs[-3:])
-    raise RequestError(
-        f"run {shown(word)} does not exist: "
-        f"give an id, a unique prefix of one, a name such as {recent}, or last"
-    )
+    if not matches:
+        recent = ", ".join(list(names.values())[-3:])
+        such_as = f" such as {recent}" if recent else ""
+        raise RequestError(
+            f"run {shown(word)} does not exist: give an id, a unique prefix of one, a name{such_as}, or last"
+        )
+    run = RunFolder(places.runs() / matches[0])
+    if line := found.damaged.get(run.description_path):
+        raise WorkError(line)
+    return run
 
 
 def is_held(run: RunFolder) -> bool:

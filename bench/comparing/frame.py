@@ -12,8 +12,9 @@ from bench.comparing.condition import meeting
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.events import RecordEvents
 from bench.comparing.selection import SelectionRule, rule_named
-from bench.errors import RequestError, shown, unknown
-from bench.run_folder import RunFolder, all_runs
+from bench.errors import RequestError, WorkError, shown, unknown
+from bench.passed_over import pass_over
+from bench.run_folder import RunFolder, survey
 
 IDENTITY = (
     "run_id",
@@ -53,6 +54,8 @@ def results(
 ) -> pd.DataFrame:
     """All runs, or some, as a tidy data frame.
 
+    A run whose description or record is damaged is left out; one line on standard error warns of all of them.
+
     Parameters
     ----------
     experiment : str, optional
@@ -86,7 +89,8 @@ def results(
         If a name is one that no run has, the rule is unknown or the condition is not allowed.
     """
     rule = rule_named(select)
-    everything = [(run, run.describe()) for run in all_runs()]
+    found = survey()
+    everything, damaged = found.runs, dict(found.damaged)
     studies = {_study(description)["name"] for _, description in everything} - {None}
     if study is not None and study not in studies:
         raise unknown(f"study (of the runs in {places.runs()})", study, studies)
@@ -105,7 +109,16 @@ def results(
         for run, description in described
         if all(names is None or str(description["config"][key]) in names for key, names in wanted.items())
     ]
-    frame = _tidy([_row(run, description, rule) for run, description in chosen])
+    rows = []
+    for run, description in chosen:
+        try:
+            events = RecordEvents(run.record_path)
+        except WorkError as error:
+            damaged[run.record_path] = str(error)
+            continue
+        rows.append(_row(run, description, events, rule))
+    pass_over(damaged)
+    frame = _tidy(rows)
     return frame if where is None else meeting(frame, where)
 
 
@@ -170,9 +183,10 @@ def _study(description: dict[str, Any]) -> dict[str, Any]:
     return description.get("study") or {"name": None, "trial": None}
 
 
-def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> dict[str, Any]:
+def _row(
+    run: RunFolder, description: dict[str, Any], events: RecordEvents, rule: SelectionRule
+) -> dict[str, Any]:
     config, metric = description["config"], description["metric"]
-    events = RecordEvents(run.record_path)
     rows = events.record
     step = rule.select(rows, metric)
     judged: dict[str, Any] = next((row for row in rows.evaluations if row["step"] == step), {})
