@@ -81,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     except click.ClickException as error:
         # click shows a value whole
-        return _fail(words, one_line(error.format_message(), 300), 2)
+        return _fail(words, one_line(error.format_message(), 280), 2)
     except RequestError as error:
         return _fail(words, str(error), 2)
     except WorkError as error:

@@ -39,11 +39,11 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
     names = sorted(allowed)
     # the nearest of a text of any length are found in its beginning
     near = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=1, cutoff=0.5)
-    listed = ", ".join(names)
+    listed = f"allowed are {', '.join(names)}" if names else "there is none"
     if len(listed) > LONGEST_LIST:
         nearest = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=5, cutoff=0)
-        listed = f"{len(names)} names, {', '.join(nearest)} among them"
-    message = f"unknown {kind} {shown(value)}: allowed are {listed}"
+        listed = f"allowed are {len(names)} names, {', '.join(nearest)} among them"
+    message = f"unknown {kind} {shown(value)}: {listed}"
     if near:
         message += f"; did you mean {near[0]!r}?"
     return RequestError(message)
@@ -79,6 +79,7 @@ def printable(text: str) -> str:
 
 
 def one_line(message: str, longest: int = LONGEST_LINE) -> str:
-    """A message as it is printed: one line of printable characters, cut where it is very long."""
+    """A message as it is printed: one line of printable characters, cut in the middle if it is long."""
     line = printable(message)
-    return line if len(line) <= longest else line[: longest - 3] + "..."
+    half = (longest - 3) // 2
+    return line if len(line) <= longest else f"{line[:half]}...{line[-half:]}"

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from bench.configuration import Configuration
 from bench.cost import MetaNoise
 from bench.errors import RequestError
-from bench.system_errors import is_out_of_memory, size_in_words
+from bench.system_errors import size_in_words
 from variants.base import Batch, Variant, parameter_count
 from variants.recomputation import Recomputed
 
@@ -89,13 +89,11 @@ def check(
         knob, what = "batch_size", "a training step"
     where = "this machine" if device.type == "cpu" else "the GPU"
     message = (
-        f"{knob}: {flat[knob]} is not possible: the run needs at least {size_in_words(need.total)} of memory, "
-        f"most of it for {what}, and {where} has {size_in_words(free)} free"
+        f"{knob}: {flat[knob]} is not possible: the run needs at least {size_in_words(need.total)} of "
+        f"memory, most of it for {what}, and {where} has {size_in_words(free)} free"
     )
     fits = largest(configuration, knob, shape, free, processes)
-    message += (
-        f"; {knob}={fits} would fit" if fits else "; smaller filters, latent_dim or batch_size need less"
-    )
+    message += f"; {knob}={fits} would fit" if fits else "; smaller networks or batches need less"
     if knob == "batch_size":
         message += ", more parts or activation_checkpointing need less"
     raise RequestError(message)
@@ -165,11 +163,8 @@ def _shares() -> list[int]:
 
 
 def _built(configuration: Configuration, shape: tuple[int, ...]) -> Variant:
-    try:
-        with META, _Uninitialised():
-            return configuration.variant(configuration.hyperparameters, shape)
-    except RuntimeError as error:
-        raise _beyond_all(configuration, error) from None
+    with META, _Uninitialised():
+        return configuration.variant(configuration.hyperparameters, shape)
 
 
 def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: int) -> int:
@@ -179,26 +174,12 @@ def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: i
     for module in variant.modules():
         if isinstance(module, Recomputed):
             module.recomputes = harness.activation_checkpointing
-    try:
-        with META:
-            samples = Batch(torch.zeros(batch, *shape), MetaNoise())
-            with _Held() as held:
-                for phase in variant.phases():
-                    phase.accumulate_gradients(samples)
-    except RuntimeError as error:
-        raise _beyond_all(configuration, error) from None
+    with META:
+        samples = Batch(torch.zeros(batch, *shape), MetaNoise())
+        with _Held() as held:
+            for phase in variant.phases():
+                phase.accumulate_gradients(samples)
     return held.most // (2 if harness.compute_dtype == "bfloat16" else 1)
-
-
-def _beyond_all(configuration: Configuration, error: RuntimeError) -> Exception:
-    """What to raise where sizes are beyond any machine's; the error itself where it is of another kind."""
-    if not is_out_of_memory(error):
-        return error
-    flat = configuration.flat()
-    sizes = ", ".join(
-        f"{name}={flat[name]}" for name in ("filters", "latent_dim", "batch_size", "image_size")
-    )
-    return RequestError(f"no machine has memory for {sizes}")
 
 
 class _Uninitialised(TorchFunctionMode):

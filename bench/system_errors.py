@@ -39,7 +39,7 @@ def in_words(error: BaseException) -> str | None:
 
 
 def behind(error: BaseException) -> str | None:
-    """As :func:`in_words`, of a running process: every error of the system, those that WorkErrors tell too."""
+    """As :func:`in_words`, of a run in training: any error of the system, also one behind a WorkError."""
     if isinstance(error, OSError):
         return of_system(error)
     if isinstance(error, WorkError):

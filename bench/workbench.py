@@ -175,14 +175,14 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     datasets.check_name(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
-    # the first weights come from a stream of their own, made on the CPU for every device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(harness.seed, "initial weights"))
-        try:
-            memory.check(configuration, shape, device, ranks.count)
+    try:
+        memory.check(configuration, shape, device, ranks.count)
+        # the first weights come from a stream of their own, made on the CPU for every device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(harness.seed, "initial weights"))
             variant = configuration.variant(configuration.hyperparameters, shape)
-        except ValueError as error:
-            raise RequestError(str(error)) from None
+    except ValueError as error:
+        raise RequestError(str(error)) from None
     array = datasets.load(
         harness.dataset,
         image_size=harness.image_size,

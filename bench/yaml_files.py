@@ -36,18 +36,19 @@ class _Loader(_Rules, yaml.SafeLoader):
         seen = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
-                raise _refused(key, f"the key {shown(getattr(key, 'value', ''))} is no text")
+                word = shown(key.value) if isinstance(key, yaml.ScalarNode) else f"of a {key.id}"
+                raise _refused(key, f"the key {word} is no text")
             if key.value in seen:
                 raise _refused(key, f"the key {shown(key.value)} is given twice")
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
-    def construct_yaml_int(self, node: Any) -> int | str:
+    def whole_number(self, node: Any) -> int | str:
         """Decimal, leading zeros too."""
         text = str(node.value)
         return int(text) if len(text) <= LONGEST_NUMBER else text
 
-    def construct_yaml_float(self, node: Any) -> float | str:
+    def number(self, node: Any) -> float | str:
         """As Python reads it; what overflows stays a text."""
         text = str(node.value)
         return float(text) if len(text) <= LONGEST_NUMBER and abs(float(text)) != float("inf") else text
@@ -65,8 +66,8 @@ for _kind in (_Loader, _Dumper):
         (FLOAT, r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?", [*"-+.0123456789"]),
     ):
         _kind.add_implicit_resolver(_tag, re.compile(rf"(?:{_pattern})\Z"), _first)
-_Loader.add_constructor(INT, _Loader.construct_yaml_int)
-_Loader.add_constructor(FLOAT, _Loader.construct_yaml_float)
+_Loader.add_constructor(INT, _Loader.whole_number)
+_Loader.add_constructor(FLOAT, _Loader.number)
 
 
 def _refused(node: Any, words: str) -> yaml.MarkedYAMLError:

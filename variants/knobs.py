@@ -85,7 +85,7 @@ class Knobs(BaseModel):
         kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
         if isinstance(value, bool):
             if bool not in kinds and _is_plain(kinds):
-                raise ValueError("neither true nor false is possible")
+                raise ValueError("true and false have no meaning here")
         elif kinds == [bool]:
             if not isinstance(value, str):
                 raise ValueError("true or false is needed")

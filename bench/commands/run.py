@@ -168,16 +168,11 @@ def dry_run_report(configuration: "Configuration") -> Report:
     """Tell configuration, parameter counts and the cost of a step, without data or training."""
     from bench.configuration import knobs_of, unit_of
     from bench.cost import cost
-    from bench.system_errors import is_out_of_memory
 
     try:
         price = cost(configuration)
     except ValueError as error:
         raise RequestError(str(error)) from None
-    except RuntimeError as error:
-        if is_out_of_memory(error):
-            raise RequestError("no machine has memory for networks and batches of that size") from None
-        raise
     flat = configuration.flat()
     knobs = knobs_of(configuration.variant)
     rows = [(name, str(value), unit_of(knobs[name]) if name in knobs else "") for name, value in flat.items()]
