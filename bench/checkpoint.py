@@ -5,8 +5,8 @@ Nothing is unpickled on load. A file appears under its name only when it is whol
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from bench.atomic import beside
 from bench.errors import WorkError
+from bench.run_folder import Origin
+from bench.system_errors import size_in_words
 
 _TENSOR = "tensor"  # marks, in the tree of plain values, where a tensor belongs
 
@@ -29,33 +32,38 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
         The file to make or replace.
     state : mapping
         What to keep. Keys of nested mappings may be strings or integers.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written, as on a full disk; the message says its size, and no file is left.
     """
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_strip(state, "", tensors), sort_keys=True)
     metadata = {"tree": tree, "sha256": _digest(tree, tensors)}
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    content = save(tensors, metadata)
     try:
-        with temporary.open("wb") as file:
-            file.write(save(tensors, metadata))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        with beside(path, durable=True) as aside:
+            aside.write_bytes(content)
+    except OSError as error:
+        size = size_in_words(len(content))
+        raise OSError(error.errno, f"{error.strerror}; a checkpoint has {size}", str(path)) from error
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, origin: Origin | None = None) -> dict[str, Any]:
     """Read what :func:`write` wrote, on the CPU.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    origin : Origin, optional
+        The run that it must belong to.
 
     Raises
     ------
     WorkError
-        If the file is missing, not a checkpoint, or its content does not match its digest.
+        If the file is missing, not a checkpoint, or of another run, or its content does not match its digest.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -67,6 +75,8 @@ def read(path: Path) -> dict[str, Any]:
     if _digest(tree, tensors) != digest:
         raise WorkError(f"checkpoint {path} is damaged: its content does not match its digest")
     state: dict[str, Any] = _restore(json.loads(tree), tensors)
+    if origin is not None and state.get("origin") != asdict(origin):
+        raise WorkError(f"checkpoint {path} belongs to another run or to another configuration")
     return state
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 import click
 
-from bench import __version__
-from bench.errors import RequestError, WorkError, unknown
+from bench import __version__, passed_over, system_errors
+from bench.errors import RequestError, WorkError, one_line, shown, unknown
 from bench.ranks import is_first, launched
 
 COMMANDS = (
@@ -71,24 +71,40 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    passed_over.forget()
     try:
+        check_words(words)
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        return _fail(words, error.format_message(), 2)
+        # click shows a value whole
+        return _fail(words, one_line(error.format_message(), 280), 2)
     except RequestError as error:
         return _fail(words, str(error), 2)
     except WorkError as error:
         return _fail(words, str(error), 1)
     except (KeyboardInterrupt, click.Abort):
         return _fail(words, "interrupted", 130)
+    except Exception as error:
+        # a full disk or short memory is no fault of the program; whatever is keeps its traceback
+        told = system_errors.in_words(error)
+        if told is None:
+            raise
+        return _fail(words, told, 1)
+
+
+def check_words(words: Sequence[str]) -> None:
+    """Refuse what no file, run or number is named by."""
+    for word in words:
+        if "\0" in word:
+            raise RequestError(f"{shown(word)} holds a NUL character")
 
 
 def _fail(words: list[str], message: str, status: int) -> int:
-    line = " ".join(message.split())
+    line = one_line(message)
     # what is wrong with the request is wrong on every rank
     if status != 1 and not is_first():
         return status

@@ -9,13 +9,13 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from pydantic import ValidationError
+from pydantic import ValidationError, field_validator
 from pydantic.fields import FieldInfo
 
 from bench.datasets import preset_of
-from bench.errors import RequestError, unknown
+from bench.errors import RequestError, shown, unknown
 from variants.base import Variant, VariantHyperparameters
-from variants.knobs import Knobs, knob
+from variants.knobs import LARGEST, Knobs, knob
 from variants.registry import all_variants
 
 # Knobs that say where and how a run is made, not what it computes: outside its identity.
@@ -27,6 +27,11 @@ CIRCUMSTANCES = frozenset(
 )  # fmt: skip
 
 
+LONGEST_NAME = 256  # of an experiment in MLflow's databases
+LONGEST_PATH = 4096  # of Linux
+MOST_STEPS = 99_999_999  # names of files have eight digits for a step
+LARGEST_SEED = 2**63 - 1  # of result tables, whose whole numbers have 64 bits
+
 # Values that say no more than a configuration from before there were such knobs: outside the identity too.
 PLAIN: dict[str, tuple[Any, ...]] = {"parts": (None, 1), "compute_dtype": ("float32",), "tf32": (False,)}
 
@@ -34,20 +39,28 @@ PLAIN: dict[str, tuple[Any, ...]] = {"parts": (None, 1), "compute_dtype": ("floa
 class Harness(Knobs):
     """Knobs of the harness, the same for every variant."""
 
-    dataset: str = knob("mnist-5k", "name of the data set, or folder:PATH")
-    image_size: int | None = knob(28, "side of the square images; none for 2-D points", unit="pixels", low=1)
+    dataset: str = knob("mnist-5k", "name of the data set, or folder:PATH", longest=LONGEST_PATH)
+    image_size: int | None = knob(
+        28, "side of the square images; none for 2-D points", unit="pixels", low=1, high=4096
+    )
     channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
-    batch_size: int = knob(64, "real samples in a batch", unit="samples", low=2)
+    batch_size: int = knob(64, "real samples in a batch", unit="samples", low=2, high=1_000_000)
     drop_last: bool = knob(True, "leave out the short last batch of an epoch")
-    steps: int | None = knob(None, "length of training, in generator updates", unit="steps", low=1)
-    epochs: float | None = knob(None, "length of training in passes over the data, instead of steps", above=0)
-    seed: int = knob(0, "seed of weights, data order, latents and evaluation", low=0)
+    steps: int | None = knob(
+        None, "length of training, in generator updates", unit="steps", low=1, high=MOST_STEPS
+    )
+    epochs: float | None = knob(
+        None, "length of training in passes over the data, instead of steps", above=0, high=1_000_000
+    )
+    seed: int = knob(0, "seed of weights, data order, latents and evaluation", low=0, high=LARGEST_SEED)
     lr_rule: Literal["none", "halve_every", "halve_on_stall"] = knob(
         "none",
         "learning rates stay, halve every lr_window steps, or halve when M's mean over a window stalls",
     )
-    lr_window: int = knob(100_000, "window of lr_rule", unit="steps", low=1)
-    lr_floor: float = knob(2e-5, "lr_rule takes no learning rate below this (unless it starts there)", low=0)
+    lr_window: int = knob(100_000, "window of lr_rule", unit="steps", low=1, high=MOST_STEPS)
+    lr_floor: float = knob(
+        2e-5, "lr_rule takes no learning rate below this (unless it starts there)", low=0, high=LARGEST
+    )
     ema_decay: float = knob(
         0.0,
         "decay of the generator's moving average that is judged; 0 judges the generator itself",
@@ -55,9 +68,11 @@ class Harness(Knobs):
         high=0.99999,
     )
     eval_every: int = knob(
-        1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0
+        1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0, high=MOST_STEPS
     )
-    eval_samples: int = knob(5000, "generated samples in an evaluation", unit="samples", low=100)
+    eval_samples: int = knob(
+        5000, "generated samples in an evaluation", unit="samples", low=100, high=100_000_000
+    )
     extractor: Literal["inception", "shipped"] = knob(
         "inception",
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
@@ -69,6 +84,7 @@ class Harness(Knobs):
         "processes that torchrun starts; none: one a process. Batch norm sees a part at a time",
         unit="parts",
         low=1,
+        high=1_000_000,
     )
     compute_dtype: Literal["float32", "bfloat16"] = knob(
         "float32",
@@ -89,17 +105,31 @@ class Harness(Knobs):
     activation_checkpointing: bool = knob(
         False, "compute activations again for the gradient instead of keeping them: less memory, more time"
     )
-    checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1)
+    checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1, high=MOST_STEPS)
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", "where to compute; auto takes a GPU where there is one"
     )
-    threads: int = knob(0, "CPU threads; 0 leaves it to torch", low=0)
-    data_root: str | None = knob(None, "folder of the data sets' files; the cache folder where not given")
+    threads: int = knob(
+        0,
+        "CPU threads, at most four for each of the machine's cores, or 64; 0 leaves it to torch",
+        low=0,
+        high=4096,
+    )
+    data_root: str | None = knob(
+        None, "folder of the data sets' files; the cache folder where not given", longest=LONGEST_PATH
+    )
     figures: bool = knob(True, "draw the run's figures when it ends; `bench plot` draws them at any time")
     tracking: bool = knob(
         True, "record the run in MLflow too; without it neither MLflow nor Optuna is imported"
     )
-    experiment: str = knob("began-bench", "name of the MLflow experiment")
+    experiment: str = knob("began-bench", "name of the MLflow experiment", longest=LONGEST_NAME)
+
+    @field_validator("dataset", "data_root", "experiment")
+    @classmethod
+    def _check_text(cls, value: str | None) -> str | None:
+        if value is not None and not is_name(value):
+            raise ValueError("empty or not printable")
+        return value
 
 
 class Configuration:
@@ -173,7 +203,9 @@ class Configuration:
             # a length in epochs was resolved to steps
             length = {"steps": None} if rest.get("epochs") is not None else {}
             named |= self.with_values(**length | rest).flat() if rest else {}
-        return [f"{name} {old[name]!r} -> {new!r}" for name, new in named.items() if old[name] != new]
+        return [
+            f"{name} {shown(old[name])} -> {shown(new)}" for name, new in named.items() if old[name] != new
+        ]
 
 
 NAMES = ("variant", "preset")
@@ -194,17 +226,25 @@ def resolve(given: Mapping[str, Any], file: Path | None = None) -> Configuration
     RequestError
         If a name is unknown, a value is out of range or the file cannot be read.
     """
-    layers = [read_file(file) if file else {}, dict(given)]
+    layers = [_file(file) if file else {}, dict(given)]
     named: dict[str, Any] = {}
     for layer in layers:
         named |= {name: layer.pop(name) for name in NAMES if name in layer}
     if "variant" not in named:
         raise RequestError(f"no variant given: --variant is one of {', '.join(all_variants())}")
     variant = variant_named(str(named["variant"]))
-    preset = str(named.get("preset") or default_preset(variant, merge(layers)))
+    preset = named.get("preset")
+    preset = default_preset(variant, merge(layers)) if preset is None else str(preset)
     if preset not in variant.presets:
         raise unknown("preset", preset, variant.presets)
     return Configuration(variant, preset, merge([variant.presets[preset], *layers]))
+
+
+def _file(path: Path) -> dict[str, Any]:
+    # PyYAML, which only a file needs
+    from bench import yaml_files
+
+    return yaml_files.read(path)
 
 
 def default_preset(variant: type[Variant], given: Mapping[str, Any]) -> str:
@@ -260,30 +300,13 @@ def check_names(variant: type[Variant], values: Mapping[str, Any]) -> None:
         raise RequestError(f"{variant.name} declares knobs that the harness has: {', '.join(sorted(clash))}")
 
 
-def read_file(path: Path) -> dict[str, Any]:
-    """Read a YAML mapping of configuration keys."""
-    import yaml
-
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"configuration file {str(path)!r} cannot be read: {error}") from None
-    except yaml.YAMLError as error:
-        raise RequestError(
-            f"configuration file {str(path)!r} is not YAML: {' '.join(str(error).split())}"
-        ) from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise RequestError(f"configuration file {str(path)!r} must hold 'key: value' lines")
-    return content
-
-
 def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
     """Read ``key=value`` words."""
     parsed: dict[str, Any] = {}
     for word in settings:
         key, equals, value = word.partition("=")
         if not equals or not key:
-            raise RequestError(f"--set {word!r}: write it as key=value")
+            raise RequestError(f"--set {shown(word)}: write it as key=value")
         parsed[key.strip()] = value.strip()
     return parsed
 
@@ -297,7 +320,7 @@ def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
         name = str(first["loc"][0])
         field = kind.model_fields[name]
         raise RequestError(
-            f"{name}: {first['input']!r} is not possible: allowed is {allowed(field)}"
+            f"{name}: {shown(first['input'])} is not possible: allowed is {allowed(field)}"
         ) from None
 
 
@@ -327,14 +350,34 @@ def allowed(field: FieldInfo) -> str:
         words = " or ".join(map(str, choices))
     else:
         kind = kinds[0]
-        words = {int: "a whole number", float: "a number", bool: "true or false", str: "a text"}[kind]
+        words = {
+            int: "a whole number",
+            float: "a number",
+            bool: "true or false",
+            str: "a text of printable characters,",
+        }[kind]
         for bound in field.metadata:
-            for attribute, text in (("ge", "from"), ("gt", "above"), ("le", "to"), ("lt", "below")):
+            for attribute, text in (
+                ("ge", "from"),
+                ("gt", "above"),
+                ("le", "to"),
+                ("lt", "below"),
+                ("max_length", "at most"),
+            ):
                 if hasattr(bound, attribute):
-                    words += f" {text} {getattr(bound, attribute)}"
+                    words += f" {text} {_number(getattr(bound, attribute))}"
         if unit_of(field):
             words += f" ({unit_of(field)})"
     return words + (" or none" if optional else "")
+
+
+def _number(bound: float) -> str:
+    return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may name a folder, a data set or an experiment: not empty, on one line, printable."""
+    return bool(text.strip()) and text.isprintable()
 
 
 def unit_of(field: FieldInfo) -> str:

@@ -33,7 +33,8 @@ def prepare(harness: "Harness") -> "torch.device":
     Raises
     ------
     RequestError
-        If ``cuda`` is asked for where there is none, or bfloat16 where the device has no instructions for it.
+        If ``cuda`` is asked for where there is none, bfloat16 where the device has no instructions for it, or
+        more threads than the machine is fit for.
 
     Notes
     -----
@@ -62,6 +63,11 @@ def prepare(harness: "Harness") -> "torch.device":
             f"compute_dtype: 'bfloat16' is not possible: this {what} has no instructions for it; "
             "allowed is float32"
         )
+    if harness.threads > most_threads():
+        raise RequestError(
+            f"threads: {harness.threads} is not possible on {os.cpu_count()} cores: "
+            f"allowed is a whole number from 0 to {most_threads()}"
+        )
     if harness.threads:
         torch.set_num_threads(harness.threads)
     # use_deterministic_algorithms would import the compiler, which takes as long as torch itself
@@ -72,6 +78,11 @@ def prepare(harness: "Harness") -> "torch.device":
     if chosen.type == "cpu":
         keep_freed_memory()
     return chosen
+
+
+def most_threads() -> int:
+    """The most CPU threads that are started: beyond the machine's means torch ends without a word."""
+    return max(64, 4 * (os.cpu_count() or 1))
 
 
 def has_bfloat16(device: "torch.device") -> bool:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.atomic import replacing
-from bench.errors import RequestError, WorkError
+from bench.errors import RequestError, WorkError, shown
 
 SUFFIXES = (".pt2", ".onnx")
 TRACED = 2  # latents that the program is traced with
@@ -25,7 +25,7 @@ def check_suffix(path: Path) -> None:
         If the suffix is none of .pt2 and .onnx, or .onnx is wanted without its packages.
     """
     if path.suffix not in SUFFIXES:
-        raise RequestError(f"{str(path)!r} names no format: allowed suffixes are {', '.join(SUFFIXES)}")
+        raise RequestError(f"{shown(str(path))} names no format: allowed suffixes are {', '.join(SUFFIXES)}")
     if path.suffix == ".onnx":
         try:
             import onnx  # noqa: F401

@@ -23,6 +23,7 @@ from bench.datasets import check_name
 from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
 from bench.jobs import Job
+from bench.passed_over import pass_over
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import tracking
@@ -101,22 +102,33 @@ class Multirun:
             ],
         }
 
-    def existing(self) -> dict[str, list[RunFolder]]:
-        """Runs of these configurations, data and experiment by configuration hash, oldest first."""
-        found: dict[str, list[RunFolder]] = {c.hash(): [] for c in self.configurations}
-        for run in run_folder.all_runs():
-            described = run.describe()
+    def existing(self) -> dict[str, list[tuple[RunFolder, bool]]]:
+        """Runs of these configurations, data and experiment by configuration hash, oldest first.
+
+        Each with whether it is over; damaged ones are left out, with a warning.
+        """
+        found: dict[str, list[tuple[RunFolder, bool]]] = {c.hash(): [] for c in self.configurations}
+        surveyed = run_folder.survey()
+        damaged = dict(surveyed.damaged)
+        for run, described in surveyed.runs:
             if (described["data"]["hash"], described["config"]["experiment"]) == (
                 self.data_hash,
                 self.experiment,
             ):
                 # not the recorded hash: knobs that came later had their defaults
-                found.get(configuration_of(described).hash(), []).append(run)
+                alike = found.get(configuration_of(described).hash())
+                if alike is None:
+                    continue
+                try:
+                    alike.append((run, run.is_over()))
+                except WorkError as error:
+                    damaged[run.record_path] = str(error)
+        pass_over(damaged)
         return found
 
     def complete(self) -> list[RunFolder]:
         """The newest complete run of each configuration that has one."""
-        runs = [[run for run in runs if run.is_over()] for runs in self.existing().values()]
+        runs = [[run for run, is_over in runs if is_over] for runs in self.existing().values()]
         return [complete[-1] for complete in runs if complete]
 
 
@@ -313,9 +325,9 @@ def _jobs(multirun: Multirun) -> list[Job]:
     jobs = []
     for configuration in multirun.configurations:
         runs = existing[configuration.hash()]
-        if not any(run.is_over() for run in runs):
+        if not any(is_over for _, is_over in runs):
             log = logs / f"{configuration.variant.name}-s{configuration.harness.seed}.log"
-            jobs.append(Job(configuration, runs[-1] if runs else None, log))
+            jobs.append(Job(configuration, runs[-1][0] if runs else None, log))
     return jobs
 
 

@@ -1,20 +1,87 @@
 """The record of a run: an append-only file of JSON lines, and the truth about it.
 
 A line is a training step (``{"step": 1, "M": ...}``) or an event (``{"event": ..., "step": ...}``).
-A run that is resumed at a checkpoint appends ``{"event": "resume", "step": S}``, which takes back
-the lines after step S; whoever reads the record sees each step once.
+Each session, the first and those after a resume, begins with ``{"event": "session", "step": S, ...}``,
+which takes back the lines after step S; whoever reads the record sees each step once. Every line is checked
+when it is read (:mod:`bench.record_lines`): a damaged record is refused.
 """
 
+import hashlib
 import json
 import os
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from bench.errors import WorkError
+from bench.record_lines import EVENTS, LineCheck
 
 FILE = "record.jsonl"
+
+
+@dataclass(frozen=True)
+class Session:
+    """The code and the machine that trained a part of a run.
+
+    Attributes
+    ----------
+    step : int
+        The last step before the session.
+    commit : str
+        Commit of the code.
+    torch : str or None
+        Version of torch.
+    threads : int
+        Threads of torch's operations.
+    cpu_capability : str
+        The kernels that torch chose for the processor.
+    device : str
+        Where networks were computed.
+    ranks : int
+        Processes that trained together.
+    parts : int or None
+        Parts that a batch was passed in.
+    """
+
+    step: int
+    commit: str
+    torch: str | None
+    threads: int
+    cpu_capability: str
+    device: str
+    ranks: int
+    parts: int | None
+
+    def differences(self, before: "Session") -> list[str]:
+        """What may change the last bits of numbers, compared with the session before, in words."""
+        words = {
+            "commit": "commit",
+            "torch": "torch",
+            "threads": "threads",
+            "cpu_capability": "kernels for",
+            "device": "device",
+            "ranks": "processes",
+        }
+        pairs = {name: (getattr(before, name), getattr(self, name)) for name in words}
+        return [f"{words[name]} {then}, now {now}" for name, (then, now) in pairs.items() if then != now]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A place in a record file, and what stands before it.
+
+    Attributes
+    ----------
+    length : int
+        Bytes of the file up to the place.
+    sha256 : str
+        Digest of these bytes.
+    """
+
+    length: int
+    sha256: str
 
 
 @dataclass
@@ -34,8 +101,8 @@ class Record:
         One row an alarm: ``step``, ``kind`` and ``words``, as :class:`bench.judging.alarms.Alarm` has them.
     end : dict or None
         The last event ``end``: status, health, best values; None while the run is not over.
-    sessions : int
-        How many times the run was started or resumed.
+    sessions : list of Session
+        Every start and resume of the run, in order.
     shared_from : int or None
         The last step before other processes joined in at a resume; None where that never was.
     """
@@ -45,7 +112,7 @@ class Record:
     checkpoints: list[dict[str, Any]] = field(default_factory=list)
     alarms: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
-    sessions: int = 0
+    sessions: list[Session] = field(default_factory=list)
     shared_from: int | None = None
 
     def series(self, name: str) -> list[float]:
@@ -58,8 +125,13 @@ class Record:
             return False
         return self.end["status"] == "FINISHED" or self.end["health"].startswith("diverged")
 
+    @property
+    def resumes(self) -> int:
+        """How many times the run was resumed."""
+        return max(0, len(self.sessions) - 1)
+
     def take(self, row: dict[str, Any]) -> None:
-        """Take in the next line; ValueError if its event is unknown."""
+        """Take in the next line, which is checked."""
         event = row.pop("event", None)
         if event is None:
             self.steps.append(row)
@@ -69,15 +141,15 @@ class Record:
             self.checkpoints.append(row)
         elif event == "alarm":
             self.alarms.append(row)
-        elif event == "resume":
+        elif event == "session":
             self.take_back(row["step"])
-            self.sessions += 1
-            if "ranks" in row and self.shared_from is None:
-                self.shared_from = row["step"]
+            # a later version may note more
+            session = Session(step=row["step"], **{name: row[name] for name in EVENTS["session"]})
+            if self.sessions and session.ranks > 1 and self.shared_from is None:
+                self.shared_from = session.step
+            self.sessions.append(session)
         elif event == "end":
             self.end = row
-        else:
-            raise ValueError(f"unknown event {event!r}")
 
     def take_back(self, step: int) -> None:
         """Forget what came after a step."""
@@ -101,20 +173,54 @@ def read(path: Path) -> Record:
     Raises
     ------
     WorkError
-        If a line in the middle is broken.
+        If the record is damaged: a line is broken, lost, doubled or out of order.
     """
-    record = Record()
+    record, check = Record(), LineCheck()
     if not path.exists():
         return record
-    with path.open("rb") as file:
+    with damage_told(path), path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             if not line.endswith(b"\n"):
                 break
-            try:
-                record.take(json.loads(line))
-            except (ValueError, KeyError) as error:
-                raise WorkError(f"{path}: line {number} is broken: {error}") from None
+            record.take(checked(check, line, number))
     return record
+
+
+def checked(check: LineCheck, line: bytes, number: int) -> dict[str, Any]:
+    """A line's values, checked as the next one; ValueError names the line and what is wrong with it."""
+    try:
+        row: dict[str, Any] = json.loads(line.decode())
+        check.take(row)
+    except json.JSONDecodeError as error:
+        raise ValueError(f"line {number} is broken: {error.msg}") from None
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"line {number}: {error}") from None
+    return row
+
+
+@contextmanager
+def damage_told(path: Path) -> Iterator[None]:
+    """Make what is wrong with a record a WorkError that names its file and says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise WorkError(f"{path} cannot be read: {error.strerror or error}") from None
+    except ValueError as error:
+        what = "put a copy of the original back, or move the run's folder away and train it again"
+        raise WorkError(f"{path} is damaged: {error}; {what}") from None
+
+
+def mark_matches(path: Path, mark: Mark) -> bool:
+    """Whether a record file still begins with what stood before a mark."""
+    digest, left = hashlib.sha256(), mark.length
+    if left and not path.exists():
+        return False
+    if left:
+        with path.open("rb") as file:
+            while left and (part := file.read(min(left, 2**20))):
+                digest.update(part)
+                left -= len(part)
+    return left == 0 and digest.hexdigest() == mark.sha256
 
 
 class Tail:
@@ -128,9 +234,9 @@ class Tail:
     Attributes
     ----------
     alarms : list of dict
-        The alarms so far that no resume took back; they are not handed out.
+        The alarms so far that no session took back; they are not handed out.
     end : dict or None
-        The last event ``end`` unless a resume took it back.
+        The last event ``end`` unless a session took it back.
     """
 
     def __init__(self, path: Path) -> None:
@@ -138,19 +244,28 @@ class Tail:
         self.alarms: list[dict[str, Any]] = []
         self.end: dict[str, Any] | None = None
         self._offset = 0
+        self._number = 0
+        self._check = LineCheck()
         self._open: list[dict[str, Any]] = []
         self._settled: list[dict[str, Any]] = []
 
     def rows(self, settled_only: bool = True) -> list[dict[str, Any]]:
-        """New lines, as written: those that a checkpoint covers, or with False all of them."""
+        """New lines, as written: those that a checkpoint covers, or with False all of them.
+
+        Raises
+        ------
+        WorkError
+            If the record is damaged, as :func:`read` does.
+        """
         if self.path.exists():
-            with self.path.open("rb") as file:
+            with damage_told(self.path), self.path.open("rb") as file:
                 file.seek(self._offset)
                 for line in file:
                     if not line.endswith(b"\n"):
                         break
+                    self._take(checked(self._check, line, self._number + 1))
                     self._offset += len(line)
-                    self._take(json.loads(line))
+                    self._number += 1
         rows, self._settled = self._settled, []
         if not settled_only:
             rows, self._open = rows + self._open, []
@@ -158,7 +273,7 @@ class Tail:
 
     def _take(self, row: dict[str, Any]) -> None:
         event = row.get("event")
-        if event == "resume":
+        if event == "session":
             self._open = [open_row for open_row in self._open if open_row["step"] <= row["step"]]
             self.alarms = [alarm for alarm in self.alarms if alarm["step"] <= row["step"]]
             self.end = None
@@ -168,7 +283,7 @@ class Tail:
             self.alarms.append(row)
         else:
             self._open.append(row)
-        if event in ("checkpoint", "resume"):
+        if event in ("checkpoint", "session"):
             self._settled += [open_row for open_row in self._open if open_row["step"] <= row["step"]]
             self._open = [open_row for open_row in self._open if open_row["step"] > row["step"]]
 
@@ -185,17 +300,46 @@ class RecordWriter:
     def __init__(self, path: Path) -> None:
         self.path = path
         cut_torn_line(path)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
+        self._length, self._digest = 0, hashlib.sha256()
+        with path.open("rb") as file:
+            while part := file.read(2**20):
+                self._count(part)
+
+    def _count(self, part: bytes) -> None:
+        self._length += len(part)
+        self._digest.update(part)
 
     def write(self, rows: Iterable[dict[str, Any]]) -> None:
-        """Append rows and hand them to the operating system in one write."""
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        self._file.write(lines.encode())
-        self._file.flush()
+        """Append rows and hand them to the operating system in one write: all of them or, if it fails, none.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written, as on a full disk.
+        """
+        lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+        try:
+            written = 0
+            while written < len(lines):
+                written += self._file.write(lines[written:])
+        except OSError as error:
+            # there is always room for less
+            self._file.truncate(self._length)
+            raise OSError(error.errno, error.strerror, str(self.path)) from error
+        self._count(lines)
 
     def event(self, name: str, **values: Any) -> None:
         """Append one event."""
         self.write([{"event": name, **values}])
+
+    def session(self, session: Session) -> None:
+        """Append the beginning of a session, which takes back what came after its step."""
+        self.event("session", **asdict(session))
+
+    def mark(self) -> Mark:
+        """The end of the record so far."""
+        return Mark(self._length, self._digest.hexdigest())
 
     def sync(self) -> None:
         """Return when everything written is on the disk."""

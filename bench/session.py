@@ -12,7 +12,7 @@ from typing import Any
 from filelock import Timeout
 from torch import Tensor
 
-from bench import environment, record, run_folder
+from bench import disk, environment, record, resuming, run_folder, system_errors
 from bench.configuration import Configuration
 from bench.datasets import KnownModes
 from bench.errors import RequestError, WorkError
@@ -76,7 +76,8 @@ def start(
     Raises
     ------
     RequestError, WorkError
-        As :func:`prepare_workbench`; and WorkError if the tracking store cannot be used.
+        As :func:`prepare_workbench`; and WorkError if the tracking store cannot be used, or a disk without
+        room or short memory ends the training, which can then be resumed.
     Interrupted
         If the user stopped it; it can be resumed.
     Diverged
@@ -89,11 +90,13 @@ def start(
         token = uuid.uuid4().hex
         name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
         description = workbench.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
+        disk.check_room(workbench.configuration, description["parameters"])
         if tracker:
             # the optimizers import it, as slowly as torch itself
             description["id"] = tracker.create(description, lambda: import_module("torch._dynamo"))
         run = run_folder.create(description["id"], description)
         with run.lock():
+            resuming.begin(run, record.Record(), workbench.session(description["environment"], ranks), None)
             if tracker:
                 tracker.follow(run.path, description["tracking"])
             observers = begun(run, workbench)
@@ -117,7 +120,7 @@ def resume(
     RequestError
         If another process trains the run.
     WorkError
-        If the data changed, or no checkpoint is whole.
+        If the data changed, the record is damaged, or there is no checkpoint to go on from.
     """
     description = run.describe()
     try:
@@ -138,13 +141,12 @@ def resume(
             raise WorkError(
                 f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash"
             )
-        state = newest_state(run, progress)
+        state = resuming.newest_state(run, rows, progress)
         step = state["step"] if state else 0
-        rows.take_back(step)
-        writer = record.RecordWriter(run.record_path)
-        others = {"ranks": ranks.count, "parts": configuration.harness.parts} if ranks.count > 1 else {}
-        writer.event("resume", step=step, **others)
-        writer.close()
+        session = workbench.session(environment.facts(), ranks, step)
+        if differences := resuming.begin(run, rows, session, state):
+            told = "; ".join(differences)
+            progress.say(f"warning: unlike the session before ({told}): last bits may differ")
         if tracker:
             tracker.follow(run.path, description["tracking"])
         progress.say(f"resuming {description['name']} after step {step}")
@@ -194,16 +196,6 @@ def train_along(ranks: Ranks, progress: Progress) -> None:
         trainer.train()
 
 
-def newest_state(run: RunFolder, progress: Progress) -> dict[str, Any] | None:
-    """The state to go on from, or None where the run was killed before its first checkpoint."""
-    if not list(run.checkpoints.glob("step-*.safetensors")):
-        return None
-    state, warnings = run.newest_checkpoint()
-    for warning in warnings:
-        progress.say(f"warning: {warning}; going on from step {state['step']}")
-    return state
-
-
 def carry_out(
     run: RunFolder,
     description: dict[str, Any],
@@ -225,7 +217,8 @@ def carry_out(
         # runs that began without alarms go on without
         if rules := description.get("alarms"):
             told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
-        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks)
+        origin = run_folder.origin_of(description)
+        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks, origin)
         if state:
             trainer.restore(state)
         try:
@@ -240,19 +233,25 @@ def carry_out(
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
+            if words := system_errors.behind(error):
+                raise WorkError(f"{words}; {going_on(trainer.step, description['name'])}") from error
             raise
         finally:
-            end(run, workbench, writer, trainer.step, status, diverged_at, progress)
+            end(run, workbench, writer, status, diverged_at, progress)
     if workbench.configuration.harness.figures:
         draw(run, workbench, progress)
     return Outcome(run, description, record.read(run.record_path))
+
+
+def going_on(step: int, name: str) -> str:
+    """How to go on with a run that the machine stopped."""
+    return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {name}"
 
 
 def end(
     run: RunFolder,
     workbench: Workbench,
     writer: record.RecordWriter,
-    step: int,
     status: str,
     diverged_at: int | None,
     progress: Progress,
@@ -261,9 +260,19 @@ def end(
     rows = record.read(run.record_path)
     verdict = workbench.verdict(rows, diverged_at)
     memory = environment.peak_memory(workbench.device)
-    writer.event("end", step=diverged_at or step, status=status, **verdict, peak_memory=memory)
-    writer.sync()
-    writer.close()
+    # steps whose scalars had not come to the host are not recorded
+    step = rows.steps[-1]["step"] if rows.steps else 0
+    try:
+        writer.event("end", step=step, status=status, **verdict, peak_memory=memory)
+        writer.sync()
+    except OSError as error:
+        # a record without an end is that of a run that was cut off, and goes on
+        if status == "FINISHED":
+            name = run.describe()["name"]
+            raise WorkError(f"{system_errors.of_system(error)}; {going_on(step, name)}") from error
+        return
+    finally:
+        writer.close()
     if workbench.configuration.harness.figures:
         with figures_may_fail(run, progress):
             # no step waits for what draws

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from bench import checkpoint, latent_paths, record, run_folder
 from bench.configuration import Configuration, variant_named
 from bench.datasets import sample_shape
-from bench.errors import RequestError
-from bench.run_folder import RunFolder
+from bench.errors import RequestError, shown
+from bench.run_folder import RunFolder, origin_of
 from bench.trainer import best_checkpoints
 from variants.base import Variant
 from variants.noise import Noise
@@ -59,7 +59,7 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     named = {name: row for name, row in named.items() if row["step"] in kept}
     if word not in named:
         raise RequestError(
-            f"checkpoint {word!r} does not exist: run {run.id} has {', '.join(named) or 'none'}"
+            f"checkpoint {shown(word)} does not exist: run {run.id} has {', '.join(named) or 'none'}"
         )
     return run.checkpoints / str(named[word]["file"])
 
@@ -86,8 +86,9 @@ def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
 
 
 def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
-    state = checkpoint.read(path)
-    configuration = configuration_of(run.describe())
+    description = run.describe()
+    state = checkpoint.read(path, origin_of(description))
+    configuration = configuration_of(description)
     harness = configuration.harness
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     # the first weights are drawn and then replaced

@@ -9,7 +9,7 @@ import math
 import time
 from array import array
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -23,10 +23,12 @@ from bench import checkpoint
 from bench.errors import WorkError
 from bench.learning_rate import LearningRateRule
 from bench.record import Record, RecordWriter
+from bench.run_folder import Origin
 from bench.sampler import EVALUATION, Sampler, make_sampler
 from bench.step import Computing, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
 
+NO_RUN = Origin("", "")
 DRAIN_STEPS = 100  # scalars of at most so many steps wait on the device
 DRAIN_SECONDS = 1.0  # and no longer than this, so that slow runs show progress
 
@@ -133,6 +135,8 @@ class Trainer:
         Asked after each step.
     computing : Computing
         How steps are computed, and with which other processes; only the first of these writes anything.
+    origin : Origin
+        The run that checkpoints belong to.
     """
 
     variant: Variant
@@ -148,6 +152,7 @@ class Trainer:
     observers: list[Observer] = field(default_factory=list)
     stop_requested: Callable[[], bool] = lambda: False
     computing: Computing = field(default_factory=Computing)
+    origin: Origin = NO_RUN
 
     def __post_init__(self) -> None:
         self._training_step = TrainingStep(
@@ -278,19 +283,21 @@ class Trainer:
         self._clock = time.perf_counter()
 
     def _save(self) -> None:
-        """Write a checkpoint, then let go of those that are neither last, last but one nor best."""
+        """Write a checkpoint, then delete earlier ones that are neither the last but one nor the best."""
         self._drain()
         if not self.ranks.first:
             return
         self._stop_clock()
         self.writer.sync()
         file = f"step-{self.step:08d}.safetensors"
-        checkpoint.write(self.folder / file, self.state())
         row: dict[str, Any] = {"step": self.step, "file": file, "train_seconds": round(self.seconds, 3)}
         # one that a stop asked for has no mean, so that a run's best M does not depend on being stopped
         if self._measures and self.plan.saves(self.step):
             planned = [row["step"] for row in self.record.checkpoints if self.plan.saves(row["step"])]
             row["M"] = fmean(self._measures[planned[-1] if planned else 0 : self.step])
+        # a resume goes on only where the record still begins as it does now, and completes it by the row
+        told = {"origin": asdict(self.origin), "record": asdict(self.writer.mark()), "row": row}
+        checkpoint.write(self.folder / file, self.state() | told)
         self.writer.event("checkpoint", **row)
         self.record.checkpoints.append(row)
         for observer in self.observers:
@@ -298,7 +305,8 @@ class Trainer:
         kept = {row["file"] for row in self.record.checkpoints[-2:]}
         kept |= {best["file"] for best in best_checkpoints(self.record, self.lower_is_better).values()}
         for path in self.folder.glob("step-*.safetensors"):
-            if path.name not in kept:
+            # a record that was cut does not know later ones, which may be good
+            if path.name not in kept and path.name < file:
                 path.unlink()
         self._clock = time.perf_counter()
 

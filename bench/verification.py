@@ -293,8 +293,6 @@ class Comparison(Observer):
                 ("checkpoint", rows.checkpoints),
             )
         }
-        if len(self.kinds["step"]) != sum(row["step"] <= last for row in rows.steps):
-            raise WorkError(f"{run.record_path} holds a step twice")
 
     def scalars(self, rows: list[dict[str, Any]]) -> None:
         """Compare steps."""
@@ -315,7 +313,8 @@ class Comparison(Observer):
             self.take("checkpoint", row)
         kept = self.run.checkpoints / row["file"]
         if self.result.exact and kept.exists():
-            recorded, repeated = checkpoint.read(kept), checkpoint.read(self.folder / row["file"])
+            recorded = checkpoint.read(kept, self.run.origin())
+            repeated = checkpoint.read(self.folder / row["file"])
             for name, tensor in recorded["variant"].items():
                 if not torch.equal(tensor, repeated["variant"][name]):
                     raise Differs(row["step"], f"weights of {name}", "in the checkpoint", "others")

@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
-from bench import datasets, environment, places, record
-from bench.configuration import Configuration, Harness
+from bench import datasets, environment, memory, places, record
+from bench.configuration import MOST_STEPS, Configuration, Harness
 from bench.device import prepare
 from bench.errors import RequestError
 from bench.judging import extractors, health
@@ -18,9 +18,10 @@ from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
 from bench.progress import Progress
 from bench.ranks import ALONE, Ranks
+from bench.run_folder import Origin
 from bench.step import Computing
 from bench.tracking.process import tracking_uri
-from bench.trainer import Observer, Plan, Trainer, best_checkpoints
+from bench.trainer import NO_RUN, Observer, Plan, Trainer, best_checkpoints
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
 
@@ -84,6 +85,19 @@ class Workbench:
             "command": environment.command(),
         }
 
+    def session(self, environment: dict[str, Any], ranks: Ranks, step: int = 0) -> record.Session:
+        """A session that begins after a step, with the facts of :func:`bench.environment.facts`."""
+        return record.Session(
+            step=step,
+            commit=environment["commit"],
+            torch=environment["packages"]["torch"],
+            threads=environment["threads"],
+            cpu_capability=environment["cpu_capability"],
+            device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({environment['gpu']})",
+            ranks=ranks.count,
+            parts=self.configuration.harness.parts,
+        )
+
     def batch_in_words(self, ranks: Ranks) -> str:
         """The whole batch of a step, and how it is passed."""
         harness = self.configuration.harness
@@ -104,8 +118,9 @@ class Workbench:
         observers: list[Observer],
         stop_requested: Callable[[], bool],
         ranks: Ranks = ALONE,
+        origin: Origin = NO_RUN,
     ) -> Trainer:
-        """A trainer that writes to `writer` and `checkpoints` and goes on from `rows`."""
+        """A trainer of the run `origin` that writes to `writer` and `checkpoints` and goes on from `rows`."""
         return Trainer(
             variant=self.variant,
             batches=self.batches,
@@ -120,6 +135,7 @@ class Workbench:
             observers=observers,
             stop_requested=stop_requested,
             computing=computing_of(self.configuration.harness, ranks),
+            origin=origin,
         )
 
     def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:
@@ -149,8 +165,8 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     Raises
     ------
     RequestError
-        If the variant cannot be built at that size, the batch is larger than the data set, or it cannot be
-        passed in so many parts.
+        If the variant cannot be built at that size, does not fit into memory, the batch is larger than the
+        data set, or it cannot be passed in so many parts.
     WorkError
         If the data or what judging needs is missing.
     """
@@ -159,13 +175,14 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     datasets.check_name(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
-    # the first weights come from a stream of their own, made on the CPU for every device
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive_seed(harness.seed, "initial weights"))
-        try:
+    try:
+        memory.check(configuration, shape, device, ranks.count)
+        # the first weights come from a stream of their own, made on the CPU for every device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(harness.seed, "initial weights"))
             variant = configuration.variant(configuration.hyperparameters, shape)
-        except ValueError as error:
-            raise RequestError(str(error)) from None
+    except ValueError as error:
+        raise RequestError(str(error)) from None
     array = datasets.load(
         harness.dataset,
         image_size=harness.image_size,
@@ -180,6 +197,8 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     parts = parts_of(harness, variant, batches, ranks)
     reals = sum(phase.new_real for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
+    if steps > MOST_STEPS:
+        raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
     extractor = extractors.extractor_for(
         datasets.judged_by(harness.dataset),
         places.cache(),

@@ -23,6 +23,8 @@ from collapsed_samplers import collapses, sampler_of
 from torch import Tensor
 
 from bench import places, record
+from bench.atomic import write_text
+from bench.commands.options import OutFile
 from bench.configuration import Configuration, resolve
 from bench.judging import alarms, health
 from bench.judging.judge import Sampler, as_stored
@@ -81,7 +83,7 @@ class Case:
 
 @click.command(help=__doc__.splitlines()[0])
 @click.option("--data-root", help="Folder of the published data sets, for runs that name another one.")
-@click.option("--out", type=click.Path(path_type=Path), help="JSON file for every single case.")
+@click.option("--out", type=OutFile(), help="JSON file for every single case.")
 def main(data_root: str | None, out: Path | None) -> None:
     torch.set_num_threads(1)
     runs = list(finished_runs(data_root))
@@ -108,7 +110,7 @@ def main(data_root: str | None, out: Path | None) -> None:
         cases += known_mode_cases(name)
     print("\n\n".join((by_degree(cases), by_data(cases), by_sign(cases), by_alarm(watched))))
     if out:
-        out.write_text(json.dumps({"cases": [asdict(c) for c in cases], "runs": watched}, indent=1))
+        write_text(out, json.dumps({"cases": [asdict(c) for c in cases], "runs": watched}, indent=1))
 
 
 def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configuration]]:

@@ -25,6 +25,8 @@ from sections import in_one_line, say
 from tables import markdown, percent, with_notes
 
 from bench import environment
+from bench.atomic import write_text
+from bench.commands.options import OutFile
 from bench.configuration import parse_settings, resolve
 from bench.cost import cost
 from bench.errors import RequestError
@@ -183,9 +185,7 @@ def ways_of(
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of a block; by default about a second's.")
 @click.option("--pairs", type=click.IntRange(min=1), default=7, show_default=True, help="Blocks of each way.")
-@click.option(
-    "--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here."
-)
+@click.option("--json", "out", type=OutFile(), help="Write the results here.")
 def main(
     device: str,
     filters: int,
@@ -212,7 +212,7 @@ def main(
     machine = environment.facts()
     if out:
         written = {"machine": machine, "command": sys.argv[1:], "ways": results}
-        out.write_text(json.dumps(written, indent=1) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(written, indent=1) + "\n")
     where = machine["gpu"] if device == "cuda" else machine["processor"]
     told = f"torch {machine['packages']['torch']}, commit {machine['commit'][:12]}"
     click.echo(f"{where}, {told}, began-v3, {filters} filters, batch {batch_size}\n\n{table(results)}")

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import torch
@@ -101,11 +102,22 @@ class ThroughTrainer(Side):
         self.writer.close()
 
 
+class Recorded(Observer):
+    """Knows the last step that is in the record."""
+
+    def __init__(self) -> None:
+        self.step = 0
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Note the last row's step."""
+        self.step = rows[-1]["step"] if rows else self.step
+
+
 class TrackedTrainer(ThroughTrainer):
     """The common trainer of a tracked run: alarms are watched and a tracking process follows the record.
 
     That process sends what a checkpoint covers. Before each block the record says that one covers the
-    steps so far, so a block's time holds the sending of as many steps as it trains. While other sides
+    steps that it has, so a block's time holds the sending of as many steps as it trains. While other sides
     take their turns, the tracking process is stopped.
 
     Parameters
@@ -122,13 +134,15 @@ class TrackedTrainer(ThroughTrainer):
         run = run_folder.create(self._tracking.create(description), description)
         self._tracking.follow(run.path, description["tracking"])
         super().__init__(bench, run.path)
-        self.trainer.observers.append(Alarms(Watch(), self.writer, Progress(quiet=True), []))
+        self._recorded, self._covered = Recorded(), 0
+        self.trainer.observers += [Alarms(Watch(), self.writer, Progress(quiet=True), []), self._recorded]
         self._process.suspend()
 
     def prepare(self, steps: int) -> None:
         """Let the tracking process go on, with the last block's steps to send."""
-        if self.trainer.step:
-            self.writer.event("checkpoint", step=self.trainer.step)
+        if self._recorded.step > self._covered:
+            self._covered = self._recorded.step
+            self.writer.event("checkpoint", step=self._covered, file="", train_seconds=0.0)
         self._process.resume()
 
     def rest(self) -> None:

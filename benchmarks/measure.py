@@ -15,6 +15,9 @@ from typing import Any
 
 import click
 
+from bench.atomic import write_text
+from bench.commands.options import OutFile
+
 SECTIONS = (
     "overhead",
     "rewriting",
@@ -119,9 +122,7 @@ def kept(file: Path) -> dict[str, Any]:
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
 @click.option("--pairs", type=click.IntRange(min=1), help="Rounds; by default the section's own number.")
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of a block; by default about a second's.")
-@click.option(
-    "--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here."
-)
+@click.option("--json", "out", type=OutFile(), help="Write the results here.")
 @click.option(
     "--from",
     "file",
@@ -146,7 +147,7 @@ def command(
 
     def keep(results: dict[str, Any]) -> None:
         if out:
-            out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+            write_text(out, json.dumps(results, indent=1) + "\n")
 
     names = [name for name in SECTIONS if name in only or (not only and (everything or name not in LONG))]
     try:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.registry import ImageDataset, Pictures, register
+from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
 
 COUNT = 1024
 SIDE = 64
@@ -34,7 +34,7 @@ class RandomImages(ImageDataset):
 
         shape = (COUNT, SIDE, SIDE) if self.channels == 1 else (COUNT, SIDE, SIDE, 3)
         pixels = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-        return Pictures(COUNT, map(Image.fromarray, pixels))
+        return Pictures(COUNT, in_memory(map(Image.fromarray, pixels)))
 
 
 @register

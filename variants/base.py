@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from variants.knobs import Knobs, Search, knob
+from variants.knobs import LARGEST, WIDEST, Knobs, Search, knob
 from variants.noise import Noise
 
 NetworkName = Literal["generator", "discriminator"]
@@ -40,17 +40,23 @@ STACKED: dict[str, Any] = {
 class VariantHyperparameters(Knobs):
     """Knobs that every variant has."""
 
-    filters: int = knob(128, "base width of the networks", unit="channels", low=1)
-    latent_dim: int = knob(64, "size of the latent z", unit="dimensions", low=1, search=Search(8, 128, "log"))
+    filters: int = knob(128, "base width of the networks", unit="channels", low=1, high=1_000_000)
+    latent_dim: int = knob(
+        64, "size of the latent z", unit="dimensions", low=1, high=WIDEST, search=Search(8, 128, "log")
+    )
     lr_g: float = knob(
-        1e-4, "Adam's learning rate of the generator", above=0, search=Search(1e-5, 5e-3, "log")
+        1e-4, "Adam's learning rate of the generator", above=0, high=LARGEST, search=Search(1e-5, 5e-3, "log")
     )
     lr_d: float = knob(
-        1e-4, "Adam's learning rate of the discriminator", above=0, search=Search(1e-5, 5e-3, "log")
+        1e-4,
+        "Adam's learning rate of the discriminator",
+        above=0,
+        high=LARGEST,
+        search=Search(1e-5, 5e-3, "log"),
     )
     beta1: float = knob(0.9, "Adam's decay of the first moment", low=0, high=0.9999, search=Search(0.0, 0.9))
     beta2: float = knob(0.999, "Adam's decay of the second moment", low=0, high=0.999999)
-    adam_epsilon: float = knob(1e-8, "Adam's epsilon", above=0)
+    adam_epsilon: float = knob(1e-8, "Adam's epsilon", above=0, high=LARGEST)
 
 
 class Batch:

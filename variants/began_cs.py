@@ -14,7 +14,7 @@ from variants.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
-from variants.knobs import Search, knob
+from variants.knobs import LARGEST, Search, knob
 from variants.networks import elu
 from variants.registry import register
 
@@ -30,7 +30,7 @@ class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
         "k and M from L(x) and L(G(z)) computed again after both updates, as the published program has it",
     )
     alpha: float = knob(
-        0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log")
+        0.1, "weight of the constraint loss L_c in L_D", low=0, high=LARGEST, search=Search(0.01, 1.0, "log")
     )
     layers: Literal["published", "strided", "points"] = knob(
         "published",

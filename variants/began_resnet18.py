@@ -13,29 +13,36 @@ from variants.boundary_equilibrium import (
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
 )
-from variants.knobs import Search, knob
+from variants.knobs import LARGEST, WIDEST, Search, knob
 from variants.networks import transposed_decoder
 from variants.point_networks import makes_points, point_decoder, residual_point_trunk
 from variants.registry import register
+from variants.strided_pointwise import replace_strided_pointwise
 
 
 class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
     """Knobs of the ResNet-18 BEGAN; defaults are the thesis's program."""
 
     filters: int = knob(
-        64, "base width; 64 is torchvision's resnet18 and the thesis's decoder", unit="channels", low=1
+        64,
+        "base width; 64 is torchvision's resnet18 and the thesis's decoder",
+        unit="channels",
+        low=1,
+        high=1_000_000,
     )
     latent_dim: int = knob(
         48,
         "size of the latent z (the text says 64, the program 48)",
         unit="dimensions",
         low=1,
+        high=WIDEST,
         search=Search(8, 128, "log"),
     )
     lr_d: float = knob(
         1e-5,
         "Adam's learning rate of the discriminator; slower than G's as the thesis's cure for collapse",
         above=0,
+        high=LARGEST,
         search=Search(1e-5, 5e-3, "log"),
     )
     beta1: float = knob(0.5, "Adam's decay of the first moment", low=0, high=0.9999, search=Search(0.0, 0.9))
@@ -52,6 +59,7 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
         "gain of the Xavier normal weights of G and of D's decoder; small only suits a G with batch norm: "
         "without, its images start all but equal",
         above=0,
+        high=LARGEST,
     )
     encoder_weights: Literal["random", "imagenet"] = knob(
         "random",
@@ -101,6 +109,7 @@ class ResNet18Features(nn.Module):
             network.fc = nn.Linear(filters * 8, 1000)
         if channels != 3 or not own_width:
             network.conv1 = nn.Conv2d(channels, filters, 7, stride=2, padding=3, bias=False)
+        replace_strided_pointwise(network)
         network.fc.requires_grad_(False)
         self.network = network
 

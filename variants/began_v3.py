@@ -15,7 +15,7 @@ from variants.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
-from variants.knobs import Search, knob
+from variants.knobs import LARGEST, Search, knob
 from variants.networks import leaky_relu
 from variants.noise import Noise
 from variants.registry import register
@@ -30,7 +30,7 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
         "(the paper does not say; BEGAN-CS's program, its likely parent, alternates)",
     )
     alpha: float = knob(
-        0.1, "weight of the constraint loss L_c in L_D", low=0, search=Search(0.01, 1.0, "log")
+        0.1, "weight of the constraint loss L_c in L_D", low=0, high=LARGEST, search=Search(0.01, 1.0, "log")
     )
     kl_over: Literal["mean", "sum"] = knob(
         "mean",
@@ -42,6 +42,7 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
         "factor of both KL terms; equation 21 has none (1), the presets quick and stacked have 0.02, points "
         "0.002",
         low=0,
+        high=LARGEST,
         search=Search(1e-3, 1.0, "log"),
     )
     kl_fake_limit: float = knob(
@@ -50,6 +51,7 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
         "lower bound",
         unit="nats",
         above=0,
+        high=LARGEST,
     )
     constraint_code: Literal["mean", "decoded"] = knob(
         "mean", "Enc(G(z)) in L_c: mu, or the code that D's decoder gets"

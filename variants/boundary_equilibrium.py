@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from variants.autoencoders import AutoEncoder, Encoding
 from variants.base import POINTS, Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
 from variants.batch_normalisation import batch_norms, statistics_kept
-from variants.knobs import Search, knob
+from variants.knobs import LARGEST, Search, knob
 from variants.noise import Noise
 
 # The simultaneous form divides by the weight of L(G(z)) in L_D, and k starts at 0: below this the
@@ -76,7 +76,12 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
         0.5, "diversity ratio L(G(z)) / L(x) at equilibrium", low=0, high=1, search=Search(0.3, 1.0)
     )
     lambda_k: float = knob(
-        0.001, "proportional gain of k", unit="per step", above=0, search=Search(1e-4, 0.2, "log")
+        0.001,
+        "proportional gain of k",
+        unit="per step",
+        above=0,
+        high=LARGEST,
+        search=Search(1e-4, 0.2, "log"),
     )
     norm: Literal["l1", "l2", "frobenius"] = knob(
         "l1", "L(v): mean absolute error, mean squared error, or Frobenius norm of the batch over its size"

@@ -16,7 +16,7 @@ from variants.base import (
     VariantHyperparameters,
     initialise,
 )
-from variants.knobs import Search, knob
+from variants.knobs import LARGEST, WIDEST, Search, knob
 from variants.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.noise import Noise
 from variants.point_networks import initialise_points, makes_points, point_decoder, point_trunk
@@ -26,15 +26,15 @@ from variants.registry import register
 class WganGpHyperparameters(VariantHyperparameters):
     """Knobs of WGAN-GP (defaults of its paper, algorithm 1)."""
 
-    filters: int = knob(64, "base width of the networks", unit="channels", low=1)
+    filters: int = knob(64, "base width of the networks", unit="channels", low=1, high=1_000_000)
     latent_dim: int = knob(
-        128, "size of the latent z", unit="dimensions", low=1, search=Search(8, 128, "log")
+        128, "size of the latent z", unit="dimensions", low=1, high=WIDEST, search=Search(8, 128, "log")
     )
     beta1: float = knob(0.0, "Adam's decay of the first moment", low=0, high=0.9999, search=Search(0.0, 0.9))
     beta2: float = knob(0.9, "Adam's decay of the second moment", low=0, high=0.999999)
-    critic_steps: int = knob(5, "critic's updates to one of the generator", low=1)
+    critic_steps: int = knob(5, "critic's updates to one of the generator", low=1, high=1000)
     penalty_weight: float = knob(
-        10.0, "weight of the gradient penalty", low=0, search=Search(1.0, 30.0, "log")
+        10.0, "weight of the gradient penalty", low=0, high=LARGEST, search=Search(1.0, 30.0, "log")
     )
     layers: Literal["published", "points"] = knob("published", "DCGAN's, or linear layers for points")
 

@@ -10,11 +10,13 @@ from bench.commands.output import Report, reporting, table
 @click.command("doctor")
 @reporting
 def command() -> Report:
-    """Say where results and caches lie, which judges and data are here, and which runs were cut off."""
+    """Say where results and caches lie, which judges and data are here, which runs are cut off or damaged."""
     from bench import environment, places
+    from bench.comparing.events import RecordEvents
     from bench.datasets import catalogue
+    from bench.errors import WorkError
     from bench.judging.extractors import availability
-    from bench.run_folder import all_runs, is_held
+    from bench.run_folder import is_held, survey
     from bench.tracking.process import tracking_uri
 
     facts = environment.facts()
@@ -26,10 +28,18 @@ def command() -> Report:
     }
     judges = [asdict(row) for row in availability(places.cache())]
     data = [asdict(row) for row in catalogue(places.datasets(), places.cache())]
-    described = [(run, run.describe()) for run in all_runs()]
-    # a study looks after its trials, and most of them are pruned
-    own = [(run, description["name"]) for run, description in described if "study" not in description]
-    cut_off = [name for run, name in own if not run.is_over() and not is_held(run)]
+    found = survey()
+    damaged = {str(path): reason for path, reason in found.damaged.items()}
+    cut_off = []
+    for run, description in found.runs:
+        try:
+            is_over = RecordEvents(run.record_path).record.is_over()
+        except WorkError as error:
+            damaged[str(run.record_path)] = str(error)
+            continue
+        # a study looks after its trials, and most of them are pruned
+        if "study" not in description and not is_over and not is_held(run):
+            cut_off.append(description["name"])
     machine = {name: value for name, value in facts.items() if name != "packages"}
     parts = [
         "Places\n" + table(list(where.items())),
@@ -40,5 +50,8 @@ def command() -> Report:
     ]
     if cut_off:
         parts.append("Cut off\n" + "\n".join(f"bench run --resume {name}" for name in cut_off))
+    if damaged:
+        parts.append("Damaged\n" + "\n".join(damaged.values()))
     report = {"places": where, "machine": facts, "judges": judges, "datasets": data, "cut_off": cut_off}
+    report["damaged"] = [{"file": file, "reason": reason} for file, reason in damaged.items()]
     return Report(report, "\n\n".join(parts))

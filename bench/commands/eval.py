@@ -14,12 +14,15 @@ from bench.commands.output import Report, reporting, table
     help="What to measure; without it all that this version's judge measures.",
 )
 @click.option(
-    "--samples", metavar="N", type=int, help="Generated samples; without it as the run's evaluations."
+    "--samples",
+    metavar="N",
+    type=click.IntRange(100, 100_000_000),
+    help="Generated samples; without it as the run's evaluations.",
 )
 @click.option(
     "--eval-seeds",
     metavar="N",
-    type=int,
+    type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
     help="Draws of latents; with several, their mean and standard deviation are told.",

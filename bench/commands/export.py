@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.options import from_checkpoint
+from bench.commands.options import OutFile, from_checkpoint
 from bench.commands.output import Report, reporting
 
 
@@ -14,7 +14,7 @@ from bench.commands.output import Report, reporting
 @click.option(
     "--out",
     metavar="FILE",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="FILE.pt2 (torch.export) or FILE.onnx [default: generator-step-N.pt2 in the run's folder].",
 )
 @reporting

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.options import from_checkpoint
+from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 from bench.errors import RequestError
 
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from bench.trained import TrainedGenerator
+
+MOST_IMAGES = 10_000
 
 
 @click.command("interpolate")
@@ -36,12 +38,12 @@ if TYPE_CHECKING:
 @click.option(
     "--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Images of a path."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of what is joined.")
+@click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of what is joined.")
 @from_checkpoint
 @click.option(
     "--out",
     metavar="FILE.png",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="[default: interpolation-BETWEEN-PATH-step-N-seed-S.png in the run's figures]",
 )
 @reporting
@@ -57,6 +59,8 @@ def command(
 
     if out is not None:
         check_png(out)
+    if rows * steps > MOST_IMAGES:
+        raise RequestError(f"--rows {rows} and --steps {steps} are more than {MOST_IMAGES:,} images")
     trained = load(run, checkpoint)
     if trained.makes_points:
         name = trained.run.describe()["name"]

@@ -1,11 +1,32 @@
 """Options that several commands have, declared once."""
 
+import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import click
 
 Decorated = Callable[..., Any]
+
+LARGEST_SEED = 2**63 - 1  # as bench.configuration has it, which is not imported for --help
+MOST_WORKERS = 1000
+
+
+class Real(click.FloatRange):
+    """A number within bounds, which NaN is not."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read it."""
+        number = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
+        return number
+
+
+Seed = click.IntRange(0, LARGEST_SEED)
+Workers = click.IntRange(1, MOST_WORKERS)
 
 # what chooses among runs, by name
 SELECTION = ("experiment", "variant", "dataset", "where", "study")
@@ -58,3 +79,36 @@ def from_checkpoint(function: Decorated) -> Decorated:
         show_default=True,
         help="best (by Frechet distance), best-M, last or a step.",
     )(function)
+
+
+class OutFile(click.Path):
+    """A file to write, refused before any work if something other than a regular file has its name."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give its path."""
+        from bench.atomic import destination
+        from bench.errors import RequestError, WorkError
+
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        try:
+            destination(path)
+        except (RequestError, WorkError) as error:
+            self.fail(str(error), param, ctx)
+        return path
+
+
+class OutFolder(click.Path):
+    """A folder to write into, refused before any work if something else has its name."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Give its path."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if os.path.lexists(path) and not os.path.isdir(path):
+            self.fail(f"{str(path)!r} is no folder.", param, ctx)
+        return path

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.options import SELECTION, selection
+from bench.commands.options import SELECTION, OutFolder, selection
 from bench.commands.output import Report, reporting
-from bench.errors import RequestError
+from bench.errors import RequestError, shown
 
 if TYPE_CHECKING:
     from bench.run_folder import RunFolder
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 @click.option(
     "--out",
     metavar="DIR",
-    type=click.Path(path_type=Path, file_okay=False),
+    type=OutFolder(),
     help="Folder of the figures; with several RUNs each has one below it, by its name. A comparison needs "
     "it [default: each run's own figures].",
 )
@@ -94,4 +94,4 @@ def _numbers(words: str | None) -> list[int] | None:
     try:
         return [int(word) for word in words.split(",")]
     except ValueError:
-        raise RequestError(f"--steps {words!r}: write whole numbers with commas between") from None
+        raise RequestError(f"--steps {shown(words)}: write whole numbers with commas between") from None

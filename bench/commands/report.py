@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.options import comparison, selection
+from bench.commands.options import OutFile, comparison, selection
 from bench.commands.output import Report, reporting
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("--title", metavar="TEXT", help="Heading [default: variants and data].")
 @click.option(
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="Write to this file [default: report.html in mlruns/].",
 )
 @reporting
@@ -29,14 +29,15 @@ def command(out: Path | None, select: str | None, **choice: Any) -> Report:
     names no folder of this machine. Figures that a run lacks are drawn.
     """
     from bench import places
-    from bench.atomic import write_bytes
-    from bench.errors import RequestError
+    from bench.atomic import destination, write_bytes
+    from bench.errors import RequestError, shown
     from bench.reporting.content import gather
     from bench.reporting.page import render
 
     path = out or places.results() / "report.html"
     if out is not None and not out.parent.is_dir():
-        raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+        raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
+    destination(path)
     content = gather(select=select or "last", **choice)
     page = render(content).encode()
     write_bytes(path, page)

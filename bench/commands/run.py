@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.options import Workers
 from bench.commands.output import Report, reporting, stopped, table
-from bench.errors import RequestError
+from bench.errors import RequestError, shown
 from bench.ranks import is_first, launched
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ UNTRACKED = re.compile(r"\s*(tracking\s*=\s*(false|off|no|0)\s*$|variant\s*=.*,)
 @click.option(
     "--workers",
     metavar="N",
-    type=click.IntRange(1),
+    type=Workers,
     default=1,
     help="Runs at a time, where there are several.",
 )
@@ -80,7 +81,7 @@ def command(
     given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
     for name, value in parse_settings(settings).items():
         if given.get(name, value) != value:
-            raise RequestError(f"{name} is given twice: {given[name]!r} and {value!r}")
+            raise RequestError(f"{name} is given twice: {shown(given[name])} and {shown(value)}")
         given[name] = value
     if resume is not None:
         if seeds is not None:
@@ -129,14 +130,14 @@ def _train(configuration: "Configuration", parent: str | None) -> Report:
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
-    from bench.configuration import read_file
+    from bench import yaml_files
     from bench.run_folder import find
     from bench.session import resume
     from bench.trained import configuration_of
 
     run = find(word)
     recorded = configuration_of(run.describe())
-    if changed := recorded.changes((read_file(file) if file else {}) | given):
+    if changed := recorded.changes((yaml_files.read(file) if file else {}) | given):
         raise RequestError(f"--resume keeps a run's configuration; this would change {', '.join(changed)}")
     if dry_run:
         return dry_run_report(recorded)

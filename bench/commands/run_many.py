@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.options import LARGEST_SEED
 from bench.commands.output import Report, stopped, table
 from bench.commands.run import dry_run_report
-from bench.errors import RequestError
+from bench.errors import RequestError, shown
 
 if TYPE_CHECKING:
     from bench.multirun import Multirun, Outcome
@@ -19,9 +20,9 @@ def run_many(
     given: dict[str, Any], file: Path | None, seeds: str | None, workers: int, dry_run: bool
 ) -> Report:
     """Train every variant with every seed and tell what they amount to."""
-    from bench.configuration import read_file
+    from bench import yaml_files
 
-    below = read_file(file) if file else {}
+    below = yaml_files.read(file) if file else {}
     names = str(given.pop("variant", None) or below.get("variant", ""))
     variants = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     if not variants:
@@ -56,13 +57,20 @@ def read_seeds(words: str) -> list[int]:
     numbers: list[int] = []
     for word in words.split(","):
         first, dash, last = word.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise RequestError(f"--seeds {words!r}: write whole numbers from 0, such as 0,1,2 or 0-4")
+        if not (is_seed(first) and (is_seed(last) or not dash)):
+            raise RequestError(
+                f"--seeds {shown(words)}: write whole numbers from 0 to 2**63 - 1, such as 0,1,2 or 0-4"
+            )
         low, high = int(first), int(last or first)
-        if not 0 <= high - low < MOST_SEEDS:
-            raise RequestError(f"--seeds {words!r}: {word.strip()!r} is no range of 1 to {MOST_SEEDS} seeds")
+        if not 0 <= high - low < MOST_SEEDS - len(numbers):
+            raise RequestError(f"--seeds {shown(words)}: more than {MOST_SEEDS} seeds, or an empty range")
         numbers += range(low, high + 1)
     return list(dict.fromkeys(numbers))
+
+
+def is_seed(word: str) -> bool:
+    """Whether a word is a seed."""
+    return word.isascii() and word.isdecimal() and len(word) < 20 and int(word) <= LARGEST_SEED
 
 
 def _dry_run(given: dict[str, Any], file: Path | None, variants: list[str], seeds: list[int]) -> Report:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from bench.commands.options import from_checkpoint
+from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 
 
@@ -15,12 +15,12 @@ from bench.commands.output import Report, reporting
     type=click.IntRange(1, 10_000),
     help="Images, ten in a row [default: 100], or points [default: 2,000].",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of the latents.")
+@click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of the latents.")
 @from_checkpoint
 @click.option(
     "--out",
     metavar="FILE.png",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=OutFile(),
     help="[default: samples-step-N-seed-S.png in the run's figures]",
 )
 @reporting

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.options import Real, Workers
 from bench.commands.output import Report, reporting, stopped, table
 
 if TYPE_CHECKING:
@@ -14,12 +15,12 @@ if TYPE_CHECKING:
 @click.command("study")
 @click.argument("name", metavar="NAME-or-FILE")
 @click.option("--variant", metavar="NAME[,NAME...]", help="What to tune; several get the same budget each.")
-@click.option("--trials", metavar="N", type=click.IntRange(1), help="Budget: trials of each variant.")
 @click.option(
-    "--workers", metavar="N", type=click.IntRange(1), default=1, show_default=True, help="Trials at a time."
+    "--trials", metavar="N", type=click.IntRange(1, 100_000), help="Budget: trials of each variant."
 )
+@click.option("--workers", metavar="N", type=Workers, default=1, show_default=True, help="Trials at a time.")
 @click.option(
-    "--timeout", metavar="MINUTES", type=click.FloatRange(0), help="Begin no trial after so many minutes."
+    "--timeout", metavar="MINUTES", type=Real(0, 1_000_000), help="Begin no trial after so many minutes."
 )
 @click.option(
     "--storage",

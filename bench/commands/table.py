@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from bench.commands.options import comparison, selection
+from bench.commands.options import OutFile, comparison, selection
 from bench.commands.output import Report, reporting
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
     show_default=True,
     help="csv, json and parquet hold unrounded numbers.",
 )
-@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write to this file.")
+@click.option("--out", type=OutFile(), help="Write to this file.")
 @reporting
 def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Report:
     """Summarise runs over seeds: one line a group of runs that differ only in their seed.
@@ -37,12 +37,12 @@ def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Re
     """
     from bench.atomic import write_bytes
     from bench.comparing.rendering import plain, render
-    from bench.errors import RequestError
+    from bench.errors import RequestError, shown
 
     if form == "parquet" and out is None:
         raise RequestError("--format parquet is binary: it needs --out FILE")
     if out is not None and not out.parent.is_dir():
-        raise RequestError(f"--out {str(out)!r}: there is no folder {str(out.parent)!r}")
+        raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
     tables = _summary(**choice) if paper is None else _beside(paper, **choice)
     rendered = render(tables, form)
     data = plain(tables) | {"out": None if out is None else str(out)}

@@ -2,6 +2,7 @@
 
 import click
 
+from bench.commands.options import Real
 from bench.commands.output import Report, reporting, table
 
 
@@ -10,14 +11,14 @@ from bench.commands.output import Report, reporting, table
 @click.option(
     "--steps",
     metavar="N",
-    type=click.IntRange(1),
+    type=click.IntRange(1, 99_999_999),
     help="Compare no further than this step [default: the whole run on the processor, thread count and torch "
     "of the record, else 5].",
 )
 @click.option(
     "--tolerance",
     metavar="X",
-    type=click.FloatRange(0),
+    type=Real(0, 1),
     help="Largest difference to let pass, relative or (of numbers below 1) absolute [default: 0, bit for "
     "bit, on the processor, thread count and torch of the record, else 0.01].",
 )

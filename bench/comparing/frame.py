@@ -8,11 +8,13 @@ from typing import Any
 import pandas as pd
 
 from bench import places, record
+from bench.comparing.condition import meeting
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.events import RecordEvents
 from bench.comparing.selection import SelectionRule, rule_named
-from bench.errors import RequestError, unknown
-from bench.run_folder import RunFolder, all_runs
+from bench.errors import RequestError, WorkError, shown, unknown
+from bench.passed_over import pass_over
+from bench.run_folder import RunFolder, survey
 
 IDENTITY = (
     "run_id",
@@ -52,6 +54,8 @@ def results(
 ) -> pd.DataFrame:
     """All runs, or some, as a tidy data frame.
 
+    A run whose description or record is damaged is left out; one line on standard error warns of all of them.
+
     Parameters
     ----------
     experiment : str, optional
@@ -59,8 +63,8 @@ def results(
     variant, dataset : str or sequence of str, optional
         Only runs of these; one name, names with commas between, or a sequence.
     where : str, optional
-        An expression over the columns, as :meth:`pandas.DataFrame.eval` reads it, such as
-        ``"gamma == 0.5 and seed < 3"``.
+        A condition over the columns, such as ``"gamma == 0.5 and seed < 3"``; the forms that are allowed
+        stand in :mod:`bench.comparing.condition`.
     select : str
         Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
     study : str, optional
@@ -82,10 +86,11 @@ def results(
     Raises
     ------
     RequestError
-        If a name is one that no run has, the rule is unknown or the expression cannot be evaluated.
+        If a name is one that no run has, the rule is unknown or the condition is not allowed.
     """
     rule = rule_named(select)
-    everything = [(run, run.describe()) for run in all_runs()]
+    found = survey()
+    everything, damaged = found.runs, dict(found.damaged)
     studies = {_study(description)["name"] for _, description in everything} - {None}
     if study is not None and study not in studies:
         raise unknown(f"study (of the runs in {places.runs()})", study, studies)
@@ -96,7 +101,7 @@ def results(
         present = {str(description["config"][key]) for _, description in described}
         for name in names or ():
             if not present:
-                raise RequestError(f"{key} {name!r}: there are no runs in {places.runs()}")
+                raise RequestError(f"{key} {shown(name)}: there are no runs in {places.runs()}")
             if name not in present:
                 raise unknown(f"{key} (of the runs in {places.runs()})", name, present)
     chosen = [
@@ -104,8 +109,17 @@ def results(
         for run, description in described
         if all(names is None or str(description["config"][key]) in names for key, names in wanted.items())
     ]
-    frame = _tidy([_row(run, description, rule) for run, description in chosen])
-    return frame if where is None else _meeting(frame, where)
+    rows = []
+    for run, description in chosen:
+        try:
+            events = RecordEvents(run.record_path)
+        except WorkError as error:
+            damaged[run.record_path] = str(error)
+            continue
+        rows.append(_row(run, description, events, rule))
+    pass_over(damaged)
+    frame = _tidy(rows)
+    return frame if where is None else meeting(frame, where)
 
 
 def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.DataFrame:
@@ -169,9 +183,10 @@ def _study(description: dict[str, Any]) -> dict[str, Any]:
     return description.get("study") or {"name": None, "trial": None}
 
 
-def _row(run: RunFolder, description: dict[str, Any], rule: SelectionRule) -> dict[str, Any]:
+def _row(
+    run: RunFolder, description: dict[str, Any], events: RecordEvents, rule: SelectionRule
+) -> dict[str, Any]:
     config, metric = description["config"], description["metric"]
-    events = RecordEvents(run.record_path)
     rows = events.record
     step = rule.select(rows, metric)
     judged: dict[str, Any] = next((row for row in rows.evaluations if row["step"] == step), {})
@@ -235,17 +250,3 @@ def _typed(values: list[Any]) -> pd.Series:
     if kinds and None in values and kinds <= {int, bool} and len(kinds) == 1:
         return pd.Series(values, dtype="Int64" if kinds == {int} else "boolean")
     return pd.Series(values)
-
-
-def _meeting(frame: pd.DataFrame, where: str) -> pd.DataFrame:
-    """The runs that meet an expression."""
-    problem: Exception | str = "it is no condition"
-    try:
-        # without numexpr, which does not know missing values, and without the caller's variables
-        met = frame.eval(where, engine="python", local_dict={}, global_dict={})
-        if isinstance(met, pd.Series) and pd.api.types.is_bool_dtype(met):
-            return frame[met.fillna(False).astype(bool)].reset_index(drop=True)
-    except Exception as error:  # pandas raises whatever its parser and the operators raise
-        problem = error
-    words = " ".join(str(problem).split())
-    raise RequestError(f"where {where!r} cannot be evaluated: {words} (columns: {', '.join(frame.columns)})")

@@ -13,7 +13,7 @@ from bench.comparing.frame import measured
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.datasets import label
-from bench.errors import RequestError, unknown
+from bench.errors import RequestError, shown, unknown
 from bench.judging.metrics import better_direction
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.density_coverage import COVERAGE
@@ -162,7 +162,7 @@ def _baseline(word: str, frame: pd.DataFrame) -> str:
         return str(of_variant[0])
     if of_variant:
         raise RequestError(
-            f"baseline {word!r} means {len(of_variant)} groups: give {' or '.join(of_variant)}"
+            f"baseline {shown(word)} means {len(of_variant)} groups: give {' or '.join(of_variant)}"
         )
     raise unknown("baseline", word, {*groups, *frame["variant"]})
 

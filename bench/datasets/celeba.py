@@ -1,12 +1,13 @@
 """CelebA with BEGAN's crop."""
 
 import os
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.datasets.pictures import open_image
-from bench.datasets.registry import ImageDataset, Pictures, register
-from bench.errors import WorkError
+from bench.datasets.registry import ImageDataset, Picture, Pictures, register
+from bench.errors import WorkError, printable
+from bench.image_files import NoImage, open_image
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -53,10 +54,14 @@ class CelebA(ImageDataset):
         """Say which of the aligned images and the partition file are not there."""
         folder = data_root / "celeba"
         images = folder / IMAGES
-        absent = [name for name in (PARTITION, IMAGES) if not (folder / name).exists()]
+        absent = [] if (folder / PARTITION).is_file() else [PARTITION]
+        absent += [] if images.is_dir() else [IMAGES]
         if absent:
             return f"put {' and '.join(absent)} (the aligned jpg images and their splits) into {folder}"
-        there = set(os.listdir(images))
+        try:
+            there = set(os.listdir(images))
+        except OSError as error:
+            raise WorkError(f"{images} cannot be read: {error.strerror}") from error
         lost = [name for name in self.train_names(data_root) if name not in there]
         return f"put {len(lost)} more images, such as {lost[0]}, into {images}" if lost else ""
 
@@ -64,7 +69,8 @@ class CelebA(ImageDataset):
         """Open the images of the training split."""
         folder = data_root / "celeba" / IMAGES
         names = self.train_names(data_root)
-        return Pictures(len(names), (open_image(folder / name) for name in names))
+        each = (Picture(printable(name), partial(open_image, folder / name)) for name in names)
+        return Pictures(len(names), each)
 
     def count(self, data_root: Path) -> int | None:
         """Count the names in the partition file."""
@@ -75,5 +81,5 @@ class CelebA(ImageDataset):
     def crop(self, image: "Image") -> "Image":
         """Cut out the face; an image of another size was not aligned by CelebA's authors."""
         if image.size != ALIGNED_SIZE:
-            raise ValueError("it is {}x{}, aligned images are {}x{}".format(*image.size, *ALIGNED_SIZE))
+            raise NoImage("is {}x{}, aligned images are {}x{}".format(*image.size, *ALIGNED_SIZE))
         return image.crop(CROP)

@@ -2,13 +2,14 @@
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.atomic import write_text
-from bench.errors import WorkError
+from bench.atomic import kind_of, write_text
+from bench.errors import WorkError, printable
 
 # A file changed this recently may change again within one tick of the file system's clock.
 SETTLED_NANOSECONDS = 2 * 10**9
@@ -41,11 +42,12 @@ def source_hash(files: Mapping[str, Path], memory: Path) -> str:
     digest = hashlib.sha256()
     now = time.time_ns()
     for name, path in files.items():
-        where = str(path.resolve())
+        where = os.path.realpath(path)
         size, changed, content = _entry(path, known.get(where))
         if now - changed > SETTLED_NANOSECONDS:
             entries[where] = (size, changed, content)
-        digest.update(f"{name}\0{content}\n".encode())
+        # names of files need not be UTF-8
+        digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
     if entries != known:
         write_text(memory, json.dumps(entries))
     return digest.hexdigest()
@@ -64,10 +66,12 @@ def _entry(path: Path, known: Entry | None) -> Entry:
     """Give a file's size, time of change in nanoseconds and content hash."""
     try:
         facts = path.stat()
+        if kind := kind_of(facts.st_mode):
+            raise WorkError(f"{printable(str(path))} is {kind}, no regular file")
         if known is not None and known[:2] == (facts.st_size, facts.st_mtime_ns):
             return known
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
-        raise WorkError(f"{path} cannot be read: {error.strerror}") from error
+        raise WorkError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
     return facts.st_size, facts.st_mtime_ns, content

@@ -5,26 +5,24 @@ import json
 import os
 import shutil
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from bench.atomic import write_text
 from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
 from bench.datasets.fingerprints import source_hash
-from bench.datasets.pictures import to_array, transform_words
-from bench.datasets.registry import ImageDataset, Notify, Pictures, PointDataset, find
+from bench.datasets.pictures import Unusable, refusal, to_array, transform_words
+from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
 from bench.errors import WorkError
 
-if TYPE_CHECKING:
-    from PIL.Image import Image
-
-# Each image of a block is an open file, and some systems allow 256 of those.
 IMAGES_PER_PART = 16
+MOST_UNUSABLE = 100  # images after which decoding ends
 MOST_THREADS = 8
 SECONDS_BETWEEN_NOTES = 15.0
 
@@ -54,8 +52,8 @@ class _Plan:
         parts = [self.source, self.transform, self.image_size, self.channels]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def decode(self, images: "list[Image]", first: int) -> np.ndarray:
-        return to_array(images, first, self.dataset, self.image_size, self.channels)
+    def decode(self, pictures: list[Picture]) -> tuple[np.ndarray, list[Unusable]]:
+        return to_array(pictures, self.dataset, self.image_size, self.channels)
 
     def path(self, suffix: str) -> Path:
         return self.folder / f"{self.key}{suffix}"
@@ -108,8 +106,8 @@ def load(
         return _draw(dataset)
     assert isinstance(dataset, ImageDataset)
     _ensure_present(dataset, data_root, cache, notify)
-    place = hashlib.sha256(f"{dataset.name}\0{data_root.resolve()}".encode()).hexdigest()
-    memory = cache / "sources" / f"{place[:16]}.json"
+    place = _place(dataset, data_root)
+    memory = cache / "sources" / f"{place}.json"
     plan = _Plan(
         dataset=dataset,
         data_root=data_root,
@@ -133,13 +131,19 @@ def _draw(dataset: PointDataset) -> DataArray:
     return DataArray(dataset.name, points, _hash(points), dataset.transform, modes)
 
 
+def _place(dataset: ImageDataset, data_root: Path) -> str:
+    """Name a data set and where it lies in a few letters."""
+    where = f"{dataset.name}\0{os.path.realpath(data_root)}"
+    return hashlib.sha256(where.encode(errors="surrogateescape")).hexdigest()[:16]
+
+
 def _ensure_present(dataset: ImageDataset, data_root: Path, cache: Path, notify: Notify) -> None:
     """Download what is missing, one process at a time."""
     from filelock import FileLock
 
     if not dataset.missing(data_root):
         return
-    lock = cache / "sources" / f"{dataset.name.replace(os.sep, '_')[-100:]}.lock"
+    lock = cache / "sources" / f"{_place(dataset, data_root)}.lock"
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):
@@ -204,6 +208,8 @@ def _build(plan: _Plan) -> None:
     extent = "x".join(map(str, shape[1:]))
     why = "again, for the cached ones are damaged" if plan.path(".json").exists() else "once"
     plan.notify(f"{plan.dataset.name}: decoding {pictures.count} images to {extent} {why}")
+    if left_out := plan.dataset.left_out(plan.data_root):
+        plan.notify(f"{plan.dataset.name}: {left_out}")
     # Whoever writes it holds the lock, so a file left by a killed process is simply written over.
     aside = plan.path(".partial")
     try:
@@ -228,7 +234,10 @@ def _decode(plan: _Plan, pictures: Pictures, shape: tuple[int, ...], path: Path)
     digest = ArrayHash(shape)
     threads = min(MOST_THREADS, os.cpu_count() or 1)
     done, told = 0, time.monotonic()
-    with ThreadPoolExecutor(threads) as pool:
+    unusable: list[Unusable] = []
+    with ThreadPoolExecutor(threads) as pool, warnings.catch_warnings():
+        # of decoders, about images that they decode
+        warnings.simplefilter("ignore")
         while block := list(islice(pictures.each, IMAGES_PER_PART * threads)):
             if done + len(block) > len(array):
                 raise WorkError(
@@ -236,13 +245,18 @@ def _decode(plan: _Plan, pictures: Pictures, shape: tuple[int, ...], path: Path)
                 )
             starts = range(0, len(block), IMAGES_PER_PART)
             parts = [block[start : start + IMAGES_PER_PART] for start in starts]
-            for pixels in pool.map(plan.decode, parts, [done + start for start in starts]):
+            for pixels, failed in pool.map(plan.decode, parts):
                 array[done : done + len(pixels)] = pixels
                 digest.update(pixels)
                 done += len(pixels)
+                unusable += failed
+            if len(unusable) >= MOST_UNUSABLE:
+                break
             if time.monotonic() - told > SECONDS_BETWEEN_NOTES:
                 told = time.monotonic()
                 plan.notify(f"{plan.dataset.name}: {done} of {len(array)} images decoded")
+    if unusable:
+        raise refusal(plan.dataset.name, unusable, len(array), at_least=done < len(array))
     if done != len(array):
         raise WorkError(f"dataset {plan.dataset.name} declares {len(array)} images but has {done}")
     array.flush()

@@ -1,13 +1,15 @@
 """LSUN's bedrooms, read from the lmdb folder as it is published."""
 
 import io
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.datasets.pictures import centre_square
-from bench.datasets.registry import ImageDataset, Pictures, register
-from bench.errors import WorkError
+from bench.datasets.registry import ImageDataset, Picture, Pictures, register
+from bench.errors import WorkError, printable
+from bench.image_files import open_image
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,15 +59,16 @@ class LsunBedroom(ImageDataset):
             raise WorkError(f"{folder} is not a database of LSUN's: {error}") from error
         return Pictures(int(base.stat()["entries"]), self._each(base))
 
-    def _each(self, base: Any) -> "Iterator[Image]":
-        from PIL import Image
+    def _each(self, base: Any) -> "Iterator[Picture]":
+        import lmdb
 
-        with base, base.begin(write=False) as view:
-            for key, encoded in view.cursor():
-                try:
-                    yield Image.open(io.BytesIO(encoded))
-                except OSError as error:
-                    raise WorkError(f"image {key.decode()} of {self.name} does not decode") from error
+        try:
+            with base, base.begin(write=False) as view:
+                for key, encoded in view.cursor():
+                    name = printable(key.decode(errors="backslashreplace"))
+                    yield Picture(f"image {name}", partial(open_image, io.BytesIO(encoded)))
+        except lmdb.Error as error:
+            raise WorkError(f"the database of {self.name} is damaged: {error}") from error
 
     def crop(self, image: "Image") -> "Image":
         """Cut out the centre square."""

@@ -2,15 +2,11 @@
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.datasets.registry import ImageDataset, Pictures, register
+from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
 from bench.errors import WorkError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SIDE = 28
 
@@ -74,5 +70,4 @@ class Mnist5k(ImageDataset):
         from PIL import Image
 
         pixels, _ = self.digits()
-        each: Iterator[Image.Image] = (Image.fromarray(image) for image in pixels)
-        return Pictures(len(pixels), each)
+        return Pictures(len(pixels), in_memory(map(Image.fromarray, pixels)))

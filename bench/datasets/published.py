@@ -5,15 +5,10 @@ import tempfile
 from abc import abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
-from bench.datasets.registry import ImageDataset, Notify, Pictures, register
+from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
 from bench.errors import WorkError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from PIL.Image import Image
 
 
 class Published(ImageDataset):
@@ -76,8 +71,7 @@ class Published(ImageDataset):
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             message = f"dataset {self.name} in {data_root / self.folder} is damaged: {reason}"
             raise WorkError(message) from error
-        each: Iterator[Image] = (split[row][0] for row in range(len(split)))
-        return Pictures(len(split), each)
+        return Pictures(len(split), in_memory(split[row][0] for row in range(len(split))))
 
 
 class _Idx(Published):
@@ -96,8 +90,11 @@ class _Idx(Published):
 
     def count(self, data_root: Path) -> int | None:
         """Read the number of images from the file's head, which may be a shortened copy's."""
+        path = data_root / self.folder / self.used[0]
         try:
-            with (data_root / self.folder / self.used[0]).open("rb") as file:
+            if not path.is_file():
+                return self.published_count
+            with path.open("rb") as file:
                 return int.from_bytes(file.read(8)[4:], "big")
         except OSError:
             return self.published_count

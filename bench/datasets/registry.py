@@ -1,8 +1,9 @@
 """What a data set is, and the one list of them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
@@ -17,6 +18,22 @@ Notify = Callable[[str], None]
 
 
 @dataclass(frozen=True)
+class Picture:
+    """One image of a data set.
+
+    Attributes
+    ----------
+    name : str
+        Its name in messages, printable.
+    open : callable
+        Gives the image, which need not be decoded yet; may raise :class:`bench.image_files.NoImage`.
+    """
+
+    name: str
+    open: "Callable[[], Image]"
+
+
+@dataclass(frozen=True)
 class Pictures:
     """The images of a data set, in its fixed order.
 
@@ -24,12 +41,22 @@ class Pictures:
     ----------
     count : int
         How many there are.
-    each : iterator of PIL.Image.Image
-        Gives each image once; it may be opened but not yet decoded.
+    each : iterator of Picture
+        Gives each image once.
     """
 
     count: int
-    each: "Iterator[Image]"
+    each: Iterator[Picture]
+
+
+def in_memory(images: "Iterable[Image]") -> Iterator[Picture]:
+    """Pictures of decoded images, named by their places."""
+    for place, image in enumerate(images):
+        yield Picture(f"image {place}", partial(_given, image))
+
+
+def _given(image: "Image") -> "Image":
+    return image
 
 
 class Dataset(ABC):
@@ -99,13 +126,17 @@ class ImageDataset(Dataset):
         Side in pixels of the square image before resizing; None where it varies.
     published_count : int or None
         Images in the published training split; None where there is no such number.
+    reading_words : str
+        What reading does to an image of this source before anything else, as it is written into the
+        description of the transform; empty where it does nothing to any.
     crop_words : str
-        What `crop` does, as it is written into the description of the transform.
+        The same of `crop`.
     """
 
     channels: ClassVar[int]
     native_size: ClassVar[int | None]
     published_count: ClassVar[int | None]
+    reading_words: ClassVar[str] = ""
     crop_words: ClassVar[str] = "no crop"
 
     @classmethod
@@ -129,13 +160,17 @@ class ImageDataset(Dataset):
 
     @abstractmethod
     def images(self, data_root: Path) -> Pictures:
-        """Open the training images; all files must be there.
+        """List the training images; all files must be there.
 
         Raises
         ------
         WorkError
             If a file cannot be read as what it should be.
         """
+
+    def left_out(self, data_root: Path) -> str:
+        """Say in one line what lies beside the images and is not read; empty if nothing does."""
+        return ""
 
     def fetch(self, data_root: Path, notify: Notify) -> None:
         """Put the missing files there, if the data set may be downloaded.

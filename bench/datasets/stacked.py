@@ -1,17 +1,13 @@
 """Stacked digits: a thousand modes that a classifier of digits tells apart."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bench import fixed_draws
 from bench.datasets.mnist5k import SIDE, Mnist5k
-from bench.datasets.registry import ImageDataset, Pictures, register
+from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
 from bench.errors import RequestError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 MODES = 1000
 SAMPLES_PER_MODE = 20
@@ -72,5 +68,5 @@ class StackedMnist(ImageDataset):
         for digit in range(10):
             of_digit, here = np.flatnonzero(labels == digit), wanted == digit
             rows[here] = of_digit[drawn[here] % len(of_digit)]
-        each: Iterator[Image.Image] = (Image.fromarray(np.stack(pixels[row], axis=-1)) for row in rows)
-        return Pictures(len(rows), each)
+        each = (Image.fromarray(np.stack(pixels[row], axis=-1)) for row in rows)
+        return Pictures(len(rows), in_memory(each))

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from bench.atomic import replacing
-from bench.errors import RequestError, WorkError
+from bench.errors import RequestError, WorkError, shown
+from bench.image_files import PNG, open_image, reason
 
 MARGIN = 2  # pixels between the images of a grid
 SCALE = 2  # of a run's sample grids
@@ -22,7 +23,7 @@ def check_png(path: Path) -> None:
         If the suffix is not .png.
     """
     if path.suffix != ".png":
-        raise RequestError(f"{str(path)!r} names no PNG file: the allowed suffix is .png")
+        raise RequestError(f"{shown(str(path))} names no PNG file: the allowed suffix is .png")
 
 
 def to_bytes(images: Tensor) -> np.ndarray:
@@ -67,20 +68,18 @@ def save_grid(images: Tensor, path: Path, columns: int = 10, scale: int = SCALE)
 
 
 def read_png(path: Path) -> np.ndarray:
-    """Read the pixels of an image file.
+    """Read the pixels of a PNG file.
 
     Raises
     ------
     WorkError
         If it cannot be read as one.
     """
-    from PIL import Image
-
     try:
-        with Image.open(path) as image:
+        with open_image(path, PNG) as image:
             return np.asarray(image)
-    except (OSError, ValueError, SyntaxError) as error:
-        raise WorkError(f"{path} cannot be read as an image: {error}") from error
+    except Exception as error:  # a damaged file raises nearly anything
+        raise WorkError(f"{path} cannot be read: it {reason(error)}") from error
 
 
 def read_grid(path: Path, image_size: int, scale: int = SCALE) -> np.ndarray:

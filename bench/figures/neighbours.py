@@ -123,7 +123,7 @@ def features_of(
         features: np.ndarray = np.load(path, mmap_mode="r")
         if features.shape == shape:
             return features
-    except (OSError, ValueError):
+    except (OSError, ValueError, EOFError):
         pass  # not there, or not whole: made anew
     if most_numbers is not None and shape[0] * shape[1] > most_numbers:
         return None

@@ -17,6 +17,7 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
+from bench.atomic import write_bytes
 from bench.errors import WorkError
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "digits_garments.safetensors"
@@ -105,8 +106,7 @@ class LoadedNetwork:
 def save(network: FeatureNetwork, record: dict[str, Any], path: Path) -> None:
     """Write weights and record; equal weights and record give equal bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(save_safetensors(tensors, metadata={_RECORD_KEY: json.dumps(record, sort_keys=True)}))
+    write_bytes(path, save_safetensors(tensors, metadata={_RECORD_KEY: json.dumps(record, sort_keys=True)}))
 
 
 def load(path: Path = SHIPPED_WEIGHTS) -> LoadedNetwork:

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from bench.atomic import destination
 from bench.errors import RequestError, WorkError
 from bench.judging import feature_network
 from bench.judging.feature_network import CLASS_NAMES, SHIPPED_WEIGHTS, FeatureNetwork, to_input
@@ -238,11 +239,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"--steps {options.steps}: at least 1 is needed")
     torch.set_num_threads(1)  # sums are then added in one order
     try:
+        destination(options.out)
         network, record = build(options.data_root, Settings(steps=options.steps), report=True)
+        feature_network.save(network, record, options.out)
     except (RequestError, WorkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1
-    feature_network.save(network, record, options.out)
     for name, share in record["accuracy"].items():
         print(f"{name}: {share:.2%} of {record['test_images'][name]} held-out images")
     print(f"written: {options.out}")

@@ -13,6 +13,7 @@ from PIL import Image
 from bench import places
 from bench.errors import RequestError, WorkError
 from bench.figures import of_run, style
+from bench.figures.grid import read_png
 from bench.figures.of_comparison import MOST_ROWS, draw_comparison
 from bench.reporting.findings import tag
 from bench.run_folder import RunFolder
@@ -199,8 +200,7 @@ def embedded(path: Path, title: str, caption: str, wide: bool) -> Figure:
     wide : bool
         As above.
     """
-    with Image.open(style.named(path, ".png")) as opened:
-        picture = opened.convert("RGB")
+    picture = Image.fromarray(read_png(style.named(path, ".png"))).convert("RGB")
     drawing = _drawing(style.named(path, ".svg")) if path.name == "trajectories" else b""
     if 0 < len(drawing) <= LARGEST_SVG:
         source = f"data:image/svg+xml;base64,{base64.b64encode(drawing).decode()}"

@@ -341,7 +341,7 @@ def write(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[s
 
 def configuration_text(outcome: StudyOutcome, one: FrozenTrial) -> str:
     """A trial's configuration as ``bench run --config`` takes it."""
-    import yaml
+    from bench import yaml_files
 
     plan = outcome.plan
     values = ", ".join(f"{goal.metric} {value!r}" for goal, value in zip(plan.goals, one.values, strict=True))
@@ -351,7 +351,7 @@ def configuration_text(outcome: StudyOutcome, one: FrozenTrial) -> str:
         *([outcome.warning] if outcome.warning else []),
     ]
     # PyYAML writes a float by its repr, which reads back to the same
-    body = yaml.safe_dump(plan.keys(one.params), sort_keys=False, allow_unicode=True)
+    body = yaml_files.dump(plan.keys(one.params))
     return "".join(f"# {' '.join(line.split())}\n" for line in said) + body
 
 

@@ -100,12 +100,13 @@ class StudyPlan:
     def evaluations(self) -> list[int]:
         """Steps of a run's evaluations, the last one its end."""
         plan = plan_of(self.base.harness)
-        return [step for step in range(1, plan.steps + 1) if plan.evaluates(step)]
+        planned = range(plan.eval_every, plan.steps, plan.eval_every) if plan.eval_every else ()
+        return [*planned, plan.steps]
 
     @property
     def steps_of_a_trial(self) -> int:
         """Training steps of a trial that is not pruned."""
-        return self.evaluations[-1] * len(self.file.seeds)
+        return plan_of(self.base.harness).steps * len(self.file.seeds)
 
     def keys(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """A trial's configuration keys, without seed and circumstances."""

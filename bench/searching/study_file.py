@@ -6,14 +6,17 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import ValidationError, field_validator
+from pydantic import StrictInt, ValidationError, field_validator
 
-from bench.configuration import read_file
-from bench.errors import RequestError, unknown
+from bench import yaml_files
+from bench.configuration import LARGEST_SEED, is_name
+from bench.errors import RequestError, printable, shown, unknown
 from bench.judging.metrics.registry import FRECHET_DISTANCE
 from variants.knobs import Knobs, knob
 
 DECLARED = "declared"
+MOST_TRIALS = 100_000
+LONGEST_TITLE = 100  # characters of a study's name, of which folders are named
 
 
 class Objective(Knobs):
@@ -50,8 +53,10 @@ class Sampler(Knobs):
         "Optuna's tree-structured Parzen estimator, a Gaussian process (better on few trials of "
         "continuous ranges, slower to ask), or random search",
     )
-    startup_trials: int = knob(8, "trials drawn at random before the sampler learns", unit="trials", low=1)
-    seed: int = knob(0, "seed from which every trial's draws are derived", low=0)
+    startup_trials: int = knob(
+        8, "trials drawn at random before the sampler learns", unit="trials", low=1, high=MOST_TRIALS
+    )
+    seed: int = knob(0, "seed from which every trial's draws are derived", low=0, high=LARGEST_SEED)
 
 
 class Pruner(Knobs):
@@ -61,7 +66,9 @@ class Pruner(Knobs):
         "median",
         "a trial worse than the median of the complete ones at the same point; Optuna's hyperband; or none",
     )
-    startup_trials: int = knob(4, "complete trials before the median prunes", unit="trials", low=1)
+    startup_trials: int = knob(
+        4, "complete trials before the median prunes", unit="trials", low=1, high=MOST_TRIALS
+    )
     warmup: float = knob(0.25, "share of a run before which the median does not prune", low=0, high=1)
     collapse_after: float = knob(
         0.5,
@@ -83,16 +90,19 @@ class StudyFile(Knobs):
     settings: dict[str, Any] = knob({}, "configuration keys of every run, as for bench run")
     sampler: Sampler = knob(Sampler(), "what suggests the next trial")
     pruner: Pruner = knob(Pruner(), "what ends a trial early")
-    seeds: tuple[int, ...] = knob((0,), "seeds that every trial trains; the objective is their mean")
-    trials: int = knob(24, "budget: trials that are trained, pruned ones among them", unit="trials", low=1)
+    seeds: tuple[StrictInt, ...] = knob((0,), "seeds that every trial trains; the objective is their mean")
+    trials: int = knob(
+        24, "budget: trials that are trained, pruned ones among them", unit="trials", low=1, high=MOST_TRIALS
+    )
     grace: int = knob(
         30,
         "a worker that has shown no sign of life for so long counts as dead, and its trial goes on "
         "elsewhere; where a PostgreSQL database is all that is seen of it",
         unit="seconds",
         low=1,
+        high=86_400,
     )
-    fresh_seeds: tuple[int, ...] = knob(
+    fresh_seeds: tuple[StrictInt, ...] = knob(
         (), "seeds with which the winner is trained again after the search; none of `seeds`"
     )
 
@@ -104,14 +114,14 @@ class StudyFile(Knobs):
             return value
         for name in value:
             if not re.fullmatch(r"[\w.-]+", str(name)):
-                raise ValueError(f"the name {name!r} must be of letters, digits, '_', '-' and '.'")
+                raise ValueError(f"the name {shown(name)} must be of letters, digits, '_', '-' and '.'")
         return {name: {} if entry == DECLARED else entry for name, entry in value.items()}
 
     @field_validator("seeds", "fresh_seeds")
     @classmethod
     def _check_seeds(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if len(set(value)) != len(value) or any(seed < 0 for seed in value):
-            raise ValueError("different whole numbers from 0 are needed")
+        if len(set(value)) != len(value) or not all(0 <= seed <= LARGEST_SEED for seed in value):
+            raise ValueError("different whole numbers from 0 to 2**63 - 1 are needed")
         return value
 
 
@@ -145,11 +155,15 @@ def read(word: str, **overrides: Any) -> tuple[str, StudyFile]:
     """
     known = shipped()
     path = Path(word)
+    if not is_name(path.stem) or len(path.stem) > LONGEST_TITLE:
+        raise RequestError(
+            f"study {shown(word)}: its name must be of 1 to {LONGEST_TITLE} printable characters"
+        )
     if word in known:
         path = known[word]
     elif path.suffix not in (".yaml", ".yml") and not path.exists():
         raise unknown("study", word, known)
-    content = read_file(path) | {key: value for key, value in overrides.items() if value is not None}
+    content = yaml_files.read(path) | {key: value for key, value in overrides.items() if value is not None}
     try:
         file = StudyFile(**content)
     except ValidationError as error:
@@ -182,4 +196,4 @@ def in_words(error: ValidationError, content: Mapping[str, Any]) -> str:
             )
         return str(unknown(f"key in {where.rpartition('.')[0] or 'the study file'}", key, kind.model_fields))
     message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {first['input']!r} is not possible: {message[:1].lower()}{message[1:]}"
+    return f"{printable(where)}: {shown(first['input'])} is not possible: {message[:1].lower()}{message[1:]}"

@@ -130,7 +130,7 @@ class TrialRuns:
 
     def _train(self, seed: int) -> None:
         """Train one seed, or go on with its run where there is one."""
-        if str(seed) not in self.runs or not self._folder(seed).path.exists():
+        if not self._is_usable(seed):
             start(
                 self.plan.configuration(self.trial.params, seed),
                 self.progress,
@@ -155,6 +155,18 @@ class TrialRuns:
         health, ends = str(rows.end["health"]), self.plan.file.pruner.collapse_after < 1
         if health.startswith("diverged") or (ends and health.startswith("collapsed")):
             self.pruned = health
+
+    def _is_usable(self, seed: int) -> bool:
+        """Whether a seed has a run to go on with; a damaged one is left where it is, with a warning."""
+        if str(seed) not in self.runs or not (run := self._folder(seed)).path.exists():
+            return False
+        try:
+            run.describe()
+            record.read(run.record_path)
+        except WorkError as error:
+            self.progress.say(f"warning: seed {seed} is trained again: {error}")
+            return False
+        return True
 
     def _folder(self, seed: int) -> RunFolder:
         return RunFolder(places.runs() / self.runs[str(seed)])

@@ -94,10 +94,10 @@ class Follower:
         path = self.run.samples / f"step-{step:08d}.png"
         if not path.exists() or path.name in self._grids:
             return
-        from PIL import Image
+        from bench.image_files import PNG, open_image
 
         self._grids.add(path.name)
-        with Image.open(path) as image:
+        with open_image(path, PNG) as image:
             self.client.log_image(self.run.id, image, key="samples", step=step, synchronous=True)
 
     def send_system(self, process_id: int) -> None:

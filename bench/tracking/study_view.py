@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import record
+from bench.errors import WorkError
 from bench.run_folder import RunFolder, is_held
 from bench.tracking import store
 
@@ -97,8 +98,6 @@ class StudyView:
         ------
         MlflowException
             If the store cannot be reached or used.
-        WorkError
-            If the record of a run that was left behind is broken.
         """
         # someone may have changed the store by hand
         if time.monotonic() - self._read_at >= REREAD_SECONDS:
@@ -206,7 +205,11 @@ class StudyView:
         if is_held(folder):
             return False
         # its end may be written, and only its tracking process be cut off or not done yet
-        end = record.read(folder.record_path).end
+        try:
+            end = record.read(folder.record_path).end
+        except WorkError:
+            # a damaged record has no end that counts; `bench doctor` lists it
+            end = None
         self.client.set_terminated(run_id, status=end["status"] if end else "KILLED")
         return True
 

@@ -1,5 +1,7 @@
 """Small real runs, and the comparison of their states."""
 
+from dataclasses import asdict
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -38,12 +40,45 @@ def run(configuration: Configuration) -> Outcome:
     return start(configuration, Progress(quiet=True))
 
 
+def describe_in(folder: Path, **further: Any) -> RunFolder:
+    """A run's folder with the least that a description has, and with further keys of it."""
+    run = RunFolder(folder)
+    config = {"variant": "began", "preset": "quick", "dataset": "mnist-5k", "experiment": "tests", "seed": 0}
+    environment = {"threads": 1, "commit": "0", "cpu_capability": "AVX2", "packages": {}}
+    words = {"created": "2026-01-01T00:00:00+00:00", "config_hash": "0", "metric": "fd", "protocol": "p"}
+    run.write_description(
+        {
+            "id": run.id,
+            "name": "a run",
+            "config": config,
+            "data": {"name": "mnist-5k", "hash": "0" * 64, "transform": "none", "count": 5000},
+            "parameters": {"generator": 1, "discriminator": 1},
+            "environment": environment,
+            "tracking": None,
+            "command": [],
+            **words,
+            **further,
+        }
+    )
+    return run
+
+
+def session(step: int, **facts: Any) -> record.Session:
+    """A session on a machine that is none."""
+    values = {"commit": "0", "torch": "2", "threads": 1, "cpu_capability": "AVX2", "device": "cpu"}
+    return record.Session(**({"step": step, "ranks": 1, "parts": 1} | values | facts))
+
+
+def adopt_checkpoints(folder: RunFolder) -> None:
+    """Make the checkpoints of a copied run those of the run that it was made."""
+    for path in folder.checkpoint_files():
+        checkpoint.write(path, checkpoint.read(path) | {"origin": asdict(folder.origin())})
+
+
 def final_state(folder: RunFolder) -> dict[str, Any]:
-    """The newest checkpoint, without the seconds it took."""
-    newest = max(folder.checkpoints.glob("step-*.safetensors"))
-    state = checkpoint.read(newest)
-    state.pop("seconds")
-    return state
+    """The newest checkpoint's state of training, without the seconds it took."""
+    state = checkpoint.read(folder.checkpoint_files()[0], folder.origin())
+    return {name: state[name] for name in ("step", "variant", "optimizers", "average")}
 
 
 def numbers(folder: RunFolder) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -67,5 +102,13 @@ def same(first: Any, second: Any) -> bool:
 def small() -> SimpleNamespace:
     """The functions above, for test files (which cannot import one another)."""
     return SimpleNamespace(
-        tiny=tiny, run=run, final_state=final_state, numbers=numbers, same=same, values=TINY
+        tiny=tiny,
+        run=run,
+        describe_in=describe_in,
+        session=session,
+        adopt_checkpoints=adopt_checkpoints,
+        final_state=final_state,
+        numbers=numbers,
+        same=same,
+        values=TINY,
     )

@@ -96,7 +96,7 @@ def test_steps_and_epochs_displace_each_other() -> None:
         ({"variant": "began", "steps": "3", "epochs": "2"}, "steps and epochs"),
         ({"variant": "began", "seed": "-1"}, "seed: '-1'"),
         ({"variant": "began", "channels": "2"}, "1 or 3 or none"),
-        ({"variant": "began", "image_size": "0"}, "a whole number from 1 (pixels) or none"),
+        ({"variant": "began", "image_size": "0"}, "a whole number from 1 to 4,096 (pixels) or none"),
         ({"variant": "began", "dataset": "ring-9"}, "did you mean 'ring-8'?"),
         ({"variant": "wgan-gp", "lr_rule": "halve_on_stall"}, "does not measure"),
         ({}, "no variant given"),

@@ -200,7 +200,7 @@ def test_what_was_stopped_goes_on_when_the_command_is_given_again(
     rows = [record.read(run.record_path) for run in run_folder.all_runs()]
     assert [[row["step"] for row in r.steps] for r in rows] == [list(range(1, 401))] * 2
     # a run's own process outlives the command that is killed outright, and is waited for
-    assert sum(r.sessions for r in rows) == (1 if number == signal.SIGINT else 0)
+    assert sum(r.resumes for r in rows) == (1 if number == signal.SIGINT else 0)
 
 
 def is_of(process: psutil.Process, places: Path) -> bool:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -138,7 +139,7 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
         resume(run, StopSoon(quiet=True))
     after = record.read(run.record_path)
     assert after.steps[-1]["step"] == reached + 1
-    assert after.sessions == 1
+    assert after.resumes == 1
 
     two = Two("--resume", run.id)
     two.wait_for_step(reached + 10)
@@ -147,11 +148,11 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     last = record.read(run.record_path)
     assert last.end is not None
     assert last.end["status"] == "KILLED", err
-    assert last.sessions == 2
+    assert last.resumes == 2
     assert [row["step"] for row in last.steps] == list(range(1, last.steps[-1]["step"] + 1))
     assert last.checkpoints[-1]["step"] == last.steps[-1]["step"]
     lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
-    assert [row.get("ranks") for row in lines if row.get("event") == "resume"] == [None, 2]
+    assert [row.get("ranks") for row in lines if row.get("event") == "session"] == [2, 1, 2]
 
 
 @pytest.mark.slow
@@ -171,7 +172,8 @@ def test_a_run_that_others_joined_later_is_compared_up_to_there(small: SimpleNam
     path = outcome.run.record_path
     lines = path.read_text().splitlines(keepends=True)
     place = next(i for i, line in enumerate(lines) if json.loads(line).get("step") == 4)
-    joined = json.dumps({"event": "resume", "step": 3, "ranks": 2, "parts": 2}) + "\n"
+    first = record.read(path).sessions[0]
+    joined = json.dumps({"event": "session", **asdict(replace(first, step=3, ranks=2, parts=2))}) + "\n"
     # what two processes would have rounded otherwise
     after = [line.replace('"loss_g": 0', '"loss_g": 1') for line in lines[place:]]
     path.write_text("".join([*lines[:place], joined, *after]))

@@ -116,7 +116,7 @@ def test_the_run_is_only_read(outcome: Outcome, capsys: pytest.CaptureFixture[st
     told = json.loads(capsys.readouterr().out)
     assert told["values"] == told["recorded"]
     assert {path: path.read_bytes() for path in outcome.run.path.rglob("*") if path.is_file()} == before
-    assert record.read(outcome.run.record_path).sessions == 0
+    assert record.read(outcome.run.record_path).resumes == 0
 
 
 def test_a_run_without_a_checkpoint_is_refused(outcome: Outcome) -> None:

@@ -148,9 +148,12 @@ def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
         start(small.tiny("began-v3"), StopAt(stop))
     run = run_folder.find(str(stopped.value))
     assert record.read(run.record_path).alarms == [row for row in whole if row["step"] <= stop]
-    # what a kill leaves: alarms of steps after the newest checkpoint
-    with run.record_path.open("a") as file:
-        file.write(json.dumps({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""}) + "\n")
+    # what a kill leaves: no end, and alarms of steps after the newest checkpoint
+    lines = [json.loads(line) for line in run.record_path.read_text().splitlines()][:-1]
+    last = next(line for line in reversed(lines) if "event" not in line)
+    lines.append(last | {"step": stop + 1})
+    lines.append({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""})
+    run.record_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # a version with other rules goes on with those of the run
     monkeypatch.setattr("bench.session.Watch", Watch)
     assert resume(run, Progress(quiet=True)).record.alarms == whole
@@ -164,7 +167,7 @@ def test_a_run_that_began_before_there_were_alarms_goes_on_without(
     run = run_folder.find(str(stopped.value))
     description = run.describe()
     del description["alarms"]
-    (run.path / "run.json").write_text(json.dumps(description))
+    run.write_description(description)
     lines = run.record_path.read_text().splitlines(keepends=True)
     run.record_path.write_text("".join(line for line in lines if '"event": "alarm"' not in line))
     outcome = resume(run, Progress(quiet=True))
@@ -274,7 +277,7 @@ def test_a_resumed_run_is_judged_by_the_real_scores_that_it_began_with(
     before = run.describe() | {"real": {"vendi": real}}
     if real is None:
         del before["real"]
-    (run.path / "run.json").write_text(json.dumps(before))
+    run.write_description(before)
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
     assert outcome.record.end["health"] == health

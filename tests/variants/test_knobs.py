@@ -44,7 +44,7 @@ def outside(field: FieldInfo) -> list[Any]:
         values += [2.5]
     values += [bounds["ge"] - 1] if "ge" in bounds else []
     values += [bounds["gt"], bounds["gt"] - 1] if "gt" in bounds else []
-    values += [bounds["le"] + 1] if "le" in bounds else []
+    values += [bounds["le"] * 2 + 1] if "le" in bounds else []
     return values
 
 

@@ -215,5 +215,5 @@ def test_a_place_that_cannot_be_written_ends_in_one_line(
     trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("in the way")
-    assert main(["sample", trained_run("began").id, "--out", str(tmp_path / "file" / "grid.png")]) == 1
+    assert main(["sample", trained_run("began").id, "--out", str(tmp_path / "file" / "grid.png")]) == 2
     assert "cannot be written" in capsys.readouterr().err

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.cli import main
+from bench.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")
@@ -20,9 +21,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small:
         first = small.run(small.tiny("began", norm="l1")).run
     copy = first.path.with_name("c" * 32)
     shutil.copytree(first.path, copy)
-    described = json.loads((copy / "run.json").read_text())
+    described = first.describe()
     described |= {"id": copy.name, "config": described["config"] | {"norm": "l2"}}
-    (copy / "run.json").write_text(json.dumps(described))
+    RunFolder(copy).write_description(described)
+    small.adopt_checkpoints(RunFolder(copy))
     return home
 
 

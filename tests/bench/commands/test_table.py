@@ -87,7 +87,7 @@ def test_a_published_table_stands_beside_ours(capsys: pytest.CaptureFixture[str]
         ([], "M cannot be compared, runs differ in norm"),
         (["--variant", "bgan"], "did you mean 'began'"),
         (["--experiment", "nothing"], "began-bench, other"),
-        (["--where", "gamma =="], "cannot be evaluated"),
+        (["--where", "gamma =="], "no expression"),
         (["--where", "seed == 77"], "no run meets"),
         (["--select", "best"], "best-fid"),
         (["--metric", "fid"], "unknown metric"),

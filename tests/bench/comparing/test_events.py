@@ -1,7 +1,9 @@
 """Reading events alone gives what reading everything gives."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -26,7 +28,7 @@ def same(path: Path) -> RecordEvents:
     return events
 
 
-def test_a_resumed_record_with_a_torn_line(tmp_path: Path) -> None:
+def test_a_resumed_record_with_a_torn_line(tmp_path: Path, small: SimpleNamespace) -> None:
     events = same(
         write(
             tmp_path / "record.jsonl",
@@ -35,10 +37,10 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path) -> None:
             {"event": "alarm", "step": 1, "kind": "k-drop", "words": "k fell"},
             {"event": "alarm", "step": 2, "kind": "loss-rising", "words": "L(x) rose"},
             {"event": "evaluation", "step": 2, "fid": 9.0},
-            {"event": "checkpoint", "step": 2, "file": "f", "M": 1.0},
+            {"event": "checkpoint", "step": 2, "file": "f", "train_seconds": 1.0, "M": 1.0},
             {"event": "end", "step": 2, "status": "KILLED", "health": "ok", "best": {}},
-            {"event": "resume", "step": 1},
-            {"step": 2, "k": 0.3},
+            {"event": "session", **asdict(small.session(1))},
+            *({"step": n, "k": 0.3} for n in range(2, 20)),
             {"step": 20, "k": 0.4},
             {"event": "evaluation", "step": 20, "fid": 8.0},
             torn='{"event": "end", "st',
@@ -48,7 +50,8 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path) -> None:
     assert events.step(1) == {"step": 1, "k": 0.1}
     assert events.step(2) == {"step": 2, "k": 0.3}  # taken again
     assert events.step(20) == {"step": 20, "k": 0.4}
-    assert events.step(3) == {}
+    assert events.step(3) == {"step": 3, "k": 0.3}
+    assert events.step(21) == {}
 
 
 def test_real_records(home: Path) -> None:

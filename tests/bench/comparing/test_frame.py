@@ -87,7 +87,7 @@ def test_what_some_runs_lack_is_missing_and_types_stay(home: Path) -> None:
         ({"where": "gamma == 1 and seed < 1"}, 3),
         ({"where": "critic_steps == 2"}, 1),
         ({"where": "critic_steps > 5"}, 0),
-        ({"where": "variant.str.startswith('began')"}, 4),
+        ({"where": "variant in ('began', 'began-v3')"}, 4),
         ({"variant": "began", "where": "status == 'FINISHED' or seed == 7"}, 2),
     ],
 )
@@ -122,12 +122,12 @@ def test_rules_of_health_are_told_apart(home: Path, monkeypatch: pytest.MonkeyPa
         ({"dataset": "mnist"}, "mnist-5k"),
         ({"experiment": "third"}, "first, second"),
         ({"select": "best"}, "best-fid"),
-        ({"where": "gama == 1"}, "'gama' is not defined"),
+        ({"where": "gama == 1"}, "unknown column 'gama'"),
         ({"where": "gamma =="}, "invalid syntax"),
         ({"where": "seed + 1"}, "no condition"),
-        ({"where": "a = 1"}, "no condition"),
-        ({"where": "@Path == 1"}, "cannot be evaluated"),
-        ({"where": "gamma < 'x'"}, "cannot be evaluated"),
+        ({"where": "a = 1"}, "no expression"),
+        ({"where": "@Path == 1"}, "no expression"),
+        ({"where": "gamma < 'x'"}, "orders text and numbers"),
     ],
 )
 def test_a_wrong_choice_is_refused_in_one_line(home: Path, choice: dict[str, Any], message: str) -> None:
@@ -200,8 +200,9 @@ def test_long_records_are_read_without_their_steps(
     run = next(run for run in all_runs() if "began-v3" in run.describe()["name"])
     lines = run.record_path.read_text().splitlines(keepends=True)
     step = json.loads(next(line for line in lines if line.startswith('{"step"')))
-    events = [line for line in lines if line.startswith('{"event"')]
-    long = "".join(json.dumps(step | {"step": n}) + "\n" for n in range(10, 4010)) + "".join(events)
+    events = [json.loads(line) for line in lines if line.startswith('{"event"')][-3:]
+    rows = [step | {"step": n} for n in range(1, 4001)] + [row | {"step": 4000} for row in events]
+    long = "".join(json.dumps(row) + "\n" for row in rows)
     for number in range(20):
         folder = tmp_path / "mlruns" / "runs" / f"run{number}"
         folder.mkdir(parents=True)

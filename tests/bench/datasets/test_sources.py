@@ -154,12 +154,15 @@ def test_folder_leaves_out_hidden_and_other_files(make_source, tmp_path, cache):
     assert read(name, tmp_path, cache).count == 20
 
 
-@pytest.mark.parametrize("content", [b"", b"not an image", "cut"])
-def test_broken_file_is_named(content, make_source, tmp_path, cache):
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [(b"", "is empty"), (b"not an image", "is no image of format"), ("cut", "does not decode: ")],
+)
+def test_broken_file_is_named(content, words, make_source, tmp_path, cache):
     name = make_source("folder:PATH")
     path = tmp_path / "pictures" / "06.PNG"
     path.write_bytes(path.read_bytes()[:2000] if content == "cut" else content)
-    with pytest.raises(WorkError, match="06.PNG does not decode") as caught:
+    with pytest.raises(WorkError, match=f"1 of 20 images cannot be used: 06.PNG {words}") as caught:
         read(name, tmp_path, cache)
     assert "\n" not in str(caught.value)
     assert not list((cache / "images").glob("*.npy"))

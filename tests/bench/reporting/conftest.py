@@ -1,6 +1,5 @@
 """A few real runs that all tests of the report read."""
 
-import json
 import shutil
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench import places
+from bench.run_folder import RunFolder
 from bench.trainer import Diverged
 
 HOSTILE = "<script>alert(1)</script>"
@@ -28,19 +28,20 @@ def reported_home(
         small.run(small.tiny("began", seed=0, image_size=32, experiment="other"))
         with pytest.raises(Diverged):
             small.run(small.tiny("began-v3", seed=1, lr_g=1e30, lr_d=1e30, eval_every=0))
-        _cut_off(first.path, places.runs() / ("c" * 32))
+        small.adopt_checkpoints(_cut_off(first.path, places.runs() / ("c" * 32)))
     return home
 
 
-def _cut_off(whole: Path, folder: Path) -> None:
+def _cut_off(whole: Path, folder: Path) -> RunFolder:
     """A copy of a run as a kill would leave it, with another seed and a hostile name."""
     shutil.copytree(whole, folder)
     record = folder / "record.jsonl"
     lines = [line for line in record.read_text().splitlines(keepends=True) if '"end"' not in line]
     record.write_text("".join(lines))
-    described = json.loads((folder / "run.json").read_text())
+    described = RunFolder(whole).describe()
     described |= {"id": folder.name, "name": HOSTILE, "config": described["config"] | {"seed": 7}}
-    (folder / "run.json").write_text(json.dumps(described))
+    RunFolder(folder).write_description(described)
+    return RunFolder(folder)
 
 
 @pytest.fixture

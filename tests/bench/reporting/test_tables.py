@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -44,20 +45,19 @@ def test_alarms_alone_do_not_make_a_run_unwell() -> None:
     assert of_health(frame({"alarms": "k-drop@123"})) is None
 
 
-def test_a_collapse_is_told_by_the_run_s_own_numbers(places: Path) -> None:
+def test_a_collapse_is_told_by_the_run_s_own_numbers(places: Path, small: SimpleNamespace) -> None:
     folder = places / "mlruns" / "runs" / str(RUN["run_id"])
     folder.mkdir(parents=True)
-    rows = [
-        {"event": "evaluation", "step": 250, "effective_classes": 9.0},
-        {"event": "evaluation", "step": 500, "effective_classes": 2.0},
-    ]
+    rows: list[dict[str, Any]] = [{"step": step, "M": 0.1} for step in range(1, 501)]
+    rows.insert(250, {"event": "evaluation", "step": 250, "effective_classes": 9.0})
+    rows.append({"event": "evaluation", "step": 500, "effective_classes": 2.0})
     (folder / "record.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     collapsed = frame({"health": "collapsed@500", "step": 250})
-    (folder / "run.json").write_text(json.dumps({"real": {"effective_classes": 9.75}}))
+    small.describe_in(folder, real={"effective_classes": 9.75})
     table = of_health(collapsed)
     assert table is not None
     assert table.rows[0][-1].endswith("in the last: effective classes 2 (real 9.75).")
-    (folder / "run.json").write_text("{}")
+    small.describe_in(folder)
     table = of_health(collapsed)
     assert table is not None
     assert "the rule of this version" in table.rows[0][-1]

@@ -117,7 +117,7 @@ class Host:
             if len(found) < runs:
                 return False
             rows = found[-1]
-            return not rows.end and rows.sessions == sessions and len(rows.checkpoints) > 2 * (1 + sessions)
+            return not rows.end and rows.resumes == sessions and len(rows.checkpoints) > 2 * (1 + sessions)
 
         self.wait_for(trains, f"run {runs} in training after {sessions} resumes")
 

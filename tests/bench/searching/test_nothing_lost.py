@@ -29,7 +29,7 @@ def test_a_killed_workers_trial_goes_on_from_its_checkpoint(
     assert second.params == first.params
     assert second.user_attrs[trials.RUNS] == first.user_attrs[trials.RUNS]
     here.check_trained(STEPS)
-    assert [rows.sessions for rows in here.records()] == [1, 0]
+    assert [rows.resumes for rows in here.records()] == [1, 0]
     here.check_store()
 
     before = here.trials(), here.files()
@@ -57,7 +57,7 @@ def test_a_trial_that_cost_two_workers_has_failed_and_a_stopped_one_goes_on(
     check_over(known, budget=2)
     assert here.states() == ["FAIL", "FAIL", "FAIL", "COMPLETE"]
     assert [trial.user_attrs.get(trials.GOES_ON_FOR) for trial in known] == [None, 0, None, 2]
-    assert [rows.sessions for rows in here.records()] == [1, 1]
+    assert [rows.resumes for rows in here.records()] == [1, 1]
     assert [row["step"] for row in here.records()[1].steps] == list(range(1, STEPS + 1))
     here.check_store()
 
@@ -81,7 +81,7 @@ def test_a_killed_command_goes_on_when_it_is_given_again(
     # a worker whose command was killed goes on by itself
     assert here.states() == ["FAIL", "COMPLETE", "COMPLETE"][1 - workers_too :]
     here.check_trained(STEPS)
-    assert [rows.sessions for rows in here.records()] == [int(workers_too), 0]
+    assert [rows.resumes for rows in here.records()] == [int(workers_too), 0]
 
 
 def test_commands_at_once_share_the_budget(host: Callable[..., Any], check_over: Callable[..., None]) -> None:

@@ -173,7 +173,7 @@ def test_a_worker_without_a_heartbeat_is_dead_and_its_trial_goes_on(
     assert sorted(heirs, key=str) == [0, None, None]
     assert [trial.state.name for trial in known] == ["FAIL", "COMPLETE", "COMPLETE"]
     here.check_trained(STEPS)
-    assert sorted(rows.sessions for rows in here.records()) == [0, 1]
+    assert sorted(rows.resumes for rows in here.records()) == [0, 1]
 
 
 def test_a_server_that_is_killed_and_comes_back_costs_no_trial(
@@ -191,4 +191,4 @@ def test_a_server_that_is_killed_and_comes_back_costs_no_trial(
     check_over(known, budget=2)
     assert [trial.state.name for trial in known] == ["COMPLETE"] * 2
     here.check_trained(STEPS)
-    assert [rows.sessions for rows in here.records()] == [0, 0]
+    assert [rows.resumes for rows in here.records()] == [0, 0]

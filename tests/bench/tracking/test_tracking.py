@@ -16,7 +16,6 @@ import psutil
 import pytest
 
 from bench import record, run_folder
-from bench.atomic import write_text
 from bench.cli import main
 from bench.judging.alarms import Watch
 from bench.progress import Progress
@@ -187,19 +186,22 @@ def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNames
     assert store(places).get_run(run_id).info.status == "KILLED"
 
 
-def follow_trained(tracker: TrackingProcess, run: RunFolder, **further: Any) -> RunFolder:
+def follow_trained(
+    small: SimpleNamespace, tracker: TrackingProcess, run: RunFolder, **further: Any
+) -> RunFolder:
     """Have a run followed that was trained without tracking; it gets an id of the store."""
     described = run.describe() | further
     described["id"] = tracker.create(described)
     path = run.path.rename(run.path.with_name(described["id"]))
-    write_text(path / "run.json", json.dumps(described))
+    RunFolder(path).write_description(described)
+    small.adopt_checkpoints(RunFolder(path))
     tracker.follow(path, tracking_uri())
     return RunFolder(path)
 
 
 def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places: Path) -> None:
     tracker, client = TrackingProcess(), store(places)
-    first = follow_trained(tracker, small.run(small.tiny("began")).run)
+    first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.leave() is None
     assert client.get_run(first.id).info.status == "FINISHED"
     assert steps(client, first.id, "k") == list(range(1, 10))
@@ -207,7 +209,7 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places
     assert tracker.leave() is None
     assert client.get_run(begun).info.status == "KILLED"
     trial = {"name": "a study", "trial": 3}
-    second = follow_trained(tracker, small.run(small.tiny("began", figures=True)).run, study=trial)
+    second = follow_trained(small, tracker, small.run(small.tiny("began", figures=True)).run, study=trial)
     assert client.get_run(second.id).info.status == "RUNNING"
     assert tracker.leave() is None
     # nothing is followed
@@ -226,10 +228,10 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
     small: SimpleNamespace, places: Path
 ) -> None:
     tracker, client = TrackingProcess(), store(places)
-    first = follow_trained(tracker, small.run(small.tiny("began")).run)
+    first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     (first.path / "run.json").unlink()
     assert "does not show all of the run" in (tracker.leave() or "")
-    second = follow_trained(tracker, small.run(small.tiny("began")).run)
+    second = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.leave() is None
     assert client.get_run(second.id).info.status == "FINISHED"
     tracker._process.kill()
@@ -247,7 +249,9 @@ class Mirror:
         self.away = False
 
     def get_run(self, run_id: str) -> Any:
-        data = SimpleNamespace(tags=self.tags, to_proto=lambda: SimpleNamespace(metrics=[]))
+        # params: the run is described already
+        params = {"seed": "0"}
+        data = SimpleNamespace(tags=self.tags, params=params, to_proto=lambda: SimpleNamespace(metrics=[]))
         return SimpleNamespace(data=data)
 
     def update_run(self, run_id: str, status: str) -> None:
@@ -260,8 +264,10 @@ class Mirror:
         self.told += [tag.value for tag in tags if tag.key == "alarms"]
 
 
-def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(tmp_path: Path) -> None:
-    write_text(tmp_path / "run.json", "{}")
+def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(
+    tmp_path: Path, small: SimpleNamespace
+) -> None:
+    small.describe_in(tmp_path)
     writer = record.RecordWriter(tmp_path / record.FILE)
     mirror = Mirror()
 
@@ -288,7 +294,7 @@ def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(tmp_path: Pa
     # another process takes over; nothing is new to the store
     Follower(RunFolder(tmp_path), mirror).send()
     assert len(mirror.told) == 2
-    writer.event("resume", step=1)
+    writer.session(small.session(1))
     writer.close()
     Follower(RunFolder(tmp_path), mirror).send()
     follower.send()
