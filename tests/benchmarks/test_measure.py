@@ -56,10 +56,11 @@ def test_the_result_holds_the_machine_and_every_time(kept):
         assert {len(each) for each in row["block_seconds"].values()} == {2}
 
 
-def test_the_table_names_the_machine(kept):
+def test_the_table_names_the_machine_and_its_kernels(kept):
     machine = json.loads(kept[0].read_text())["machine"]
     assert kept[1].startswith("## Data")
-    assert f"{machine['processor']} ({machine['cores']} cores), threads 1, torch" in kept[1]
+    where = f"{machine['processor']} ({machine['cores']} cores, torch's {machine['cpu_capability']} kernels)"
+    assert f"{where}, threads 1, torch" in kept[1]
     assert "| mnist-5k, 1 x 28 x 28 |" in kept[1]
 
 
