@@ -23,6 +23,7 @@ from bench.datasets import check_name
 from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
 from bench.jobs import Job
+from bench.leftovers import remove_leftovers
 from bench.passed_over import pass_over
 from bench.progress import Progress
 from bench.run_folder import RunFolder
@@ -345,6 +346,7 @@ def hold(multirun: Multirun) -> FileLock:
         lock.acquire()
     except Timeout:
         raise RequestError(f"another process is carrying out these runs ({multirun.name})") from None
+    remove_leftovers(multirun.folder)
     described = multirun.describe()
     write_text(multirun.folder / "multirun.json", json.dumps(described, indent=2) + "\n")
     return lock

@@ -43,6 +43,8 @@ class Session:
         Processes that trained together.
     parts : int or None
         Parts that a batch was passed in.
+    circumstances : dict
+        Knobs outside the run's identity that the session has otherwise than run.json says.
     """
 
     step: int
@@ -53,6 +55,7 @@ class Session:
     device: str
     ranks: int
     parts: int | None
+    circumstances: dict[str, Any] = field(default_factory=dict)
 
     def differences(self, before: "Session") -> list[str]:
         """What may change the last bits of numbers, compared with the session before, in words."""

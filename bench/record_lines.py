@@ -19,6 +19,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         "device": str,
         "ranks": int,
         "parts": int | None,
+        "circumstances": dict,
     },
     "evaluation": {},
     "checkpoint": {"file": str, "train_seconds": float},

@@ -19,6 +19,7 @@ from bench.errors import RequestError, WorkError
 from bench.figures.pictures import save_samples
 from bench.interruption import stop_on_signal
 from bench.judging.alarms import Watch
+from bench.leftovers import remove_leftovers
 from bench.progress import Progress
 from bench.ranks import ALONE, RankLost, Ranks
 from bench.run_folder import RunFolder
@@ -128,6 +129,7 @@ def resume(
     except Timeout:
         raise RequestError(f"run {run.id} is being trained by another process") from None
     with lock, tracking(description["tracking"] is not None, progress, tracker) as tracker:
+        remove_leftovers(run.path)
         rows = record.read(run.record_path)
         if rows.is_over():
             progress.say(f"run {description['name']} is complete: nothing to train")

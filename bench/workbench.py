@@ -1,6 +1,6 @@
 """What a configuration becomes on this machine: data, networks and a judge, ready to train."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,6 +16,7 @@ from bench.judging import extractors, health
 from bench.judging.judge import Judge
 from bench.judging.reference import reference_statistics
 from bench.learning_rate import LearningRateRule
+from bench.leftovers import remove_leftovers
 from bench.progress import Progress
 from bench.ranks import ALONE, Ranks
 from bench.run_folder import Origin
@@ -85,8 +86,26 @@ class Workbench:
             "command": environment.command(),
         }
 
-    def session(self, environment: dict[str, Any], ranks: Ranks, step: int = 0) -> record.Session:
-        """A session that begins after a step, with the facts of :func:`bench.environment.facts`."""
+    def session(
+        self,
+        environment: Mapping[str, Any],
+        ranks: Ranks,
+        step: int = 0,
+        circumstances: Mapping[str, Any] | None = None,
+    ) -> record.Session:
+        """A session that begins after a step.
+
+        Parameters
+        ----------
+        environment : mapping
+            As :func:`bench.environment.facts` gives it.
+        ranks : Ranks
+            The processes that train.
+        step : int
+            The last step before the session.
+        circumstances : mapping, optional
+            Knobs outside the run's identity that the session has otherwise than the run was begun with.
+        """
         return record.Session(
             step=step,
             commit=environment["commit"],
@@ -96,6 +115,7 @@ class Workbench:
             device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({environment['gpu']})",
             ranks=ranks.count,
             parts=self.configuration.harness.parts,
+            circumstances=dict(circumstances or {}),
         )
 
     def batch_in_words(self, ranks: Ranks) -> str:
@@ -171,6 +191,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
         If the data or what judging needs is missing.
     """
     harness = configuration.harness
+    remove_leftovers(places.cache())
     device = prepare(harness)
     datasets.check_name(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)

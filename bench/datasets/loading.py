@@ -14,12 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.atomic import write_text
+from bench.atomic import PREFIX, write_text
 from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.pictures import Unusable, refusal, to_array, transform_words
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
 from bench.errors import WorkError
+from bench.leftovers import remove_leftovers
 
 IMAGES_PER_PART = 16
 MOST_UNUSABLE = 100  # images after which decoding ends
@@ -200,6 +201,8 @@ def _build(plan: _Plan) -> None:
     pictures = plan.dataset.images(plan.data_root)
     if pictures.count < 1:
         raise WorkError(f"dataset {plan.dataset.name} has no images in {plan.data_root}")
+    # what a killed process left takes room
+    remove_leftovers(plan.folder, depth=0)
     shape = (pictures.count, plan.channels, plan.image_size, plan.image_size)
     size = int(np.prod(shape, dtype=np.int64))
     free = shutil.disk_usage(plan.folder).free
@@ -210,8 +213,7 @@ def _build(plan: _Plan) -> None:
     plan.notify(f"{plan.dataset.name}: decoding {pictures.count} images to {extent} {why}")
     if left_out := plan.dataset.left_out(plan.data_root):
         plan.notify(f"{plan.dataset.name}: {left_out}")
-    # Whoever writes it holds the lock, so a file left by a killed process is simply written over.
-    aside = plan.path(".partial")
+    aside = plan.folder / f"{PREFIX}{os.getpid()}-{plan.key[:16]}.partial"
     try:
         digest = _decode(plan, pictures, shape, aside)
         os.replace(aside, plan.path(".npy"))

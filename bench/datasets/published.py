@@ -7,8 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
+from bench.atomic import PREFIX
 from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
 from bench.errors import WorkError
+from bench.leftovers import remove_leftovers
 
 
 class Published(ImageDataset):
@@ -44,11 +46,12 @@ class Published(ImageDataset):
     def fetch(self, data_root: Path, notify: Notify) -> None:
         """Download into a folder aside, then move the complete files into place."""
         notify(f"{self.name}: downloading into {data_root}")
+        remove_leftovers(data_root, depth=0)
         place = data_root / self.folder
         made = not data_root.exists()
         try:
             data_root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=data_root) as aside:
+            with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=data_root) as aside:
                 self.reader()(root=aside, train=True, download=True)
                 place.mkdir(parents=True, exist_ok=True)
                 for name in self.needed:

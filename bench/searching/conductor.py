@@ -18,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 from bench import environment
 from bench.atomic import write_text
 from bench.interruption import stop_on_signal
+from bench.leftovers import remove_leftovers
 from bench.multirun import Stopped
 from bench.progress import Progress
 from bench.searching import trials
@@ -49,6 +50,7 @@ def create(plan: StudyPlan, storage: Storage) -> Study:
             if defaults is not None:
                 study.enqueue_trial(defaults, skip_if_exists=True)
             study.set_user_attr("plan", plan.describe())
+    remove_leftovers(plan.folder)
     write_text(plan.folder / "study.json", json.dumps(plan.describe(), indent=2) + "\n")
     return study
 

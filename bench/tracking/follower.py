@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import places, record
+from bench.atomic import PREFIX
 from bench.run_folder import RunFolder
 from bench.tracking import store
 from bench.tracking.process import tracking_uri
@@ -141,7 +142,10 @@ class Follower:
     def _send_products(self, status: str) -> None:
         """Upload checkpoints and figures, and a finished run's generator as a model."""
         for folder in (self.run.checkpoints, self.run.figures):
-            self.client.log_artifacts(self.run.id, str(folder), folder.name)
+            for path in sorted(folder.iterdir()):
+                # a process that draws or saves meanwhile has files that are not finished
+                if not path.name.startswith(PREFIX):
+                    self.client.log_artifact(self.run.id, str(path), folder.name)
         if status == "FINISHED":
             # brings torch, which would keep training from beginning
             from bench.tracking.model import save_generator
