@@ -65,12 +65,11 @@ YAML = {
     "20,000 braces": "steps: " + "{a: " * 20_000,
     "20,000 dashes": "- " * 20_000,
     "closed brackets": "steps: " + "[" * 500 + "]" * 500 + "\n",
-    "aliases": "a: &a [x, x, x, x, x, x, x, x, x]\n"
+    "aliases": "seed:\n- &a [x, x, x, x, x, x, x, x, x]\n"
     + "".join(
-        f"{name}: &{name} [{', '.join([f'*{before}'] * 9)}]\n"
+        f"- &{name} [{', '.join([f'*{before}'] * 9)}]\n"
         for before, name in zip("abcdefgh", "bcdefghi", strict=True)
-    )
-    + "seed: *i\n",
+    ),
     "alias of itself": "seed: &a [*a]\n",
     "merge key": "base: &b {steps: 3}\n<<: *b\n",
     "anchor alone": "steps: &s 3\n",

@@ -5,6 +5,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -161,22 +162,30 @@ def test_a_file_where_a_folder_belongs_is_told_in_one_line(
     assert file.read_text() == "not a folder"
 
 
-def test_a_folder_of_another_user_is_told_in_one_line(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_folder_of_another_user_is_told_in_one_line(small: SimpleNamespace) -> None:
     if os.geteuid() != 0 or shutil.which("setpriv") is None:
         pytest.skip("only root can become another user")
-    locked = tmp_path / "locked"
-    locked.mkdir(mode=0o700)
-    words = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "bench"]
-    environment = os.environ | {"BENCH_HOME": "/proc/1/locked", "HOME": "/", "MPLCONFIGDIR": "/tmp"}
-    trial = subprocess.run([*words, "--version"], capture_output=True, text=True, env=environment)
-    if trial.returncode != 0:
-        pytest.skip("another user cannot read this checkout")
-    done = subprocess.run(
-        [*words, *run_words(small)], capture_output=True, text=True, env=environment, timeout=300
-    )
-    lines = [line for line in done.stderr.splitlines() if line.startswith("bench: ")]
-    assert (done.returncode, len(lines)) == (1, 1), done.stderr
-    assert "Traceback" not in done.stderr
+    user = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", sys.executable, "-m", "bench"]
+    # pytest's own folders are closed to others
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        locked, cache = folder / "locked", folder / "cache"
+        locked.mkdir(mode=0o755)
+        cache.mkdir(mode=0o777)
+        cache.chmod(0o777)
+        environment = os.environ | {"BENCH_HOME": str(locked), "BENCH_CACHE": str(cache), "HOME": str(cache)}
+        if subprocess.run([*user, "--version"], capture_output=True, env=environment).returncode != 0:
+            pytest.skip("another user cannot read this checkout")
+        done = subprocess.run(
+            [*user, *run_words(small)], capture_output=True, text=True, env=environment, timeout=300
+        )
+        lines = [line for line in done.stderr.splitlines() if line.startswith("bench: ")]
+        assert (done.returncode, len(lines)) == (1, 1), done.stderr
+        assert "Permission denied" in lines[0]
+        assert str(locked) in lines[0]
+        assert "Traceback" not in done.stderr
+        assert list(locked.iterdir()) == []
 
 
 def test_rows_that_find_no_room_leave_a_whole_record(tmp_path: Path) -> None:
