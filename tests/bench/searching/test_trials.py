@@ -2,12 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
+from bench import places
 from bench.errors import WorkError
 from bench.progress import Progress
 from bench.searching import trials
@@ -145,6 +147,27 @@ def test_a_trial_whose_run_cannot_begin_has_not_failed(tmp_path: Path) -> None:
         carry_out(study, storage, trial, runs, Progress(quiet=True))
     assert len(trials.to_go_on(study.get_trials())) == 1
     assert trials.over(study.get_trials()) == 0
+
+
+@pytest.mark.parametrize("file", ["run.json", "record.jsonl"])
+def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
+    file: str, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = {"steps": 4, "eval_every": 2, "channels": None, "experiment": "tried"}
+    unpruned = plan(trials=1, pruner={"collapse_after": 1})
+    planned = replace(unpruned, settings=small.values | {"variant": "began-v3"} | few)
+    study, storage = open_study(planned)
+    trial = trials.take(study, storage, planned, "worker")
+    assert trial
+    values = TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).carry_out()
+    (run_id,) = trial.user_attrs[trials.RUNS].values()
+    damaged = places.runs() / run_id / file
+    damaged.write_bytes(b"{}\n")
+    assert TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).carry_out() == values
+    assert trial.user_attrs[trials.RUNS]["0"] != run_id
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: seed")]
+    assert line.startswith(f"warning: seed 0 is trained again: {damaged} is damaged")
+    assert damaged.read_bytes() == b"{}\n"
 
 
 def test_a_trial_that_failed_by_itself_counts_and_is_not_tried_again() -> None:

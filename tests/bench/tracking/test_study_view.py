@@ -227,18 +227,20 @@ def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
 def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
     first = TrackingProcess()
     parent = first.gather(of_study(DESCRIPTION))
-    left, trained, elsewhere = (begin_seed(small, first, parent, 0) for _ in range(3))
+    left, trained, elsewhere, damaged = (begin_seed(small, first, parent, 0) for _ in range(4))
+    damaged.record_path.write_text('{"step": 2}\n')
     (elsewhere.path / "run.json").unlink()
     elsewhere.path.rename(elsewhere.path.with_name("moved"))
     cut_off(first)
 
     second = TrackingProcess()
-    ids = [left.id, trained.id, elsewhere.id, "made-without-tracking"]
+    ids = [left.id, trained.id, elsewhere.id, damaged.id, "made-without-tracking"]
     with trained.lock():
         show(second, parent, trial(0, runs=ids))
         assert store().get_run(left.id).info.status == "RUNNING"
         show(second, parent, trial(0, "FAIL", runs=ids))
         assert store().get_run(left.id).info.status == "KILLED"
+        assert store().get_run(damaged.id).info.status == "KILLED"
         assert store().get_run(trained.id).info.status == "RUNNING"
     show(second, parent, trial(0, "FAIL", runs=ids))
     assert store().get_run(trained.id).info.status == "KILLED"
