@@ -42,6 +42,20 @@ def facts() -> dict[str, Any]:
     }
 
 
+def kinds_of_arithmetic() -> dict[str, Any]:
+    """Facts that decide the last bits of a number computed on this machine's processor."""
+    import torch
+
+    versions = package_versions()
+    return {
+        "processor": processor(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "threads": torch.get_num_threads(),
+        "torch": versions["torch"],
+        "numpy": versions["numpy"],
+    }
+
+
 def peak_memory(device: "torch.device") -> int:
     """The most memory that was held at any time, in bytes.
 

@@ -106,8 +106,6 @@ class Record:
         The last event ``end``: status, health, best values; None while the run is not over.
     sessions : list of Session
         Every start and resume of the run, in order.
-    shared_from : int or None
-        The last step before other processes joined in at a resume; None where that never was.
     """
 
     steps: list[dict[str, Any]] = field(default_factory=list)
@@ -116,7 +114,6 @@ class Record:
     alarms: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
     sessions: list[Session] = field(default_factory=list)
-    shared_from: int | None = None
 
     def series(self, name: str) -> list[float]:
         """The values of a scalar, one a step, or [] where the run has none of that name."""
@@ -148,8 +145,6 @@ class Record:
             self.take_back(row["step"])
             # a later version may note more
             session = Session(step=row["step"], **{name: row[name] for name in EVENTS["session"]})
-            if self.sessions and session.ranks > 1 and self.shared_from is None:
-                self.shared_from = session.step
             self.sessions.append(session)
         elif event == "end":
             self.end = row
@@ -160,8 +155,6 @@ class Record:
         self.evaluations = [row for row in self.evaluations if row["step"] <= step]
         self.checkpoints = [row for row in self.checkpoints if row["step"] <= step]
         self.alarms = [row for row in self.alarms if row["step"] <= step]
-        if self.shared_from is not None and self.shared_from > step:
-            self.shared_from = None
         self.end = None
 
 

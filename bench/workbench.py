@@ -11,7 +11,7 @@ import torch
 from bench import datasets, environment, memory, places, record
 from bench.configuration import MOST_STEPS, Configuration, Harness
 from bench.device import prepare
-from bench.errors import RequestError
+from bench.errors import RequestError, WorkError
 from bench.judging import extractors, health
 from bench.judging.judge import Judge
 from bench.judging.reference import reference_statistics
@@ -47,6 +47,8 @@ class Workbench:
         What held-out real samples score with that judge.
     device : torch.device
         Where to compute.
+    health_rules : Rules
+        The rules of health that runs are judged by.
     """
 
     configuration: Configuration
@@ -56,6 +58,7 @@ class Workbench:
     judge: Judge
     real: dict[str, float]
     device: torch.device
+    health_rules: health.Rules = health.RULES
 
     def describe(self, run_id: str, name: str) -> dict[str, Any]:
         """The identity and circumstances of a run, for run.json and the tracking store."""
@@ -76,7 +79,7 @@ class Workbench:
             "metrics": self.judge.metrics,
             "paired": self.judge.paired,
             "real": self.real,
-            "health_rules": health.rules(),
+            "health_rules": self.health_rules.plain(),
             "parameters": {
                 "generator": parameter_count(self.variant.generator),
                 "discriminator": parameter_count(self.variant.discriminator),
@@ -127,8 +130,19 @@ class Workbench:
         return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
 
     def judging_as(self, description: dict[str, Any]) -> "Workbench":
-        """The same, with the scores of real samples that a run was begun with, where it recorded any."""
-        return replace(self, real=description.get("real", self.real))
+        """The workbench with the real scores and the rules of health that a run recorded when it began.
+
+        Raises
+        ------
+        WorkError
+            If the recorded rules are none.
+        """
+        real = description.get("real", self.real)
+        try:
+            rules = health.Rules.from_plain(description.get("health_rules", self.health_rules.plain()))
+        except ValueError as error:
+            raise WorkError(f"run {description['name']}: health_rules: {error}") from None
+        return replace(self, real=real, health_rules=rules)
 
     def trainer(
         self,
@@ -164,8 +178,9 @@ class Workbench:
         best: dict[str, float] = {}
         for name, row in best_checkpoints(rows, self.judge.extractor.metric).items():
             best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
+        k = rows.series("k") or None
         return {
-            "health": health.verdict(evaluations, self.real, rows.series("k") or None, diverged_at),
+            "health": health.verdict(evaluations, self.real, k, diverged_at, self.health_rules),
             "best": best,
         }
 

@@ -21,10 +21,13 @@ class Report:
         Plain values, printed with ``--json``.
     text : str
         The same for people.
+    status : int
+        The exit status.
     """
 
     data: dict[str, Any]
     text: str
+    status: int = 0
 
 
 def reporting(function: Callable[..., Report]) -> Callable[..., None]:
@@ -37,6 +40,8 @@ def reporting(function: Callable[..., Report]) -> Callable[..., None]:
         report = function(*args, **kwargs)
         if is_first():
             click.echo(json.dumps(report.data) if as_json else report.text)
+        if report.status:
+            raise click.exceptions.Exit(report.status)
 
     return command
 

@@ -12,8 +12,8 @@ from bench.commands.output import Report, reporting, table
     "--steps",
     metavar="N",
     type=click.IntRange(1, 99_999_999),
-    help="Compare no further than this step [default: the whole run on the processor, thread count and torch "
-    "of the record, else 5].",
+    help="Train no further than this step; the run stays NOT VERIFIED where it is longer [default: the whole "
+    "run on the processor, thread count and torch of the record, else 5].",
 )
 @click.option(
     "--tolerance",
@@ -24,9 +24,11 @@ from bench.commands.output import Report, reporting, table
 )
 @reporting
 def command(run: str, steps: int | None, tolerance: float | None) -> Report:
-    """Run it again from its record and say whether every number came out the same.
+    """Train a run again from its record and compare every recorded value.
 
-    RUN is an id, a unique prefix of one, a name or `last`. Exit status 1 names the first step that differs.
+    RUN is an id, a unique prefix of one, a name or `last`. Exit status 0: everything was compared and is the
+    same. 1: a value differs, and its step is named; or not everything could be compared, and the report says
+    NOT VERIFIED and lists the rest.
     """
     from bench.progress import Progress
     from bench.run_folder import find
@@ -37,21 +39,29 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
     result = verify(folder, Progress(quiet=quiet), steps, tolerance)
     name = folder.describe()["name"]
     how = "bit for bit" if result.exact else f"within {result.tolerance:g}"
+    same = f"SAME, {how}" if result.verified else f"NOT VERIFIED: the same, {how}, as far as it was compared"
+    counts = (
+        f"{result.steps:,} steps, {result.numbers:,} numbers, {result.checkpoints} checkpoints, "
+        f"{result.pictures} pictures"
+    )
     rows = [
         ("run", f"{name}  (id {folder.id})"),
-        ("the same", how),
-        ("compared", f"{result.steps:,} steps, {result.numbers:,} numbers, {result.checkpoints} checkpoints"),
+        ("verdict", same),
+        ("compared", counts),
+        *[("not compared", what) for what in result.undecided],
         *[("note", note) for note in result.notes],
     ]
     data = {
         "run_id": folder.id,
         "name": name,
-        "same": True,
+        "verified": result.verified,
         "exact": result.exact,
         "tolerance": result.tolerance,
         "steps": result.steps,
         "numbers": result.numbers,
         "checkpoints": result.checkpoints,
+        "pictures": result.pictures,
+        "not_compared": result.undecided,
         "notes": result.notes,
     }
-    return Report(data, table(rows))
+    return Report(data, table(rows), status=0 if result.verified else 1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
@@ -30,18 +31,61 @@ COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
 STUCK_OVER_LAST = 0.25
 
 
-def rules() -> dict[str, Any]:
-    """The numbers of the rules as plain data, for a run's description."""
-    return {
-        "collapsed_below": dict(COLLAPSED_BELOW),
-        "of_good_samples": dict(OF_GOOD_SAMPLES),
-        "good_from": GOOD_FROM,
-        "collapsed_above": dict(COLLAPSED_ABOVE),
-        "stuck_over_last": STUCK_OVER_LAST,
-    }
+@dataclass(frozen=True)
+class Rules:
+    """The numbers by which health is judged; the defaults are this version's.
+
+    Attributes
+    ----------
+    collapsed_below : mapping
+        Metric to the part of what real samples show, below which a sampler has collapsed.
+    of_good_samples : mapping
+        Metric of `collapsed_below` to the metric by which a sampler has to be good for it to count.
+    good_from : float
+        Part of what real samples have of that other metric, from which on a sampler is good.
+    collapsed_above : mapping
+        Metric to the excess over what real samples show, above which a sampler has collapsed.
+    stuck_over_last : float
+        Last part of a run throughout which k has to be exactly 0 or 1 to be stuck.
+    """
+
+    collapsed_below: Mapping[str, float] = field(default_factory=lambda: dict(COLLAPSED_BELOW))
+    of_good_samples: Mapping[str, str] = field(default_factory=lambda: dict(OF_GOOD_SAMPLES))
+    good_from: float = GOOD_FROM
+    collapsed_above: Mapping[str, float] = field(default_factory=lambda: dict(COLLAPSED_ABOVE))
+    stuck_over_last: float = STUCK_OVER_LAST
+
+    def plain(self) -> dict[str, Any]:
+        """The rules as plain data, for a run's description."""
+        return asdict(self)
+
+    @classmethod
+    def from_plain(cls, values: Any) -> Rules:
+        """The rules that :meth:`plain` gave.
+
+        Raises
+        ------
+        ValueError
+            If the values are not such rules.
+        """
+        try:
+            rules = cls(**values)
+            numbers = (*rules.collapsed_below.values(), *rules.collapsed_above.values())
+            whole = all(isinstance(number, int | float) for number in numbers)
+            whole &= all(isinstance(name, str) for name in rules.of_good_samples.values())
+            whole &= isinstance(rules.good_from, int | float)
+            whole &= isinstance(rules.stuck_over_last, int | float) and 0 <= rules.stuck_over_last <= 1
+        except (TypeError, AttributeError) as error:
+            raise ValueError(f"no rules of health: {error}") from None
+        if not whole:
+            raise ValueError("no rules of health: a value has the wrong type or lies outside its range")
+        return rules
 
 
-def signs_of_collapse(values: Values, real: Values) -> list[str]:
+RULES = Rules()
+
+
+def signs_of_collapse(values: Values, real: Values, rules: Rules = RULES) -> list[str]:
     """Name the metrics by which a sampler has collapsed; none where it is well.
 
     Parameters
@@ -51,27 +95,29 @@ def signs_of_collapse(values: Values, real: Values) -> list[str]:
     real : mapping
         What held-out real samples score, as many as are compared with each other. A metric that either
         lacks says nothing, nor does one that is 0 for real samples (a network that is sure of no class).
+    rules : Rules
+        The bounds.
     """
     both = values.keys() & real.keys()
     signs = []
-    for name, part in COLLAPSED_BELOW.items():
-        if name in both and values[name] < part * real[name] and not _poor(name, values, real):
+    for name, part in rules.collapsed_below.items():
+        if name in both and values[name] < part * real[name] and not _poor(name, values, real, rules):
             signs.append(name)
-    for name, excess in COLLAPSED_ABOVE.items():
+    for name, excess in rules.collapsed_above.items():
         if name in both and values[name] > real[name] + excess:
             signs.append(name)
     return signs
 
 
-def _poor(name: str, values: Values, real: Values) -> bool:
+def _poor(name: str, values: Values, real: Values, rules: Rules) -> bool:
     """Whether the samples are too far from the data for a metric to speak of collapse."""
-    goodness = OF_GOOD_SAMPLES.get(name, "")
-    return goodness in values and goodness in real and values[goodness] < GOOD_FROM * real[goodness]
+    goodness = rules.of_good_samples.get(name, "")
+    return goodness in values and goodness in real and values[goodness] < rules.good_from * real[goodness]
 
 
-def collapsed(values: Values, real: Values) -> bool:
+def collapsed(values: Values, real: Values, rules: Rules = RULES) -> bool:
     """Whether a sampler shows far less than real samples do, by any sign."""
-    return bool(signs_of_collapse(values, real))
+    return bool(signs_of_collapse(values, real, rules))
 
 
 def verdict(
@@ -79,6 +125,7 @@ def verdict(
     real: Values,
     k: Sequence[float] | None,
     diverged_at: int | None,
+    rules: Rules = RULES,
 ) -> str:
     """Tell a run's health; the worst finding wins.
 
@@ -92,6 +139,8 @@ def verdict(
         k at every step, in [0, 1]; None for a variant without k.
     diverged_at : int or None
         The step at which a loss ceased to be finite, if one did.
+    rules : Rules
+        The rules to judge by.
 
     Returns
     -------
@@ -104,18 +153,18 @@ def verdict(
         return f"diverged@{diverged_at}"
     since = None
     for step, values in reversed(evaluations):
-        if not collapsed(values, real):
+        if not collapsed(values, real, rules):
             break
         since = step
     if since is not None:
         return f"collapsed@{since}"
-    bound = _stuck_at(k or ())
+    bound = _stuck_at(k or (), rules)
     return "ok" if bound is None else f"k-stuck-{bound}"
 
 
-def _stuck_at(k: Sequence[float]) -> int | None:
+def _stuck_at(k: Sequence[float], rules: Rules) -> int | None:
     # The last quarter of fewer than 4 steps is no stretch: k begins at 0 and has not had time to move.
-    quarter = int(len(k) * STUCK_OVER_LAST)
+    quarter = int(len(k) * rules.stuck_over_last)
     last = list(k[len(k) - quarter :])
     for bound in (0, 1):
         if last and all(value == bound for value in last):

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench import fixed_draws
+from bench import environment, fixed_draws
 from bench.atomic import write_text
 from bench.errors import WorkError
 from bench.judging.comparison import Comparison
@@ -183,23 +183,30 @@ class Judge:
         dict
             As `measure`, of `paired` samples: what a generator as good as the data would get from so many.
         """
-        rules = json.dumps([_code(), self.paired, self.reference.count])
+        device = str(getattr(self.extractor, "device", "cpu"))
+        rules = json.dumps(
+            [_code(), self.paired, self.reference.count, device, environment.kinds_of_arithmetic()]
+        )
         name = hashlib.sha256(rules.encode()).hexdigest()[:16]
         base = cache_path(self.extractor, self.reference.data_hash, folder)
         path = base.with_name(f"{base.stem}-real-{name}.json")
         known = _read(path, self.metrics)
         if known is not None:
             return known
-        half = len(samples) // 2
-        held_out = order(len(samples))[half : half + self.paired]
-        observed = self._observe(_sampler_of(samples, held_out), self.paired, _HELD_OUT)
-        # without those that are judged: a set is nearer to one that it is a part of
-        values = self._compare(observed, self.reference.observation.without(observed))
+        values = self.score_real(samples)
         try:
             write_text(path, json.dumps(values))
         except WorkError as error:
             _log.warning("what real samples score could not be kept: %s", error)
         return values
+
+    def score_real(self, samples: np.ndarray) -> dict[str, float]:
+        """Measure held-out real samples as :meth:`measure_real` does, without its cache."""
+        half = len(samples) // 2
+        held_out = order(len(samples))[half : half + self.paired]
+        observed = self._observe(_sampler_of(samples, held_out), self.paired, _HELD_OUT)
+        # without those that are judged: a set is nearer to one that it is a part of
+        return self._compare(observed, self.reference.observation.without(observed))
 
 
 @cache

@@ -1,5 +1,7 @@
 """Small real runs, and the comparison of their states."""
 
+import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -70,9 +72,18 @@ def session(step: int, **facts: Any) -> record.Session:
 
 
 def adopt_checkpoints(folder: RunFolder) -> None:
-    """Make the checkpoints of a copied run those of the run that it was made."""
+    """Make the checkpoints of a copied or altered run fit its run.json and its record."""
+    content = folder.record_path.read_bytes() if folder.record_path.exists() else b""
     for path in folder.checkpoint_files():
-        checkpoint.write(path, checkpoint.read(path) | {"origin": asdict(folder.origin())})
+        state = checkpoint.read(path) | {"origin": asdict(folder.origin())}
+        length = 0
+        for line in content.splitlines(keepends=True):
+            row = json.loads(line)
+            if (row.pop("event", None), row["step"]) == ("checkpoint", state["step"]):
+                digest = hashlib.sha256(content[:length]).hexdigest()
+                state |= {"record": {"length": length, "sha256": digest}, "row": row}
+            length += len(line)
+        checkpoint.write(path, state)
 
 
 def final_state(folder: RunFolder) -> dict[str, Any]:

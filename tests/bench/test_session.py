@@ -15,7 +15,7 @@ import torch
 from bench import record, run_folder
 from bench.errors import RequestError, WorkError
 from bench.judging.alarms import Watch, watch_over
-from bench.judging.health import COLLAPSED_BELOW, rules
+from bench.judging.health import COLLAPSED_BELOW, RULES
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import resume, start
@@ -290,7 +290,7 @@ def test_a_run_says_what_it_measures_and_by_what_rules_it_is_judged(small: Simpl
     assert set(description["metrics"]) == set(description["real"])
     assert "k = 5" in description["metrics"]["coverage"]
     assert description["paired"] == 100
-    assert description["health_rules"] == rules()
+    assert description["health_rules"] == RULES.plain()
     assert description["health_rules"]["collapsed_below"]["coverage"] == COLLAPSED_BELOW["coverage"]
 
 

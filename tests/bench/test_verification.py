@@ -2,6 +2,8 @@
 
 import json
 import re
+import shutil
+from collections.abc import Callable
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
@@ -14,14 +16,37 @@ import torch
 from bench import checkpoint, multirun, record, run_folder
 from bench.cli import main
 from bench.configuration import CIRCUMSTANCES
+from bench.differences import Differs
 from bench.errors import RequestError, WorkError
+from bench.judging import health
 from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.verification import Differs, unlike, verify
+from bench.session import resume, start
+from bench.trainer import Diverged, Interrupted
+from bench.verification import unlike, verify
 from variants.registry import all_variants
 
 QUIET = Progress(quiet=True)
+
+
+# rules that let nine steps raise alarms
+QUICK_ALARMS: dict[str, Any] = {
+    "window": 2, "bound": 3, "start": 0, "least_k": 0.0, "constraint_rise": 1.0, "loss_rise": 1.0
+}  # fmt: skip
+
+
+class StopAt(Progress):
+    """Stops a run at a step."""
+
+    def __init__(self, step: int) -> None:
+        super().__init__(quiet=True)
+        self.stop, self.trainer_step = step, 0
+
+    def asks_to_stop(self) -> bool:
+        """Count the steps."""
+        self.trainer_step += 1
+        return self.trainer_step == self.stop
 
 
 def alter(run: RunFolder, line: int, pattern: str) -> tuple[int, str]:
@@ -40,9 +65,11 @@ def test_a_run_comes_out_again_bit_for_bit(variant: str, small: SimpleNamespace)
     run = small.run(small.tiny(variant)).run
     before = {path: path.read_bytes() for path in sorted(run.path.rglob("*")) if path.is_file()}
     result = verify(run, QUIET)
+    assert result.verified
     assert result.exact
     assert result.tolerance == 0
     assert result.steps == 9
+    assert result.pictures == 3
     rows = [json.loads(line) for line in run.record_path.read_text().splitlines()]
     fewest = sum(len(row) for row in rows if "event" not in row)
     assert result.numbers > fewest
@@ -136,7 +163,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
     description["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
     run.write_description(description)
     small.adopt_checkpoints(run)
-    assert verify(run, QUIET).steps == 9
+    assert verify(run, QUIET).verified
     recorded = multirun.plan(["began"], [0], dict(description["config"]) | {"epochs": None}, None, 1, QUIET)
     assert recorded.complete() == [run]
     changed = multirun.plan(
@@ -148,15 +175,17 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
 @pytest.fixture
 def alarmed(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run whose rules let nine steps raise alarms."""
-    rules = {"window": 2, "bound": 3, "start": 0, "least_k": 0.0, "constraint_rise": 1.0, "loss_rise": 1.0}
-    monkeypatch.setattr("bench.session.Watch", partial(Watch, **rules))
+    for user in ("session", "verification"):
+        monkeypatch.setattr(f"bench.{user}.Watch", partial(Watch, **QUICK_ALARMS))
     folder: RunFolder = small.run(small.tiny("began-v3")).run
     assert record.read(folder.record_path).alarms
     return folder
 
 
-def test_alarms_come_out_again_and_one_that_was_altered_added_or_lost_is_found(alarmed: RunFolder) -> None:
-    assert verify(alarmed, QUIET).notes == []
+def test_alarms_come_out_again_and_one_that_was_altered_added_or_lost_is_found(
+    alarmed: RunFolder, small: SimpleNamespace
+) -> None:
+    assert verify(alarmed, QUIET).verified
     original = alarmed.record_path.read_text()
     lines = original.splitlines(keepends=True)
     place = next(n for n, line in enumerate(lines) if '"event": "alarm"' in line)
@@ -174,9 +203,13 @@ def test_alarms_come_out_again_and_one_that_was_altered_added_or_lost_is_found(a
     alarmed.record_path.write_text("".join([*lines[:-1], added, lines[-1]]))
     with pytest.raises(Differs, match="alarm is recorded as 'k-at-1@9' and came out as None"):
         verify(alarmed, QUIET)
-    # the words are for people: a later version may choose others
     alarmed.record_path.write_text(original.replace(row["words"], "other words"))
-    assert verify(alarmed, QUIET).exact
+    with pytest.raises(Differs, match="the record before the checkpoint"):
+        verify(alarmed, QUIET)
+    # the words are for people, and another version may have chosen others: what was meant is not decided here
+    small.adopt_checkpoints(alarmed)
+    (undecided,) = verify(alarmed, QUIET).undecided
+    assert undecided.startswith(f"the words of alarm {row['kind']}@{row['step']}: recorded as 'other words'")
 
 
 def as_recorded_before(run: RunFolder) -> None:
@@ -194,8 +227,8 @@ def as_recorded_before(run: RunFolder) -> None:
     run.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
-def test_a_run_that_was_recorded_before_there_were_alarms_and_more_metrics_comes_out_again(
-    alarmed: RunFolder,
+def test_a_run_without_alarms_real_scores_and_newer_metrics_is_the_same_and_not_verified(
+    alarmed: RunFolder, small: SimpleNamespace
 ) -> None:
     now = verify(alarmed, QUIET).numbers
     alarms = len(record.read(alarmed.record_path).alarms)
@@ -204,42 +237,235 @@ def test_a_run_that_was_recorded_before_there_were_alarms_and_more_metrics_comes
     # by the rule of that time it may have been called otherwise
     lines = alarmed.record_path.read_text()
     alarmed.record_path.write_text(re.sub(r'"health": "[^"]*"', '"health": "collapsed@8"', lines))
+    small.adopt_checkpoints(alarmed)
     result = verify(alarmed, QUIET)
     assert result.exact
+    assert not result.verified
     new = len(real) - 3
-    assert result.numbers == now - 3 * new - alarms - 1
-    metrics, of_alarms, health = result.notes
-    assert metrics.startswith(f"not compared: {new} metrics that the run did not measure: kid, ")
+    assert result.numbers == now - 3 * new - alarms - 1 - len(real)
+    of_real, metrics, of_alarms, of_health = result.undecided
+    assert of_real == "what real samples scored, which was not recorded"
+    assert metrics.startswith(f"{new} metrics that the run did not measure: kid, ")
     assert "alarms" in of_alarms
-    assert "collapsed@8" in health
+    assert "health, recorded as collapsed@8" in of_health
     evaluation = next(n for n, line in enumerate(lines.splitlines()) if '"evaluation"' in line)
     alter(alarmed, evaluation, "classes_covered|effective_classes")
     with pytest.raises(Differs, match="classes"):
         verify(alarmed, QUIET)
 
 
-@pytest.mark.parametrize(
-    ("key", "words"),
-    [
-        ("alike", None),
-        ("real", "what real samples scored was not recorded"),
-        ("health_rules", "the rule of collapse was not recorded"),
-        ("other", "the run began under another rule of collapse"),
-    ],
-)
-def test_health_is_compared_where_the_rule_is_the_same(key: str, words: str | None, run: RunFolder) -> None:
+@pytest.fixture(scope="module")
+def recorded(
+    tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small: SimpleNamespace
+) -> RunFolder:
+    """A run with a moving average, raised alarms, and a checkpoint of a stop that nothing had planned."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(tmp_path_factory.mktemp("recorded")))
+        patch.setenv("BENCH_CACHE", str(cache_folder))
+        patch.setattr("bench.session.Watch", partial(Watch, **QUICK_ALARMS))
+        values = {"ema_decay": 0.9, "eval_every": 3, "checkpoint_every": 9}
+        with pytest.raises(Interrupted) as stopped:
+            start(small.tiny("began-v3", **values), StopAt(8))
+        run = run_folder.find(str(stopped.value))
+        resume(run, QUIET)
+    assert [row["step"] for row in record.read(run.record_path).checkpoints] == [3, 6, 8, 9]
+    return run
+
+
+@pytest.fixture
+def copied(recorded: RunFolder, places: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+    """A copy that a test may alter."""
+    monkeypatch.setattr("bench.verification.Watch", partial(Watch, **QUICK_ALARMS))
+    target = places / "mlruns" / "runs" / recorded.id
+    shutil.copytree(recorded.path, target)
+    return RunFolder(target)
+
+
+def described(run: RunFolder, *path: str, value: Any) -> None:
+    """Set a value of run.json and write it with the digest that belongs to it."""
     description = run.describe()
-    description.pop(key, None)
-    if key == "other":
-        description["health_rules"]["collapsed_below"]["vendi"] = 0.1
+    inner = description
+    for key in path[:-1]:
+        inner = inner[key]
+    inner[path[-1]] = value
     run.write_description(description)
-    lines = run.record_path.read_text()
-    run.record_path.write_text(re.sub(r'"health": "[^"]*"', '"health": "collapsed@5"', lines))
-    if words is None:
-        with pytest.raises(Differs, match="health is recorded as 'collapsed@5'"):
-            verify(run, QUIET)
-    else:
-        assert f"not compared: health, recorded as collapsed@5: {words}" in verify(run, QUIET).notes
+
+
+def line_altered(run: RunFolder, event: str, at: int | None, /, **values: Any) -> None:
+    """Set values of a line of the record, written as a run writes it."""
+    rows = [json.loads(line) for line in run.record_path.read_text().splitlines()]
+    chosen = [row for row in rows if row.get("event", "step") == event and at in (None, row["step"])]
+    chosen[-1].update(values)
+    run.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def line_doubled(run: RunFolder, event: str) -> None:
+    lines = run.record_path.read_text().splitlines(keepends=True)
+    place = max(n for n, line in enumerate(lines) if json.loads(line).get("event") == event)
+    run.record_path.write_text("".join([*lines[: place + 1], *lines[place:]]))
+
+
+def tensor_altered(run: RunFolder, step: int, kind: str) -> None:
+    """Change one bit of a tensor in a checkpoint, and its digest with it."""
+    path = run.checkpoints / f"step-{step:08d}.safetensors"
+    state = checkpoint.read(path)
+    part = state[kind] if kind != "optimizers" else state[kind]["generator"]["state"][0]
+    name = next(name for name, value in part.items() if value.dtype == torch.float32 and value.numel() > 1)
+    part[name].view(torch.int32).view(-1)[0] ^= 1
+    checkpoint.write(path, state)
+
+
+def tensor_lost(run: RunFolder) -> None:
+    path = run.checkpoints / "step-00000009.safetensors"
+    state = checkpoint.read(path)
+    del state["variant"][next(iter(state["variant"]))]
+    checkpoint.write(path, state)
+
+
+def zeroed(run: RunFolder) -> None:
+    """Let a collapsed run pass for a healthy one: real samples that show nothing are easily matched."""
+    described(run, "real", value=dict.fromkeys(run.describe()["real"], 0.0))
+    line_altered(run, "end", None, health="ok")
+
+
+def lenient(run: RunFolder) -> None:
+    """Let a collapsed run pass for a healthy one: by rules that nothing breaks."""
+    rules = health.Rules(collapsed_below={}, collapsed_above={}).plain()
+    described(run, "health_rules", value=rules)
+    line_altered(run, "end", None, health="ok")
+
+
+def text_altered(run: RunFolder) -> None:
+    path = run.path / "run.json"
+    path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
+
+
+def picture_altered(run: RunFolder) -> None:
+    shutil.copy(run.samples / "step-00000003.png", run.samples / "step-00000009.png")
+
+
+TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
+    "real scores and health": (zeroed, "run.json: .* of real samples is recorded as 0.0"),
+    "health rules and health": (
+        lenient,
+        r"not compared .*rules of health.* the run is ok, by this version's collapsed@\d",
+    ),
+    "health rules alone": (
+        lambda r: described(r, "health_rules", "good_from", value=0.1),
+        "not compared .*rules of health, which are not those of this version",
+    ),
+    "health rules that are none": (
+        lambda r: described(r, "health_rules", value={"a": 1}),
+        "no rules of health",
+    ),
+    "one real score": (
+        lambda r: described(r, "real", "vendi", value=r.describe()["real"]["vendi"] + 1e-9),
+        "vendi of real samples is recorded",
+    ),
+    "an unknown real score": (lambda r: described(r, "real", "beauty", value=1.0), "beauty of real samples"),
+    "health": (lambda r: line_altered(r, "end", None, health="ok"), "step 9: health is recorded as 'ok'"),
+    "best value": (
+        lambda r: line_altered(r, "end", None, best=record.read(r.record_path).end["best"] | {"M_best": 0.1}),  # type: ignore[index]
+        "step 9: M_best is recorded as 0.1",
+    ),
+    "step of the end": (lambda r: line_altered(r, "end", None, step=8), "step 8 stands after step 9"),
+    "status": (
+        lambda r: line_altered(r, "end", None, status="FAILED", health="diverged@9"),
+        "recorded as '(diverged@9|FAILED)'",
+    ),
+    "evaluation": (lambda r: line_altered(r, "evaluation", 6, vendi=9.0), "step 6: vendi is recorded as 9.0"),
+    "scalar": (lambda r: line_altered(r, "step", 7, k=0.25), "step 7: k is recorded as 0.25"),
+    "step number": (lambda r: line_altered(r, "step", 9, step=10), "step (9|10)"),
+    "mean of M": (lambda r: line_altered(r, "checkpoint", 6, M=0.5), "step 6: M is recorded as 0.5"),
+    "checkpoint's file": (
+        lambda r: line_altered(r, "checkpoint", 6, file="x"),
+        "step 6: file is recorded as 'x'",
+    ),
+    "mean of a stop": (lambda r: line_altered(r, "checkpoint", 8, M=0.01), "step 8: M is recorded as 0.01"),
+    "evaluation twice": (lambda r: line_doubled(r, "evaluation"), "evaluation at step 9 is recorded twice"),
+    "alarm": (
+        lambda r: line_altered(r, "alarm", None, kind="k-at-1"),
+        "alarm is recorded as 'k-at-1@",
+    ),
+    "rules of alarms": (
+        lambda r: described(r, "alarms", "window", value=1),
+        "alarm is recorded as|rules of alarms, which are not those of this version",
+    ),
+    "rules of alarms that are none": (
+        lambda r: described(r, "alarms", value={"a": 1}),
+        "rules of alarms .* none",
+    ),
+    "protocol": (lambda r: described(r, "protocol", value="another"), "protocol is recorded as another"),
+    "configuration hash": (
+        lambda r: described(r, "config_hash", value="0"),
+        "configuration hash is recorded as 0",
+    ),
+    "configuration": (lambda r: described(r, "config", "gamma", value=0.9), "configuration hash is recorded"),
+    "data": (lambda r: described(r, "data", "count", value=9), "data count is recorded as 9"),
+    "parameters": (
+        lambda r: described(r, "parameters", "generator", value=9),
+        "parameters generator is recorded as 9",
+    ),
+    "settings of a metric": (lambda r: described(r, "metrics", "coverage", value="k = 50"), "k = 50"),
+    "identity": (lambda r: described(r, "id", value="0"), "id is recorded as 0"),
+    "processor": (
+        lambda r: described(r, "environment", "processor", value="another"),
+        "NOT VERIFIED.*not compared  steps 6 to 9",
+    ),
+    "run.json without its digest": (text_altered, "was changed since it was written"),
+    "weights": (lambda r: tensor_altered(r, 9, "variant"), "step 9: weights of"),
+    "averaged weights": (lambda r: tensor_altered(r, 9, "average"), "step 9: weights of"),
+    "optimizer": (lambda r: tensor_altered(r, 9, "optimizers"), "step 9: optimizers/"),
+    "weights at a stop": (lambda r: tensor_altered(r, 8, "variant"), "step 8: weights of"),
+    "lost tensor": (tensor_lost, "step 9: weights of"),
+    "foreign checkpoint": (
+        lambda r: shutil.copy(
+            r.checkpoints / "step-00000009.safetensors", r.checkpoints / "step-00000010.safetensors"
+        ),
+        "not compared  checkpoint files: step-00000010.safetensors",
+    ),
+    "seconds": (
+        lambda r: line_altered(r, "checkpoint", 6, train_seconds=1.0),
+        "the record before the checkpoint is recorded",
+    ),
+    "seconds at the end": (
+        lambda r: line_altered(r, "checkpoint", 9, train_seconds=1.0),
+        "step 9: the line of the checkpoint is recorded",
+    ),
+    "threads of the session": (
+        lambda r: line_altered(r, "session", 0, threads=7),
+        "threads of the first session is recorded as 7",
+    ),
+    "checkpoint of another run": (
+        lambda r: described(r, "config_hash", value=r.describe()["config_hash"][::-1]),
+        "configuration hash is recorded as",
+    ),
+    "picture": (picture_altered, "step 9: picture of samples"),
+    "lost picture": (
+        lambda r: (r.samples / "step-00000009.png").unlink(),
+        "not compared  the picture of the samples of step 9",
+    ),
+}
+
+
+def test_the_run_that_is_altered_below_is_verified_as_it_is(copied: RunFolder) -> None:
+    result = verify(copied, QUIET)
+    assert result.verified
+    assert result.checkpoints == len(list(copied.checkpoints.iterdir())) >= 2
+    assert record.read(copied.record_path).alarms
+
+
+@pytest.mark.parametrize("what", list(TAMPERED))
+def test_whatever_was_altered_in_a_run_is_found(
+    what: str, copied: RunFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alter_it, told = TAMPERED[what]
+    alter_it(copied)
+    assert main(["verify", str(copied.id)]) == 1
+    out, err = capsys.readouterr()
+    assert re.search(told, " ".join(f"{out} {err}".split("\n"))), (out, err)
+    assert ("NOT VERIFIED" in out) or err.count("bench: ") == 1
+    assert "SAME" not in out
 
 
 @pytest.mark.parametrize("package", ["torch", "numpy"])
@@ -261,40 +487,28 @@ def test_a_metric_that_the_run_measured_and_the_record_lacks_is_found(run: RunFo
 
 
 def test_a_run_that_was_stopped_and_resumed_comes_out_again(small: SimpleNamespace) -> None:
-    from bench.session import resume
-    from bench.trainer import Interrupted
-
-    class StopAfter(Progress):
-        def evaluation(self, row: dict[str, Any], grid: torch.Tensor) -> None:
-            import os
-            import signal
-
-            if row["step"] == 4:
-                os.kill(os.getpid(), signal.SIGTERM)
-
-    from bench.session import start
-
     with pytest.raises(Interrupted) as stopped:
-        start(small.tiny("began", eval_every=2, checkpoint_every=5), StopAfter(quiet=True))
+        start(small.tiny("began", eval_every=0, checkpoint_every=5), StopAt(7))
     run = run_folder.find(str(stopped.value))
     resume(run, QUIET)
-    assert verify(run, QUIET).exact
+    assert (run.checkpoints / "step-00000007.safetensors").exists()
+    assert verify(run, QUIET).verified
 
 
 def test_a_diverged_run_diverges_again_at_the_same_step(small: SimpleNamespace) -> None:
-    from bench.trainer import Diverged
-
     with pytest.raises(Diverged):
         small.run(small.tiny("began", lr_g=1e30, lr_d=1e30))
     (run,) = run_folder.all_runs()
-    assert verify(run, QUIET).exact
+    assert verify(run, QUIET).verified
     lines = run.record_path.read_text()
     run.record_path.write_text(re.sub(r"diverged@\d+", "diverged@77", lines))
     with pytest.raises(Differs, match="health"):
         verify(run, QUIET)
 
 
-def test_other_arithmetic_is_told_and_compared_within_a_tolerance(run: RunFolder) -> None:
+def test_other_arithmetic_is_told_and_compared_within_a_tolerance(
+    run: RunFolder, small: SimpleNamespace
+) -> None:
     description = run.describe()
     description["environment"]["processor"] = "another"
     run.write_description(description)
@@ -303,21 +517,32 @@ def test_other_arithmetic_is_told_and_compared_within_a_tolerance(run: RunFolder
     assert result.tolerance == 0.01
     assert result.steps == 5
     assert any("processor: recorded with another" in note for note in result.notes)
+    rest, weights = result.undecided
+    assert rest == "steps 6 to 9 with their evaluations and checkpoints"
+    assert weights.startswith("weights and pictures")
+    whole = verify(run, QUIET, steps=9)
+    assert whole.steps == 9
+    assert whole.undecided == [weights]
     lines = run.record_path.read_text().splitlines()
-    row = json.loads(lines[2])
-    lines[2] = json.dumps(row | {"loss_real": row["loss_real"] * 1.005})
+    row = json.loads(lines[3])
+    lines[3] = json.dumps(row | {"loss_real": row["loss_real"] * 1.005})
     run.record_path.write_text("\n".join(lines) + "\n")
+    small.adopt_checkpoints(run)
     verify(run, QUIET)
     with pytest.raises(Differs, match="loss_real"):
         verify(run, QUIET, tolerance=1e-3)
 
 
-def test_the_first_steps_alone_can_be_compared(run: RunFolder) -> None:
+def test_the_first_steps_alone_can_be_compared(run: RunFolder, small: SimpleNamespace) -> None:
     result = verify(run, QUIET, steps=5)
     assert result.steps == 5
+    assert result.undecided == ["steps 6 to 9 with their evaluations and checkpoints"]
     lines = run.record_path.read_text().splitlines()
     late = next(n for n, line in enumerate(lines) if line.startswith('{"step": 7,'))
     alter(run, late, "loss_real")
+    with pytest.raises(Differs, match="the record before the checkpoint"):
+        verify(run, QUIET, steps=6)
+    small.adopt_checkpoints(run)
     verify(run, QUIET, steps=6)
     with pytest.raises(Differs, match="step 7"):
         verify(run, QUIET, steps=7)
@@ -335,7 +560,14 @@ def test_the_command_tells_by_exit_status_and_names_the_step(
 ) -> None:
     assert main(["verify", "last", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["same"], told["exact"], told["steps"]) == (True, True, 9)
+    assert (told["verified"], told["exact"], told["steps"]) == (True, True, 9)
+    assert told["not_compared"] == []
+    assert main(["verify", "last"]) == 0
+    assert "SAME, bit for bit" in capsys.readouterr().out
+    assert main(["verify", "last", "--steps", "5", "--json"]) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert not told["verified"]
+    assert told["not_compared"] == ["steps 6 to 9 with their evaluations and checkpoints"]
     lines = run.record_path.read_text().splitlines()
     fourth = next(n for n, line in enumerate(lines) if line.startswith('{"step": 4,'))
     alter(run, fourth, "balance")
