@@ -9,7 +9,10 @@ from bench.atomic import write_text
 from bench.errors import RequestError
 
 # columns of the summary that the MLflow run above several shows
-SHOWN = ("iqm", "iqm_low", "iqm_high", "mean", "runs", "collapsed", "diverged")
+SHOWN = (
+    *("mean", "lowest", "highest", "iqm", "iqm_low", "iqm_high", "iqm_coverage"),
+    *("runs", "diverged", "collapsed", "complete", "collapse_rate", "collapse_low", "collapse_high"),
+)
 
 
 @dataclass(frozen=True)

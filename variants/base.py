@@ -138,6 +138,19 @@ class Variant(nn.Module):
         super().__init__()
         self.sample_shape = sample_shape
 
+    @classmethod
+    def caveat(cls, hyperparameters: Any) -> str:
+        """A sentence that must stand below results with these hyperparameters; empty where none must.
+
+        Such as one that says in what they are not the published method.
+
+        Parameters
+        ----------
+        hyperparameters : VariantHyperparameters
+            An instance of the class's own `Hyperparameters`.
+        """
+        return ""
+
     def phases(self) -> tuple[Phase, ...]:
         """The passes of one step, in order."""
         raise TypeError(f"{type(self).__name__} does not say what its phases are")

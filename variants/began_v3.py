@@ -110,6 +110,18 @@ class BeganV3(BoundaryEquilibrium):
         )
         start(self, hyperparameters.layers)
 
+    @classmethod
+    def caveat(cls, hyperparameters: BeganV3Hyperparameters) -> str:
+        """The weight of the variational term, where it is not equation 21's."""
+        weight, size = hyperparameters.kl_weight, hyperparameters.latent_dim
+        averaged = hyperparameters.kl_over == "mean" and size > 1
+        if weight == 1 and not averaged:
+            return ""
+        words = f"the variational term of L_D has the weight kl_weight {weight:g}"
+        if averaged:
+            words += f" on a KL averaged over {size} latent dimensions, {weight / size:.2g} of their sum"
+        return f"{words}; in equation 21 of the paper it has the weight 1 and no average."
+
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
         """Draw mu + sigma epsilon, or give mu where an option says so."""
         assert encoding.log_variance is not None

@@ -47,6 +47,16 @@ def with_interval(
     return f"{_fixed(value, places, sign)} [{_fixed(low, places, sign)}, {_fixed(high, places, sign)}]"
 
 
+def with_range(value: float | None, low: float | None, high: float | None, sign: bool = False) -> str:
+    """``3.42 (3.09 to 4.25)``, rounded as with an interval; the value alone without a range."""
+    if value is None or math.isnan(value):
+        return MISSING
+    if low is None or high is None or math.isnan(low) or math.isnan(high):
+        return number(value, None, sign)
+    places = decimals(value, low, high)
+    return f"{_fixed(value, places, sign)} ({_fixed(low, places, sign)} to {_fixed(high, places, sign)})"
+
+
 def duration(seconds: float) -> str:
     """A time in the two largest units that it has: ``8 days 6 h``, ``2 h 05 min``, ``3 min 20 s``."""
     whole = round(seconds)

@@ -6,14 +6,15 @@ For people (Markdown, LaTeX, HTML) numbers are rounded to their uncertainty; for
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
 
-from bench.comparing.numbers import MISSING, number, with_interval
+from bench.comparing.numbers import MISSING, number, with_interval, with_range
+from bench.comparing.statistics import CONFIDENCE
 
 if TYPE_CHECKING:
     from bench.comparing.summary import Summary
@@ -156,31 +157,68 @@ def of_summary(summary: "Summary") -> Tables:
 
 def _metric_table(metric: str, rows: list[dict[str, Any]], summary: "Summary") -> TextTable:
     selects = summary.rule.name != "last"
-    header = ["group", "runs", "collapsed", "mean", "IQM\n[95%]"]
-    header += ["IQM at the end\n[95%]"] if selects else []
-    if summary.baseline is not None:
-        header += [f"difference to\n{summary.baseline} [95%]", f"P(better than\n{summary.baseline}) [95%]"]
+    baseline = summary.baseline
+    header = ["group", "runs", "collapsed\n[exact]", "mean", _headed("IQM", rows, "iqm", "")]
+    if selects:
+        header += ["mean\nat the end", _headed("IQM at the end", rows, "last_iqm", "last_")]
+    if baseline is not None:
+        header.append(_headed(f"difference to\n{baseline}", rows, "difference", "difference_", " "))
+        header.append(_headed(f"P(better than\n{baseline})", rows, "improvement", None, " "))
     lines = []
     for row in rows:
         runs = str(row["runs"]) + (f" + {row['diverged']} diverged" if row["diverged"] else "")
-        line = [row["group"], runs, f"{row['collapsed']} of {row['runs'] + row['diverged']}"]
-        line += [_mean(row), _interval(row, "iqm")]
-        line += [_interval(row, "last_iqm")] if selects else []
-        if summary.baseline is not None:
-            line += [_interval(row, "difference", sign=True), _interval(row, "improvement", places=2)]
+        rate = f"[{row['collapse_low']:.2f}, {row['collapse_high']:.2f}]"
+        line = [row["group"], runs, f"{row['collapsed']} of {row['complete']} {rate}"]
+        line += [_mean(row, "mean", "iqm", ""), spread(row, "iqm", "")]
+        if selects:
+            line += [_mean(row, "last_mean", "last_iqm", "last_"), spread(row, "last_iqm", "last_")]
+        if baseline is not None:
+            low, high = row["improvement_low"], row["improvement_high"]
+            line.append(spread(row, "difference", "difference_", sign=True))
+            line.append(with_interval(row["improvement"], low, high, places=2))
         lines.append(tuple(line))
     step = {"last": "last evaluation"}.get(summary.rule.name, f"step selected by {summary.rule.name}")
     return TextTable(f"{metric} ({rows[0]['better']} is better), {step}", tuple(header), tuple(lines))
 
 
-def _mean(row: dict[str, Any]) -> str:
+def _headed(
+    words: str, rows: list[dict[str, Any]], name: str, prefix: str | None, between: str = "\n"
+) -> str:
+    """A column's heading, with what stands beside its numbers: an interval, a range, or both."""
+    kinds = []
+    if any(pd.notna(row[f"{name}_low"]) for row in rows):
+        kinds.append(f"[{CONFIDENCE:.0%} bootstrap]")
+    if prefix is not None and any(_is_range(row, name, prefix) for row in rows):
+        kinds.append("(range)")
+    return words + (between + " or ".join(kinds) if kinds else "")
+
+
+def _is_range(row: dict[str, Any], name: str, prefix: str) -> bool:
+    return pd.isna(row[f"{name}_low"]) and pd.notna(row[f"{prefix}lowest"])
+
+
+def _mean(row: dict[str, Any], mean: str, name: str, prefix: str) -> str:
     """The mean with as many decimals as the interquartile mean beside it."""
-    text = _interval(row, "iqm").partition(" ")[0]
-    return number(row["mean"], len(text.partition(".")[2]) if pd.notna(row["iqm_low"]) else None)
+    text = spread(row, name, prefix).partition(" ")[0]
+    beside = pd.notna(row[f"{name}_low"]) or pd.notna(row[f"{prefix}lowest"])
+    return number(row[mean], len(text.partition(".")[2]) if beside else None)
 
 
-def _interval(row: dict[str, Any], name: str, sign: bool = False, places: int | None = None) -> str:
-    return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], sign, places)
+def spread(row: Mapping[str, Any], name: str, prefix: str, sign: bool = False) -> str:
+    """A number with its interval, or where runs are too few for one with their range.
+
+    Parameters
+    ----------
+    row : mapping
+        A row of :attr:`bench.comparing.summary.Summary.table`.
+    name, prefix : str
+        The column; what its range's columns ``lowest`` and ``highest`` begin with.
+    sign : bool
+        Whether a positive number has a sign.
+    """
+    if _is_range(dict(row), name, prefix):
+        return with_range(row[name], row[f"{prefix}lowest"], row[f"{prefix}highest"], sign)
+    return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], sign)
 
 
 def render(tables: Tables, form: str) -> str | bytes:

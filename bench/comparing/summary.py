@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from bench.comparing import statistics
+from bench.comparing.caveats import caveats
 from bench.comparing.comparable import check, data_words
 from bench.comparing.frame import measured
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
@@ -26,22 +27,38 @@ COLUMNS = (
     "runs",
     "diverged",
     "collapsed",
+    "complete",
+    "collapse_rate",
+    "collapse_low",
+    "collapse_high",
     "mean",
     "iqm",
     "iqm_low",
     "iqm_high",
+    "iqm_coverage",
+    "lowest",
+    "highest",
+    "last_mean",
     "last_iqm",
     "last_iqm_low",
     "last_iqm_high",
+    "last_runs",
+    "last_lowest",
+    "last_highest",
     "difference",
     "difference_low",
     "difference_high",
+    "difference_coverage",
+    "difference_lowest",
+    "difference_highest",
     "pairs",
     "improvement",
     "improvement_low",
     "improvement_high",
+    "improvement_coverage",
+    "improvement_runs",
 )
-COUNTS = ("runs", "diverged", "collapsed", "pairs")
+COUNTS = ("runs", "diverged", "collapsed", "complete", "last_runs", "pairs", "improvement_runs")
 
 
 @dataclass(frozen=True)
@@ -53,11 +70,16 @@ class Summary:
     table : DataFrame
         One row a metric and group, metrics as asked for, the baseline first, else by name. Columns
         :data:`COLUMNS`: ``better`` is lower or higher; ``runs`` counts runs with a value, ``diverged``
-        those that have none for that reason, ``collapsed`` all that ended collapsed; ``iqm`` is the
-        interquartile mean at the selected step with its 95 % interval, ``last_iqm`` at the last
-        evaluation; ``difference`` to the baseline over ``pairs`` shared seeds; ``improvement`` is the
-        probability that a run of the group is better than one of the baseline. Missing where there is
-        none: intervals below 3 runs, comparisons without a baseline and for it.
+        those that have none for that reason; ``collapsed`` counts all that ended collapsed of ``complete``
+        ones, ``collapse_rate`` is their share, with its exact 95 % interval; ``mean`` and ``iqm``, the
+        interquartile mean, are at the selected step, the latter with its nominal 95 % bootstrap interval and
+        the lowest coverage that was measured for so many runs, ``lowest`` and ``highest`` are the range of
+        the runs; names that begin with ``last_`` are of the last evaluation; ``difference`` to the baseline
+        over ``pairs`` shared seeds, with the range of the seeds' differences; ``improvement`` is the
+        probability that a run of the group is better than one of the baseline, and ``improvement_runs`` the
+        runs of the side with fewer, diverged ones among them. Missing where there is
+        none: bootstrap intervals below :data:`bench.comparing.statistics.MINIMUM_RUNS` runs, ranges below
+        two, comparisons without a baseline and for it.
     notes : tuple of str
         What a reader must know: selection, protocol, data, resampling, and what was left out.
     rule : SelectionRule
@@ -129,10 +151,15 @@ def summarise(
                 continue
             rows.append(_row(metric, group, baseline, kept, values, final))
     table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COUNTS, "Int64"))
-    numbers = [name for name in COLUMNS[COLUMNS.index("mean") :] if name not in COUNTS]
+    numbers = [name for name in COLUMNS[COLUMNS.index("complete") :] if name not in COUNTS]
     table = table.astype(dict.fromkeys(numbers, "float64"))
     rule = rule_named(str(kept["select"].iloc[0]))
-    notes = [*_told(kept, rule), *_left_out(kept, unfinished, copies, missing, metrics)]
+    notes = [
+        *_told(kept, rule),
+        *_intervals(table),
+        *caveats(kept),
+        *_left_out(kept, unfinished, copies, missing, metrics),
+    ]
     return Summary(table, tuple(notes), rule, baseline)
 
 
@@ -182,10 +209,14 @@ def _row(
     members = frame[frame["group"] == group]
     ours = values[members.index].dropna()
     row: dict[str, Any] = {"metric": metric, "better": better, "group": group, "runs": len(ours)}
-    row |= {"diverged": int(is_diverged(members).sum()), "collapsed": int(is_collapsed(members).sum())}
+    row |= {"diverged": int(is_diverged(members).sum()), **_collapses(members)}
     if len(ours):
-        row["mean"] = statistics.mean(ours.to_numpy())
-        row |= _centre("iqm", ours) | _centre("last_iqm", final[members.index].dropna())
+        row |= {"mean": statistics.mean(ours.to_numpy()), **_centre("iqm", ours), **_range("", ours)}
+        row["iqm_coverage"] = _coverage("iqm", len(ours))
+    at_end = final[members.index].dropna()
+    if len(at_end):
+        row |= {"last_mean": statistics.mean(at_end.to_numpy()), "last_runs": len(at_end)}
+        row |= _centre("last_iqm", at_end) | _range("last_", at_end)
     if baseline is None or group == baseline:
         return row
     others = frame[frame["group"] == baseline]
@@ -200,20 +231,39 @@ def _row(
         by_seed["ours"].to_numpy(), by_seed["theirs"].to_numpy()
     )
     row |= _with_interval("difference", difference, interval) | {"pairs": len(by_seed)}
+    row |= _range("difference_", by_seed["ours"] - by_seed["theirs"])
+    row["difference_coverage"] = _coverage("difference", len(by_seed))
     # a diverged run has no value, but any other run is better
     worst = float("-inf") if better == "higher" else float("inf")
     ranked = values.where(~is_diverged(frame), worst)
-    probability, interval = statistics.probability_of_improvement(
-        ranked[members.index].dropna().to_numpy(), ranked[others.index].dropna().to_numpy(), better
-    )
+    first, second = (ranked[side.index].dropna().to_numpy() for side in (members, others))
+    probability, interval = statistics.probability_of_improvement(first, second, better)
+    row["improvement_runs"] = min(len(first), len(second))
+    row["improvement_coverage"] = _coverage("improvement", row["improvement_runs"])
     return row | _with_interval("improvement", probability, interval)
 
 
+def _collapses(members: pd.DataFrame) -> dict[str, float]:
+    """How many runs of a group collapsed, with the rate and its exact interval."""
+    count, total = int(is_collapsed(members).sum()), len(members)
+    low, high = statistics.rate_interval(count, total)
+    rate = {"collapse_rate": count / total, "collapse_low": low, "collapse_high": high}
+    return {"collapsed": count, "complete": total, **rate}
+
+
 def _centre(name: str, values: pd.Series) -> dict[str, float | None]:
-    if values.empty:
-        return {}
     numbers = values.to_numpy()
     return _with_interval(name, statistics.interquartile_mean(numbers), statistics.interval(numbers))
+
+
+def _range(prefix: str, values: pd.Series) -> dict[str, float | None]:
+    low, high = statistics.extent(values.to_numpy()) or (None, None)
+    return {f"{prefix}lowest": low, f"{prefix}highest": high}
+
+
+def _coverage(kind: str, count: int) -> float | None:
+    measured_coverage = statistics.coverage(kind, count)
+    return None if measured_coverage is None else measured_coverage[0]
 
 
 def _with_interval(
@@ -239,8 +289,6 @@ def _told(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
         rule.words,
         *(f"Protocol: {protocol}." for protocol in frame["protocol"].unique()),
         f"Data: {describe_data(frame)}. Trained for {trained}{'' if same else ' steps'}.",
-        "IQM is the interquartile mean over seeds; brackets hold 95% percentile bootstrap intervals "
-        f"({statistics.RESAMPLES:,} resamples), none below {statistics.MINIMUM_RUNS} runs.",
     ]
     # a frame may be a reader's own
     if "health_rules" in frame and frame["health_rules"].nunique(dropna=False) > 1:
@@ -253,6 +301,49 @@ def _told(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
     if len(commits) > 1:
         notes.append(f"The runs were made by {len(commits)} versions of the program: {', '.join(commits)}.")
     return notes
+
+
+def _intervals(table: pd.DataFrame) -> list[str]:
+    """What the centres and the intervals of a table are."""
+    least = statistics.MINIMUM_RUNS
+    notes = [
+        "IQM is the interquartile mean over seeds: of n runs it leaves out the int(n / 4) lowest and as many "
+        "of the highest, and with them, of five, a single collapsed run; the mean has every run."
+    ]
+    cells = [
+        ("IQM", "iqm", table["runs"]),
+        ("difference", "difference", table["pairs"]),
+        ("P(better)", "improvement", table["improvement_runs"]),
+    ]
+    measured_ones = []
+    for name, kind, counts in cells:
+        covers = table[f"{kind}_coverage"]
+        if covers.notna().any():
+            of_counts = [
+                f"{_share(kind, count)} at n = {count}" for count in sorted(set(counts[covers.notna()]))
+            ]
+            measured_ones.append(f"{name} {', '.join(of_counts)}")
+    if measured_ones:
+        notes.append(
+            f"Brackets hold {statistics.METHOD} intervals ({statistics.RESAMPLES:,} resamples), nominally of "
+            f"{statistics.CONFIDENCE:.0%}; their measured coverage is {'; '.join(measured_ones)} (lowest to "
+            "highest of three simulated populations, benchmarks/interval_coverage.py)."
+        )
+    if (table["iqm"].notna() & table["iqm_low"].isna() & (table["runs"] > 1)).any():
+        notes.append(
+            "Parentheses hold the range of the runs, which is no confidence interval: fewer than "
+            f"{least} runs are too few for one."
+        )
+    notes.append(
+        "Beside the collapsed runs stands the exact interval of their rate (Clopper-Pearson), which at any "
+        "number of runs covers the true rate with a probability of at least 0.95."
+    )
+    return notes
+
+
+def _share(kind: str, count: int) -> str:
+    low, high = statistics.coverage(kind, int(count)) or (0.0, 0.0)
+    return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
 
 
 def _left_out(

@@ -7,7 +7,9 @@ from typing import Any
 import pandas as pd
 
 from bench.comparing.groups import is_collapsed, is_diverged
-from bench.comparing.numbers import number, with_interval
+from bench.comparing.numbers import number
+from bench.comparing.rendering import spread
+from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
 from bench.comparing.summary import Summary
 from bench.judging.health import (
     COLLAPSED_ABOVE,
@@ -66,21 +68,29 @@ def _best(metric: str, rows: list[dict[str, Any]], baseline: str | None) -> str:
     else:
         other = f"next comes {versus['group']} with {_value(versus)}"
     if any(math.isnan(row["iqm_low"]) for row in (first[0], versus)):
-        return f"{sentence}; {other}; at least one of the two has too few runs for an interval."
+        return (
+            f"{sentence}; {other}; at least one of the two has fewer than {MINIMUM_RUNS} runs, too few for "
+            "an interval."
+        )
     apart = first[0]["iqm_high"] < versus["iqm_low"] if lower else first[0]["iqm_low"] > versus["iqm_high"]
-    return f"{sentence}; {other}; the intervals {'do not overlap' if apart else 'overlap'}."
+    covers = min(row["iqm_coverage"] for row in (first[0], versus))
+    return (
+        f"{sentence}; {other}; the bootstrap intervals (measured coverage {covers:.2f} or more) "
+        f"{'do not overlap' if apart else 'overlap'}."
+    )
 
 
 def _value(row: dict[str, Any]) -> str:
-    return with_interval(row["iqm"], row["iqm_low"], row["iqm_high"])
+    return f"{spread(row, 'iqm', '')}, mean {number(row['mean'])}"
 
 
 def _counted(word: str, which: pd.Series, kept: pd.DataFrame) -> str:
-    of_groups = [
-        f"{int(which[members.index].sum())} of {len(members)} of {group}"
-        for group, members in kept.groupby("group")
-        if which[members.index].any()
-    ]
+    of_groups = []
+    for group, members in kept.groupby("group"):
+        if count := int(which[members.index].sum()):
+            low, high = rate_interval(count, len(members))
+            exact = f"a rate of {count / len(members):.2f} [{low:.2f}, {high:.2f}]"
+            of_groups.append(f"{count} of {len(members)} of {group} ({exact})")
     return f"{word.capitalize()} runs: {', '.join(of_groups) or 'none'}."
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.atomic import write_text
+from bench.comparing.caveats import caveat_of
 from bench.comparing.rendering import Tables, TextTable, render
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
@@ -127,7 +128,14 @@ class StudyOutcome:
         """The outcome for people, in Markdown."""
         if not self.ranked:
             return self.summary()
-        return f"{self.summary()}\n\n{str(render(Tables((self._table(),), self.trials, ()), 'md')).rstrip()}"
+        table = render(Tables((self._table(),), self.trials, self.notes), "md")
+        return f"{self.summary()}\n\n{str(table).rstrip()}"
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the variant says of the best trial's values, for the foot of the table."""
+        words = caveat_of(self.plan.configuration(self.best.params, 0) if self.best else self.plan.base)
+        return (words,) if words else ()
 
     def summary(self) -> str:
         """The outcome without the table: one line a fact."""
@@ -151,6 +159,7 @@ class StudyOutcome:
             "seeds": list(self.plan.file.seeds),
             "rule": self.rule,
             "warning": self.warning,
+            "notes": list(self.notes),
             "budget": self.budget,
             "spent": self.spent,
             "counts": self.counts,

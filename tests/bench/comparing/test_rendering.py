@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from bench.comparing.rendering import FORMATS, Tables, TextTable, of_summary, plain, render
+from bench.comparing.statistics import coverage
 from bench.comparing.summary import Summary, summarise
 
 Runs = Callable[..., pd.DataFrame]
@@ -23,9 +24,10 @@ HOSTILE = r"a_b & 50% $x$ #1 {~^\} <b>|*c*` [d]"
 @pytest.fixture
 def summary(runs: Runs) -> Summary:
     frame = runs(
-        *({"seed": seed, "fd_x": value} for seed, value in enumerate([4.123456, 3.5, 4.75, 3.9])),
-        *({"variant": "v3", "seed": seed, "fd_x": value} for seed, value in enumerate([3.1, 2.987654, 2.8])),
-        {"variant": "v3", "seed": 3, "status": "FAILED", "health": "diverged@7", "fd_x": None},
+        *({"seed": seed, "fd_x": value} for seed, value in enumerate([4.123456, 3.5, 4.75, 3.9, 4.4])),
+        *({"variant": "v3", "seed": seed, "fd_x": v} for seed, v in enumerate([3.1, 2.987654, 2.8, 2.9])),
+        {"variant": "v3", "seed": 4, "fd_x": 90.0, "health": "collapsed@50"},
+        {"variant": "v3", "seed": 5, "status": "FAILED", "health": "diverged@7", "fd_x": None},
     )
     return summarise(frame, frame, ["fd_x", "classes_covered"], "began")
 
@@ -61,34 +63,89 @@ def test_a_table_for_people_is_rounded_and_tells_what_is_counted(summary: Summar
     assert first.header == (
         "group",
         "runs",
-        "collapsed",
+        "collapsed\n[exact]",
         "mean",
-        "IQM\n[95%]",
-        "difference to\nbegan [95%]",
-        "P(better than\nbegan) [95%]",
+        "IQM\n[95% bootstrap]",
+        "difference to\nbegan [95% bootstrap]",
+        "P(better than\nbegan) [95% bootstrap]",
     )
     began, v3 = first.rows
-    assert began[:4] == ("began", "4", "0 of 4", "4.07")
-    assert re.fullmatch(r"4\.01 \[3\.\d\d, 4\.\d\d\]", began[4])
+    assert began[:4] == ("began", "5", "0 of 5 [0.00, 0.52]", "4.13")
+    assert re.fullmatch(r"4\.14 \[3\.\d\d, 4\.\d\d\]", began[4])
     assert began[5:] == ("-", "-")
-    assert v3[:3] == ("v3", "3 + 1 diverged", "0 of 4")
-    assert re.fullmatch(r"-1\.\d+ \[-\d\.\d+, -\d\.\d+\]", v3[5])
-    # its three runs are better than all four, the diverged one is worse: 12 of 16 pairs
-    assert v3[6] == "0.75 [0.25, 1.00]"
+    assert v3[:3] == ("v3", "5 + 1 diverged", "1 of 6 [0.00, 0.64]")
+    # the mean has the collapsed run, which the interquartile mean leaves out
+    assert float(v3[3]) == pytest.approx((3.1 + 2.987654 + 2.8 + 2.9 + 90) / 5, abs=0.1)
+    assert re.fullmatch(r"3\.\d* \[\d\.\d*, \d+\.\d*\]", v3[4])
+    # four of its runs are better than all five, the collapsed and the diverged one worse: 20 of 30 pairs
+    assert re.fullmatch(r"0\.67 \[0\.\d\d, 1\.00\]", v3[6])
+
+
+def few(runs: Runs, counts: dict[str, int]) -> Summary:
+    values = [4.0, 3.5, 4.75, 3.9, 4.4, 4.2]
+    frame = runs(
+        *(
+            {"variant": name, "seed": seed, "fd_x": values[seed] + place}
+            for place, (name, count) in enumerate(counts.items())
+            for seed in range(count)
+        )
+    )
+    return summarise(frame, frame, ["fd_x"], next(iter(counts)) if len(counts) > 1 else None)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4])
+def test_below_five_runs_nothing_is_called_an_interval_of_95(count: int, runs: Runs) -> None:
+    tables = of_summary(few(runs, {"began": count, "v3": count}))
+    (table,) = tables.texts
+    assert table.header[4:] == ("IQM\n(range)", "difference to\nbegan (range)", "P(better than\nbegan)")
+    lowest = "3.50" if count < 5 else ""
+    assert re.fullmatch(rf"[34]\.\d+ \({lowest[:3]}\d* to 4\.\d+\)", table.rows[0][4])
+    assert re.fullmatch(r"\+1\.?\d*( \(\+1\.?\d* to \+1\.?\d*\))?", table.rows[1][5])
+    for form in ("md", "html", "latex", "csv", "json"):
+        text = str(render(tables, form))
+        assert "95%" not in text
+        assert r"95\%" not in text
+    assert "the range of the runs, which is no confidence interval" in str(render(tables, "md"))
+    assert (
+        tables.frame[["iqm_low", "difference_low", "improvement_low", "iqm_coverage"]].isna().all(axis=None)
+    )
+
+
+def test_each_group_has_what_its_number_of_runs_allows(runs: Runs) -> None:
+    tables = of_summary(few(runs, {"began": 5, "v3": 3}))
+    (table,) = tables.texts
+    assert table.header[4:6] == ("IQM\n[95% bootstrap] or (range)", "difference to\nbegan (range)")
+    assert "[" in table.rows[0][4]
+    assert "(" in table.rows[1][4]
+
+
+@pytest.mark.parametrize("count", [5, 6])
+def test_notes_and_programs_are_told_what_the_intervals_cover(count: int, runs: Runs) -> None:
+    tables = of_summary(few(runs, {"began": count, "v3": count}))
+    (note,) = [note for note in tables.notes if note.startswith("Brackets")]
+    for kind, name in (("iqm", "IQM"), ("difference", "difference"), ("improvement", "P(better)")):
+        low, high = coverage(kind, count) or (0, 0)
+        covers = f"{low:.2f} to {high:.2f}" if low < high else f"{low:.2f}"
+        assert f"{name} {covers} at n = {count}" in note
+        assert list(tables.frame[f"{kind}_coverage"].dropna()) == [low] * (2 if kind == "iqm" else 1)
+    assert "percentile bootstrap" in note
+    assert any("leaves out the int(n / 4) lowest" in note for note in tables.notes)
+    assert any("Clopper-Pearson" in note for note in tables.notes)
 
 
 def test_without_a_baseline_there_are_no_comparisons(runs: Runs) -> None:
     frame = runs({})
     (table,) = of_summary(summarise(frame, frame, ["fd_x"])).texts
-    assert table.header == ("group", "runs", "collapsed", "mean", "IQM\n[95%]")
-    assert table.rows == (("began", "1", "0 of 1", "1", "1"),)
+    assert table.header == ("group", "runs", "collapsed\n[exact]", "mean", "IQM")
+    assert table.rows == (("began", "1", "0 of 1 [0.00, 0.97]", "1", "1"),)
 
 
 def test_a_selected_step_shows_the_last_one_too(runs: Runs) -> None:
     selected, last = runs({"select": "best-fid", "fd_x": 2.5}), runs({"fd_x": 3.25})
     (table,) = of_summary(summarise(selected, last, ["fd_x"])).texts
     assert table.caption == "fd_x (lower is better), step selected by best-fid"
-    assert table.rows == (("began", "1", "0 of 1", "2.50", "2.50", "3.25"),)
+    assert table.header[3:] == ("mean", "IQM", "mean\nat the end", "IQM at the end")
+    assert table.rows == (("began", "1", "0 of 1 [0.00, 0.97]", "2.50", "2.50", "3.25", "3.25"),)
 
 
 def test_markdown_is_a_table_that_lines_up(summary: Summary) -> None:
@@ -98,7 +155,7 @@ def test_markdown_is_a_table_that_lines_up(summary: Summary) -> None:
     for block in blocks:
         assert len({len(line) for line in block}) == 1
         assert set(block[1]) <= set("|-: ")
-    assert "difference to began [95%] |" in blocks[0][0]
+    assert "difference to began [95% bootstrap] |" in blocks[0][0]
     for note in of_summary(summary).notes:
         assert f"- {note}" in text
 
@@ -175,7 +232,7 @@ def test_latex_has_one_booktabs_table_a_metric(summary: Summary) -> None:
         assert text.count(rule) == 2
     assert r"classes\_covered" in text
     assert "$-$1." in text
-    assert r"\shortstack[r]{difference to\\began [95\%]}" in text
+    assert r"\shortstack[r]{difference to\\began [95\% bootstrap]}" in text
 
 
 @pytest.mark.parametrize("form", FORMATS)

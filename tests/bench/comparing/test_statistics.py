@@ -2,21 +2,30 @@
 
 import importlib.util
 import itertools
+import json
 import sys
 import types
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.stats import binom
 
 from bench.comparing import statistics
 from bench.comparing.statistics import (
+    MINIMUM_RUNS,
+    bootstrap,
+    coverage,
+    extent,
     interquartile_mean,
     interval,
     mean,
     paired_difference,
     probability_of_improvement,
+    rate_interval,
+    trimmed,
 )
 
 # rliable needs arch's bootstrap only, whose econometric half does not import under pandas 3:
@@ -31,6 +40,7 @@ import rliable.metrics  # noqa: E402
 
 FIVE = np.array([3.1, 4.7, 2.2, 9.8, 5.0])
 FOUR = np.array([4.0, 6.5, 5.5, 7.25])
+OTHER = np.array([3.0, 7.0, 4.0, 6.0, 5.5])
 TWELVE = np.array([3.4, 4.1, 2.9, 5.2, 3.8, 4.4, 6.0, 3.1, 4.9, 3.6, 4.6, 5.5])
 EIGHT = np.array([1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 80.0])
 
@@ -74,7 +84,7 @@ def test_interquartile_mean_is_rliables(values: np.ndarray) -> None:
     assert interquartile_mean(values) == pytest.approx(rliable.metrics.aggregate_iqm(column(values)))
 
 
-@pytest.mark.parametrize("values", [FOUR, FIVE])
+@pytest.mark.parametrize("values", [FIVE, OTHER])
 def test_interval_is_that_of_all_resamples(values: np.ndarray) -> None:
     resamples = itertools.product(values, repeat=len(values))
     every = np.sort([interquartile_mean(np.array(resample)) for resample in resamples])
@@ -97,11 +107,12 @@ def test_intervals_are_the_same_every_time() -> None:
     assert paired_difference(FIVE, FIVE[::-1]) == paired_difference(FIVE, FIVE[::-1])
 
 
-@pytest.mark.parametrize("count", [1, 2])
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
 def test_few_runs_have_no_interval(count: int) -> None:
     few = FIVE[:count]
     assert interval(few) is None
     assert paired_difference(few, few + 1) == (pytest.approx(-1.0), None)
+    assert coverage("iqm", count) is None
     assert probability_of_improvement(few, FIVE, "lower")[1] is None
     assert probability_of_improvement(FIVE, few, "lower")[1] is None
 
@@ -127,13 +138,12 @@ def test_pairs_take_out_what_seeds_share() -> None:
 
 
 def test_paired_interval_is_that_of_all_resamples() -> None:
-    other = np.array([3.0, 7.0, 4.0, 6.0])
     every = [
-        interquartile_mean(FOUR[list(places)]) - interquartile_mean(other[list(places)])
-        for places in itertools.product(range(4), repeat=4)
+        interquartile_mean(FIVE[list(places)]) - interquartile_mean(OTHER[list(places)])
+        for places in itertools.product(range(5), repeat=5)
     ]
-    difference, (low, high) = paired_difference(FOUR, other)  # type: ignore[misc]
-    assert difference == pytest.approx((5.5 + 6.5) / 2 - (4.0 + 6.0) / 2)
+    difference, (low, high) = paired_difference(FIVE, OTHER)  # type: ignore[misc]
+    assert difference == pytest.approx((3.1 + 4.7 + 5.0) / 3 - (4.0 + 5.5 + 6.0) / 3)
     assert np.quantile(every, 0.020) <= low <= np.quantile(every, 0.030)
     assert np.quantile(every, 0.970) <= high <= np.quantile(every, 0.980)
 
@@ -162,6 +172,67 @@ def test_interval_of_the_probability_is_rliables() -> None:
 
 
 def test_memory_is_bounded_without_a_change_in_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = probability_of_improvement(FIVE, FOUR, "lower")
-    monkeypatch.setattr(statistics, "_COMPARISONS_AT_ONCE", 20 * 1000)
-    assert probability_of_improvement(FIVE, FOUR, "lower") == whole
+    whole = probability_of_improvement(FIVE, OTHER, "lower")
+    monkeypatch.setattr(statistics, "_COMPARISONS_AT_ONCE", 25 * 1000)
+    assert probability_of_improvement(FIVE, OTHER, "lower") == whole
+
+
+# by tables of the F distribution: 1 of 5 has the lower end x with 1 - (1 - x)^5 = 0.025
+@pytest.mark.parametrize(
+    ("count", "total", "low", "high"),
+    [
+        (0, 5, 0.0, 0.5218),
+        (1, 5, 0.0051, 0.7164),
+        (5, 5, 0.4782, 1.0),
+        (0, 3, 0.0, 0.7076),
+        (2, 10, 0.0252, 0.5561),
+    ],
+)
+def test_the_interval_of_a_rate_is_exact(count: int, total: int, low: float, high: float) -> None:
+    assert rate_interval(count, total) == pytest.approx((low, high), abs=5e-5)
+
+
+@pytest.mark.parametrize(("total", "rate"), [(3, 0.1), (5, 0.1), (5, 0.5), (10, 0.93)])
+def test_the_interval_of_a_rate_covers_as_often_as_it_says(total: int, rate: float) -> None:
+    chances = binom.pmf(np.arange(total + 1), total, rate)
+    ends = [rate_interval(count, total) for count in range(total + 1)]
+    assert (
+        sum(chance for chance, (low, high) in zip(chances, ends, strict=True) if low <= rate <= high) >= 0.95
+    )
+
+
+def test_the_range_of_runs() -> None:
+    assert extent(FIVE) == (2.2, 9.8)
+    assert extent(FIVE[:1]) is None
+
+
+RESULT = Path(__file__).parents[3] / "benchmarks" / "results" / "any-machine" / "interval_coverage.json"
+
+
+def test_the_coverage_that_tables_state_was_measured() -> None:
+    """What stands in the code is in the committed result: lowest and highest population of each count."""
+    measured = json.loads(RESULT.read_text())
+    assert measured["groups"] >= 2000
+    for kind, populations in measured["coverage"].items():
+        found = {int(n): [cells[n] for cells in populations.values()] for n in populations["normal"]}
+        expected = {
+            n: (round(min(cells), 2), round(max(cells), 2)) for n, cells in found.items() if n >= MINIMUM_RUNS
+        }
+        assert statistics.COVERAGE[kind] == expected
+
+
+@pytest.mark.parametrize("kind", ["iqm", "difference", "improvement"])
+def test_a_count_that_was_not_simulated_has_the_coverage_of_the_next_lower_one(kind: str) -> None:
+    assert coverage(kind, 1000) == coverage(kind, 20)
+    assert coverage(kind, 11) == coverage(kind, 10) != coverage(kind, 5)
+
+
+def test_a_few_hundred_groups_are_covered_as_often_as_the_tables_say() -> None:
+    generator = np.random.default_rng(7)
+    groups = generator.normal(size=(400, 5))
+    low, high = bootstrap((groups,), trimmed, resamples=1000)
+    share = np.mean((low <= 0) & (high >= 0))
+    least, most = coverage("iqm", 5) or (np.nan, np.nan)
+    # five standard errors of 400 groups
+    assert least - 0.075 < share < most + 0.075
+    assert share < 0.95

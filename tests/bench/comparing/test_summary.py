@@ -28,6 +28,8 @@ def test_centres_and_intervals_are_those_of_the_runs_values(seeds: Runs) -> None
     assert found["mean"] == pytest.approx(5.4)
     assert found["iqm"] == pytest.approx((4 + 5 + 6) / 3)
     assert (found["iqm_low"], found["iqm_high"]) == statistics.interval(np.array(values))
+    assert found["iqm_coverage"] == (statistics.coverage("iqm", 5) or (0.0,))[0]
+    assert (found["lowest"], found["highest"]) == (3.0, 9.0)
     assert found[["last_iqm", "last_iqm_low", "last_iqm_high"]].tolist() == pytest.approx(
         found[["iqm", "iqm_low", "iqm_high"]].tolist()
     )
@@ -55,7 +57,9 @@ def test_differences_are_paired_by_seed(runs: Runs) -> None:
     difference, interval = statistics.paired_difference(np.array([5.0, 4.0, 7.0]), np.array([6.5, 6.0, 8.0]))
     assert found["pairs"] == 3
     assert found["difference"] == pytest.approx(difference)
-    assert (found["difference_low"], found["difference_high"]) == interval
+    assert interval is None
+    assert found[["difference_low", "difference_high", "difference_coverage"]].isna().all()
+    assert (found["difference_lowest"], found["difference_highest"]) == (-2.0, -1.0)
     # over all runs, not over pairs: how often ours is lower
     wins = sum(a < b for a in ours.values() for b in theirs.values())
     assert found["improvement"] == pytest.approx(wins / 16)
@@ -66,7 +70,9 @@ def test_a_diverged_run_has_no_value_but_is_counted_and_told(runs: Runs) -> None
     frame = runs({"seed": 0}, {"seed": 1, "health": "collapsed@50"}, {"seed": 2} | diverged)
     summary = summarise(frame, frame, ["fd_x"])
     found = row(summary, "began")
-    assert (found["runs"], found["diverged"], found["collapsed"]) == (2, 1, 1)
+    assert (found["runs"], found["diverged"], found["collapsed"], found["complete"]) == (2, 1, 1, 3)
+    assert found["collapse_rate"] == pytest.approx(1 / 3)
+    assert (found["collapse_low"], found["collapse_high"]) == statistics.rate_interval(1, 3)
     assert found["mean"] == 1.0
     assert any("run-2 (diverged@7)" in note for note in summary.notes)
 
@@ -131,7 +137,7 @@ def test_a_run_without_a_finite_value_is_told(runs: Runs) -> None:
 def test_notes_tell_how_the_numbers_came_about(seeds: Runs) -> None:
     frame = seeds(began=[1.0, 2.0], began_cs=[1.0, 2.0])
     text = " ".join(summarise(frame, frame, ["fd_x"]).notes)
-    for words in ("last evaluation", frame["protocol"][0], "mnist-5k at 28 px", "100 steps", "10,000"):
+    for words in ("last evaluation", frame["protocol"][0], "mnist-5k at 28 px", "100 steps", "range of the"):
         assert words in text
     mixed = frame.assign(commit=["a" * 40, "a" * 40 + "+changes"] * 2, steps=[100, 100, 200, 200])
     text = " ".join(summarise(mixed, mixed, ["fd_x"]).notes)
@@ -201,3 +207,18 @@ def test_without_a_finished_run_there_is_no_summary(count: int, runs: Runs) -> N
     frame = runs({"status": "RUNNING"}).iloc[:count]
     with pytest.raises(RequestError, match="no finished run"):
         summarise(frame, frame, ["fd_x"])
+
+
+def test_a_collapsed_run_that_the_interquartile_mean_leaves_out_is_in_the_mean(runs: Runs) -> None:
+    values = [3.0, 3.2, 3.4, 3.6, 75.0]
+    frame = runs(
+        *(
+            {"seed": seed, "fd_x": v, "health": "ok" if v < 10 else "collapsed@9"}
+            for seed, v in enumerate(values)
+        )
+    )
+    found = row(summarise(frame, frame, ["fd_x"]), "began")
+    assert found["iqm"] == pytest.approx(3.4)
+    assert found["mean"] == pytest.approx(17.64)
+    assert found["collapse_rate"] == 0.2
+    assert (found["collapse_low"], found["collapse_high"]) == pytest.approx((0.0051, 0.7164), abs=1e-4)

@@ -16,8 +16,19 @@ def told(
 ) -> str:
     table = pd.DataFrame(
         [
-            {"metric": "m", "better": better, "group": group, "iqm": iqm, "iqm_low": low, "iqm_high": high}
-            for group, iqm, low, high in rows
+            {
+                "metric": "m",
+                "better": better,
+                "group": group,
+                "mean": iqm + 1.5,
+                "iqm": iqm,
+                "iqm_low": low,
+                "iqm_high": high,
+                "iqm_coverage": 0.91 - place / 100,
+                "lowest": iqm - 0.25,
+                "highest": iqm + 0.25,
+            }
+            for place, (group, iqm, low, high) in enumerate(rows)
         ]
     )
     kept = pd.DataFrame({"group": [row[0] for row in rows], "health": "ok", "status": "FINISHED"})
@@ -31,21 +42,32 @@ nan = float("nan")
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ({"rows": [B, A, C]}, "a has the lowest IQM, 1.00 [0.50, 1.50]; next comes b"),
-        ({"rows": [B, A, C]}, "the intervals overlap."),
+        ({"rows": [B, A, C]}, "a has the lowest IQM, 1.00 [0.50, 1.50], mean 2.50; next comes b"),
+        ({"rows": [B, A, C]}, "the bootstrap intervals (measured coverage 0.90 or more) overlap."),
         (
             {"rows": [C, B, A], "baseline": "c"},
-            "the baseline c has 3.00 [2.80, 3.50]; the intervals do not overlap.",
+            "the baseline c has 3.00 [2.80, 3.50], mean 4.50; the bootstrap intervals (measured coverage "
+            "0.89 or more) do not overlap.",
         ),
         ({"rows": [A, C], "baseline": "a"}, "next comes c"),
         ({"rows": [A, C], "better": "higher"}, "c has the highest IQM"),
         ({"rows": [A, C], "better": "higher"}, "do not overlap"),
         ({"rows": [A, ("z", 1.0, 0.9, 1.1)]}, "a and z share the lowest IQM, 1."),
-        ({"rows": [A, ("z", 2.5, nan, nan)]}, "too few runs for an interval"),
+        ({"rows": [A, ("z", 2.5, nan, nan)]}, "fewer than 5 runs, too few for an interval"),
+        ({"rows": [A, ("z", 2.5, nan, nan)]}, "next comes z with 2.50 (2.25 to 2.75), mean 4"),
     ],
 )
 def test_the_best_group_and_whether_intervals_overlap(words: dict[str, Any], expected: str) -> None:
     assert expected in told(**words)
+
+
+def test_collapses_are_counted_with_the_exact_interval_of_their_rate() -> None:
+    kept = pd.DataFrame(
+        {"group": ["a"] * 5 + ["b"] * 5, "health": ["collapsed@9"] + ["ok"] * 9, "status": "FINISHED"}
+    )
+    table = pd.DataFrame(columns=["metric", "iqm"])
+    (sentence,) = findings(Summary(table, (), rule_named("last"), None), kept, 0)
+    assert sentence == "Collapsed runs: 1 of 5 of a (a rate of 0.20 [0.01, 0.72])."
 
 
 def run(**values: Any) -> pd.Series:
