@@ -15,6 +15,7 @@ class PublishedRow:
         As the paper names it.
     where : mapping
         Configuration keys and the values that say which runs belong to the row; `variant` among them.
+        A tuple holds several values.
     convergence : float
         "Optimal M Value".
     parameters : int
@@ -23,6 +24,10 @@ class PublishedRow:
         "Training Time", as printed.
     mode_collapse : str
         "Mode Collapse Occurrence", as printed.
+    norm : str
+        The norm of the losses, and so of M, by its name here.
+    batch_size : int
+        Images in a batch.
     """
 
     label: str
@@ -31,6 +36,8 @@ class PublishedRow:
     parameters: int
     training_time: str
     mode_collapse: str
+    norm: str
+    batch_size: int
 
 
 @dataclass(frozen=True)
@@ -86,14 +93,18 @@ TABLE_3 = PublishedTable(
             parameters=20_629_320,
             training_time="9 days 1 h 45 min",
             mode_collapse="199 epochs",
+            norm="frobenius",
+            batch_size=128,
         ),
         PublishedRow(
             "Proposed (L2 loss)",
-            MappingProxyType({"variant": "began-v3", "norm": "l2"}),
+            MappingProxyType({"variant": "began-v3", "norm": ("frobenius", "l2")}),
             convergence=1.12,
             parameters=10_331_144,
             training_time="8 days 7 h 05 min",
             mode_collapse="-",
+            norm="frobenius",
+            batch_size=128,
         ),
         PublishedRow(
             "Proposed (L1 loss)",
@@ -102,9 +113,15 @@ TABLE_3 = PublishedTable(
             parameters=10_331_144,
             training_time="8 days 6 h 30 min",
             mode_collapse="-",
+            norm="l1",
+            batch_size=128,
         ),
     ),
-    notes=("The paper's parameter counts include 2 variables that hold the learning rates.",),
+    notes=(
+        "The paper's parameter counts include 2 variables that hold the learning rates.",
+        "The paper's \"L2 loss\" is that of BEGAN-CS's program: norm frobenius here, whose M scales as "
+        "1/sqrt(batch size). Norm l2 here is the mean squared error.",
+    ),
 )
 
 PUBLISHED_TABLES = {table.name: table for table in (TABLE_3,)}

@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 
 from bench import places
+from bench.comparing.caveats import caveats
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
-from bench.comparing.numbers import MISSING, decimals, duration, number
+from bench.comparing.numbers import MISSING, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
 from bench.comparing.summary import describe_data
 from bench.errors import RequestError, unknown
 from bench.run_folder import RunFolder
+from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE
 from variants.published_tables import PUBLISHED_TABLES, PublishedRow, PublishedTable
 
 NO_RUNS = "no runs"
@@ -40,7 +42,9 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
     Tables
         The frame has one row a published row: ``row``, ``group``, ``runs``, ``diverged``, ``collapsed``
         (counts), ``collapsed_at_epochs`` (numbers with commas between), ``M_paper``, ``M`` (mean over
-        runs of the lowest M between two checkpoints), ``M_low``, ``M_high`` (its range),
+        runs of the lowest M between two checkpoints), ``M_low``, ``M_high`` (its range), ``norm_paper``,
+        ``norm``, ``batch_size_paper``, ``batch_size``, ``M_differs`` (in what M is not the paper's, in words;
+        missing where norm and batch size agree),
         ``parameters_paper``, ``parameters``, ``train_time_paper``, ``train_seconds`` (mean),
         ``collapse_paper``. Missing where there are no runs.
 
@@ -86,7 +90,7 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
         ),
         tuple(_cells(row, fact) for row, fact in zip(published.rows, facts, strict=True)),
     )
-    notes = [*_about_paper(published), *_about_ours(published, ours, belonging)]
+    notes = [*_about_paper(published), *_about_ours(published, ours, belonging), *caveats(ours)]
     if told:
         notes.append(f"Left out: {', '.join(told)}.")
     return Tables((text,), _typed(facts), tuple(notes))
@@ -95,7 +99,8 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
 def _runs_of(row: PublishedRow, frame: pd.DataFrame) -> pd.DataFrame:
     chosen = pd.Series(True, index=frame.index)
     for name, value in row.where.items():
-        chosen &= (frame[name] == value).fillna(False).astype(bool) if name in frame else False
+        values = value if isinstance(value, tuple) else (value,)
+        chosen &= frame[name].isin(values).fillna(False).astype(bool) if name in frame else False
     return frame[chosen]
 
 
@@ -112,6 +117,11 @@ def _facts(row: PublishedRow, runs: pd.DataFrame) -> dict[str, Any]:
         "M": None,
         "M_low": None,
         "M_high": None,
+        "norm_paper": row.norm,
+        "norm": None,
+        "batch_size_paper": row.batch_size,
+        "batch_size": None,
+        "M_differs": None,
         "parameters_paper": row.parameters,
         "parameters": None,
         "train_time_paper": row.training_time,
@@ -120,6 +130,8 @@ def _facts(row: PublishedRow, runs: pd.DataFrame) -> dict[str, Any]:
     }
     if runs.empty:
         return facts
+    facts |= {"norm": runs["norm"].iloc[0], "batch_size": int(runs["batch_size"].iloc[0])}
+    facts["M_differs"] = _differs(row, facts["norm"], facts["batch_size"])
     healthy = runs[~is_diverged(runs)]
     lowest = healthy["M_best"][np.isfinite(healthy["M_best"])]
     if len(lowest):
@@ -134,6 +146,17 @@ def _facts(row: PublishedRow, runs: pd.DataFrame) -> dict[str, Any]:
     ]
     facts["collapsed_at_epochs"] = ", ".join(f"{epoch:.3g}" for epoch in sorted(epochs)) or None
     return facts
+
+
+def _differs(row: PublishedRow, norm: str, batch_size: int) -> str | None:
+    """In what our M is not the paper's: under another norm, or a batch size on which the norm depends."""
+    batch = f"batch size {batch_size}, the paper's {row.batch_size}" if batch_size != row.batch_size else ""
+    if norm != row.norm:
+        told = f"not comparable: norm {norm}, the paper's {row.norm}"
+        return f"{told}; {batch}" if batch else told
+    if batch and norm in NORMS_THAT_DEPEND_ON_BATCH_SIZE:
+        return f"not comparable: {batch}, on which M under norm {norm} depends"
+    return batch or None
 
 
 def _epoch(run_id: str, health: str) -> float:
@@ -152,17 +175,15 @@ def _cells(row: PublishedRow, facts: dict[str, Any]) -> tuple[str, ...]:
             collapse += f"; {facts['diverged']} diverged"
         seconds = facts["train_seconds"]
         spent = MISSING if seconds is None else duration(seconds)
-        ours = (_range(facts), f"{facts['parameters']:,}", spent, collapse)
+        measured = "; ".join(filter(None, (_range(facts), facts["M_differs"])))
+        ours = (measured, f"{facts['parameters']:,}", spent, collapse)
     paper = (f"{row.convergence:.2f}", f"{row.parameters:,}", row.training_time, row.mode_collapse)
     return (row.label, *(cell for pair in zip(paper, ours, strict=True) for cell in pair))
 
 
 def _range(facts: dict[str, Any]) -> str:
     value, low, high = facts["M"], facts["M_low"], facts["M_high"]
-    if value is None or low == high:
-        return number(value)
-    places = decimals(value, low, high)
-    return f"{value:.{places}f} ({low:.{places}f} to {high:.{places}f})"
+    return number(value) if low == high else with_range(value, low, high)
 
 
 def _about_paper(published: PublishedTable) -> list[str]:
@@ -224,4 +245,5 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
 def _typed(facts: list[dict[str, Any]]) -> pd.DataFrame:
     kinds = dict.fromkeys(("M_paper", "M", "M_low", "M_high", "train_seconds"), "float64")
     kinds |= dict.fromkeys(("runs", "diverged", "collapsed", "parameters_paper", "parameters"), "Int64")
+    kinds |= dict.fromkeys(("batch_size_paper", "batch_size"), "Int64")
     return pd.DataFrame(facts).astype(kinds)

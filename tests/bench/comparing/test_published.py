@@ -26,9 +26,9 @@ PAPER = PublishedTable(
     epochs=9 / 625,
     hardware="a calculator",
     rows=(
-        PublishedRow("Plain", {"variant": "began", "norm": "l1"}, 1.5, 20_000, "1 day", "9 epochs"),
-        PublishedRow("Absent", {"variant": "began", "norm": "frobenius"}, 1.0, 1, "1 h", "-"),
-        PublishedRow("Varied", {"variant": "began-v3"}, 0.08, 10_000, "2 days", "-"),
+        PublishedRow("Plain", {"variant": "began", "norm": "l1"}, 1.5, 20_000, "1 day", "9 epochs", "l1", 8),
+        PublishedRow("Absent", {"variant": "began", "norm": "frobenius"}, 1.0, 1, "1 h", "-", "frobenius", 8),
+        PublishedRow("Varied", {"variant": "began-v3"}, 0.08, 10_000, "2 days", "-", "frobenius", 128),
     ),
 )
 
@@ -58,6 +58,46 @@ def test_real_runs_stand_beside_the_papers_rows(home: Path) -> None:
     assert cells[:2] == ("Plain", "1.50")
     assert cells[3:5] == ("20,000", f"{plain['parameters']:,}")
     assert cells[8].startswith(f"{len(collapsed)} of 2 runs, at epochs 0.0064")
+
+
+def test_a_measurement_under_another_norm_is_called_not_comparable_in_its_own_cell(home: Path) -> None:
+    tables = side_by_side(PAPER, results())
+    assert "not comparable" not in tables.texts[0].rows[0][2]
+    told = "not comparable: norm l2, the paper's frobenius; batch size 8, the paper's 128"
+    assert tables.texts[0].rows[2][2].endswith(f"; {told}")
+    varied = tables.frame.set_index("row").loc["Varied"]
+    assert (varied["norm"], varied["norm_paper"]) == ("l2", "frobenius")
+    assert (varied["batch_size"], varied["batch_size_paper"]) == (8, 128)
+    assert varied["M_differs"] == told
+    assert tables.frame.set_index("row").loc[["Plain", "Absent"], "M_differs"].isna().all()
+
+
+@pytest.mark.parametrize(
+    ("norm", "batch", "told"),
+    [
+        ("frobenius", 128, None),
+        ("frobenius", 64, "not comparable: batch size 64, the paper's 128, on which M under norm frobenius"),
+        ("l2", 128, "not comparable: norm l2, the paper's frobenius"),
+        ("l2", 64, "not comparable: norm l2, the paper's frobenius; batch size 64, the paper's 128"),
+    ],
+)
+def test_the_v3_papers_l2_loss_is_the_norm_frobenius_at_batch_128(
+    norm: str, batch: int, told: str | None, runs: Runs, home: Path
+) -> None:
+    (run_id, *_) = results(variant="began-v3")["run_id"]
+    frame = runs({"run_id": run_id, "variant": "began-v3", "norm": norm, "batch_size": batch})
+    cell = side_by_side(table_named("table3"), frame).texts[0].rows[1][2]
+    assert cell.startswith("0.100")
+    assert (told in cell) if told else ("paper" not in cell)
+
+
+def test_l1_at_another_batch_size_is_told_and_comparable(runs: Runs, home: Path) -> None:
+    (run_id, *_) = results(variant="began-v3")["run_id"]
+    frame = runs({"run_id": run_id, "variant": "began-v3", "norm": "l1", "batch_size": 64})
+    assert (
+        side_by_side(table_named("table3"), frame).texts[0].rows[2][2]
+        == "0.100; batch size 64, the paper's 128"
+    )
 
 
 def test_a_row_without_runs_says_so(home: Path) -> None:
