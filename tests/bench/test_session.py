@@ -284,6 +284,37 @@ def test_a_resumed_run_is_judged_by_the_real_scores_that_it_began_with(
     assert run.describe() == before
 
 
+@pytest.mark.parametrize(("part", "health"), [(0.65, "collapsed@4"), (0.0, "ok")])
+def test_a_resumed_run_is_judged_by_the_rules_of_health_that_it_began_with(
+    part: float, health: str, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bench.judging.judge.Judge.measure_real", lambda *_: {"vendi": 1e6})
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("wgan-gp"), StopAt(4))
+    run = run_folder.find(str(stopped.value))
+    rules = {"collapsed_below": {"vendi": part}, "collapsed_above": {}, "of_good_samples": {}}
+    run.write_description(run.describe() | {"health_rules": RULES.plain() | rules})
+    outcome = resume(run, Progress(quiet=True))
+    assert outcome.record.end is not None
+    assert outcome.record.end["health"] == health
+
+
+def test_rules_of_health_that_are_none_are_told_in_one_line(small: SimpleNamespace) -> None:
+    with pytest.raises(Interrupted) as stopped:
+        start(small.tiny("wgan-gp"), StopAt(4))
+    run = run_folder.find(str(stopped.value))
+    for rules in (
+        {"x": 1},
+        [],
+        {"good_from": "much"},
+        {"stuck_over_last": 7},
+        {"collapsed_below": {"vendi": None}},
+    ):
+        run.write_description(run.describe() | {"health_rules": rules})
+        with pytest.raises(WorkError, match="health_rules: no rules of health"):
+            resume(run, Progress(quiet=True))
+
+
 def test_a_run_says_what_it_measures_and_by_what_rules_it_is_judged(small: SimpleNamespace) -> None:
     outcome = small.run(small.tiny("began", steps=2))
     description = outcome.run.describe()

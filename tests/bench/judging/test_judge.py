@@ -12,6 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench import environment
 from bench.errors import WorkError
 from bench.judging.comparison import Comparison
 from bench.judging.extraction import DigitsGarments, Seen
@@ -171,6 +172,27 @@ def test_real_samples_are_measured_anew_when_the_code_of_the_metrics_changes(
         mended.setattr("bench.judging.judge._code", lambda: "mended")
         assert judge.measure_real(halves[0], tmp_path) == measured
     assert judge.measure_real(halves[0], tmp_path) == stale  # the code as it was finds what it left
+
+
+def test_real_samples_are_measured_anew_under_other_arithmetic(
+    shipped: DigitsGarments,
+    reference: Reference,
+    halves: tuple[np.ndarray, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Other thread counts or kernels may round otherwise: a run's own scores can be repeated bit for bit."""
+    judge = Judge(shipped, reference, 100)
+    measured = judge.measure_real(halves[0], tmp_path)
+    assert judge.score_real(halves[0]) == measured
+    (file,) = tmp_path.rglob("*.json")
+    file.write_text(json.dumps(dict.fromkeys(measured, 7.0)))
+    facts = environment.kinds_of_arithmetic()
+    for name in ("threads", "cpu_capability", "processor", "torch", "numpy"):
+        with monkeypatch.context() as elsewhere:
+            other = facts | {name: "another"}
+            elsewhere.setattr("bench.environment.kinds_of_arithmetic", lambda other=other: other)
+            assert judge.measure_real(halves[0], tmp_path) == measured
 
 
 def test_the_code_of_the_metrics_is_all_that_lies_beside_and_below_the_judge(

@@ -77,6 +77,18 @@ def beats(one: Sequence[float], other: Sequence[float]) -> bool:
     return one[0] <= other[0] and one[1] >= other[1] and tuple(one) != tuple(other)
 
 
+@pytest.mark.parametrize(
+    ("variant", "told"), [("began-v3", "kl_weight 0.02 on a KL averaged"), ("began", "")]
+)
+def test_what_a_variant_declares_about_its_settings_stands_below_the_table(variant: str, told: str) -> None:
+    plan = StudyPlan("f", StudyFile(search=SEARCH, trials=20), SETTINGS | {"variant": variant}, METRIC, "0")
+    for count in (0, 2):
+        result = outcome(searched(plan, count), plan)
+        assert [told in note for note in result.notes] == ([True] if told else [])
+        assert result.data()["notes"] == list(result.notes)
+    assert told in result.text().replace("\\", "")
+
+
 def test_the_best_is_compared_with_the_default() -> None:
     plan = plan_of(seeds=[3, 4])
     study = searched(plan, 12)
