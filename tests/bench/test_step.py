@@ -1,5 +1,9 @@
 """How a step is computed: options that leave its equations alone, against the plain way."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -74,6 +78,25 @@ def test_compiled_networks_change_rounding_only(small: SimpleNamespace) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_code_compiled_for_other_kernels_is_not_used(tmp_path: Path) -> None:
+    """Processes that compute with AVX2 and with all the processor has share a cache folder."""
+    words = ["bench", "run", "--variant", "began", "--json", "--steps", "2", "--set", "compile=default"]
+    settings = {"filters": 4, "latent_dim": 6, "batch_size": 8, "eval_every": 0, "eval_samples": 100}
+    settings |= {"extractor": "shipped", "device": "cpu", "figures": "false", "tracking": "false"}
+    words += [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
+    environment = {name: value for name, value in os.environ.items() if name != "ATEN_CPU_CAPABILITY"}
+    for kernels in ({"ATEN_CPU_CAPABILITY": "avx2"}, {}):
+        done = subprocess.run(
+            [sys.executable, "-m", *words],
+            env=environment | kernels | {"TORCHINDUCTOR_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "not compiled" not in done.stderr
+
+
 def test_without_a_compiler_it_says_so_and_trains_as_before(
     small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
