@@ -97,8 +97,8 @@ def test_the_command_tells_values_spread_real_and_recorded(
     [
         (["--metrics", "fd_digit"], "did you mean 'fd_digits_garments'"),
         (["--checkpoint", "7"], "checkpoint '7' does not exist"),
-        (["--samples", "1"], "eval_samples: 1 is not possible"),
-        (["--eval-seeds", "0"], "evaluation seeds: 0 is not possible: allowed is a whole number from 1"),
+        (["--samples", "1"], "'--samples': 1 is not in the range 100<=x<=100000000"),
+        (["--eval-seeds", "0"], "'--eval-seeds': 0 is not in the range 1<=x<=1000"),
     ],
 )
 def test_a_wrong_request_is_one_line(

@@ -111,7 +111,8 @@ def test_an_objective_that_no_run_records_is_refused(
 ) -> None:
     file.write_text(FILE + "objectives: [{metric: coverge}]\n")
     assert main(["study", str(file)]) == 2
-    assert "unknown metric 'coverge': allowed are M, " in capsys.readouterr().err
+    assert "unknown metric 'coverge': allowed are " in (line := capsys.readouterr().err)
+    assert line.endswith("did you mean 'coverage'?\n")
     assert not places.exists()
 
 
