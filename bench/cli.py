@@ -7,6 +7,7 @@ import importlib
 import json
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 
 import click
@@ -14,6 +15,7 @@ import click
 from bench import __version__, passed_over, system_errors
 from bench.errors import RequestError, WorkError, one_line, shown, unknown
 from bench.ranks import is_first, launched
+from bench.store_address import redacted
 
 COMMANDS = (
     "run",
@@ -92,7 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # a full disk or short memory is no fault of the program; whatever is keeps its traceback
         told = system_errors.in_words(error)
         if told is None:
-            raise
+            # the libraries' messages in it may hold the password of a store
+            click.echo(redacted(traceback.format_exc()), err=True, nl=False)
+            return 1
         return _fail(words, told, 1)
 
 
@@ -104,7 +108,7 @@ def check_words(words: Sequence[str]) -> None:
 
 
 def _fail(words: list[str], message: str, status: int) -> int:
-    line = one_line(message)
+    line = one_line(redacted(message))
     # what is wrong with the request is wrong on every rank
     if status != 1 and not is_first():
         return status

@@ -2,12 +2,13 @@
 
 import os
 import platform
-import re
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from bench.store_address import redacted_word
 
 if TYPE_CHECKING:
     import torch
@@ -78,8 +79,8 @@ def peak_memory(device: "torch.device") -> int:
 
 
 def command() -> list[str]:
-    """The words after the program's name, as they may be recorded: without the password of a database."""
-    return [re.sub(r"(://[^:/@\s]*):[^@\s]*@", r"\1:***@", word) for word in sys.argv[1:]]
+    """The words after the program's name, as they may be recorded: without secrets of addresses."""
+    return [redacted_word(word) for word in sys.argv[1:]]
 
 
 def package_versions() -> dict[str, str | None]:

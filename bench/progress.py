@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
+from bench.store_address import redacted
 from bench.trainer import Observer, Trainer
 
 
@@ -30,7 +31,7 @@ class Progress(Observer):
     def say(self, text: str) -> None:
         """One line on standard error."""
         if not self.quiet or text.startswith("warning"):
-            tqdm.write(text, file=sys.stderr)
+            tqdm.write(redacted(text), file=sys.stderr)
 
     def warning(self, words: str) -> None:
         """Say it, also where all else is quiet."""

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from bench import store_address
 from bench.errors import RequestError
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.postgres_storage import PostgresStorage
@@ -32,15 +33,19 @@ def open_storage(url: str | None, folder: Path, study: str, grace: int) -> Stora
     if url is None:
         return JournalStorage(folder)
     check(url)
+    # messages do not repeat its secrets from now on
+    store_address.read(url)
     return PostgresStorage(url, study, grace)
 
 
 def check(url: str) -> None:
     """RequestError if a storage is none that can be used."""
-    scheme = url.partition("://")[0]
-    if scheme not in ("postgresql", "postgresql+psycopg"):
+    scheme, mark, _ = url.partition("://")
+    if not mark or scheme not in ("postgresql", "postgresql+psycopg"):
+        # an address without a scheme may begin with a password
+        named = scheme if mark else store_address.read(url).shown
         raise RequestError(
-            f"--storage {scheme!r}: give postgresql://USER@HOST/DATABASE, or nothing for a journal file "
+            f"--storage {named!r}: give postgresql://USER@HOST/DATABASE, or nothing for a journal file "
             "on this host (SQLite loses trials when several processes write)"
         )
     try:

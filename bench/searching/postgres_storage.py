@@ -13,6 +13,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bench.searching.storage import WORKER, StorageAway, away
+from bench.store_address import redacted
 
 BEATS_OF_A_GRACE = 6
 # a host that vanished without a word holds its locks no longer than this
@@ -136,7 +137,9 @@ class PostgresStorage:
                 connection.execute(f"set {name} = {value}")
             return connection
         except psycopg.Error as error:
-            raise StorageAway(f"storage cannot be reached: {' '.join(str(error).split())}") from None
+            raise StorageAway(
+                f"storage cannot be reached: {' '.join(redacted(str(error)).split())}"
+            ) from None
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
@@ -155,4 +158,4 @@ def _fetch(connection: Any, function: str, name: str) -> Any:
     try:
         return connection.execute(f"select {function}(hashtextextended(%s, 0))", (name,)).fetchone()[0]
     except psycopg.Error as error:
-        raise StorageAway(f"storage cannot be reached: {' '.join(str(error).split())}") from None
+        raise StorageAway(f"storage cannot be reached: {' '.join(redacted(str(error)).split())}") from None

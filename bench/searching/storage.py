@@ -16,6 +16,7 @@ from optuna.trial import FrozenTrial, Trial
 from sqlalchemy.exc import DBAPIError
 
 from bench.errors import WorkError
+from bench.store_address import redacted
 
 WORKER = "worker"  # user attribute of a trial: who trains it
 PATIENCE_SECONDS = 600.0  # how long a database may be away
@@ -80,6 +81,6 @@ def patiently(work: Callable[[], Result]) -> Result:
             return work()
         except away() as error:
             if time.monotonic() > deadline:
-                reason = " ".join(str(error).split())[:200]
+                reason = " ".join(redacted(str(error)).split())[:200]
                 raise StorageAway(f"storage stayed away for {PATIENCE_SECONDS:.0f} s: {reason}") from None
             time.sleep(RETRY_SECONDS)

@@ -10,9 +10,9 @@ from bench import environment
 @pytest.mark.parametrize(
     ("word", "shown"),
     [
-        ("postgresql://me:secret@host:5432/studies", "postgresql://me:***@host:5432/studies"),
-        ("--storage=postgresql+psycopg://me:s:e/c@host/d", "--storage=postgresql+psycopg://me:***@host/d"),
-        ("postgresql://me@host/studies", "postgresql://me@host/studies"),
+        ("postgresql://me:secret@host:5432/studies", "postgresql://host:5432/studies"),
+        ("--storage=postgresql+psycopg://me:s:e/c@host/d", "--storage=postgresql+psycopg://host/d"),
+        ("postgresql://me@host/studies", "postgresql://host/studies"),
         ("http://127.0.0.1:5000", "http://127.0.0.1:5000"),
         ("folder:/a/b", "folder:/a/b"),
     ],
