@@ -25,6 +25,7 @@ COMMANDS = (
     "variants",
     "datasets",
     "doctor",
+    "track",
     "ui",
     "plot",
     "sample",

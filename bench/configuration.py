@@ -207,6 +207,12 @@ class Configuration:
             f"{name} {shown(old[name])} -> {shown(new)}" for name, new in named.items() if old[name] != new
         ]
 
+    def changed_circumstances(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The circumstances among some values that differ from these; RequestError if one is not possible."""
+        named = {name: value for name, value in values.items() if name in CIRCUMSTANCES}
+        new = self.with_values(**named).flat() if named else {}
+        return {name: new[name] for name in named if new[name] != self.flat()[name]}
+
 
 NAMES = ("variant", "preset")
 

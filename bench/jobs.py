@@ -42,9 +42,17 @@ class Job:
         return self.cut_off is None or not run_folder.is_held(self.cut_off)
 
     def start(self, words: Sequence[str], parent: str | None) -> None:
-        """Start its process: the same command line that a person would type."""
+        """Start its process: the same command line that a person would type.
+
+        Parameters
+        ----------
+        words : sequence of str
+            The configuration of a new run; of one that goes on the circumstances that may change.
+        parent : str or None
+            The MLflow run above a new run.
+        """
         if self.cut_off:
-            command = ["--resume", self.cut_off.id]
+            command = ["--resume", self.cut_off.id, *words]
         else:
             harness = self.configuration.harness
             command = ["--variant", self.configuration.variant.name, "--seed", str(harness.seed), *words]

@@ -9,7 +9,7 @@ import json
 import os
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from filelock import FileLock, Timeout
 from bench import environment, places, run_folder
 from bench.aggregate import Aggregate, aggregate
 from bench.atomic import write_text
-from bench.configuration import Configuration, Harness, resolve
+from bench.configuration import CIRCUMSTANCES, Configuration, Harness, resolve
 from bench.datasets import check_name
 from bench.errors import RequestError, WorkError
 from bench.interruption import stop_on_signal
@@ -27,11 +27,13 @@ from bench.leftovers import remove_leftovers
 from bench.passed_over import pass_over
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.session import tracking
-from bench.tracking.parents import of_multirun
+from bench.tracking import where
+from bench.tracking.keeping import tracking
+from bench.tracking.parents import Summary, of_multirun
 from bench.trained import configuration_of
 from bench.workbench import prepare_workbench
 
+DESCRIPTION, SUMMARY = "multirun.json", "summary.json"
 POLL_SECONDS = 0.2
 # knobs that have an option of their own on the command line
 OPTIONS = ("variant", "dataset", "preset", "steps", "epochs", "seed", "device", "experiment")
@@ -50,6 +52,8 @@ class Multirun:
     words : dict
         By variant: the configuration as the user gave it, as words of the command line, without variant
         and seed.
+    circumstances : tuple of str
+        Those of the words that a run which goes on may have otherwise than it was begun with.
     notes : tuple of str
         Lines below the table.
     """
@@ -57,6 +61,7 @@ class Multirun:
     configurations: tuple[Configuration, ...]
     data_hash: str
     words: dict[str, tuple[str, ...]]
+    circumstances: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -97,6 +102,7 @@ class Multirun:
             "experiment": self.experiment,
             "config": shared,
             "data_hash": self.data_hash,
+            "command": environment.command(),
             "members": [
                 {"variant": f["variant"], "seed": f["seed"], "config_hash": c.hash()}
                 for f, c in zip(flats, self.configurations, strict=True)
@@ -182,14 +188,22 @@ def plan(
             f"runs that are compared need the same data, but their presets differ ({kinds}): "
             "set dataset, image_size and channels for all"
         )
-    words: list[str] = []
-    for name, value in settings.items():
-        words += [f"--{name}", str(value)] if name in OPTIONS else ["--set", f"{name}={value}"]
+    words = words_of(settings)
+    # not the threads that this number of workers gives: a run goes on with those that it began with
+    circumstances = words_of({name: value for name, value in given.items() if name in CIRCUMSTANCES})
     files = {name: file_of(file, name) for name in variants}
     given_words = {
         name: (*(["--config", str(path.resolve())] if path else []), *words) for name, path in files.items()
     }
-    return Multirun(tuple(resolved), hashes.pop(), given_words)
+    return Multirun(tuple(resolved), hashes.pop(), given_words, tuple(circumstances))
+
+
+def words_of(settings: Mapping[str, Any]) -> list[str]:
+    """Settings as words of the command line."""
+    words: list[str] = []
+    for name, value in settings.items():
+        words += [f"--{name}", str(value)] if name in OPTIONS else ["--set", f"{name}={value}"]
+    return words
 
 
 def _data(harness: Harness) -> str:
@@ -273,16 +287,23 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
         If the user asked; every run in training has written a checkpoint.
     """
     with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
-        parent = tracker.gather(of_multirun(multirun.describe(), environment.command())) if tracker else None
+        store = where.current()
+        parent = tracker.gather(of_multirun(multirun.describe()), store) if tracker else None
         failed = _train_all(multirun, workers, progress, parent)
         runs = multirun.complete()
         aggregated = aggregate(
             [run.id for run in runs], multirun.folder, multirun.variants[0], multirun.notes
         )
-        if tracker and parent:
-            status = "FAILED" if failed else "FINISHED"
-            ids = [run.id for run in runs]
-            tracker.aggregate(parent, ids, aggregated.metrics, multirun.folder, aggregated.files, status)
+        summary = Summary(
+            runs=[run.id for run in runs],
+            metrics=aggregated.metrics,
+            step=len(runs),
+            files=aggregated.files,
+            status="FAILED" if failed else "FINISHED",
+        )
+        write_text(multirun.folder / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
+        if tracker and parent and (problem := tracker.aggregate(parent, summary, multirun.folder, store)):
+            progress.warning(f"tracking: {problem}; complete it with: bench track --all")
     return Outcome(runs, failed, aggregated, parent)
 
 
@@ -297,7 +318,8 @@ def _train_all(multirun: Multirun, workers: int, progress: Progress, parent: str
         try:
             while waiting or training:
                 for job in [job for job in waiting if job.can_start()][: workers - len(training)]:
-                    job.start(multirun.words[job.configuration.variant.name], parent)
+                    words = multirun.words[job.configuration.variant.name]
+                    job.start(multirun.circumstances if job.cut_off else words, parent)
                     waiting.remove(job)
                     training.append(job)
                 time.sleep(POLL_SECONDS)
@@ -348,5 +370,5 @@ def hold(multirun: Multirun) -> FileLock:
         raise RequestError(f"another process is carrying out these runs ({multirun.name})") from None
     remove_leftovers(multirun.folder)
     described = multirun.describe()
-    write_text(multirun.folder / "multirun.json", json.dumps(described, indent=2) + "\n")
+    write_text(multirun.folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")
     return lock

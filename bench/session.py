@@ -23,6 +23,8 @@ from bench.leftovers import remove_leftovers
 from bench.progress import Progress
 from bench.ranks import ALONE, RankLost, Ranks
 from bench.run_folder import RunFolder
+from bench.tracking import where
+from bench.tracking.keeping import Tending, tracking
 from bench.tracking.process import TrackingProcess
 from bench.trained import configuration_of, load
 from bench.trainer import Diverged, Interrupted, Observer
@@ -94,13 +96,15 @@ def start(
         disk.check_room(workbench.configuration, description["parameters"])
         if tracker:
             # the optimizers import it, as slowly as torch itself
-            description["id"] = tracker.create(description, lambda: import_module("torch._dynamo"))
+            store = where.current()
+            description["id"] = tracker.create(description, store, lambda: import_module("torch._dynamo"))
         run = run_folder.create(description["id"], description)
         with run.lock():
             resuming.begin(run, record.Record(), workbench.session(description["environment"], ranks), None)
-            if tracker:
-                tracker.follow(run.path, description["tracking"])
             observers = begun(run, workbench)
+            if tracker:
+                tracker.follow(run, store)
+                observers = [*observers, Tending(tracker, progress)]
             return carry_out(run, description, workbench, record.Record(), None, progress, observers, ranks)
 
 
@@ -108,36 +112,50 @@ def resume(
     run: RunFolder,
     progress: Progress,
     *,
+    circumstances: Mapping[str, Any] | None = None,
     begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
 ) -> Outcome:
     """Go on with a run from its newest whole checkpoint; a complete one is only tracked to its end.
 
-    The parameters are those of :func:`start`; `begun` is not called for a complete run.
+    The parameters are those of :func:`start`; `begun` is not called for a complete run. A store that is
+    away is no hindrance: the run goes on, and what is missing is sent when it is back.
+
+    Parameters
+    ----------
+    circumstances : mapping, optional
+        Knobs of :data:`bench.configuration.CIRCUMSTANCES` that this session has otherwise than the run
+        was begun with.
 
     Raises
     ------
     RequestError
-        If another process trains the run.
+        If another process trains the run, or a circumstance is not possible.
     WorkError
         If the data changed, the record is damaged, or there is no checkpoint to go on from.
     """
     description = run.describe()
+    begun_with = configuration_of(description)
+    changed = begun_with.changed_circumstances(circumstances or {})
+    resumed = begun_with.with_values(**changed)
     try:
         lock = run.lock().acquire()
     except Timeout:
         raise RequestError(f"run {run.id} is being trained by another process") from None
-    with lock, tracking(description["tracking"] is not None, progress, tracker) as tracker:
+    with lock, tracking(resumed.harness.tracking, progress, tracker) as tracker:
+        store, note = where.again(description["tracking"])
+        if tracker and note:
+            progress.say(note)
         remove_leftovers(run.path)
         rows = record.read(run.record_path)
         if rows.is_over():
             progress.say(f"run {description['name']} is complete: nothing to train")
             ranks.told(None)
             if tracker:
-                tracker.follow(run.path, description["tracking"])
+                tracker.follow(run, store)
             return Outcome(run, description, rows)
-        configuration = shared_among(ranks, configuration_of(description), progress)
+        configuration = shared_among(ranks, resumed, progress)
         workbench = prepare_workbench(configuration, progress, ranks).judging_as(description)
         if workbench.array.hash != description["data"]["hash"]:
             raise WorkError(
@@ -145,14 +163,16 @@ def resume(
             )
         state = resuming.newest_state(run, rows, progress)
         step = state["step"] if state else 0
-        session = workbench.session(environment.facts(), ranks, step)
+        session = workbench.session(environment.facts(), ranks, step, changed)
         if differences := resuming.begin(run, rows, session, state):
             told = "; ".join(differences)
             progress.say(f"warning: unlike the session before ({told}): last bits may differ")
-        if tracker:
-            tracker.follow(run.path, description["tracking"])
         progress.say(f"resuming {description['name']} after step {step}")
-        return carry_out(run, description, workbench, rows, state, progress, begun(run, workbench), ranks)
+        observers = begun(run, workbench)
+        if tracker:
+            tracker.follow(run, store)
+            observers = [*observers, Tending(tracker, progress)]
+        return carry_out(run, description, workbench, rows, state, progress, observers, ranks)
 
 
 def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:
@@ -349,22 +369,3 @@ class Alarms(Observer):
             for alarm in self.watch.take(row):
                 self.writer.event("alarm", step=alarm.step, kind=alarm.kind, words=alarm.words)
                 self.progress.say(f"warning: step {alarm.step:,}: {alarm.words}")
-
-
-@contextmanager
-def tracking(
-    wanted: bool, progress: Progress, lent: TrackingProcess | None = None
-) -> Iterator[TrackingProcess | None]:
-    """A tracking process for the time of a run, or None; waits at the end until the store has it all.
-
-    One that was lent goes on to its next run.
-    """
-    if not wanted:
-        yield None
-        return
-    tracker = lent or TrackingProcess()
-    try:
-        yield tracker
-    finally:
-        if problem := tracker.leave() if lent else tracker.finish():
-            progress.say(f"warning: tracking: {problem}")

@@ -21,7 +21,7 @@ from bench.progress import Progress
 from bench.ranks import ALONE, Ranks
 from bench.run_folder import Origin
 from bench.step import Computing
-from bench.tracking.process import tracking_uri
+from bench.tracking import where
 from bench.trainer import NO_RUN, Observer, Plan, Trainer, best_checkpoints
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
@@ -85,7 +85,7 @@ class Workbench:
                 "discriminator": parameter_count(self.variant.discriminator),
             },
             "environment": environment.facts() | {"ranks": self.judge.ranks.count},
-            "tracking": tracking_uri() if self.configuration.harness.tracking else None,
+            "tracking": where.recorded(where.current()) if self.configuration.harness.tracking else None,
             "command": environment.command(),
         }
 

@@ -19,6 +19,7 @@ from bench.errors import WorkError
 from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.session import Alarms
+from bench.tracking import where
 from bench.tracking.process import TrackingProcess
 from bench.trainer import Observer
 from bench.workbench import Workbench, plan_of, prepare_workbench
@@ -131,8 +132,9 @@ class TrackedTrainer(ThroughTrainer):
         self._tracking = TrackingProcess()
         (self._process,) = (c for c in psutil.Process().children() if c.pid not in before)
         description = bench.describe("", f"{bench.variant.name}-timed")
-        run = run_folder.create(self._tracking.create(description), description)
-        self._tracking.follow(run.path, description["tracking"])
+        store = where.current()
+        run = run_folder.create(self._tracking.create(description, store), description)
+        self._tracking.follow(run, store)
         super().__init__(bench, run.path)
         self._recorded, self._covered = Recorded(), 0
         self.trainer.observers += [Alarms(Watch(), self.writer, Progress(quiet=True), []), self._recorded]

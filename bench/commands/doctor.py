@@ -17,12 +17,12 @@ def command() -> Report:
     from bench.errors import WorkError
     from bench.judging.extractors import availability
     from bench.run_folder import is_held, survey
-    from bench.tracking.process import tracking_uri
+    from bench.tracking.where import current
 
     facts = environment.facts()
     where = {
         "results": str(places.results()),
-        "tracking store": tracking_uri(),
+        "tracking store": current().shown,
         "caches": str(places.cache()),
         "data sets": str(places.datasets()),
     }

@@ -131,17 +131,25 @@ def _train(configuration: "Configuration", parent: str | None) -> Report:
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
     from bench import yaml_files
+    from bench.configuration import CIRCUMSTANCES
     from bench.run_folder import find
     from bench.session import resume
     from bench.trained import configuration_of
 
     run = find(word)
     recorded = configuration_of(run.describe())
-    if changed := recorded.changes((yaml_files.read(file) if file else {}) | given):
-        raise RequestError(f"--resume keeps a run's configuration; this would change {', '.join(changed)}")
+    given = (yaml_files.read(file) if file else {}) | given
+    circumstances = {name: value for name, value in given.items() if name in CIRCUMSTANCES}
+    computing = {name: value for name, value in given.items() if name not in CIRCUMSTANCES}
+    if changed := recorded.changes(computing):
+        raise RequestError(
+            f"--resume keeps what a run computes; this would change {', '.join(changed)}; circumstances "
+            f"may change: {', '.join(sorted(CIRCUMSTANCES))}"
+        )
+    changes = recorded.changed_circumstances(circumstances)
     if dry_run:
-        return dry_run_report(recorded)
-    return _carry_through(partial(resume, run))
+        return dry_run_report(recorded.with_values(**changes))
+    return _carry_through(partial(resume, run, circumstances=changes))
 
 
 def _carry_through(work: Any) -> Report:

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
 @click.option(
     "--storage",
     metavar="URL",
-    help="postgresql://USER@HOST/DATABASE, for several hosts [default: a journal file below mlruns/studies].",
+    envvar="BENCH_STORAGE",
+    help="postgresql://USER@HOST/DATABASE, for several hosts [default: a journal file below mlruns/studies]. "
+    "With a password in it, give it in BENCH_STORAGE: others can read a command line.",
 )
 @click.option(
     "--cluster",

@@ -16,39 +16,28 @@ from bench.errors import WorkError
 def command(port: int) -> None:
     """Open MLflow's UI on the store, on 127.0.0.1; Ctrl-C ends it."""
     from bench import places
-    from bench.tracking.process import tracking_uri
+    from bench.tracking.process import TrackingProcess
+    from bench.tracking.where import current
 
-    uri = tracking_uri()
-    if uri.startswith("http"):
-        click.echo(f"the store has a server of its own: open {uri}")
+    address = current()
+    if address.is_server:
+        click.echo(f"the store has a server of its own: open {address.shown}")
         return
-    if uri.startswith("sqlite:"):
-        from bench.tracking.store import open_store
-
-        open_store(uri, places.results())
-    click.echo(f"MLflow's UI on {uri}: open http://127.0.0.1:{port} in half a minute", err=True)
-    words = [
-        sys.executable,
-        "-m",
-        "mlflow",
-        "server",
-        "--host",
-        "127.0.0.1",
-        "--port",
-        str(port),
-        "--workers",
-        "1",
-    ]
-    words += [
-        "--backend-store-uri",
-        uri,
-        "--artifacts-destination",
-        (places.results() / "artifacts").as_uri(),
-    ]
+    # MLflow's server would try for minutes to open what cannot be opened
+    tracker = TrackingProcess()
+    try:
+        tracker.open(address)
+    finally:
+        tracker.finish()
+    click.echo(f"MLflow's UI on {address.shown}: open http://127.0.0.1:{port} in half a minute", err=True)
+    words = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+    words += ["--workers", "1", "--artifacts-destination", (places.results() / "artifacts").as_uri()]
+    # not among the words: others can read a command line
+    store = {"MLFLOW_BACKEND_STORE_URI": address.full}
     # one worker without the job runner starts in half the time and a quarter of the memory
     quiet = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     try:
-        status = subprocess.run(words, env=os.environ | quiet).returncode
+        status = subprocess.run(words, env=os.environ | store | quiet).returncode
     except KeyboardInterrupt:
         return
     if status not in (0, -2, -15, 130):

@@ -3,7 +3,7 @@
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,9 @@ class Jobs:
     task : callable
         What each does.
     arguments : tuple
-        The task's arguments.
+        The task's arguments, which submitit writes into a file.
+    secret : dict
+        Variables of the jobs' environment.
     """
 
     cluster: str
@@ -50,6 +52,7 @@ class Jobs:
     count: int
     task: Callable[..., None]
     arguments: tuple[Any, ...]
+    secret: Mapping[str, str] = field(default_factory=dict)
     _submitted: list[Any] = field(default_factory=list)
 
     def tend(self, more: bool) -> None:
@@ -59,7 +62,7 @@ class Jobs:
 
             executor = submitit.AutoExecutor(folder=str(self.plan.folder / "jobs"), cluster=self.cluster)
             executor.update_parameters(name=self.plan.name, timeout_min=MINUTES)
-            with _ctrl_c_held_back(), executor.batch():
+            with _ctrl_c_held_back(), _environment(self.secret), executor.batch():
                 self._submitted = [executor.submit(self.task, *self.arguments) for _ in range(self.count)]
         elif more and not self.busy():
             problems = [str(job.exception()).strip().splitlines()[-1:] for job in self._submitted]
@@ -96,3 +99,18 @@ def _ctrl_c_held_back() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    """Start processes with further variables."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

@@ -25,9 +25,12 @@ from bench.searching import trials
 from bench.searching.crew import Crew
 from bench.searching.plan import StudyPlan
 from bench.searching.storage import Storage, patiently
+from bench.store_address import StoreAddress
+from bench.tracking import where
 from bench.tracking.parents import of_study
 from bench.tracking.process import TrackingProcess
 
+DESCRIPTION = "study.json"
 POLL_SECONDS = 0.5
 VIEW_SECONDS = 2.0
 
@@ -51,7 +54,8 @@ def create(plan: StudyPlan, storage: Storage) -> Study:
                 study.enqueue_trial(defaults, skip_if_exists=True)
             study.set_user_attr("plan", plan.describe())
     remove_leftovers(plan.folder)
-    write_text(plan.folder / "study.json", json.dumps(plan.describe(), indent=2) + "\n")
+    described = plan.describe() | {"command": environment.command(), "plan": plan.plain()}
+    write_text(plan.folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")
     return study
 
 
@@ -142,15 +146,8 @@ class Conductor:
             return
         if self.parent is None:
             described = self.plan.describe() | {"command": environment.command()}
-            self.parent = self.tracker.gather(of_study(described))
-        known = self._trials()
-        shown = [in_plain_words(t, self.plan) for t in known if t.state != TrialState.WAITING]
-        best = {}
-        if len(self.plan.goals) == 1:
-            points = {str(count): trial.values[0] for count, trial in improvements(known, self.plan)}
-            best = {self.plan.goals[0].metric: points}
-        problem = self.tracker.show(self.parent, self.plan.name, self.plan.experiment, shown, best)
-        if problem:
+            self.parent = self.tracker.gather(of_study(described), where.current())
+        if problem := show(self.plan, self._trials(), self.tracker, self.parent, where.current()):
             self.progress.say(f"warning: tracking: {problem}")
 
     def _tell(self, known: Iterable[FrozenTrial]) -> None:
@@ -172,6 +169,22 @@ class Conductor:
             count = f"[{trials.over(known)}/{self.plan.file.trials}]"
             state = trial.state.name.lower()
             self.progress.say(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
+
+
+def show(
+    plan: StudyPlan,
+    known: list[FrozenTrial],
+    tracker: TrackingProcess,
+    parent: str,
+    address: StoreAddress,
+) -> str | None:
+    """Show a study's trials below its run; returns why the store does not show all, if it does not."""
+    shown = [in_plain_words(t, plan) for t in known if t.state != TrialState.WAITING]
+    best = {}
+    if len(plan.goals) == 1:
+        points = {str(count): trial.values[0] for count, trial in improvements(known, plan)}
+        best = {plan.goals[0].metric: points}
+    return tracker.show(parent, plan.name, plan.experiment, shown, best, address)
 
 
 def in_plain_words(trial: FrozenTrial, plan: StudyPlan) -> dict[str, Any]:

@@ -1,8 +1,11 @@
 """A study from its plans to its tables: every variant searched, every winner trained again."""
 
+import os
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import multirun
@@ -15,12 +18,16 @@ from bench.searching.conductor import Conductor, create
 from bench.searching.crew import Crew, Processes
 from bench.searching.plan import StudyPlan, from_plain, plan
 from bench.searching.study_file import StudyFile
-from bench.session import tracking
+from bench.store_address import Redacting
+from bench.tracking import where
+from bench.tracking.keeping import tracking
+from bench.tracking.parents import Summary
 
 if TYPE_CHECKING:
     from bench.searching.outcome import StudyOutcome
 
 BEST = "best.yaml"
+STORAGE = "BENCH_STORAGE"
 
 
 @dataclass(frozen=True)
@@ -140,7 +147,10 @@ def _search(
     study = storage.patiently(lambda: create(plan, store))
     crew: Crew = Processes(plan, store, way.storage, way.workers, until, progress, is_job)
     if way.cluster:
-        crew = Jobs(way.cluster, plan, way.workers, join, (plan.plain(), way.storage, until))
+        # submitit writes a task's arguments into a file, where a password must not stand
+        arguments = (plan.plain(), way.storage is not None, until)
+        secret = {} if way.storage is None else {STORAGE: way.storage}
+        crew = Jobs(way.cluster, plan, way.workers, join, arguments, secret)
     with tracking(plan.base.harness.tracking, progress) as tracker:
         conductor = Conductor(plan, study, store, crew, until, tracker, progress)
         leads = conductor.conduct()
@@ -151,13 +161,43 @@ def _search(
         if leads:
             files = write(study, plan, result)
             if tracker and conductor.parent:
-                status = "FINISHED" if result.is_over else "KILLED"
-                tracker.aggregate(conductor.parent, [], result.metrics(), plan.folder, files, status)
+                problem = tracker.aggregate(
+                    conductor.parent, summary_of(result, files), plan.folder, where.current()
+                )
+                if problem:
+                    progress.warning(f"tracking: {problem}; complete it with: bench track --all")
     return Searched(plan, result, conductor.parent, leads)
 
 
-def join(plain: Mapping[str, Any], url: str | None, until: float | None) -> None:
-    """What a job does: carry the study out with one worker, beside the other jobs."""
+def summary_of(result: "StudyOutcome", files: list[str]) -> Summary:
+    """What the study's run in MLflow shows at the end."""
+    over = sum(result.counts[state] for state in ("COMPLETE", "PRUNED", "FAIL"))
+    return Summary([], result.metrics(), over, files, "FINISHED" if result.is_over else "KILLED")
+
+
+def files_of(folder: Path) -> list[str]:
+    """What of a study's folder becomes artifacts, as far as it was written."""
+    names = ("table.md", "trials.csv", BEST, "importances.csv", "front", "figures")
+    return [name for name in names if (folder / name).exists()]
+
+
+def join(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
+    """What a job does: carry the study out with one worker, beside the other jobs.
+
+    Parameters
+    ----------
+    plain : mapping
+        The plan.
+    shared : bool
+        Whether the study is kept in the database that BENCH_STORAGE names.
+    until : float or None
+        Seconds since the epoch after which no trial begins.
+    """
+    # what a job says goes into a file
+    sys.stderr = Redacting(sys.stderr)
+    url = os.environ.get(STORAGE) if shared else None
+    if shared and not url:
+        raise WorkError(f"the job was started without the environment's {STORAGE}, which has the storage")
     _search(from_plain(plain), Way(url), until, Progress(), is_job=True)
 
 

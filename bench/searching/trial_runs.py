@@ -10,6 +10,7 @@ from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
 from bench import places, record, run_folder
+from bench.configuration import CIRCUMSTANCES
 from bench.errors import WorkError
 from bench.judging.health import collapsed
 from bench.progress import Progress
@@ -19,6 +20,7 @@ from bench.searching.objective import Course
 from bench.searching.plan import StudyPlan
 from bench.searching.storage import StorageAway, patiently
 from bench.session import resume, start
+from bench.store_address import redacted
 from bench.tracking.process import TrackingProcess
 from bench.trainer import Diverged, Interrupted, Observer
 from bench.workbench import Workbench
@@ -111,7 +113,7 @@ class TrialRuns:
                 if isinstance(error, WorkError) and not self._trains:
                     raise
                 traceback.print_exc()
-                reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+                reason = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
                 raise Ended(TrialState.FAIL, reason) from None
             if self.pruned is not None:
                 raise Ended(TrialState.PRUNED, self.pruned)
@@ -147,7 +149,8 @@ class TrialRuns:
             time.sleep(HELD_SECONDS)
         rows = record.read(run.record_path)
         if not rows.is_over():
-            resume(run, self.progress, begun=self._begun, tracker=self.tracker)
+            here = self.plan.base.harness.model_dump(include=set(CIRCUMSTANCES - {"threads"}))
+            resume(run, self.progress, circumstances=here, begun=self._begun, tracker=self.tracker)
             return
         assert rows.end
         # trained to its end, and the worker died after it

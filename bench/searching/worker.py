@@ -22,7 +22,8 @@ from bench.searching.plan import StudyPlan, from_plain
 from bench.searching.pruning import pruner_for
 from bench.searching.storage import Storage, StorageAway, patiently
 from bench.searching.trial_runs import Ended, TrialRuns
-from bench.session import tracking
+from bench.store_address import Redacting
+from bench.tracking.keeping import tracking
 
 
 def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:
@@ -81,6 +82,8 @@ def carry_out(
 
 def main() -> int:
     """Work as standard input says."""
+    # it goes into a log
+    sys.stderr = Redacting(sys.stderr)
     request = json.loads(sys.stdin.read())
     plan = from_plain(request["plan"])
     optuna.logging.set_verbosity(optuna.logging.WARNING)

@@ -1,10 +1,36 @@
 """What the tracking store is told of the run above several ones: a multirun's, a study's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 
-def of_multirun(description: Mapping[str, Any], command: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Summary:
+    """What the run above several ones shows when they have ended.
+
+    Attributes
+    ----------
+    runs : list of str
+        Ids of the runs right below it; a study's trials are shown already.
+    metrics : dict
+        Aggregate values by name.
+    step : int
+        How many runs, or trials, they are made of.
+    files : list of str
+        Names of files and folders that become artifacts.
+    status : str
+        FINISHED, FAILED or KILLED.
+    """
+
+    runs: list[str]
+    metrics: dict[str, float]
+    step: int
+    files: list[str]
+    status: str
+
+
+def of_multirun(description: Mapping[str, Any]) -> dict[str, Any]:
     """The run above those of a multirun (described as in multirun.json)."""
     members = description["members"]
     variants = dict.fromkeys(member["variant"] for member in members)
@@ -15,7 +41,7 @@ def of_multirun(description: Mapping[str, Any], command: Sequence[str]) -> dict[
         "identity": ["multirun.hash", description["hash"]],
         "tags": {"data.hash": description["data_hash"]},
         "params": description["config"] | {"variant": ", ".join(variants), "seed": ", ".join(seeds)},
-        "command": list(command),
+        "command": list(description["command"]),
     }
 
 

@@ -1,22 +1,15 @@
 """What is written to MLflow: runs, metrics in batches, artifacts."""
 
-import logging
 import os
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import psutil
-from filelock import FileLock
-
-# a server that is away is noticed within seconds instead of minutes
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "2")
-os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", "20")
-
-from mlflow import MlflowClient  # noqa: E402
-from mlflow.entities import (  # noqa: E402
+from mlflow.entities import (
     Dataset,
     DatasetInput,
     InputTag,
@@ -25,90 +18,102 @@ from mlflow.entities import (  # noqa: E402
     Run,
     RunTag,
 )
-from mlflow.exceptions import MlflowException  # noqa: E402
+from mlflow.exceptions import MlflowException
+
+from bench.atomic import PREFIX
+from bench.tracking.opening import Store
 
 POINTS = 1000  # MLflow's limit on the metrics of one call
 PARAMS = 100
 PARENT = "mlflow.parentRunId"
 STUDY = "optuna.study"
 TRIAL = "optuna.trial"
+RUN = "bench.run"  # our id of a run, by which any store's run is found
 UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
+PAGE = 1000
 
 Point = tuple[str, int, float]  # name, step, value
 
 
-def open_store(uri: str, results: Path) -> MlflowClient:
-    """Open a tracking store; a SQLite store is created and migrated by one process at a time."""
-    if not uri.startswith("sqlite:"):
-        return MlflowClient(tracking_uri=uri)
-    # MLflow tells of each step of a migration
-    logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    results.mkdir(parents=True, exist_ok=True)
-    with FileLock(results / ".mlflow.lock"):
-        client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)
-    return client
-
-
-def experiment_id(client: MlflowClient, uri: str, name: str, results: Path) -> str:
-    """The id of an experiment, which is made where there is none; its artifacts lie below `results`."""
+def experiment_id(store: Store, name: str) -> str:
+    """The id of an experiment, which is made where there is none."""
     for _ in range(2):
-        if found := client.get_experiment_by_name(name):
+        if found := store.client.get_experiment_by_name(name):
             return str(found.experiment_id)
         # a server chooses its own, portable place
-        location = (results / "artifacts").as_uri() if uri.startswith("sqlite:") else None
+        location = (store.results / "artifacts").as_uri() if store.address.file else None
         try:
             # tells MLflow's UI that these are training runs
             kind = {"mlflow.experimentKind": "custom_model_development"}
-            made = client.create_experiment(name, artifact_location=location, tags=kind)
-        except MlflowException:
+            made = store.client.create_experiment(name, artifact_location=location, tags=kind)
+        except MlflowException as error:
             # another process may have made it in between
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
             continue
         return str(made)
     raise MlflowException(f"experiment {name!r} can neither be found nor made (was it deleted?)")
 
 
-def create_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:
-    """Create the MLflow run of a description (as in run.json), with its tags."""
-    config = description["config"]
-    experiment = experiment_id(client, uri, config["experiment"], results)
-    tags = {name: str(value) for name, value in tags_of(description).items()}
-    return str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
+def create_run(store: Store, description: Mapping[str, Any], **tags: str) -> str:
+    """Create the MLflow run of a description (as in run.json), with its tags and further ones."""
+    experiment = experiment_id(store, description["config"]["experiment"])
+    every = {name: str(value) for name, value in (tags_of(description) | tags).items()}
+    # a run that is made again may lie in a store that does not know the run above it
+    if PARENT in every and known_run(store.client, every[PARENT]) is None:
+        del every[PARENT]
+    began = created(description)
+    made = store.client.create_run(experiment, began, every, run_name=description["name"])
+    return str(made.info.run_id)
 
 
-def describe_run(client: MlflowClient, run_id: str, description: Mapping[str, Any]) -> None:
-    """Give a run the params and the data set of its description, where it has them not yet."""
-    if client.get_run(run_id).data.params:
+def find_run(client: Any, run_id: str) -> Run | None:
+    """The run of ours that has this id, in whatever store; None where there is none.
+
+    In the store that it began in, MLflow has it under the same id, elsewhere under another one.
+    """
+    try:
+        return client.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code != UNKNOWN:
+            raise
+    experiments = [e.experiment_id for e in _pages(lambda token: client.search_experiments(page_token=token))]
+    found = client.search_runs(experiments, f"tags.`{RUN}` = '{run_id}'", max_results=1)
+    return found[0] if found else None
+
+
+def describe_run(client: Any, run_id: str, ours: str, description: Mapping[str, Any]) -> None:
+    """Give a run our id, and the params and the data set of its description where it has them not yet."""
+    data = client.get_run(run_id).data
+    if data.tags.get(RUN) != ours:
+        send_tags(client, run_id, {RUN: ours})
+    if set(description["config"]) <= set(data.params):
         return
-    data = description["data"]
+    about = description["data"]
     entity = Dataset(
-        name=data["name"],
-        digest=data["hash"][:16],
+        name=about["name"],
+        digest=about["hash"][:16],
         source_type="files",
-        source=data["transform"],
+        source=about["transform"],
         profile=None,
     )
     client.log_inputs(run_id, datasets=[DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
     send_params(client, run_id, description["config"])
 
 
-def parent_run(client: MlflowClient, uri: str, description: Mapping[str, Any], results: Path) -> str:
+def parent_run(store: Store, description: Mapping[str, Any]) -> str:
     """The MLflow run above several ones; made where there is none, then running.
 
     Parameters
     ----------
-    client : MlflowClient
+    store : Store
         The store.
-    uri : str
-        Its address.
     description : mapping
         As :mod:`bench.tracking.parents` makes it: ``experiment``, ``name``, ``identity`` (the tag by
         which the run is found again, and its value), further ``tags``, ``params``, ``command``.
-    results : Path
-        Artifacts lie below it.
     """
-    experiment = experiment_id(client, uri, description["experiment"], results)
+    client = store.client
+    experiment = experiment_id(store, description["experiment"])
     tag, identity = description["identity"]
     found = client.search_runs([experiment], f"tags.`{tag}` = '{identity}'", max_results=1)
     if found:
@@ -121,15 +126,15 @@ def parent_run(client: MlflowClient, uri: str, description: Mapping[str, Any], r
     return run_id
 
 
-def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
+def adopt(client: Any, parent: str, run_ids: Iterable[str]) -> None:
     """Put runs below a parent, unless they have one or the store does not know them."""
     for run_id in run_ids:
-        run = known_run(client, run_id)
-        if run and PARENT not in run.data.tags:
-            send_tags(client, run_id, {PARENT: parent})
+        run = find_run(client, run_id)
+        if run and run.info.lifecycle_stage == "active" and PARENT not in run.data.tags:
+            send_tags(client, run.info.run_id, {PARENT: parent})
 
 
-def known_run(client: MlflowClient, run_id: str) -> Run | None:
+def known_run(client: Any, run_id: str) -> Run | None:
     """A run, or None where it was made without tracking or in another store, or was deleted."""
     try:
         run = client.get_run(run_id)
@@ -140,20 +145,24 @@ def known_run(client: MlflowClient, run_id: str) -> Run | None:
         raise
 
 
-def runs_below(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
+def runs_below(client: Any, experiment: str, parent: str) -> list[Run]:
     """Every run right below a parent, oldest first."""
-    found: list[Run] = []
+
+    def page(token: str | None) -> Any:
+        words = f"tags.`{PARENT}` = '{parent}'"
+        order = ["attributes.start_time ASC"]
+        return client.search_runs([experiment], words, order_by=order, page_token=token)
+
+    return list(_pages(page))
+
+
+def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
+    """Everything on all pages."""
     token = None
     while token != "":
-        page = client.search_runs(
-            [experiment],
-            f"tags.`{PARENT}` = '{parent}'",
-            order_by=["attributes.start_time ASC"],
-            page_token=token,
-        )
-        found += page
-        token = page.token or ""
-    return found
+        found = page(token)
+        yield from found
+        token = found.token or ""
 
 
 def _source(command: Iterable[str]) -> dict[str, str]:
@@ -196,35 +205,49 @@ def trial_tags(name: str, trial: int) -> dict[str, str]:
     return {STUDY: name, TRIAL: str(trial)}
 
 
-def latest_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
+def latest_steps(client: Any, run_id: str) -> dict[str, int]:
     """The last step that the store has of each metric."""
     return {metric.key: int(metric.step) for metric in client.get_run(run_id).data.to_proto().metrics}
 
 
-def tag(client: MlflowClient, run_id: str, name: str) -> str:
-    """A tag of a run, or "" where it has none of that name."""
-    return str(client.get_run(run_id).data.tags.get(name, ""))
-
-
-def sent_steps(client: MlflowClient, run_id: str, name: str) -> set[int]:
+def sent_steps(client: Any, run_id: str, name: str) -> set[int]:
     """The steps that the store has of a metric."""
     return {int(metric.step) for metric in client.get_metric_history(run_id, name)}
 
 
-def send_points(client: MlflowClient, run_id: str, points: Iterable[Point]) -> None:
-    """Log metric points, many at a time; returns when the store has them."""
-    now = int(time.time() * 1000)
+def created(description: Mapping[str, Any]) -> int:
+    """When a run began, in milliseconds since the epoch."""
+    return int(datetime.fromisoformat(description["created"]).timestamp() * 1000)
+
+
+def send_points(client: Any, run_id: str, points: Iterable[Point], began: int) -> None:
+    """Log metric points, many at a time; returns when the store has them.
+
+    A point's time follows from the point alone: the run's beginning and a millisecond a step. The store's
+    key holds it, so that a point that is sent twice, by whomever, is there once.
+    """
     for batch in batched(points, POINTS):
-        metrics = [Metric(name, value, now, step) for name, step, value in batch]
+        metrics = [Metric(name, value, began + step, step) for name, step, value in batch]
         client.log_batch(run_id, metrics=metrics, synchronous=True)
 
 
-def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Any]) -> None:
+def send_summary(client: Any, run_id: str, values: Mapping[str, float], step: int) -> None:
+    """Make metrics of a run above several show these values; those that it shows already are left alone."""
+    run = client.get_run(run_id)
+    changed = {n: value for n, value in values.items() if run.data.metrics.get(n) != value}
+    new = [(name, step, value) for name, value in changed.items() if name not in run.data.metrics]
+    send_points(client, run_id, new, run.info.start_time)
+    # MLflow shows what is latest
+    again = [(name, step, value) for name, value in changed.items() if name in run.data.metrics]
+    send_points(client, run_id, again, int(time.time() * 1000))
+
+
+def send_tags(client: Any, run_id: str, tags: Mapping[str, Any]) -> None:
     """Set tags."""
     client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in tags.items()])
 
 
-def send_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> None:
+def send_params(client: Any, run_id: str, values: Mapping[str, Any]) -> None:
     """Set params, each of which stands once it is set."""
     params = [Param(name, "" if value is None else str(value)) for name, value in values.items()]
     for batch in batched(params, PARAMS):
@@ -236,3 +259,39 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
+
+
+def send_files(client: Any, run_id: str, folder: Path, below: str, present: bool = False) -> int:
+    """Upload the files of a folder and return how many.
+
+    Parameters
+    ----------
+    client : PatientClient
+        The store.
+    run_id : str
+        The MLflow run.
+    folder : Path
+        The folder; files that another process has not finished are left out.
+    below : str
+        Name of the folder in the store.
+    present : bool
+        Leave out files that the store has with the same size.
+    """
+    paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(PREFIX)]
+    count = 0
+    listed: dict[str, dict[str, int]] = {}
+    for path in paths:
+        home = "/".join([below, *path.relative_to(folder).parts[:-1]])
+        if present and home not in listed:
+            listed[home] = files_of(client, run_id, home)
+        if present and listed[home].get(path.name) == path.stat().st_size:
+            continue
+        client.log_artifact(run_id, str(path), home)
+        count += 1
+    return count
+
+
+def files_of(client: Any, run_id: str, folder: str) -> dict[str, int]:
+    """Names and sizes of the files right below a folder of a run's artifacts."""
+    found = client.list_artifacts(run_id, folder)
+    return {os.path.basename(item.path): int(item.file_size or 0) for item in found if not item.is_dir}

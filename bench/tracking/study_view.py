@@ -4,7 +4,6 @@ Optuna's storage is the truth; this is a view of it that can be made again at an
 store has is compared with what it should have, and only the difference is sent.
 """
 
-import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -67,13 +66,12 @@ class StudyView:
     """
 
     def __init__(self, client: Any, parent: str, study: str, experiment: str, runs: Path) -> None:
-        # MLflow would print a link for each of hundreds of runs
-        os.environ["MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT"] = "true"
         self.client = client
         self.parent = parent
         self.study = study
         self.experiment = experiment
         self.runs = runs
+        self._began = int(client.get_run(parent).info.start_time)
         self._children: dict[int, Child] = {}
         self._read_at = -REREAD_SECONDS
         self._shown: dict[int, Mapping[str, Any]] = {}
@@ -137,7 +135,7 @@ class StudyView:
             store.send_params(self.client, child.id, params)
             child.params |= set(params)
         points = [point for point in points_of(trial) if point[1] not in self._sent(child, point[0])]
-        store.send_points(self.client, child.id, points)
+        store.send_points(self.client, child.id, points, trial["started"] or 0)
         for name, step, _ in points:
             child.sent[name].add(step)
         status = status_of(trial)
@@ -176,7 +174,7 @@ class StudyView:
                 self._best[name] = store.sent_steps(self.client, self.parent, name)
             numbers = [number for number in values if int(number) not in self._best[name]]
             points = [(name, int(number), values[number]) for number in numbers]
-            store.send_points(self.client, self.parent, points)
+            store.send_points(self.client, self.parent, points, self._began)
             self._best[name] |= {step for _, step, _ in points}
 
     def _show_runs(self, trials: Sequence[Mapping[str, Any]]) -> None:
@@ -190,14 +188,18 @@ class StudyView:
                 self._over.discard(run_id)
             elif run_id in self._over or not final:
                 continue
-            run = store.known_run(self.client, run_id)
+            run = store.find_run(self.client, run_id)
+            if run and run.info.lifecycle_stage != "active":
+                run = None
             if run and run.data.tags.get(store.PARENT) != home:
-                store.send_tags(self.client, run_id, {store.PARENT: home})
+                store.send_tags(self.client, run.info.run_id, {store.PARENT: home})
             self._homes[run_id] = home
-            if final and (run is None or run.info.status != "RUNNING" or self._end_left(run_id)):
+            if final and (
+                run is None or run.info.status != "RUNNING" or self._end_left(run_id, run.info.run_id)
+            ):
                 self._over.add(run_id)
 
-    def _end_left(self, run_id: str) -> bool:
+    def _end_left(self, run_id: str, shown: str) -> bool:
         """End a run that the store has as running, unless a process trains it; whether it is done with."""
         folder = RunFolder(self.runs / run_id)
         if not folder.path.exists():
@@ -210,7 +212,7 @@ class StudyView:
         except WorkError:
             # a damaged record has no end that counts; `bench doctor` lists it
             end = None
-        self.client.set_terminated(run_id, status=end["status"] if end else "KILLED")
+        self.client.set_terminated(shown, status=end["status"] if end else "KILLED")
         return True
 
 

@@ -1,6 +1,9 @@
 """Whatever is killed or stopped, a study ends with exactly its budget, and no step is trained for nothing."""
 
+import os
 import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -94,3 +97,34 @@ def test_commands_at_once_share_the_budget(host: Callable[..., Any], check_over:
     assert len({tuple(trial.params.values()) for trial in known}) == 5
     here.check_trained(60)
     assert len(here.records()) == 5
+
+
+def test_a_store_that_was_lost_shows_the_study_again_once(host: Callable[..., Any]) -> None:
+    from mlflow import MlflowClient
+
+    here = host(trials=2, tracking=True)
+    here.run()
+    store = here.home / "mlruns" / "mlflow.db"
+    for path in store.parent.glob("mlflow.db*"):
+        path.unlink()
+    environment = os.environ | {"BENCH_HOME": str(here.home)}
+    for _ in range(2):
+        subprocess.run([sys.executable, "-m", "bench", "track", "--all"], env=environment, check=True)
+    client = MlflowClient(tracking_uri=f"sqlite:///{store}")
+    runs = client.search_runs([found.experiment_id for found in client.search_experiments()])
+    (study,) = [run for run in runs if "study.hash" in run.data.tags]
+    assert study.info.status == "FINISHED"
+    assert study.data.metrics["trials/complete"] == 2
+    assert {"table.md", "trials.csv", "best.yaml"} <= {
+        f.path for f in client.list_artifacts(study.info.run_id)
+    }
+    below = [run for run in runs if run.data.tags.get("mlflow.parentRunId") == study.info.run_id]
+    assert sorted(run.info.run_name for run in below) == ["trial 0", "trial 1"]
+    assert {run.data.tags["optuna.state"] for run in below} == {"COMPLETE"}
+    seeds = [run for run in runs if run.data.tags.get("mlflow.parentRunId") in [b.info.run_id for b in below]]
+    assert sorted(run.data.tags["bench.run"] for run in seeds) == sorted(
+        path.name for path in (here.home / "mlruns" / "runs").iterdir()
+    )
+    for run in seeds:
+        steps = [point.step for point in client.get_metric_history(run.info.run_id, "M")]
+        assert steps == list(range(1, 61))

@@ -10,6 +10,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,10 @@ def server() -> Iterator[Server]:
 @pytest.fixture
 def database(server: Server) -> str:
     """URL of a fresh database."""
+    return fresh(server)
+
+
+def fresh(server: Server) -> str:
     name = f"d{uuid.uuid4().hex[:8]}"
     with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
         connection.execute(f"create database {name}")
@@ -192,3 +197,61 @@ def test_a_server_that_is_killed_and_comes_back_costs_no_trial(
     assert [trial.state.name for trial in known] == ["COMPLETE"] * 2
     here.check_trained(STEPS)
     assert [rows.resumes for rows in here.records()] == [0, 0]
+
+
+def test_the_password_of_a_database_is_nowhere(
+    host: Callable[..., Any], database: str, server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    password = "hunter22"  # the server asks for none, and takes any
+    monkeypatch.setenv("BENCH_STORAGE", database.replace("bench@", f"bench:{password}@"))
+    tracked = (
+        fresh(server).replace("bench@", f"bench:{password}@").replace("postgresql:", "postgresql+psycopg:")
+    )
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", tracked)
+    here = host("--cluster", "local", trials=1, grace=GRACE, tracking=True)
+    command = here.start()
+    seen = set()
+    while command.poll() is None:
+        seen |= command_lines()
+    said = "".join(map(str, here.end_of(command)))
+    assert [trial.state.name for trial in trials_of(database)] == ["COMPLETE"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with (tmp_path / "ui").open("wb") as log:
+        ui = subprocess.Popen(
+            [sys.executable, "-m", "bench", "ui", "--port", str(port)],
+            stdout=log,
+            stderr=log,
+            env=os.environ | {"BENCH_HOME": str(here.home)},
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 180
+        while not answers(port) and time.monotonic() < deadline:
+            assert ui.poll() is None, (tmp_path / "ui").read_text()
+            seen |= command_lines()
+        assert answers(port)
+        seen |= command_lines()
+    finally:
+        os.killpg(ui.pid, signal.SIGKILL)
+        ui.wait()
+    assert not [line for line in seen if password.encode() in line]
+    assert password not in said + (tmp_path / "ui").read_text()
+    files = [path for path in here.home.rglob("*") if path.is_file()]
+    assert any(path.match("jobs/*.pkl") for path in files)
+    assert not [path for path in files if password.encode() in path.read_bytes()]
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def command_lines() -> set[bytes]:
+    """The command line of every process there is."""
+    found = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            found.add(path.read_bytes())
+    return found

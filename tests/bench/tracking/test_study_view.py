@@ -11,7 +11,8 @@ from bench import places as results_places
 from bench import run_folder
 from bench.progress import Progress
 from bench.run_folder import RunFolder
-from bench.tracking.parents import of_study
+from bench.tracking import where
+from bench.tracking.parents import Summary, of_study
 from bench.tracking.process import TrackingProcess
 from bench.workbench import prepare_workbench
 
@@ -47,7 +48,7 @@ def trial(number: int, state: str = "RUNNING", **values: Any) -> dict[str, Any]:
 
 
 def show(tracker: TrackingProcess, parent: str, *trials: dict[str, Any], best: Any = None) -> None:
-    assert tracker.show(parent, STUDY, "search", list(trials), best or {}) is None
+    assert tracker.show(parent, STUDY, "search", list(trials), best or {}, where.current()) is None
 
 
 def children(parent: str) -> dict[str, Any]:
@@ -72,7 +73,7 @@ def begin_seed(small: SimpleNamespace, tracker: TrackingProcess, parent: str, nu
     workbench = prepare_workbench(small.tiny("began", tracking=True, experiment="search"), Progress(True))
     described = workbench.describe("none", "a seed") | {"parent": parent}
     described |= {"study": {"name": STUDY, "trial": number}}
-    described["id"] = tracker.create(described)
+    described["id"] = tracker.create(described, where.current())
     return run_folder.create(described["id"], described)
 
 
@@ -83,7 +84,7 @@ def cut_off(tracker: TrackingProcess) -> None:
 
 
 def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION))
+    parent = tracker.gather(of_study(DESCRIPTION), where.current())
     seen = store().get_run(parent)
     assert seen.info.status == "RUNNING"
     assert seen.info.run_name == STUDY
@@ -99,12 +100,13 @@ def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
         "search.lr_g": "1e-5 to 1e-3, log",
         "objective.0": "fd_digits_garments, lowest",
     }
-    assert tracker.gather(of_study(DESCRIPTION)) == parent
+    assert tracker.gather(of_study(DESCRIPTION), where.current()) == parent
     show(tracker, parent, best={"fd": {"0": 9.0, "4": 7.0}})
     # a trial that took longer may be shown after a later one
     show(tracker, parent, best={"fd": {"0": 9.0, "2": 8.0, "4": 7.0}})
     assert sorted(points(parent, "best/fd")) == [(0, 9.0), (2, 8.0), (4, 7.0)]
-    tracker.aggregate(parent, [], {"importance/gamma": 0.75}, results_places.results(), [], "FINISHED")
+    summary = Summary([], {"importance/gamma": 0.75}, 3, [], "FINISHED")
+    assert tracker.aggregate(parent, summary, results_places.results(), where.current()) is None
     assert store().get_run(parent).info.status == "FINISHED"
     assert store().get_run(parent).data.metrics["importance/gamma"] == 0.75
     assert tracker.finish() is None
@@ -112,7 +114,7 @@ def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
 
 
 def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION))
+    parent = tracker.gather(of_study(DESCRIPTION), where.current())
     # to leave a run is not to leave the study
     assert tracker.leave() is None
     assert store().get_run(parent).info.status == "RUNNING"
@@ -121,7 +123,7 @@ def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
 
 
 def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION))
+    parent = tracker.gather(of_study(DESCRIPTION), where.current())
     show(tracker, parent, *(trial(number) for number in range(5)))
     assert set(statuses(parent).values()) == {"RUNNING"}
     final = [
@@ -163,7 +165,7 @@ def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) 
 
 def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     first = TrackingProcess()
-    parent = first.gather(of_study(DESCRIPTION))
+    parent = first.gather(of_study(DESCRIPTION), where.current())
     best = {"fd": {"0": 9.0}}
     running = trial(1, intermediate={"fd": {"8": 6.0}})
     complete = trial(
@@ -174,7 +176,7 @@ def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     cut_off(first)
 
     second = TrackingProcess()
-    assert second.gather(of_study(DESCRIPTION)) == parent
+    assert second.gather(of_study(DESCRIPTION), where.current()) == parent
     # one point that is new comes before one that was sent
     running["intermediate"]["fd"] = {"4": 8.0, "8": 6.0}
     show(second, parent, complete, running, best=best)
@@ -188,7 +190,7 @@ def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
 
 def test_what_the_store_has_wrong_is_corrected() -> None:
     first = TrackingProcess()
-    parent = first.gather(of_study(DESCRIPTION))
+    parent = first.gather(of_study(DESCRIPTION), where.current())
     show(first, parent, trial(0), trial(1, "COMPLETE"), trial(2))
     cut_off(first)
     seen = children(parent)
@@ -206,7 +208,7 @@ def test_what_the_store_has_wrong_is_corrected() -> None:
 def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
     small: SimpleNamespace, tracker: TrackingProcess
 ) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION))
+    parent = tracker.gather(of_study(DESCRIPTION), where.current())
     seed = begin_seed(small, tracker, parent, 0)
     tags = store().get_run(seed.id).data.tags
     assert (tags["optuna.study"], tags["optuna.trial"]) == (STUDY, "0")
@@ -226,7 +228,7 @@ def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
 
 def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
     first = TrackingProcess()
-    parent = first.gather(of_study(DESCRIPTION))
+    parent = first.gather(of_study(DESCRIPTION), where.current())
     left, trained, elsewhere, damaged = (begin_seed(small, first, parent, 0) for _ in range(4))
     damaged.record_path.write_text('{"step": 2}\n')
     (elsewhere.path / "run.json").unlink()
@@ -251,9 +253,9 @@ def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespa
 def test_a_store_that_is_away_is_told_and_catches_up(
     tracker: TrackingProcess, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION))
+    parent = tracker.gather(of_study(DESCRIPTION), where.current())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    problem = tracker.show(parent, STUDY, "search", [trial(0)], {})
+    problem = tracker.show(parent, STUDY, "search", [trial(0)], {}, where.current())
     assert problem is not None
     assert "127.0.0.1" in problem
     monkeypatch.delenv("MLFLOW_TRACKING_URI")

@@ -1,7 +1,6 @@
 """Tracking in a real SQLite store, followed by real processes that are really killed."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -21,8 +20,10 @@ from bench.judging.alarms import Watch
 from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import resume
+from bench.tracking import where
 from bench.tracking.follower import Follower
-from bench.tracking.process import TrackingProcess, tracking_uri
+from bench.tracking.opening import open_store
+from bench.tracking.process import TrackingProcess
 
 
 def store(places: Path) -> Any:
@@ -180,7 +181,7 @@ def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNames
 
     tracker = TrackingProcess()
     workbench = prepare_workbench(small.tiny("began", tracking=True), Progress(quiet=True))
-    run_id = tracker.create(workbench.describe("none", "never begun"))
+    run_id = tracker.create(workbench.describe("none", "never begun"), where.current())
     assert store(places).get_run(run_id).info.status == "RUNNING"
     assert tracker.finish() is None
     assert store(places).get_run(run_id).info.status == "KILLED"
@@ -191,11 +192,11 @@ def follow_trained(
 ) -> RunFolder:
     """Have a run followed that was trained without tracking; it gets an id of the store."""
     described = run.describe() | further
-    described["id"] = tracker.create(described)
+    described["id"] = tracker.create(described, where.current())
     path = run.path.rename(run.path.with_name(described["id"]))
     RunFolder(path).write_description(described)
     small.adopt_checkpoints(RunFolder(path))
-    tracker.follow(path, tracking_uri())
+    tracker.follow(RunFolder(path), where.current())
     return RunFolder(path)
 
 
@@ -205,7 +206,7 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places
     assert tracker.leave() is None
     assert client.get_run(first.id).info.status == "FINISHED"
     assert steps(client, first.id, "k") == list(range(1, 10))
-    begun = tracker.create(first.describe())
+    begun = tracker.create(first.describe(), where.current())
     assert tracker.leave() is None
     assert client.get_run(begun).info.status == "KILLED"
     trial = {"name": "a study", "trial": 3}
@@ -229,76 +230,48 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
 ) -> None:
     tracker, client = TrackingProcess(), store(places)
     first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
-    (first.path / "run.json").unlink()
-    assert "does not show all of the run" in (tracker.leave() or "")
+    (first.path / "samples").rename(first.path / "elsewhere")
+    (first.path / "checkpoints").rename(first.path / "checkpoints-elsewhere")
+    name = first.describe()["name"]
+    assert f"bench track {name}" in (tracker.leave() or "")
     second = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.leave() is None
     assert client.get_run(second.id).info.status == "FINISHED"
     tracker._process.kill()
-    assert tracker.leave() == "its process ended"
+    assert tracker.leave() == "the tracking process was killed by signal 9"
     assert tracker.finish() is not None
     assert tracker.leave() == "its process is finished"
 
 
-class Mirror:
-    """A store of one run, in memory; away when told."""
-
-    def __init__(self) -> None:
-        self.tags: dict[str, str] = {}
-        self.told: list[str] = []
-        self.away = False
-
-    def get_run(self, run_id: str) -> Any:
-        # params: the run is described already
-        params = {"seed": "0"}
-        data = SimpleNamespace(tags=self.tags, params=params, to_proto=lambda: SimpleNamespace(metrics=[]))
-        return SimpleNamespace(data=data)
-
-    def update_run(self, run_id: str, status: str) -> None:
-        pass
-
-    def log_batch(self, run_id: str, tags: Any = (), **others: Any) -> None:
-        if self.away:
-            raise OSError("away")
-        self.tags |= {tag.key: tag.value for tag in tags}
-        self.told += [tag.value for tag in tags if tag.key == "alarms"]
-
-
-def test_alarms_reach_the_store_while_the_run_goes_on_and_once_each(
-    tmp_path: Path, small: SimpleNamespace
-) -> None:
-    small.describe_in(tmp_path)
-    writer = record.RecordWriter(tmp_path / record.FILE)
-    mirror = Mirror()
+def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, places: Path) -> None:
+    run = small.run(small.tiny("began", steps=3)).run
+    run.record_path.unlink()
+    writer = record.RecordWriter(run.record_path)
+    writer.session(small.session(0))
+    opened, client = open_store(where.current(), places / "mlruns"), store(places)
 
     def alarm(kind: str, step: int) -> None:
         writer.event("alarm", step=step, kind=kind, words="w")
 
-    follower = Follower(RunFolder(tmp_path), mirror)
+    follower = Follower(run, lambda: opened)
     writer.write([{"step": 1, "M": 0.1}])
     follower.send()
-    assert "alarms" not in mirror.tags
+    assert "alarms" not in client.get_run(follower.id).data.tags
     # no checkpoint covers these yet
     alarm("k-drop", 1)
     follower.send()
-    follower.send()
-    assert mirror.told == ["k-drop@1"]
+    assert client.get_run(follower.id).data.tags["alarms"] == "k-drop@1"
     writer.write([{"step": 2, "M": 0.1}])
     alarm("loss-rising", 2)
-    mirror.away = True
-    with pytest.raises(OSError, match="away"):
-        follower.send()
-    mirror.away = False
     follower.send()
-    assert mirror.told == ["k-drop@1", "k-drop@1 loss-rising@2"]
-    # another process takes over; nothing is new to the store
-    Follower(RunFolder(tmp_path), mirror).send()
-    assert len(mirror.told) == 2
+    assert client.get_run(follower.id).data.tags["alarms"] == "k-drop@1 loss-rising@2"
+    follower.close()
     writer.session(small.session(1))
     writer.close()
-    Follower(RunFolder(tmp_path), mirror).send()
-    follower.send()
-    assert mirror.tags["alarms"] == "k-drop@1"
+    again = Follower(run, lambda: opened)
+    again.send()
+    assert again.id == follower.id
+    assert client.get_run(again.id).data.tags["alarms"] == "k-drop@1"
 
 
 def test_the_alarms_of_a_tracked_run_are_its_tag(
@@ -320,15 +293,3 @@ def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path
     seen = store(places).get_run(run.id)
     assert seen.info.status == "FAILED"
     assert seen.data.tags["health"].startswith("diverged@")
-
-
-def test_a_lost_store_entry_is_told_and_the_run_is_not_harmed(small: SimpleNamespace, places: Path) -> None:
-    run = small.run(small.tiny("began", tracking=True, steps=3)).run
-    for path in (places / "mlruns").glob("mlflow.db*"):
-        os.remove(path)
-    before = run.record_path.read_bytes()
-    from bench.errors import WorkError
-
-    with pytest.raises(WorkError, match="tracking"):
-        resume(run, Progress(quiet=True))
-    assert run.record_path.read_bytes() == before

@@ -1,0 +1,59 @@
+"""``bench track``: make a tracking store again from the records."""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands.output import Report, reporting, table
+from bench.errors import RequestError, WorkError
+
+if TYPE_CHECKING:
+    from bench.tracking.resending import Sent
+
+
+@click.command("track")
+@click.argument("runs", metavar="[RUN...]", nargs=-1)
+@click.option(
+    "--all",
+    "every",
+    is_flag=True,
+    help="Every run that was begun with tracking, and the runs above those of multiruns and studies.",
+)
+@reporting
+def command(runs: tuple[str, ...], every: bool) -> Report:
+    """Send to the tracking store what it lacks of runs: all of it, and nothing twice.
+
+    The store is the one that MLFLOW_TRACKING_URI names, else that of each run. A run that was cut off is
+    sent up to its last checkpoint; it can be resumed all the same.
+    """
+    if bool(runs) == every:
+        raise RequestError("track: name runs (an id, a unique prefix of one, a name, or last), or give --all")
+    from bench.progress import Progress
+    from bench.run_folder import all_runs, find
+    from bench.tracking.resending import Sender
+
+    named = list({run.id: run for run in map(find, runs)}.values())
+    if every:
+        named = [run for run in all_runs() if run.describe()["tracking"] is not None]
+    sender = Sender(Progress(quiet=click.get_current_context().obj["json"]))
+    try:
+        sent = [sender.run(run) for run in named]
+        if every:
+            sent += [*sender.multiruns(), *sender.studies()]
+    finally:
+        sender.close()
+    return _report(sent)
+
+
+def _report(sent: "list[Sent]") -> Report:
+    missing = [each for each in sent if each.problem]
+    if missing:
+        told = "; ".join(f"{each.name}: {each.problem}" for each in missing[:3])
+        more = f"; and {len(missing) - 3} more" if len(missing) > 3 else ""
+        raise WorkError(f"{len(missing)} of {len(sent)} could not be sent: {told}{more}")
+    rows = [
+        (each.kind, each.name, each.store, each.mlflow_run or each.passed_over, each.points, each.files)
+        for each in sent
+    ]
+    text = table(rows, ("", "name", "store", "id in MLflow", "points", "files")) if rows else "no runs"
+    return Report({"sent": [each.plain() for each in sent]}, text)

@@ -1,0 +1,191 @@
+"""Opening a store: within a deadline, quietly, and with an error that is one line.
+
+MLflow waits for stores without end, retries for minutes and logs whole tracebacks. Here every call has a
+time in which it must be answered; a call that is not ends the tracking process (SIGALRM), which says so,
+since neither a database driver nor a kernel that waits for a disk can be interrupted otherwise.
+"""
+
+import logging
+import os
+import signal
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench.errors import WorkError
+from bench.store_address import StoreAddress, redacted
+from bench.tracking.patience import PATIENCE_SECONDS
+from bench.tracking.where import default
+
+# the tracking process tries again by itself; a repeated request would make a run twice
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, int(PATIENCE_SECONDS / 3))))
+os.environ.setdefault("PGCONNECT_TIMEOUT", str(max(2, int(PATIENCE_SECONDS / 3))))
+# the link has the credentials in it
+os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
+
+from mlflow import MlflowClient  # noqa: E402
+
+UPLOAD_BYTES_A_SECOND = 2**20  # slower than this counts as not answering
+ARTIFACTS = "artifacts"
+SQLITE_HEAD = b"SQLite format 3\0"
+
+
+class StoreLost(WorkError):
+    """The store that was opened is not there any more."""
+
+
+@contextmanager
+def patience(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """A block after which this process ends if it takes longer."""
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+class PatientClient:
+    """An MlflowClient whose every call has a time in which it must be answered."""
+
+    def __init__(self, client: MlflowClient) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        method = getattr(self._client, name)
+
+        def call(*args: Any, **values: Any) -> Any:
+            with patience():
+                return method(*args, **values)
+
+        return call
+
+    def log_artifact(self, run_id: str, path: str, folder: str | None = None) -> None:
+        """Upload a file; a large one may take longer."""
+        with patience(PATIENCE_SECONDS + Path(path).stat().st_size / UPLOAD_BYTES_A_SECOND):
+            self._client.log_artifact(run_id, path, folder)
+
+
+@dataclass(frozen=True)
+class Store:
+    """A store that was opened.
+
+    Attributes
+    ----------
+    client : PatientClient
+        To work with it.
+    address : StoreAddress
+        Its address.
+    results : Path
+        The folder mlruns/, below which artifacts of stores on this machine lie.
+    identity : tuple of int or None
+        Which file an SQLite store is: device and inode.
+    """
+
+    client: Any
+    address: StoreAddress
+    results: Path
+    identity: tuple[int, int] | None = None
+
+    def check(self) -> None:
+        """Raise StoreLost if its file was deleted or replaced, which the open file would not show."""
+        path = self.address.file
+        if self.identity and path and _identity(path) != self.identity:
+            raise StoreLost(f"{path} was deleted or replaced")
+
+
+def open_store(address: StoreAddress, results: Path) -> Store:
+    """Open a tracking store; an SQLite store is created and migrated by one process at a time.
+
+    Raises
+    ------
+    WorkError
+        If it cannot be opened, in one line without secrets.
+    """
+    _quieten()
+    try:
+        if address.file is None:
+            return Store(_client(address), address, results)
+        _check_file(address.file)
+        results.mkdir(parents=True, exist_ok=True)
+        with FileLock(results / ".mlflow.lock", timeout=PATIENCE_SECONDS):
+            client = _client(address)
+            if address.is_same(default()):
+                _relocate(address.file, results / ARTIFACTS)
+        return Store(client, address, results, _identity(address.file))
+    except Timeout:
+        raise WorkError(f"{address.shown}: another process is opening it") from None
+    except WorkError:
+        raise
+    except Exception as error:
+        raise WorkError(f"{address.shown} cannot be opened: {in_words(error)}") from None
+
+
+def in_words(error: Exception) -> str:
+    """What a library complains of, in a line without secrets, statements and links."""
+    text = " ".join(redacted(str(error) or type(error).__name__).split())
+    for mark in (" [SQL:", " (Background on this error"):
+        text = text.partition(mark)[0]
+    return text[:300]
+
+
+def _client(address: StoreAddress) -> PatientClient:
+    if not address.is_server:
+        # MLflow has no setting for it and tries ten times, for minutes
+        from mlflow.store.db import utils
+
+        utils.MAX_RETRY_COUNT = 2
+    with patience():
+        client = PatientClient(MlflowClient(tracking_uri=address.full))
+    if not address.is_server:
+        client.search_experiments(max_results=1)
+    return client
+
+
+def _quieten() -> None:
+    """Stop the libraries from logging: what is wrong is an error, and said once."""
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+def _check_file(path: Path) -> None:
+    if path.is_dir():
+        raise WorkError(f"{path} is a folder, not a database")
+    if not path.exists():
+        return
+    if not path.is_file():
+        raise WorkError(f"{path} is no regular file")
+    with path.open("rb") as file:
+        head = file.read(len(SQLITE_HEAD))
+    if head and head != SQLITE_HEAD:
+        raise WorkError(f"{path} is not an SQLite database")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
+def _relocate(path: Path, artifacts: Path) -> None:
+    """Make the default store's artifacts those beside it, after mlruns/ was moved or copied."""
+    new = artifacts.as_uri()
+    with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS / 2)) as connection, connection:
+        known = connection.execute("select distinct artifact_location from experiments").fetchall()
+        for (old,) in known:
+            if old == new or not str(old).startswith("file:") or not old.endswith(f"/mlruns/{ARTIFACTS}"):
+                continue
+            connection.execute(
+                "update experiments set artifact_location = ? where artifact_location = ?", (new, old)
+            )
+            connection.execute(
+                "update runs set artifact_uri = ? || substr(artifact_uri, ?) "
+                "where substr(artifact_uri, 1, ?) = ?",
+                (new, len(old) + 1, len(old) + 1, f"{old}/"),
+            )

@@ -1,0 +1,288 @@
+"""A run goes on whatever became of its store, and the store is made whole again from the record."""
+
+import json
+import socket
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import psutil
+import pytest
+
+from bench import record, run_folder
+from bench.cli import main
+from bench.progress import Progress
+from bench.session import resume, start
+from bench.trainer import Observer
+
+LOUD, QUIET = Progress(), Progress(quiet=True)
+
+
+def store(home: Path) -> Any:
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=f"sqlite:///{home / 'mlruns' / 'mlflow.db'}")
+
+
+def delete_store(home: Path) -> None:
+    for path in (home / "mlruns").glob("mlflow.db*"):
+        path.unlink()
+
+
+def said(capfd: pytest.CaptureFixture[str]) -> list[str]:
+    """Lines about tracking on standard error, that of the tracking process among it."""
+    err = capfd.readouterr().err
+    assert "Traceback" not in err
+    assert len(err) < 4000
+    return [line for line in err.splitlines() if "track" in line]
+
+
+class At(Observer):
+    """Does something once, when a run has reached a step."""
+
+    def __init__(self, step: int, work: Any) -> None:
+        self.step, self.work = step, work
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        if self.work and rows[-1]["step"] >= self.step:
+            work, self.work = self.work, None
+            work()
+
+
+class Kill(Observer):
+    """Kills the tracking process when steps have come, so many times."""
+
+    def __init__(self, times: int) -> None:
+        self.times = times
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        if not self.times:
+            return
+        self.times -= 1
+        (tracker,) = psutil.Process().children()
+        tracker.kill()
+        # not wait(): its parent has to see how it ended
+        while tracker.status() != psutil.STATUS_ZOMBIE:
+            pass
+
+
+def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tools.stopped(small.tiny("began", tracking=True))
+    assert run.describe()["tracking"] == "default"
+    delete_store(places)
+    assert main(["run", "--resume", "last", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "FINISHED"
+    client = store(places)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
+    (shown,) = client.search_runs([experiment.experiment_id])
+    assert shown.data.tags["bench.run"] == run.id
+    assert shown.info.status == "FINISHED"
+    assert tools.points(client, shown.info.run_id) == tools.recorded(run)
+    assert set(tools.points(client, shown.info.run_id).values()) == {1}
+    assert tools.pictures(client, shown.info.run_id) == [
+        f"{step}{kind}" for step in ("4", "8", "9") for kind in (".png", ".webp")
+    ]
+
+
+def test_a_moved_mlruns_is_gone_on_with_where_it_is_now(
+    small: SimpleNamespace,
+    tools: SimpleNamespace,
+    places: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    run = tools.stopped(small.tiny("began", tracking=True))
+    moved = tmp_path / "moved"
+    places.rename(moved)
+    monkeypatch.setenv("BENCH_HOME", str(moved))
+    resume(run_folder.find(run.id), QUIET)
+    assert not places.exists()
+    client = store(moved)
+    assert client.get_run(run.id).info.status == "FINISHED"
+    assert client.get_run(run.id).info.artifact_uri.startswith((moved / "mlruns" / "artifacts").as_uri())
+    assert tools.points(client, run.id) == tools.recorded(run_folder.find(run.id))
+    below = moved / "mlruns" / "artifacts" / run.id / "artifacts"
+    assert {"record.jsonl", "run.json", "checkpoints", "images"} <= {path.name for path in below.iterdir()}
+
+
+def test_circumstances_may_change_at_a_resume_and_what_computes_may_not(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tools.stopped(small.tiny("began", tracking=True))
+    before = (run.path / "run.json").read_bytes()
+    words = ["run", "--resume", "last", "--set", "tracking=false", "--set", "threads=2"]
+    assert main([*words, "--set", "gamma=0.7"]) == 2
+    assert "gamma 1.0 -> 0.7" in capsys.readouterr().err
+    assert main([*words, "--experiment", "other", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["status"] == "FINISHED"
+    assert (run.path / "run.json").read_bytes() == before
+    first, last = record.read(run.record_path).sessions
+    assert first.circumstances == {}
+    assert last.circumstances == {"tracking": False, "threads": 2, "experiment": "other"}
+    # the store has what it had
+    assert store(places).get_run(run.id).info.status == "KILLED"
+    assert main(["track", run.id, "--json"]) == 0
+    assert store(places).get_run(run.id).info.status == "FINISHED"
+    assert tools.points(store(places), run.id) == tools.recorded(run)
+
+
+def test_a_run_begun_without_tracking_may_be_tracked_from_a_resume_on(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path
+) -> None:
+    run = tools.stopped(small.tiny("began"))
+    assert run.describe()["tracking"] is None
+    assert main(["run", "--resume", "last", "--set", "tracking=true"]) == 0
+    client = store(places)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
+    (shown,) = client.search_runs([experiment.experiment_id])
+    assert tools.points(client, shown.info.run_id) == tools.recorded(run)
+
+
+def test_a_store_that_is_away_at_a_resume_is_told_and_sent_later(
+    small: SimpleNamespace,
+    tools: SimpleNamespace,
+    places: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    run = tools.stopped(small.tiny("began", tracking=True))
+    capfd.readouterr()
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://alice:hunter22@127.0.0.1:9")
+    outcome = resume(run, LOUD)
+    assert outcome.record.is_over()
+    name = run.describe()["name"]
+    lines = said(capfd)
+    assert any("tracked in http://127.0.0.1:9, which MLFLOW_TRACKING_URI names" in line for line in lines)
+    assert f"bench track {name}" in lines[-1]
+    assert "hunter22" not in " ".join(lines)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI")
+    assert main(["track", name]) == 0
+    assert tools.points(store(places), run.id) == tools.recorded(run)
+
+
+def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_later(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    at = At(5, lambda: delete_store(places))
+    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, workbench: [at])
+    assert outcome.record.end is not None
+    assert outcome.record.end["status"] == "FINISHED"
+    lines = said(capfd)
+    assert len(lines) == 1, lines
+    (line,) = lines
+    assert "mlflow.db was deleted or replaced" in line
+    assert f"bench track {outcome.description['name']}" in line
+    assert main(["track", "--all"]) == 0
+    client = store(places)
+    (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
+    (shown,) = client.search_runs([experiment.experiment_id])
+    assert tools.points(client, shown.info.run_id) == tools.recorded(outcome.run)
+
+
+def test_a_tracking_process_that_dies_again_and_again_is_told_with_what_to_do(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    configuration = small.tiny("began", tracking=True, eval_every=2)
+    outcome = start(configuration, LOUD, begun=lambda run, workbench: [Kill(4)])
+    lines = said(capfd)
+    again = "warning: tracking: the tracking process was killed by signal 9; it is started again"
+    assert lines[:-1] == [again] * 3
+    assert lines[-1].endswith(f"bench track {outcome.description['name']}")
+    # the end tries once more
+    assert store(places).get_run(outcome.run.id).info.status == "FINISHED"
+    assert tools.points(store(places), outcome.run.id) == tools.recorded(outcome.run)
+
+
+def test_a_sample_grid_counts_as_sent_when_it_is_and_is_sent_once(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def block() -> None:
+        run = run_folder.find("last")
+        images = places / "mlruns" / "artifacts" / run.id / "artifacts" / "images"
+        images.parent.mkdir(parents=True, exist_ok=True)
+        # a file where the pictures' folder should be
+        images.write_text("in the way")
+
+    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, workbench: [At(1, block)])
+    assert f"bench track {outcome.description['name']}" in said(capfd)[-1]
+    (places / "mlruns" / "artifacts" / outcome.run.id / "artifacts" / "images").unlink()
+    client = store(places)
+    whole = [f"{step}{kind}" for step in ("4", "8", "9") for kind in (".png", ".webp")]
+    for _ in range(2):
+        assert main(["track", outcome.run.id]) == 0
+        assert tools.pictures(client, outcome.run.id) == whole
+    resume(outcome.run, QUIET)
+    assert tools.pictures(client, outcome.run.id) == whole
+
+
+@pytest.mark.parametrize("kind", ["folder", "text"])
+def test_a_store_that_is_no_database_ends_a_start_in_one_line(
+    kind: str, places: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    path = places / "mlruns" / "mlflow.db"
+    if kind == "folder":
+        path.mkdir(parents=True)
+    else:
+        path.parent.mkdir(parents=True)
+        path.write_text("something else, of more than sixteen bytes")
+    assert main(["run", "--variant", "began", "--steps", "3"]) == 1
+    assert main(["ui"]) == 1
+    lines = capfd.readouterr().err.splitlines()
+    told = [line for line in lines if line.startswith("bench: ")]
+    reason = {"folder": "is a folder, not a database", "text": "is not an SQLite database"}[kind]
+    assert len(told) == 2
+    assert all(reason in line for line in told)
+    assert not any("Traceback" in line for line in lines)
+    assert not (places / "mlruns" / "runs").exists()
+
+
+def test_a_database_where_nobody_answers_ends_a_start_within_its_patience(
+    places: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("BENCH_TRACKING_PATIENCE", "6")
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        port = silent.getsockname()[1]
+        address = f"postgresql+psycopg://alice:hunter22@127.0.0.1:{port}/d"
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert main(["run", "--variant", "began", "--steps", "3"]) == 1
+    captured = capfd.readouterr()
+    told = [line for line in captured.err.splitlines() if line.startswith("bench: ")]
+    assert len(told) == 1
+    assert "tracking" in told[0]
+    assert "hunter22" not in captured.err + captured.out
+    assert not (places / "mlruns" / "runs").exists()
+
+
+def test_two_processes_that_send_one_run_take_turns(
+    small: SimpleNamespace, tools: SimpleNamespace, places: Path
+) -> None:
+    from bench.errors import WorkError
+    from bench.tracking import where
+    from bench.tracking.follower import Follower
+    from bench.tracking.opening import open_store
+
+    run = small.run(small.tiny("began")).run
+    opened = open_store(where.current(), places / "mlruns")
+    first, second = (Follower(run, lambda: opened) for _ in range(2))
+    first.send()
+    with pytest.raises(WorkError, match="another process still sends"):
+        second.send()
+    first.send(final=True)
+    # it was slow, and its last request arrives after the other has begun
+    pending = record.read(run.record_path).steps
+    first.close()
+    second.send()
+    from bench.tracking import store as writing
+
+    late = [(name, row["step"], row[name]) for row in pending for name in row if name != "step"]
+    writing.send_points(opened.client, first.id, late, writing.created(run.describe()))
+    second.finish()
+    second.close()
+    assert second.id == first.id
+    assert tools.points(store(places), first.id) == tools.recorded(run)
+    assert set(tools.points(store(places), first.id).values()) == {1}
