@@ -1,16 +1,17 @@
 """Markdown tables of what was measured, and the line that names the machine."""
 
+from collections.abc import Container
 from typing import Any
 
 
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """Lines of a table whose columns stand under each other; all but the first to the right."""
+def markdown(header: list[str], rows: list[list[str]], left: Container[int] = (0,)) -> str:
+    """Lines of a table whose columns stand under each other; all but those of `left` to the right."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
-    rule = ["-" * widths[0], *("-" * (width - 1) + ":" for width in widths[1:])]
+    rule = ["-" * width if n in left else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
 
     def line(cells: list[str]) -> str:
-        aligned = [cells[0].ljust(widths[0])]
-        aligned += [cell.rjust(width) for cell, width in zip(cells[1:], widths[1:], strict=True)]
+        pairs = enumerate(zip(cells, widths, strict=True))
+        aligned = [cell.ljust(width) if n in left else cell.rjust(width) for n, (cell, width) in pairs]
         return "| " + " | ".join(aligned) + " |"
 
     return "\n".join([line(header), line(rule), *map(line, rows)])

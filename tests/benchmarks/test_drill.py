@@ -1,0 +1,67 @@
+"""The drills: what they count, and that the page shows the kept result."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from faults import Tally, first_problem
+from faults.forked import call
+from faults.processes import Ended
+
+from bench.cli import main
+
+
+def test_a_tally_holds_only_if_every_trial_did() -> None:
+    tally = Tally("fault", "expected")
+    assert not tally.held()
+    tally.add(None)
+    assert tally.held()
+    tally.add("it broke")
+    assert not tally.held()
+    assert tally.row() == ["fault", "2", "1 of 2: expected"]
+    assert Tally("fault", "expected", skipped="no root").row()[2] == "not tried: no root"
+
+
+@pytest.mark.parametrize(
+    ("ended", "problem"),
+    [
+        (Ended(2, "", "bench: wrong\n"), None),
+        (Ended(0, "", "bench: wrong\n"), "status 0"),
+        (Ended(2, "", ""), "0 lines"),
+        (Ended(2, "", "bench: wrong\nbench: again\n"), "2 lines"),
+        (Ended(2, "", "Traceback (most recent call last)\nbench: wrong\n"), "traceback"),
+    ],
+)
+def test_a_refusal_is_one_line_with_the_right_status(ended: Ended, problem: str | None) -> None:
+    found = ended.one_line(2)
+    assert found is None if problem is None else found is not None and found.startswith(problem)
+
+
+def test_the_first_problem_counts() -> None:
+    assert first_problem([None, "a", "b"]) == "a"
+    assert first_problem([None]) is None
+
+
+def test_a_forked_command_has_its_own_output_environment_and_folder(tmp_path: Path) -> None:
+    def program() -> int:
+        print(os.environ["NAME"], os.getcwd())
+        print("to people", file=sys.stderr)
+        return 7
+
+    folder = tmp_path / "current"
+    assert call(program, {"NAME": "value"}, folder) == Ended(7, f"value {folder}\n", "to people\n")
+
+
+def test_a_forked_command_that_raises_shows_its_traceback(tmp_path: Path) -> None:
+    def program() -> int:
+        raise ValueError("broken")
+
+    ended = call(program, {}, tmp_path / "current")
+    assert ended.status != 0
+    assert "Traceback" in ended.err
+
+
+def test_a_forked_command_is_the_command_line(tmp_path: Path) -> None:
+    ended = call(lambda: main(["runn"]), {"BENCH_HOME": str(tmp_path / "home")}, tmp_path / "current")
+    assert ended.one_line(2) is None
