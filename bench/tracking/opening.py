@@ -17,7 +17,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from bench.atomic import replacing
 from bench.errors import WorkError
+from bench.leftovers import remove_leftovers
 from bench.store_address import StoreAddress, redacted
 from bench.tracking.patience import PATIENCE_SECONDS
 from bench.tracking.where import default
@@ -114,6 +116,8 @@ def open_store(address: StoreAddress, results: Path) -> Store:
         _check_file(address.file)
         results.mkdir(parents=True, exist_ok=True)
         with FileLock(results / ".mlflow.lock", timeout=PATIENCE_SECONDS):
+            if not address.file.exists() or address.file.stat().st_size == 0:
+                _make_database(address.file, results / ARTIFACTS)
             client = _client(address)
             if address.is_same(default()):
                 _relocate(address.file, results / ARTIFACTS)
@@ -164,6 +168,20 @@ def _check_file(path: Path) -> None:
         head = file.read(len(SQLITE_HEAD))
     if head and head != SQLITE_HEAD:
         raise WorkError(f"{path} is not an SQLite database")
+
+
+def _make_database(path: Path, artifacts: Path) -> None:
+    """Make an SQLite store beside its place, and move it there when all its tables are made.
+
+    MLflow makes the tables in dozens of migrations. A kill between two of them leaves a file that no later
+    process can open or complete.
+    """
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(path.parent, depth=0)
+    with replacing(path, durable=True) as aside, patience():
+        SqlAlchemyStore(f"sqlite:///{aside}", artifacts.as_uri()).engine.dispose()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

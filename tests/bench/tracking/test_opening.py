@@ -1,0 +1,45 @@
+"""A store is opened whole, or not at all."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from bench.atomic import PREFIX
+from bench.tracking import where
+from bench.tracking.opening import open_store
+
+OPEN = "from bench import places; from bench.tracking import where, opening; "
+OPEN += "opening.open_store(where.default(), places.results())"
+
+
+@pytest.mark.slow
+def test_a_kill_while_the_tables_are_made_costs_nothing(places: Path) -> None:
+    """Killed with the first bytes in the file, and further and further into the migrations."""
+    results = places / "mlruns"
+    database = results / "mlflow.db"
+    for size in (1, 100_000, 300_000):
+        process = subprocess.Popen([sys.executable, "-c", OPEN])
+        while process.poll() is None and not any(
+            path.stat().st_size >= size for path in results.glob(f"{PREFIX}*.db")
+        ):
+            time.sleep(0.002)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL, "it was not killed in time"
+        assert not database.exists()
+    store = open_store(where.default(), results)
+    assert [experiment.name for experiment in store.client.search_experiments()] == ["Default"]
+    # what the killed processes left is gone
+    assert not list(results.glob(f"{PREFIX}*"))
+
+
+def test_an_empty_file_becomes_a_store(places: Path) -> None:
+    results = places / "mlruns"
+    results.mkdir(parents=True)
+    (results / "mlflow.db").touch(mode=0o640)
+    open_store(where.default(), results)
+    assert (results / "mlflow.db").stat().st_mode & 0o777 == 0o640
+    assert (results / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
