@@ -109,6 +109,18 @@ def same(first: Any, second: Any) -> bool:
     return bool(first == second)
 
 
+class StopAfter(Progress):
+    """Stops a run politely after so many steps of a session."""
+
+    def __init__(self, steps: int) -> None:
+        super().__init__(quiet=True)
+        self.left = steps
+
+    def asks_to_stop(self) -> bool:
+        self.left -= 1
+        return self.left <= 0
+
+
 @pytest.fixture(scope="session")
 def small() -> SimpleNamespace:
     """The functions above, for test files (which cannot import one another)."""
@@ -121,5 +133,6 @@ def small() -> SimpleNamespace:
         final_state=final_state,
         numbers=numbers,
         same=same,
+        StopAfter=StopAfter,
         values=TINY,
     )

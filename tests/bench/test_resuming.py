@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from torch import Tensor
 
 from bench import checkpoint, record, run_folder
 from bench.cli import main
@@ -19,21 +18,6 @@ from bench.progress import Progress
 from bench.run_folder import RunFolder
 from bench.session import resume, start
 from bench.trainer import Interrupted
-
-
-class StopAt(Progress):
-    """Asks to stop when a step has been evaluated; with 0 at once."""
-
-    def __init__(self, step: int) -> None:
-        super().__init__(quiet=True)
-        self.at, self.reached = step, step == 0
-
-    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        super().evaluation(row, grid)
-        self.reached = row["step"] >= self.at
-
-    def asks_to_stop(self) -> bool:
-        return self.reached
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +33,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small
 def stopped(small: SimpleNamespace, places: Path) -> RunFolder:
     """A run of nine steps, stopped at eight; it has checkpoints at three, four, six and eight at most."""
     with pytest.raises(Interrupted) as name:
-        start(small.tiny("began"), StopAt(8))
+        start(small.tiny("began"), small.StopAfter(8))
     return run_folder.find(str(name.value))
 
 
@@ -114,7 +98,7 @@ def test_a_record_that_was_cut_costs_no_checkpoint_that_it_does_not_know(
     content = newest.read_bytes()
     cut(stopped, line_of(stopped, "evaluation", 8))
     with pytest.raises(Interrupted):
-        resume(stopped, StopAt(0))
+        resume(stopped, small.StopAfter(1))
     # a checkpoint of the step after the one that was gone on from; the newest is still later
     assert record.read(stopped.record_path).checkpoints[-1]["step"] == 7
     assert newest.read_bytes() == content
