@@ -176,7 +176,7 @@ def test_a_folder_of_another_user_is_told_in_one_line(small: SimpleNamespace) ->
         cache.chmod(0o777)
         environment = os.environ | {"BENCH_HOME": str(locked), "BENCH_CACHE": str(cache), "HOME": str(cache)}
         if subprocess.run([*user, "--version"], capture_output=True, env=environment).returncode != 0:
-            pytest.skip("another user cannot read this checkout")
+            pytest.skip("another user cannot read this checkout or its environment")
         done = subprocess.run(
             [*user, *run_words(small)], capture_output=True, text=True, env=environment, timeout=300
         )

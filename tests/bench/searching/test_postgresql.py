@@ -251,7 +251,7 @@ def answers(port: int) -> bool:
 def command_lines() -> set[bytes]:
     """The command line of every process there is."""
     found = set()
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+    for path in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
-            found.add(path.read_bytes())
+            found.add((path / "cmdline").read_bytes())
     return found

@@ -61,9 +61,9 @@ class CommandLines(threading.Thread):
 
     def run(self) -> None:
         while not self.over.wait(0.02):
-            for path in Path("/proc").glob("[0-9]*/cmdline"):
+            for path in Path("/proc").glob("[0-9]*"):
                 try:
-                    self.seen.add(path.read_bytes())
+                    self.seen.add((path / "cmdline").read_bytes())
                 except OSError:
                     continue
 
