@@ -10,10 +10,10 @@ from faults import Request, Tally, first_problem
 from faults.comparison import differs, not_in_store
 from faults.processes import Process, environment, only_run, recorded_steps, run, run_words, wait_until
 
-KILLS = 10  # of one run
-RUNS = 3
+KILLS = 32
+KILLS_OF_A_RUN = 8
 TRACKER_KILLS = 5
-STEPS = 1200
+STEPS = 2000
 LATEST_SECONDS = 8.0  # from the start of a process to its kill: start-up, training, evaluation, checkpoints
 WORDS = run_words("began-v3", steps=STEPS, eval_every=200, checkpoint_every=5)
 
@@ -27,8 +27,11 @@ def drill(request: Request) -> Iterator[Tally]:
         "resumed; at the end all numbers and weights as of a run never killed, each point once in MLflow",
     )
     power = Tally("`kill -9` of training and tracking process together", training.expected)
-    for number in range(request.trials(RUNS)):
+    number = 0
+    # a run that is quick ends before it was killed so often
+    while training.tried + power.tried < request.trials(KILLS):
         _kill_one_run(request, request.folder / f"killed-{number}", whole, moments, training, power)
+        number += 1
     yield training
     yield power
     yield _tracking(request, whole, moments)
@@ -48,12 +51,12 @@ def _kill_one_run(
     env = environment(request, home)
     kills: list[Tally] = []
     words = WORDS
-    while len(kills) < KILLS:
+    while len(kills) < KILLS_OF_A_RUN:
         process = Process(words, env, home / "logs")
         time.sleep(moments.uniform(0, LATEST_SECONDS))
         if process.ended():
             break
-        tally = power if len(kills) % 2 else training
+        tally = power if moments.random() < 0.5 else training
         process.kill(whole_tree=tally is power)
         kills.append(tally)
         # a process that was killed before its run existed leaves nothing to resume
