@@ -1,15 +1,19 @@
 """The drills: what they count, and that the page shows the kept result."""
 
+import json
 import os
 import sys
 from pathlib import Path
 
+import drill
 import pytest
 from faults import Tally, first_problem
 from faults.forked import call
 from faults.processes import Ended
 
 from bench.cli import main
+
+ROOT = Path(__file__).parents[2]
 
 
 def test_a_tally_holds_only_if_every_trial_did() -> None:
@@ -65,3 +69,15 @@ def test_a_forked_command_that_raises_shows_its_traceback(tmp_path: Path) -> Non
 def test_a_forked_command_is_the_command_line(tmp_path: Path) -> None:
     ended = call(lambda: main(["runn"]), {"BENCH_HOME": str(tmp_path / "home")}, tmp_path / "current")
     assert ended.one_line(2) is None
+
+
+def test_the_page_shows_the_kept_result_in_which_every_fault_was_borne() -> None:
+    kept = json.loads((ROOT / "benchmarks/results/two-cpu-cores/faults.json").read_text())
+    assert drill.show(kept) in (ROOT / "docs/faults.md").read_text()
+    tallies = [Tally(**tally) for tally in kept["tallies"]]
+    assert all(tally.held() for tally in tallies)
+    assert kept["command"] == ["--json", "benchmarks/results/two-cpu-cores/faults.json"]
+    by_fault = {tally.fault: tally.tried for tally in tallies}
+    assert sum(tried for fault, tried in by_fault.items() if "kill -9" in fault) >= 30
+    assert by_fault["wrong request"] >= 240
+    assert sum(tried for fault, tried in by_fault.items() if "picture" in fault) >= 200
