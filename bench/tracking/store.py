@@ -41,7 +41,7 @@ def experiment_id(store: Store, name: str) -> str:
         if found := store.client.get_experiment_by_name(name):
             return str(found.experiment_id)
         # a server chooses its own, portable place
-        location = (store.results / "artifacts").as_uri() if store.address.file else None
+        location = None if store.address.is_server else (store.results / "artifacts").as_uri()
         try:
             # tells MLflow's UI that these are training runs
             kind = {"mlflow.experimentKind": "custom_model_development"}

@@ -238,6 +238,8 @@ def test_the_password_of_a_database_is_nowhere(
         ui.wait()
     assert not [line for line in seen if password.encode() in line]
     assert password not in said + (tmp_path / "ui").read_text()
+    # a database has no place for artifacts: they lie with the other results, not in the current folder
+    assert list(here.home.glob("mlruns/artifacts/*/artifacts/best.yaml"))
     files = [path for path in here.home.rglob("*") if path.is_file()]
     assert any(path.match("jobs/*.pkl") for path in files)
     assert not [path for path in files if password.encode() in path.read_bytes()]
