@@ -7,7 +7,7 @@ from pathlib import Path
 
 from faults import Request, Tally, first_problem
 from faults.comparison import differs
-from faults.processes import environment, only_run, run, run_words
+from faults.processes import environment, only_run, run, run_words, undisturbed
 
 KILOBYTES = (40, 150, 300, 450, 600, 700, 800, 900)  # of the disk; the whole run needs about 1,000
 ROOM = 256 * 1024
@@ -44,11 +44,8 @@ def _mount(*words: str) -> None:
 
 def drill(request: Request) -> Iterator[Tally]:
     """Fill disks in mid-run, and give the program places that cannot be written."""
-    whole = request.folder / "undisturbed"
-    ended = run(WORDS, environment(request, whole), whole / "logs")
-    if ended.status:
-        raise RuntimeError(f"the undisturbed run failed: {ended.err}")
-    yield _full(request, only_run(whole))
+    whole = undisturbed(request, WORDS)
+    yield _full(request, whole)
     yield _unwritable(request)
 
 

@@ -8,7 +8,16 @@ from pathlib import Path
 
 from faults import Request, Tally, first_problem
 from faults.comparison import differs, not_in_store
-from faults.processes import Process, environment, only_run, recorded_steps, run, run_words, wait_until
+from faults.processes import (
+    Process,
+    environment,
+    only_run,
+    recorded_steps,
+    run,
+    run_words,
+    undisturbed,
+    wait_until,
+)
 
 KILLS = 32
 KILLS_OF_A_RUN = 8
@@ -20,7 +29,7 @@ WORDS = run_words("began-v3", steps=STEPS, eval_every=200, checkpoint_every=5)
 
 def drill(request: Request) -> Iterator[Tally]:
     """Kill training processes, alone and with their tracking process, and tracking processes alone."""
-    whole = _undisturbed(request)
+    whole = undisturbed(request, WORDS)
     moments = random.Random(request.seed)
     training = Tally(
         "`kill -9` of the training process at a random moment",
@@ -35,14 +44,6 @@ def drill(request: Request) -> Iterator[Tally]:
     yield training
     yield power
     yield _tracking(request, whole, moments)
-
-
-def _undisturbed(request: Request) -> Path:
-    home = request.folder / "undisturbed"
-    ended = run([*WORDS, "--set", "tracking=false"], environment(request, home), home / "logs")
-    if ended.status:
-        raise RuntimeError(f"the undisturbed run failed: {ended.err}")
-    return only_run(home)
 
 
 def _kill_one_run(

@@ -150,6 +150,21 @@ def run(words: Sequence[str], env: Mapping[str, str], log: Path) -> Ended:
     return Process(words, env, log).wait()
 
 
+def undisturbed(request: Request, words: Sequence[str]) -> Path:
+    """Train a run that nothing happens to and that is not tracked; return its folder.
+
+    Raises
+    ------
+    RuntimeError
+        If it fails.
+    """
+    home = request.folder / "undisturbed"
+    ended = run([*words, "--set", "tracking=false"], environment(request, home), home / "logs")
+    if ended.status:
+        raise RuntimeError(f"the undisturbed run failed: {ended.err}")
+    return only_run(home)
+
+
 def wait_until(condition: Callable[[], object], what: str) -> None:
     """Return when a condition holds.
 

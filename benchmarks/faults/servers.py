@@ -22,6 +22,7 @@ from faults.processes import (
     recorded_steps,
     run,
     run_words,
+    undisturbed,
     wait_until,
 )
 
@@ -96,14 +97,10 @@ def served(folder: Path) -> Iterator[Server]:
 
 def drill(request: Request) -> Iterator[Tally]:
     """Freeze and stop a server in the middle of runs, and start runs where nobody answers."""
-    whole = request.folder / "undisturbed"
-    env = environment(request, whole)
-    ended = run([*WORDS, "--set", "tracking=false"], env, whole / "logs")
-    if ended.status:
-        raise RuntimeError(f"the undisturbed run failed: {ended.err}")
+    whole = undisturbed(request, WORDS)
     with served(request.folder / "server") as server:
-        yield _frozen(request, server, only_run(whole))
-        yield _stopped(request, server, only_run(whole))
+        yield _frozen(request, server, whole)
+        yield _stopped(request, server, whole)
     yield _nobody(request)
 
 
