@@ -154,8 +154,12 @@ def joined() -> Iterator[Ranks]:
         yield ALONE
         return
     import torch
+    import torch.distributed.nn
     from torch import distributed
 
+    # torch.distributed.nn, which torch imports while it trains, keeps the group of that moment in default
+    # values of its functions; hence its import before there is a group. The threads of a group that is kept
+    # outlive the training, and one that frees a tensor while Python ends aborts the process.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
         distributed.init_process_group(backend, timeout=PATIENCE)

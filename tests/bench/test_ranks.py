@@ -109,6 +109,34 @@ def test_two_ranks_equal_one_at_the_same_batch(
         assert other[metric] == pytest.approx(one[metric], rel=0.02)
 
 
+THREADS = """
+import sys
+from pathlib import Path
+
+from bench.cli import main
+
+status = main(sys.argv[1:])
+names = [file.read_text().strip() for file in Path("/proc/self/task").glob("*/comm")]
+sys.exit(f"still there: {names}" if any("gloo" in name for name in names) else status)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have no names here")
+def test_no_thread_of_the_process_group_outlives_the_training(small: SimpleNamespace, tmp_path: Path) -> None:
+    (tmp_path / "threads.py").write_text(THREADS)
+    values = small.values | {"variant": "wgan-gp", "steps": 2, "eval_every": 0, "parts": None}
+    words = ["run", "--config", as_file(tmp_path / "two.yaml", values)]
+    ended = subprocess.run(
+        [*TORCHRUN, str(tmp_path / "threads.py"), *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        check=False,
+    )
+    assert ended.returncode == 0, ended.stderr
+
+
 @pytest.mark.slow
 def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     small: SimpleNamespace, tmp_path: Path
