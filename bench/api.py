@@ -4,15 +4,15 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from bench.comparing.frame import results
-from bench.run_folder import RunFolder
-from bench.trained import TrainedGenerator
-from bench.trained import load as load_trained
+from bench.runs.generator import TrainedGenerator
+from bench.runs.generator import load as load_trained
+from bench.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.execution.session import Outcome
     from bench.searching.study import Outcome as StudiesOutcome
-    from bench.session import Outcome
 
 __all__ = ["load", "results", "run", "run_many", "study"]
 
@@ -39,11 +39,11 @@ def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "Outcome":
     RequestError
         If a name or value is not possible.
     WorkError
-        If data is missing; :class:`bench.trainer.Diverged` if a loss was not finite.
+        If data is missing; :class:`bench.training.trainer.Diverged` if a loss was not finite.
     """
     from bench.configuration import resolve
-    from bench.progress import Progress
-    from bench.session import start
+    from bench.execution.progress import Progress
+    from bench.execution.session import start
 
     return start(resolve(knobs | {"variant": variant}), Progress(quiet=quiet))
 
@@ -80,8 +80,8 @@ def run_many(
     WorkError
         If a run failed; the others are complete.
     """
-    from bench import multirun
-    from bench.progress import Progress
+    from bench.execution import multirun
+    from bench.execution.progress import Progress
 
     progress = Progress(quiet=quiet)
     planned = multirun.plan(list(variants), list(seeds), knobs, None, workers, progress)
@@ -138,7 +138,7 @@ def study(
     WorkError
         If no trial was completed, or workers or storage fail.
     """
-    from bench.progress import Progress
+    from bench.execution.progress import Progress
     from bench.searching import study_file
     from bench.searching.study import Way, carry_out, plan_all
 

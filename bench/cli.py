@@ -12,10 +12,12 @@ from collections.abc import Sequence
 
 import click
 
-from bench import __version__, passed_over, system_errors
-from bench.errors import RequestError, WorkError, one_line, shown, unknown
-from bench.ranks import is_first, launched
-from bench.store_address import redacted
+from bench import __version__
+from bench.runs import damaged_runs
+from bench.system import os_errors
+from bench.system.errors import RequestError, WorkError, one_line, shown, unknown
+from bench.system.ranks import is_first, launched
+from bench.system.store_address import redacted
 
 COMMANDS = (
     "run",
@@ -74,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    passed_over.forget()
+    damaged_runs.forget()
     try:
         check_words(words)
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)
@@ -93,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(words, "interrupted", 130)
     except Exception as error:
         # a full disk or short memory is no fault of the program; whatever is keeps its traceback
-        told = system_errors.in_words(error)
+        told = os_errors.in_words(error)
         if told is None:
             # the libraries' messages in it may hold the password of a store
             click.echo(redacted(traceback.format_exc()), err=True, nl=False)

@@ -3,7 +3,7 @@
 ``BENCH_HOME=DIR python benchmarks/calibrate_health.py [--data-root DIR] [--out FILE.json]``, where BENCH_HOME
 holds the runs of docs/first-result.md and docs/known-modes.md. Each finished run on images with classes is
 judged anew at its last checkpoint. Generators that are well are then collapsed on purpose, as are real points
-and stacked digits, by degrees. The thresholds of bench/judging/health.py were chosen on mnist-5k: all other
+and stacked digits, by degrees. The thresholds of bench/health/verdict.py were chosen on mnist-5k: all other
 data tests them. The alarms are scored on every run. Prints Markdown tables.
 """
 
@@ -22,20 +22,21 @@ import torch
 from collapsed_samplers import collapses, sampler_of
 from torch import Tensor
 
-from bench import places, record
-from bench.atomic import write_text
 from bench.commands.options import OutFile
 from bench.configuration import Configuration, resolve
-from bench.judging import alarms, health
+from bench.execution.progress import Progress
+from bench.execution.setup import Workbench, prepare_workbench
+from bench.health import alarms, verdict
 from bench.judging.judge import Sampler, as_stored
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.modes import MODES_COVERED
 from bench.judging.reference import order
-from bench.progress import Progress
-from bench.run_folder import RunFolder
-from bench.sampler import make_sampler
-from bench.trained import TrainedGenerator, configuration_of, load
-from bench.workbench import Workbench, prepare_workbench
+from bench.runs import record
+from bench.runs.generator import TrainedGenerator, configuration_of, load
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.atomic_files import write_text
+from bench.training.sampler import make_sampler
 
 CHOSEN_ON = "mnist-5k"
 # A run's truth: the part of the real classes that its samples show with confidence, a count that the verdict
@@ -88,7 +89,7 @@ def main(data_root: str | None, out: Path | None) -> None:
     torch.set_num_threads(1)
     runs = list(finished_runs(data_root))
     if not runs:
-        raise click.UsageError(f"{places.runs()} holds no finished runs")
+        raise click.UsageError(f"{paths.runs()} holds no finished runs")
     cases: list[Case] = []
     watched: list[dict[str, Any]] = []
     benches: dict[tuple[str, int], Workbench] = {}  # by the data's hash and the number of samples
@@ -115,7 +116,7 @@ def main(data_root: str | None, out: Path | None) -> None:
 
 def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configuration]]:
     """Complete runs, with the configuration to judge them by."""
-    folder = places.runs()
+    folder = paths.runs()
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         run = RunFolder(path)
         end, configuration = record.read(run.record_path).end, configuration_of(run.describe())
@@ -135,7 +136,7 @@ def judged(
     bench: Workbench, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
 ) -> Case:
     """Judge one sampler."""
-    signs = health.signs_of_collapse(bench.judge.measure(sampler), bench.real)
+    signs = verdict.signs_of_collapse(bench.judge.measure(sampler), bench.real)
     return Case(bench.array.name, source, kind, degree, truth, signs)
 
 
@@ -147,7 +148,7 @@ def trained_case(run: RunFolder, bench: Workbench, seed: int) -> tuple[Case, Tra
     covered = values[counted] / bench.real[counted]
     truth = True if covered <= FALLEN else False if covered >= WELL else None
     source = run.describe()["name"]
-    signs = health.signs_of_collapse(values, bench.real)
+    signs = verdict.signs_of_collapse(values, bench.real)
     return Case(bench.array.name, source, "trained", covered, truth, signs), loaded
 
 
@@ -209,7 +210,7 @@ def watch(run: RunFolder, bench: Workbench, case: Case) -> dict[str, Any]:
             raised[name] = found["k-drop"]
     onset = None
     for row in reversed(rows.evaluations):
-        if not health.collapsed(row, bench.real):
+        if not verdict.collapsed(row, bench.real):
             break
         onset = row["step"]
     return {"run": case.source, "data": case.data, "truth": case.truth, "onset": onset, "alarms": raised}

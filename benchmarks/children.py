@@ -9,7 +9,7 @@ from typing import Any
 
 from interleaved import Side
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 FOLDER = Path(__file__).parent
 

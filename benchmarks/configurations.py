@@ -4,8 +4,9 @@ from typing import Any
 
 import random_images  # noqa: F401  (registers its data sets)
 
-from bench import datasets, places
+from bench import datasets
 from bench.configuration import Harness
+from bench.system import paths
 
 # What variants were published on in one channel, not in three.
 GREY = frozenset({"began-resnet18"})
@@ -50,6 +51,6 @@ def images_of(harness: Harness) -> datasets.DataArray:
         harness.dataset,
         image_size=harness.image_size,
         channels=harness.channels,
-        data_root=places.datasets(),
-        cache=places.cache(),
+        data_root=paths.datasets(),
+        cache=paths.cache(),
     )

@@ -73,7 +73,7 @@ def command(only: tuple[str, ...], times: float, seed: int, workers: int, out: P
     """Kill, freeze, fill, damage and misuse; print how the program bore it."""
     from faults import Request
 
-    from bench import environment
+    from bench.runs import environment
 
     started = time.monotonic()
     kinds = [kind for kind in KINDS if not only or kind in only]

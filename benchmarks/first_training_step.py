@@ -12,11 +12,11 @@ from typing import Any
 
 
 class LeaveAfterFirstStep(importlib.abc.MetaPathFinder):
-    """Changes bench.trainer as it is imported: the first step's end is told, and the run is stopped."""
+    """Changes the trainer as it is imported: it reports the end of the first step and stops the run."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
         """Give the module's own loader, with the change after it."""
-        if fullname != "bench.trainer":
+        if fullname != "bench.training.trainer":
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(fullname)

@@ -24,12 +24,12 @@ from loops import ThroughTrainer, set_up, wait_for
 from sections import in_one_line, say
 from tables import markdown, percent, with_notes
 
-from bench import environment
-from bench.atomic import write_text
 from bench.commands.options import OutFile
 from bench.configuration import parse_settings, resolve
-from bench.cost import cost
-from bench.errors import RequestError
+from bench.runs import environment
+from bench.system.atomic_files import write_text
+from bench.system.errors import RequestError
+from bench.training.cost import cost
 
 DTYPES = ("float32", "bfloat16")
 COMPILE = ("none", "default", "reduce-overhead")

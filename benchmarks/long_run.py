@@ -10,9 +10,9 @@ import sys
 import psutil
 
 from bench.configuration import resolve
-from bench.progress import Progress
-from bench.session import start
-from bench.trainer import Observer
+from bench.execution.progress import Progress
+from bench.execution.session import start
+from bench.training.trainer import Observer
 
 
 class ResidentMemory(Observer):

@@ -13,16 +13,16 @@ import torch
 from interleaved import Side
 from torch import Tensor
 
-from bench import record, run_folder
 from bench.configuration import resolve
-from bench.errors import WorkError
-from bench.judging.alarms import Watch
-from bench.progress import Progress
-from bench.session import Alarms
+from bench.execution.progress import Progress
+from bench.execution.session import Alarms
+from bench.execution.setup import Workbench, plan_of, prepare_workbench
+from bench.health.alarms import Watch
+from bench.runs import record, run_folder
+from bench.system.errors import WorkError
 from bench.tracking import where
 from bench.tracking.process import TrackingProcess
-from bench.trainer import Observer
-from bench.workbench import Workbench, plan_of, prepare_workbench
+from bench.training.trainer import Observer
 from variants.base import Batch, NetworkName, Scalars
 from variants.noise import Noise
 
@@ -187,7 +187,7 @@ class BareLoop(Side):
 
     def __init__(self, bench: Workbench) -> None:
         self.variant = bench.variant
-        self.device = bench.device
+        self.device = bench.training.device
         self._batches = bench.batches
         harness = bench.configuration.harness
         self._seed = harness.seed

@@ -15,8 +15,8 @@ from typing import Any
 
 import click
 
-from bench.atomic import write_text
 from bench.commands.options import OutFile
+from bench.system.atomic_files import write_text
 
 SECTIONS = (
     "overhead",
@@ -57,8 +57,8 @@ def run(
     import torch
     from sections import Request, in_one_line, say
 
-    from bench import environment
     from bench.configuration import variant_named
+    from bench.runs import environment
 
     named = tuple(variant_named(name).name for name in variants)
     torch.set_num_threads(threads)
@@ -143,7 +143,7 @@ def command(
     if file:
         return 0 if show(kept(file)) else 1
     os.environ.update({f"{library}_NUM_THREADS": str(threads) for library in THREADS_OF})
-    from bench.errors import RequestError
+    from bench.system.errors import RequestError
 
     def keep(results: dict[str, Any]) -> None:
         if out:

@@ -12,7 +12,7 @@ from pathlib import Path
 import configurations  # noqa: F401  (registers the random images)
 from loops import ThroughTrainer, set_up
 
-from bench.environment import peak_memory
+from bench.runs.environment import peak_memory
 
 if __name__ == "__main__":
     bench = set_up(json.loads(sys.argv[1]))

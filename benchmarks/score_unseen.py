@@ -22,13 +22,13 @@ from scipy.stats import binomtest
 from unseen_samplers import collapsed, latents_collapsed, well
 
 from bench.configuration import resolve
-from bench.judging import health
+from bench.execution.progress import Progress
+from bench.execution.setup import Workbench, prepare_workbench
+from bench.health import verdict
 from bench.judging.judge import Sampler, as_stored
 from bench.judging.reference import order
-from bench.progress import Progress
-from bench.sampler import EVALUATION, make_sampler
-from bench.trained import load
-from bench.workbench import Workbench, prepare_workbench
+from bench.runs.generator import load
+from bench.training.sampler import EVALUATION, make_sampler
 from variants.noise import Noise
 
 KNOWN_MODES = ("ring-8", "grid-25", "stacked-mnist")
@@ -69,7 +69,7 @@ def main(data_root: str | None, out: Path | None) -> None:
 
 def judged(bench: Workbench, sampler: Sampler, source: str, kind: str, degree: float, truth: bool) -> Case:
     """Judge one sampler."""
-    signs = health.signs_of_collapse(bench.judge.measure(sampler), bench.real)
+    signs = verdict.signs_of_collapse(bench.judge.measure(sampler), bench.real)
     return Case(bench.array.name, source, kind, degree, truth, signs)
 
 

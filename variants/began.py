@@ -2,17 +2,17 @@
 
 from typing import Literal
 
-from variants.arrangements import arrange, start
-from variants.autoencoders import AutoEncoder
 from variants.base import STACKED
-from variants.boundary_equilibrium import (
+from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import knob
-from variants.networks import elu
+from variants.modules.architectures import arrange, start
+from variants.modules.autoencoders import AutoEncoder
+from variants.modules.networks import elu
 from variants.registry import register
 
 

@@ -4,10 +4,8 @@ from typing import Literal
 
 from torch import Tensor
 
-from variants.arrangements import arrange, start
-from variants.autoencoders import AutoEncoder, Encoding
 from variants.base import STACKED
-from variants.boundary_equilibrium import (
+from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
@@ -15,7 +13,9 @@ from variants.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import LARGEST, Search, knob
-from variants.networks import elu
+from variants.modules.architectures import arrange, start
+from variants.modules.autoencoders import AutoEncoder, Encoding
+from variants.modules.networks import elu
 from variants.registry import register
 
 

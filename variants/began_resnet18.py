@@ -6,18 +6,18 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from variants.autoencoders import AutoEncoder, Trunk
 from variants.base import STACKED, initialise
-from variants.boundary_equilibrium import (
+from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import LARGEST, WIDEST, Search, knob
-from variants.networks import transposed_decoder
-from variants.point_networks import makes_points, point_decoder, residual_point_trunk
+from variants.modules.autoencoders import AutoEncoder, Trunk
+from variants.modules.networks import transposed_decoder
+from variants.modules.point_networks import makes_points, point_decoder, residual_point_trunk
+from variants.modules.strided_pointwise import replace_strided_pointwise
 from variants.registry import register
-from variants.strided_pointwise import replace_strided_pointwise
 
 
 class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):

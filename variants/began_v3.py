@@ -5,10 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from variants.arrangements import arrange, start
-from variants.autoencoders import Encoding, VariationalAutoEncoder
 from variants.base import STACKED
-from variants.boundary_equilibrium import (
+from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
@@ -16,7 +14,9 @@ from variants.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import LARGEST, Search, knob
-from variants.networks import leaky_relu
+from variants.modules.architectures import arrange, start
+from variants.modules.autoencoders import Encoding, VariationalAutoEncoder
+from variants.modules.networks import leaky_relu
 from variants.noise import Noise
 from variants.registry import register
 

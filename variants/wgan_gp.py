@@ -5,7 +5,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from variants.autoencoders import Trunk, in_float32
 from variants.base import (
     POINTS,
     STACKED,
@@ -17,9 +16,10 @@ from variants.base import (
     initialise,
 )
 from variants.knobs import LARGEST, WIDEST, Search, knob
-from variants.networks import leaky_relu, strided_trunk, transposed_decoder
+from variants.modules.autoencoders import Trunk, in_float32
+from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
+from variants.modules.point_networks import initialise_points, makes_points, point_decoder, point_trunk
 from variants.noise import Noise
-from variants.point_networks import initialise_points, makes_points, point_decoder, point_trunk
 from variants.registry import register
 
 

@@ -11,23 +11,24 @@ from bench.commands.output import Report, reporting, table
 @reporting
 def command() -> Report:
     """Say where results and caches lie, which judges and data are here, which runs are cut off or damaged."""
-    from bench import environment, places
-    from bench.comparing.events import RecordEvents
     from bench.datasets import catalogue
-    from bench.errors import WorkError
     from bench.judging.extractors import availability
-    from bench.run_folder import is_held, survey
+    from bench.runs import environment
+    from bench.runs.record_events import RecordEvents
+    from bench.runs.run_folder import is_held, survey
+    from bench.system import paths
+    from bench.system.errors import WorkError
     from bench.tracking.where import current
 
     facts = environment.facts()
     where = {
-        "results": str(places.results()),
+        "results": str(paths.results()),
         "tracking store": current().shown,
-        "caches": str(places.cache()),
-        "data sets": str(places.datasets()),
+        "caches": str(paths.cache()),
+        "data sets": str(paths.datasets()),
     }
-    judges = [asdict(row) for row in availability(places.cache())]
-    data = [asdict(row) for row in catalogue(places.datasets(), places.cache())]
+    judges = [asdict(row) for row in availability(paths.cache())]
+    data = [asdict(row) for row in catalogue(paths.datasets(), paths.cache())]
     found = survey()
     damaged = {str(path): reason for path, reason in found.damaged.items()}
     cut_off = []

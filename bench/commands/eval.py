@@ -35,9 +35,9 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
     RUN is an id, a unique prefix of one, a name or `last`. Nothing is recorded. Beside each value stands what
     held-out real samples score.
     """
-    from bench.progress import Progress
-    from bench.remeasurement import remeasure
-    from bench.run_folder import find
+    from bench.execution.progress import Progress
+    from bench.execution.reevaluation import remeasure
+    from bench.runs.run_folder import find
 
     folder = find(run)
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))

@@ -24,8 +24,8 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
     RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
     latent_dim) to images or points. The file is run and compared with the generator before it appears.
     """
-    from bench.export import TOLERANCE, check_suffix
-    from bench.trained import load
+    from bench.runs.export import TOLERANCE, check_suffix
+    from bench.runs.generator import load
 
     if out is not None:
         check_suffix(out)

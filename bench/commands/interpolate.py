@@ -7,12 +7,12 @@ import click
 
 from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.trained import TrainedGenerator
+    from bench.runs.generator import TrainedGenerator
 
 MOST_IMAGES = 10_000
 
@@ -55,7 +55,7 @@ def command(
     RUN is an id, a unique prefix of one, a name or `last`.
     """
     from bench.figures.grid import check_png, save_grid
-    from bench.trained import load
+    from bench.runs.generator import load
 
     if out is not None:
         check_png(out)

@@ -89,8 +89,8 @@ class OutFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
         """Give its path."""
-        from bench.atomic import destination
-        from bench.errors import RequestError, WorkError
+        from bench.system.atomic_files import destination
+        from bench.system.errors import RequestError, WorkError
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:

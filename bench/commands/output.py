@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from bench.ranks import is_first
+from bench.system.ranks import is_first
 
 
 @dataclass(frozen=True)

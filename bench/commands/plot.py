@@ -7,10 +7,10 @@ import click
 
 from bench.commands.options import SELECTION, OutFolder, selection
 from bench.commands.output import Report, reporting
-from bench.errors import RequestError, shown
+from bench.system.errors import RequestError, shown
 
 if TYPE_CHECKING:
-    from bench.run_folder import RunFolder
+    from bench.runs.run_folder import RunFolder
 
 
 @click.command("plot")
@@ -62,8 +62,8 @@ def command(
 
 def _each(words: tuple[str, ...], checkpoint: str, out: Path | None) -> Report:
     from bench.figures.of_run import draw_run
-    from bench.run_folder import find
-    from bench.trained import checkpoint_file
+    from bench.runs.generator import checkpoint_file
+    from bench.runs.run_folder import find
 
     runs: dict[str, RunFolder] = {}
     for word in words:

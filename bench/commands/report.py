@@ -28,13 +28,13 @@ def command(out: Path | None, select: str | None, **choice: Any) -> Report:
     Runs on several data sets have a section each. Nothing in the file is fetched from elsewhere, and it
     names no folder of this machine. Figures that a run lacks are drawn.
     """
-    from bench import places
-    from bench.atomic import destination, write_bytes
-    from bench.errors import RequestError, shown
     from bench.reporting.content import gather
     from bench.reporting.page import render
+    from bench.system import paths
+    from bench.system.atomic_files import destination, write_bytes
+    from bench.system.errors import RequestError, shown
 
-    path = out or places.results() / "report.html"
+    path = out or paths.results() / "report.html"
     if out is not None and not out.parent.is_dir():
         raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
     destination(path)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.dry_run import dry_run_report
 from bench.commands.options import Workers
-from bench.commands.output import Report, reporting, stopped, table
-from bench.errors import RequestError, shown
-from bench.ranks import is_first, launched
+from bench.commands.output import Report, reporting, stopped
+from bench.system.errors import RequestError, shown
+from bench.system.ranks import is_first, launched
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
@@ -123,18 +124,17 @@ def early_tracking() -> Iterator["TrackingProcess | None"]:
 
 
 def _train(configuration: "Configuration", parent: str | None) -> Report:
-    from bench.session import start
+    from bench.execution.session import start
 
     marks = {"parent": parent} if parent else {}
     return _carry_through(partial(start, configuration, marks=marks))
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
-    from bench import yaml_files
-    from bench.configuration import CIRCUMSTANCES
-    from bench.run_folder import find
-    from bench.session import resume
-    from bench.trained import configuration_of
+    from bench.configuration import CIRCUMSTANCES, yaml_files
+    from bench.execution.session import resume
+    from bench.runs.generator import configuration_of
+    from bench.runs.run_folder import find
 
     run = find(word)
     recorded = configuration_of(run.describe())
@@ -154,10 +154,10 @@ def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) 
 
 def _carry_through(work: Any) -> Report:
     from bench.commands.run_summary import data, text
-    from bench.progress import Progress
-    from bench.ranks import joined
-    from bench.session import train_along
-    from bench.trainer import Interrupted
+    from bench.execution.progress import Progress
+    from bench.execution.session import train_along
+    from bench.system.ranks import joined
+    from bench.training.trainer import Interrupted
 
     shared = click.get_current_context().obj
     quiet, tracker = shared["json"], shared.get("tracker")
@@ -170,38 +170,3 @@ def _carry_through(work: Any) -> Report:
     except Interrupted as error:
         raise stopped(f"stopped; resume with: bench run --resume {error}") from None
     return Report(data(outcome), text(outcome))
-
-
-def dry_run_report(configuration: "Configuration") -> Report:
-    """Tell configuration, parameter counts and the cost of a step, without data or training."""
-    from bench.configuration import knobs_of, unit_of
-    from bench.cost import cost
-
-    try:
-        price = cost(configuration)
-    except ValueError as error:
-        raise RequestError(str(error)) from None
-    flat = configuration.flat()
-    knobs = knobs_of(configuration.variant)
-    rows = [(name, str(value), unit_of(knobs[name]) if name in knobs else "") for name, value in flat.items()]
-    total = price.generator_parameters + price.discriminator_parameters
-    costs = [
-        (
-            "parameters",
-            f"{total:,} (generator {price.generator_parameters:,}, "
-            f"discriminator {price.discriminator_parameters:,})",
-        ),
-        ("operations of a step", f"{price.step_operations / 1e9:.3g} GFLOP"),
-        ("configuration hash", configuration.hash()[:16]),
-    ]
-    data = {
-        "config": flat,
-        "config_hash": configuration.hash(),
-        "parameters": {
-            "generator": price.generator_parameters,
-            "discriminator": price.discriminator_parameters,
-            "total": total,
-        },
-        "step_operations": price.step_operations,
-    }
-    return Report(data, table(rows) + "\n\n" + table(costs))

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from bench.commands.dry_run import dry_run_report
 from bench.commands.options import LARGEST_SEED
 from bench.commands.output import Report, stopped, table
-from bench.commands.run import dry_run_report
-from bench.errors import RequestError, shown
+from bench.system.errors import RequestError, shown
 
 if TYPE_CHECKING:
-    from bench.multirun import Multirun, Outcome
+    from bench.execution.multirun import Multirun, Outcome
 
 MOST_SEEDS = 1000
 
@@ -20,7 +20,7 @@ def run_many(
     given: dict[str, Any], file: Path | None, seeds: str | None, workers: int, dry_run: bool
 ) -> Report:
     """Train every variant with every seed and tell what they amount to."""
-    from bench import yaml_files
+    from bench.configuration import yaml_files
 
     below = yaml_files.read(file) if file else {}
     names = str(given.pop("variant", None) or below.get("variant", ""))
@@ -32,8 +32,8 @@ def run_many(
     numbers = read_seeds(str(given.pop("seed", below.get("seed", 0))) if seeds is None else seeds)
     if dry_run:
         return _dry_run(given, file, variants, numbers)
-    from bench import multirun
-    from bench.progress import Progress
+    from bench.execution import multirun
+    from bench.execution.progress import Progress
 
     quiet = click.get_current_context().obj["json"]
     progress = Progress(quiet=quiet)
@@ -74,7 +74,7 @@ def is_seed(word: str) -> bool:
 
 
 def _dry_run(given: dict[str, Any], file: Path | None, variants: list[str], seeds: list[int]) -> Report:
-    from bench.multirun import configurations
+    from bench.execution.multirun import configurations
 
     reports = {}
     for configuration in configurations(variants, seeds[:1], given, file):

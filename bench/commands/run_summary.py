@@ -3,8 +3,8 @@
 from typing import Any
 
 from bench.commands.output import table
-from bench.record import tag_of_alarms
-from bench.session import Outcome
+from bench.execution.session import Outcome
+from bench.runs.record import tag_of_alarms
 
 
 def data(outcome: Outcome) -> dict[str, Any]:

@@ -32,8 +32,8 @@ def command(run: str, count: int | None, seed: int, checkpoint: str, out: Path |
     from bench.figures.grid import check_png
     from bench.figures.of_run import data_of
     from bench.figures.pictures import save_samples
-    from bench.trained import load
-    from bench.trainer import Plan
+    from bench.runs.generator import load
+    from bench.training.trainer import Plan
 
     if out is not None:
         check_png(out)

@@ -60,8 +60,8 @@ def command(
     file. Trials are trained by processes of their own, reported, pruned, and tracked below one MLflow run.
     """
     from bench.configuration import parse_settings
-    from bench.multirun import Stopped
-    from bench.progress import Progress
+    from bench.execution.multirun import Stopped
+    from bench.execution.progress import Progress
     from bench.searching import study, study_file
 
     title, file = study_file.read(name, trials=trials)

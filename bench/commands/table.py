@@ -35,9 +35,9 @@ def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Re
     Runs are compared only where protocol, data and (for M) norm agree; else the command refuses and says
     how to choose.
     """
-    from bench.atomic import write_bytes
     from bench.comparing.rendering import plain, render
-    from bench.errors import RequestError, shown
+    from bench.system.atomic_files import write_bytes
+    from bench.system.errors import RequestError, shown
 
     if form == "parquet" and out is None:
         raise RequestError("--format parquet is binary: it needs --out FILE")
@@ -73,7 +73,7 @@ def _beside(
 ) -> "Tables":
     from bench.comparing.frame import results
     from bench.comparing.published import side_by_side, table_named
-    from bench.errors import RequestError
+    from bench.system.errors import RequestError
 
     published = table_named(paper)
     for option, value in (("--select", select), ("--metric", metrics), ("--baseline", baseline)):

@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.output import Report, reporting, table
-from bench.errors import RequestError, WorkError
+from bench.system.errors import RequestError, WorkError
 
 if TYPE_CHECKING:
-    from bench.tracking.resending import Sent
+    from bench.execution.resending import Sent
 
 
 @click.command("track")
@@ -28,9 +28,9 @@ def command(runs: tuple[str, ...], every: bool) -> Report:
     """
     if bool(runs) == every:
         raise RequestError("track: name runs (an id, a unique prefix of one, a name, or last), or give --all")
-    from bench.progress import Progress
-    from bench.run_folder import all_runs, find
-    from bench.tracking.resending import Sender
+    from bench.execution.progress import Progress
+    from bench.execution.resending import Sender
+    from bench.runs.run_folder import all_runs, find
 
     named = list({run.id: run for run in map(find, runs)}.values())
     if every:
@@ -39,7 +39,9 @@ def command(runs: tuple[str, ...], every: bool) -> Report:
     try:
         sent = [sender.run(run) for run in named]
         if every:
-            sent += [*sender.multiruns(), *sender.studies()]
+            from bench.searching.resending import send_studies
+
+            sent += [*sender.multiruns(), *send_studies(sender)]
     finally:
         sender.close()
     return _report(sent)

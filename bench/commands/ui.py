@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 
 @click.command("ui")
@@ -15,7 +15,7 @@ from bench.errors import WorkError
 )
 def command(port: int) -> None:
     """Open MLflow's UI on the store, on 127.0.0.1; Ctrl-C ends it."""
-    from bench import places
+    from bench.system import paths
     from bench.tracking.process import TrackingProcess
     from bench.tracking.where import current
 
@@ -31,7 +31,7 @@ def command(port: int) -> None:
         tracker.finish()
     click.echo(f"MLflow's UI on {address.shown}: open http://127.0.0.1:{port} in half a minute", err=True)
     words = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
-    words += ["--workers", "1", "--artifacts-destination", (places.results() / "artifacts").as_uri()]
+    words += ["--workers", "1", "--artifacts-destination", (paths.results() / "artifacts").as_uri()]
     # not among the words: others can read a command line
     store = {"MLFLOW_BACKEND_STORE_URI": address.full}
     # one worker without the job runner starts in half the time and a quarter of the memory

@@ -28,7 +28,7 @@ def command(name: str | None) -> Report:
 
 def _entry(variant: "type[Variant]") -> dict[str, Any]:
     from bench.configuration import resolve
-    from bench.cost import cost
+    from bench.training.cost import cost
 
     paper = resolve({"variant": variant.name, "preset": "paper"})
     price = cost(paper)

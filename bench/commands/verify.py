@@ -30,9 +30,9 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
     same. 1: a value differs, and its step is named; or not everything could be compared, and the report says
     NOT VERIFIED and lists the rest.
     """
-    from bench.progress import Progress
-    from bench.run_folder import find
-    from bench.verification import verify
+    from bench.execution.progress import Progress
+    from bench.execution.verification import verify
+    from bench.runs.run_folder import find
 
     folder = find(run)
     quiet = click.get_current_context().obj["json"]

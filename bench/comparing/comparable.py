@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE
 
 NAMED_RUNS = 2  # of each side, in an error

@@ -16,7 +16,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.errors import RequestError, printable, unknown
+from bench.system.errors import RequestError, printable, unknown
 
 LONGEST = 4000  # characters: some hundred run ids
 DEEPEST = 50  # levels of parentheses and operators

@@ -39,7 +39,7 @@ def _real_batches(config: str) -> int:
     """New real batches in the phases of a step, asked of the variant, built without memory."""
     import torch
 
-    from bench.trained import configuration_of
+    from bench.runs.generator import configuration_of
 
     configuration = configuration_of({"config": json.loads(config)})
     harness = configuration.harness

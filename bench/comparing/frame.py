@@ -7,41 +7,16 @@ from typing import Any
 
 import pandas as pd
 
-from bench import places, record
+from bench.comparing.columns import CONVERGENCE, COST, IDENTITY
 from bench.comparing.condition import meeting
 from bench.comparing.epochs import epochs_per_step
-from bench.comparing.events import RecordEvents
 from bench.comparing.selection import SelectionRule, rule_named
-from bench.errors import RequestError, WorkError, shown, unknown
-from bench.passed_over import pass_over
-from bench.run_folder import RunFolder, survey
-
-IDENTITY = (
-    "run_id",
-    "name",
-    "variant",
-    "dataset",
-    "preset",
-    "seed",
-    "experiment",
-    "study",
-    "trial",
-    "status",
-    "health",
-    "alarms",
-    "created",
-    "commit",
-    "config_hash",
-    "data_hash",
-    "metric",
-    "protocol",
-    "health_rules",
-    "select",
-    "step",
-)
-# training's own numbers at the selected step, after what was judged there
-CONVERGENCE = ("M", "k", "M_best")
-COST = ("parameters_generator", "parameters_discriminator", "train_seconds", "processor")
+from bench.runs import record
+from bench.runs.damaged_runs import pass_over
+from bench.runs.record_events import RecordEvents
+from bench.runs.run_folder import RunFolder, survey
+from bench.system import paths
+from bench.system.errors import RequestError, WorkError, shown, unknown
 
 
 def results(
@@ -74,14 +49,14 @@ def results(
     Returns
     -------
     DataFrame
-        One row a run, oldest first. Columns: :data:`IDENTITY` (``status`` is FINISHED, FAILED, KILLED,
-        or RUNNING for a run without an end; ``health`` is missing there; ``alarms`` are those raised so
-        far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric`` names the run's Frechet
-        distance; ``health_rules`` tells the rules of health apart, and is missing where the run did not
-        record them; ``step`` is the selected step, Int64), what was judged at that step, by name; ``M`` (mean
-        since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest M of the run, once it has
-        ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and ``processor``; then every
-        other knob by its name.
+        One row per run, oldest first. Columns: :data:`bench.comparing.columns.IDENTITY` (``status`` is
+        FINISHED, FAILED, KILLED, or RUNNING for a run without an end; ``health`` is missing there;
+        ``alarms`` are those raised so far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric``
+        names the run's Frechet distance; ``health_rules`` tells the rules of health apart, and is missing
+        where the run did not record them; ``step`` is the selected step, Int64), what was judged at that
+        step, by name; ``M`` (mean since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest
+        M of the run, once it has ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and
+        ``processor``; then every other knob by its name.
 
     Raises
     ------
@@ -93,7 +68,7 @@ def results(
     everything, damaged = found.runs, dict(found.damaged)
     studies = {_study(description)["name"] for _, description in everything} - {None}
     if study is not None and study not in studies:
-        raise unknown(f"study (of the runs in {places.runs()})", study, studies)
+        raise unknown(f"study (of the runs in {paths.runs()})", study, studies)
     described = [pair for pair in everything if _study(pair[1])["name"] == study]
     wanted = {"experiment": [experiment] if experiment else None}
     wanted |= {"variant": _names(variant), "dataset": _names(dataset)}
@@ -101,9 +76,9 @@ def results(
         present = {str(description["config"][key]) for _, description in described}
         for name in names or ():
             if not present:
-                raise RequestError(f"{key} {shown(name)}: there are no runs in {places.runs()}")
+                raise RequestError(f"{key} {shown(name)}: there are no runs in {paths.runs()}")
             if name not in present:
-                raise unknown(f"{key} (of the runs in {places.runs()})", name, present)
+                raise unknown(f"{key} (of the runs in {paths.runs()})", name, present)
     chosen = [
         (run, description)
         for run, description in described
@@ -148,7 +123,7 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
     frame = frame if "group" in frame else with_groups(frame)
     parts, known = [], set()
     for run_id, group, seed in zip(frame["run_id"], frame["group"], frame["seed"], strict=True):
-        run = RunFolder(places.runs() / run_id)
+        run = RunFolder(paths.runs() / run_id)
         rows = record.read(run.record_path).steps
         known |= set(rows[0]) if rows else set()
         pace = epochs_per_step(run.describe()) if rows else 0.0

@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from bench.comparing.frame import COST
+from bench.comparing.columns import COST
 from bench.configuration import CIRCUMSTANCES
 
 

@@ -5,15 +5,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bench import places
 from bench.comparing.caveats import caveats
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.numbers import MISSING, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
 from bench.comparing.summary import describe_data
-from bench.errors import RequestError, unknown
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.errors import RequestError, unknown
 from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE
 from variants.published_tables import PUBLISHED_TABLES, PublishedRow, PublishedTable
 
@@ -161,7 +161,7 @@ def _differs(row: PublishedRow, norm: str, batch_size: int) -> str | None:
 
 def _epoch(run_id: str, health: str) -> float:
     """Passes over the images after which a run had collapsed."""
-    return int(health.partition("@")[2]) * epochs_per_step(RunFolder(places.runs() / run_id).describe())
+    return int(health.partition("@")[2]) * epochs_per_step(RunFolder(paths.runs() / run_id).describe())
 
 
 def _cells(row: PublishedRow, facts: dict[str, Any]) -> tuple[str, ...]:
@@ -203,7 +203,7 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
     notes, settings = [], {}
     for row, runs in zip(published.rows, rows, strict=True):
         if len(runs):
-            description = RunFolder(places.runs() / runs["run_id"].iloc[0]).describe()
+            description = RunFolder(paths.runs() / runs["run_id"].iloc[0]).describe()
             steps = int(runs["steps"].iloc[0])
             epochs = steps * epochs_per_step(description)
             settings[row.label] = (

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bench.errors import unknown
-from bench.record import Record
+from bench.runs.record import Record
+from bench.system.errors import unknown
 
 
 @dataclass(frozen=True)

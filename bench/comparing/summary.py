@@ -14,11 +14,11 @@ from bench.comparing.frame import measured
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.datasets import label
-from bench.errors import RequestError, shown, unknown
 from bench.judging.metrics import better_direction
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
+from bench.system.errors import RequestError, shown, unknown
 
 COLUMNS = (
     "metric",

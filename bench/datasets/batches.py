@@ -4,7 +4,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 from bench.datasets.arrays import DataArray
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     import torch

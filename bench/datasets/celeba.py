@@ -5,9 +5,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.datasets.image_files import NoImage, open_image
 from bench.datasets.registry import ImageDataset, Picture, Pictures, register
-from bench.errors import WorkError, printable
-from bench.image_files import NoImage, open_image
+from bench.system.errors import WorkError, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.atomic import kind_of, write_text
-from bench.errors import WorkError, printable
+from bench.system.atomic_files import kind_of, write_text
+from bench.system.errors import WorkError, printable
 
 # A file changed this recently may change again within one tick of the file system's clock.
 SETTLED_NANOSECONDS = 2 * 10**9

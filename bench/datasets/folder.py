@@ -8,11 +8,11 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from bench.atomic import kind_of
+from bench.datasets.image_files import open_image
 from bench.datasets.pictures import Unusable, centre_square, refusal
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, register
-from bench.errors import RequestError, printable, shown
-from bench.image_files import open_image
+from bench.system.atomic_files import kind_of
+from bench.system.errors import RequestError, printable, shown
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from bench.datasets.folder import PREFIX
 from bench.datasets.registry import ImageDataset, PointDataset, classes
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 
 @dataclass(frozen=True)

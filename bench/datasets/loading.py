@@ -14,13 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from bench.atomic import PREFIX, write_text
 from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.pictures import Unusable, refusal, to_array, transform_words
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
-from bench.errors import WorkError
-from bench.leftovers import remove_leftovers
+from bench.system.atomic_files import PREFIX, write_text
+from bench.system.errors import WorkError
+from bench.system.leftovers import remove_leftovers
 
 IMAGES_PER_PART = 16
 MOST_UNUSABLE = 100  # images after which decoding ends

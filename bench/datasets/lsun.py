@@ -6,10 +6,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bench.datasets.image_files import open_image
 from bench.datasets.pictures import centre_square
 from bench.datasets.registry import ImageDataset, Picture, Pictures, register
-from bench.errors import WorkError, printable
-from bench.image_files import open_image
+from bench.system.errors import WorkError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 SIDE = 28
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.datasets.image_files import NoImage, reason
 from bench.datasets.registry import ImageDataset, Picture
-from bench.errors import WorkError, printable
-from bench.image_files import NoImage, reason
+from bench.system.errors import WorkError, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -6,7 +6,7 @@ scaled by one constant, so that its outermost centres lie 0.8 from the origin al
 
 import numpy as np
 
-from bench import fixed_draws
+from bench.datasets import fixed_draws
 from bench.datasets.registry import PointDataset, register
 
 

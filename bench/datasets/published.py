@@ -7,10 +7,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, ClassVar
 
-from bench.atomic import PREFIX
 from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
-from bench.errors import WorkError
-from bench.leftovers import remove_leftovers
+from bench.system.atomic_files import PREFIX
+from bench.system.errors import WorkError
+from bench.system.leftovers import remove_leftovers
 
 
 class Published(ImageDataset):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
 
 import numpy as np
 
-from bench.errors import RequestError, WorkError, unknown
+from bench.system.errors import RequestError, WorkError, unknown
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -26,7 +26,7 @@ class Picture:
     name : str
         Its name in messages, printable.
     open : callable
-        Gives the image, which need not be decoded yet; may raise :class:`bench.image_files.NoImage`.
+        Gives the image, which need not be decoded yet; may raise :class:`bench.datasets.image_files.NoImage`.
     """
 
     name: str

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from bench import fixed_draws
+from bench.datasets import fixed_draws
 from bench.datasets.mnist5k import SIDE, Mnist5k
 from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 MODES = 1000
 SAMPLES_PER_MODE = 20

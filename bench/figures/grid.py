@@ -6,9 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.atomic import replacing
-from bench.errors import RequestError, WorkError, shown
-from bench.image_files import PNG, open_image, reason
+from bench.datasets.image_files import PNG, open_image, reason
+from bench.system.atomic_files import replacing
+from bench.system.errors import RequestError, WorkError, shown
 
 MARGIN = 2  # pixels between the images of a grid
 SCALE = 2  # of a run's sample grids

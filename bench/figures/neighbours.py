@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.atomic import replacing
 from bench.datasets import DataArray
 from bench.figures.grid import tiled, to_bytes
 from bench.figures.panels import draw_panels
-from bench.judging.extraction import Extractor
+from bench.judging.protocol import Extractor
+from bench.system.atomic_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,9 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench import places
 from bench.datasets import label
-from bench.errors import RequestError
 from bench.figures import style
 from bench.figures.samples_by_step import (
     BY_STEP,
@@ -17,7 +15,9 @@ from bench.figures.samples_by_step import (
     shared_steps,
 )
 from bench.figures.trajectories import compare_trajectories
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,7 @@ def _runs_of_samples(frame: "pd.DataFrame") -> dict[str, RunFolder]:
     """The lowest seed of each group, by the group's name with a line break before its knobs."""
     first = frame.drop_duplicates("group").head(MOST_ROWS)
     return {
-        str(group).replace(" (", "\n("): RunFolder(places.runs() / str(run_id))
+        str(group).replace(" (", "\n("): RunFolder(paths.runs() / str(run_id))
         for group, run_id in zip(first["group"], first["run_id"], strict=True)
     }
 

@@ -7,9 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from bench import datasets, places, record
+from bench import datasets
 from bench.datasets import DataArray
-from bench.errors import WorkError
 from bench.figures import plane, style
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
 from bench.figures.neighbours import draw_neighbours, features_of, nearest_by_features, nearest_by_pixels
@@ -17,10 +16,13 @@ from bench.figures.reconstruction import draw_triptych
 from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_steps
 from bench.figures.trajectories import Judged, save_trajectories
 from bench.judging import extractors
-from bench.judging.extraction import Extractor
-from bench.latent_paths import PATHS
-from bench.run_folder import RunFolder
-from bench.trained import TrainedGenerator, configuration_of, load
+from bench.judging.protocol import Extractor
+from bench.runs import record
+from bench.runs.generator import TrainedGenerator, configuration_of, load
+from bench.runs.latent_paths import PATHS
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.errors import WorkError
 from variants.noise import derive_seed
 
 SHOWN = 25  # images of a panel of the triptych
@@ -64,8 +66,8 @@ def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> D
         harness.dataset,
         image_size=harness.image_size,
         channels=harness.channels,
-        data_root=Path(harness.data_root) if harness.data_root else places.datasets(),
-        cache=places.cache(),
+        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
+        cache=paths.cache(),
         notify=notify,
     )
     if array.hash != description["data"]["hash"]:
@@ -86,7 +88,7 @@ def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
     with torch.random.fork_rng(devices=[]):
         return extractors.extractor_for(
             datasets.judged_by(description["config"]["dataset"]),
-            places.cache(),
+            paths.cache(),
             channels=array.samples.shape[1],
             modes=array.modes,
             preferred=extractors.BROUGHT_BY.get(description["metric"], "shipped"),
@@ -214,7 +216,7 @@ def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]
 
 def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
     samples, array = materials.trained.sample(COMPARED), materials.array
-    features = features_of(array, materials.extractor, places.cache(), most)
+    features = features_of(array, materials.extractor, paths.cache(), most)
     by_features = None if features is None else nearest_by_features(samples, features, materials.extractor)
     by_pixels = nearest_by_pixels(samples, array.samples)
     title += f"\nnearest of {array.count:,} training images"

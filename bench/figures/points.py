@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from bench.atomic import replacing
-from bench.errors import WorkError
 from bench.figures.grid import read_png
 from bench.figures.style import BLUE
+from bench.system.atomic_files import replacing
+from bench.system.errors import WorkError
 
 LIMIT = 1.1  # of both axes, on either side of 0; a point beyond stands at the edge
 SIDE = 600  # pixels of a picture

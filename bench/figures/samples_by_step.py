@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.errors import RequestError
 from bench.figures.grid import read_grid, tiled
 from bench.figures.panels import draw_panels
 from bench.figures.points import read_points
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench.atomic import replacing
+from bench.system.atomic_files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

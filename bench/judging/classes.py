@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 # A class belongs to the real images when at least one in so many of them is predicted to be of it.
 REAL_ONE_IN = 100

@@ -10,74 +10,19 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from bench.device import whole_float32
-from bench.errors import WorkError
 from bench.judging import feature_network
-from bench.judging.metrics.registry import Evidence
+from bench.judging.protocol import Evidence, Seen
+from bench.system.errors import WorkError
+from bench.training.device import whole_float32
 
 PUBLISHED_PREFIX = "6726825d"  # first digits of the published Inception file's sha256
 INCEPTION_NAME = "inception-2015-12-05"
 SHIPPED_NAME = "digits-garments"
-
-
-class Seen(NamedTuple):
-    """What an extractor sees of N samples, on the CPU.
-
-    Attributes
-    ----------
-    features : Tensor
-        float32 (N, width).
-    probabilities : Tensor or None
-        Of classes, float32 (N, K), rows summing to 1; None where it predicts none.
-    modes : Tensor or None
-        The known mode that each is of, int64 (N,); None where none are known.
-    on_mode : Tensor or None
-        Which samples lie well on their mode, bool (N,); None where there is no such rule.
-    """
-
-    features: Tensor
-    probabilities: Tensor | None = None
-    modes: Tensor | None = None
-    on_mode: Tensor | None = None
-
-
-class Extractor(Protocol):
-    """What looks at samples: features that are compared, and classes or modes.
-
-    Attributes
-    ----------
-    name : str
-        Such as `digits-garments` or `inception-2015-12-05`.
-    metric : str
-        Name of the Fréchet distance on these features: `fid` or `fd_NAME`.
-    hash : str
-        sha256 of the weights file, hexadecimal.
-    width : int
-        Number of features.
-    preprocessing : str
-        How a sample reaches the network, in words for the protocol.
-    gives : frozenset of str
-        What metrics can be computed from: see :data:`bench.judging.metrics.registry.Evidence`.
-    mode_count : int
-        Number of known modes; 0 where none are known.
-    """
-
-    name: str
-    metric: str
-    hash: str
-    width: int
-    preprocessing: str
-    gives: frozenset[Evidence]
-    mode_count: int
-
-    def __call__(self, samples: Tensor, /) -> Seen:
-        """Look at samples as they are stored: uint8 images (N, C, H, W), or float32 points (N, D)."""
-        ...
 
 
 class _Network(ABC):
@@ -135,7 +80,7 @@ class DigitsGarments(_Network):
     Parameters
     ----------
     path : Path
-        Weights written by `bench.judging.train_feature_network`. Any but the shipped file is named by its
+        Weights written by `tools/train_feature_network.py`. Any but the shipped file is named by its
         hash.
     device : torch.device or str
         Where it runs.

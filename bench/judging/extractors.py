@@ -10,17 +10,11 @@ from typing import TYPE_CHECKING, Literal
 
 import torch
 
-from bench.errors import WorkError
 from bench.judging import feature_network
-from bench.judging.extraction import (
-    INCEPTION_NAME,
-    PUBLISHED_PREFIX,
-    SHIPPED_NAME,
-    DigitsGarments,
-    Extractor,
-    Inception,
-)
+from bench.judging.extraction import INCEPTION_NAME, PUBLISHED_PREFIX, SHIPPED_NAME, DigitsGarments, Inception
 from bench.judging.known_modes import Points, StackedDigits
+from bench.judging.protocol import Extractor
+from bench.system.errors import WorkError
 
 if TYPE_CHECKING:
     from bench.datasets import KnownModes

@@ -1,6 +1,6 @@
 """The small digit and garment network whose features stand in for Inception's on grey images.
 
-Trained by `bench.judging.train_feature_network`, shipped in `weights/` beside this file.
+Trained by `tools/train_feature_network.py`, shipped in `weights/` beside this file.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from safetensors.torch import load as load_safetensors
 from safetensors.torch import save as save_safetensors
 from torch import Tensor, nn
 
-from bench.atomic import write_bytes
-from bench.errors import WorkError
+from bench.system.atomic_files import write_bytes
+from bench.system.errors import WorkError
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "digits_garments.safetensors"
 

@@ -14,16 +14,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench import environment, fixed_draws
-from bench.atomic import write_text
-from bench.errors import WorkError
+from bench.datasets import fixed_draws
 from bench.judging.comparison import Comparison
-from bench.judging.extraction import Extractor
 from bench.judging.metrics import metrics_for
 from bench.judging.moments import too_few
 from bench.judging.observation import Observation
+from bench.judging.protocol import Extractor
 from bench.judging.reference import FEWEST, Reference, cache_path, order
-from bench.ranks import ALONE, Ranks
+from bench.runs import environment
+from bench.system.atomic_files import write_text
+from bench.system.errors import WorkError
+from bench.system.ranks import ALONE, Ranks
 
 Sampler = Callable[..., Iterable[Tensor]]
 """Called with a count, yields float32 batches in [-1, 1], images (B, C, H, W) or points (B, D), that hold

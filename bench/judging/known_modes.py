@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from bench.judging import feature_network
-from bench.judging.extraction import DigitsGarments, Seen
-from bench.judging.metrics.registry import Evidence
+from bench.judging.extraction import DigitsGarments
+from bench.judging.protocol import Evidence, Seen
 
 DIGITS = 10
 CHANNELS = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from torch import Tensor
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 
 class Moments:

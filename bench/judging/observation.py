@@ -10,9 +10,9 @@ import numpy as np
 from torch import Tensor
 
 from bench.judging.classes import ClassShares
-from bench.judging.extraction import Extractor, Seen
 from bench.judging.modes import ModeShares
 from bench.judging.moments import Moments
+from bench.judging.protocol import Extractor, Seen
 
 PICTURES_KEPT = 500  # images whose pixels are kept: 250 pairs
 

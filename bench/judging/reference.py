@@ -13,11 +13,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from bench import fixed_draws
-from bench.atomic import write_bytes
-from bench.errors import WorkError
-from bench.judging.extraction import Extractor
+from bench.datasets import fixed_draws
 from bench.judging.observation import Observation
+from bench.judging.protocol import Extractor
+from bench.system.atomic_files import write_bytes
+from bench.system.errors import WorkError
 
 # Metrics that compare samples with samples take at most so many: their cost grows with the square.
 MOST_PAIRED = 5000

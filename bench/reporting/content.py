@@ -6,19 +6,19 @@ from typing import Any
 
 import pandas as pd
 
-from bench import places
 from bench.comparing.frame import measured, results
 from bench.comparing.groups import is_complete, once_per_seed, with_groups
 from bench.comparing.rendering import TextTable, of_summary
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary, default_metrics, summarise
 from bench.datasets import label
-from bench.errors import RequestError, unknown
 from bench.reporting import figures, repeating, tables
 from bench.reporting.figures import Figure, RunFigures
 from bench.reporting.findings import findings, is_well
 from bench.reporting.repeating import Command
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.errors import RequestError, unknown
 from variants.registry import all_variants
 
 
@@ -150,7 +150,7 @@ def gather(
     # all that may be refused comes before the first figure is drawn
     summaries = [_summary(part, final, metrics, baseline) for part, final in parts]
     ordered = selected.sort_values(["variant", "seed", "created"], kind="stable")["run_id"]
-    described = {run_id: RunFolder(places.runs() / run_id).describe() for run_id in ordered}
+    described = {run_id: RunFolder(paths.runs() / run_id).describe() for run_id in ordered}
     sections = [
         _section(part, summary, described) for (part, _), summary in zip(parts, summaries, strict=True)
     ]

@@ -10,14 +10,14 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from bench import places
-from bench.errors import RequestError, WorkError
 from bench.figures import of_run, style
 from bench.figures.grid import read_png
 from bench.figures.of_comparison import MOST_ROWS, draw_comparison
 from bench.reporting.findings import tag
-from bench.run_folder import RunFolder
-from bench.trained import load
+from bench.runs.generator import load
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.errors import RequestError, WorkError
 
 LARGEST_SVG = 400_000  # bytes; above that a PNG is smaller and faster to show
 WIDEST = 1400  # dots; the page is no wider than 1000, screens have up to two dots a pixel
@@ -148,7 +148,7 @@ def of_each_group(kept: pd.DataFrame) -> list[RunFigures]:
     finished = kept[kept["status"] == "FINISHED"].sort_values("seed", kind="stable")
     chosen = finished.drop_duplicates("group").sort_values("group", kind="stable")
     return [
-        _of_run(RunFolder(places.runs() / str(run["run_id"])), f"{run['group']}, seed {run['seed']}")
+        _of_run(RunFolder(paths.runs() / str(run["run_id"])), f"{run['group']}, seed {run['seed']}")
         for _, run in chosen.iterrows()
     ]
 
@@ -172,7 +172,7 @@ def of_unwell(runs: pd.DataFrame) -> list[Figure]:
     """The last sample pictures of runs that are not ok, the first :data:`MOST_UNWELL` that have one."""
     found: list[Figure] = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
-        grids = sorted((places.runs() / str(run["run_id"]) / "samples").glob("step-*.png"))
+        grids = sorted((paths.runs() / str(run["run_id"]) / "samples").glob("step-*.png"))
         if grids and len(found) < MOST_UNWELL:
             step = int(grids[-1].stem.removeprefix("step-"))
             title = f"{run['group']}, seed {run['seed']}: samples at step {step:,}"

@@ -11,7 +11,7 @@ from bench.comparing.numbers import number
 from bench.comparing.rendering import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
 from bench.comparing.summary import Summary
-from bench.judging.health import (
+from bench.health.verdict import (
     COLLAPSED_ABOVE,
     COLLAPSED_BELOW,
     GOOD_FROM,

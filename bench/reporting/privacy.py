@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench import places
+from bench.system import paths
 
 SHORTENED = "\N{HORIZONTAL ELLIPSIS}"
 # two components at least: a lone "/x" is hardly a path
@@ -15,7 +15,7 @@ _ABSOLUTE = re.compile(r"""(?<![^\s=:'"(,\[])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'",;()
 def without_paths(text: str) -> str:
     """Shorten every absolute path in a text to its last component."""
     # these may hold spaces, which the pattern would take for an end
-    for known in {str(places.home()), str(places.cache()), str(Path.home())}:
+    for known in {str(paths.home()), str(paths.cache()), str(Path.home())}:
         if known.count("/") > 1 or "\\" in known:
             text = text.replace(known + "/", f"{SHORTENED}/").replace(known, SHORTENED)
     return _ABSOLUTE.sub(lambda found: _shortened(found[0]), text)

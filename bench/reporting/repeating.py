@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bench import places
-from bench.configuration import CIRCUMSTANCES, NAMES, resolve
-from bench.errors import RequestError
+from bench.configuration import CIRCUMSTANCES, resolve
+from bench.configuration.resolution import NAMES
 from bench.reporting.privacy import command_line
+from bench.system import paths
+from bench.system.errors import RequestError
 
 # options of a run's own process that say nothing about what it computes; with how many words follow
 _INCIDENTAL = {"--json": 0, "--parent": 1}
@@ -115,7 +116,7 @@ def _equivalent(config: Mapping[str, Any]) -> list[str]:
 def _multiruns() -> list[dict[str, Any]]:
     """What each multirun.json says; one that cannot be read is passed over."""
     found = []
-    for path in sorted((places.results() / "multiruns").glob("*/multirun.json")):
+    for path in sorted((paths.results() / "multiruns").glob("*/multirun.json")):
         try:
             found.append(json.loads(path.read_text(encoding="utf-8")))
         except (OSError, ValueError):

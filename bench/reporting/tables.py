@@ -6,14 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from bench import places
-from bench.comparing.events import RecordEvents
 from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
 from bench.configuration import CIRCUMSTANCES, knobs_of
-from bench.environment import PACKAGES
 from bench.reporting.findings import is_well, meaning, tag
-from bench.run_folder import RunFolder
+from bench.runs.environment import PACKAGES
+from bench.runs.record_events import RecordEvents
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
 from variants.registry import all_variants
 
 Descriptions = Sequence[dict[str, Any]]
@@ -67,7 +67,7 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
 
 def _judged(run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """A run's last evaluation, and what real samples scored when it began; {} where its files do not tell."""
-    run = RunFolder(places.runs() / run_id)
+    run = RunFolder(paths.runs() / run_id)
     evaluations = RecordEvents(run.record_path).record.evaluations
     return evaluations[-1] if evaluations else {}, run.describe().get("real", {})
 

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from bench import store_address
-from bench.errors import RequestError
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.postgres_storage import PostgresStorage
 from bench.searching.storage import Storage
+from bench.system import store_address
+from bench.system.errors import RequestError
 
 
 def open_storage(url: str | None, folder: Path, study: str, grace: int) -> Storage:

@@ -8,8 +8,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from bench.errors import RequestError, WorkError
 from bench.searching.plan import StudyPlan
+from bench.system.errors import RequestError, WorkError
 
 GRACE_SECONDS = 60.0
 ASK_SECONDS = 1.0

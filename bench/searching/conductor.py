@@ -15,17 +15,17 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from bench import environment
-from bench.atomic import write_text
-from bench.interruption import stop_on_signal
-from bench.leftovers import remove_leftovers
-from bench.multirun import Stopped
-from bench.progress import Progress
+from bench.execution.multirun import Stopped
+from bench.execution.progress import Progress
+from bench.runs import environment
 from bench.searching import trials
 from bench.searching.crew import Crew
 from bench.searching.plan import StudyPlan
 from bench.searching.storage import Storage, patiently
-from bench.store_address import StoreAddress
+from bench.system.atomic_files import write_text
+from bench.system.interruption import stop_on_signal
+from bench.system.leftovers import remove_leftovers
+from bench.system.store_address import StoreAddress
 from bench.tracking import where
 from bench.tracking.parents import of_study
 from bench.tracking.process import TrackingProcess

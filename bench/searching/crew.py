@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from bench.errors import WorkError
-from bench.progress import Progress
+from bench.execution.progress import Progress
 from bench.searching.plan import StudyPlan
 from bench.searching.storage import Storage
+from bench.system.errors import WorkError
 
 DEATHS_WITHOUT_A_TRIAL = 3  # workers a place that die before any trial ends: something is wrong with all
 

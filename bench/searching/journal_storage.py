@@ -12,9 +12,9 @@ from optuna.storages.journal import JournalFileBackend
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
-from bench.errors import WorkError
-from bench.record import cut_torn_line
+from bench.runs.record import cut_torn_line
 from bench.searching.storage import WORKER
+from bench.system.errors import WorkError
 
 JOURNAL = "journal.log"
 

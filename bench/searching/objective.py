@@ -7,12 +7,12 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from bench import record
-from bench.errors import WorkError
 from bench.judging.metrics import better_direction
 from bench.judging.metrics.registry import FRECHET_DISTANCE
+from bench.runs import record
 from bench.searching.study_file import Objective
-from bench.trainer import Observer
+from bench.system.errors import WorkError
+from bench.training.trainer import Observer
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,12 @@ import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
-from bench.atomic import write_text
 from bench.comparing.caveats import caveat_of
 from bench.comparing.rendering import Tables, TextTable, render
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
-from bench.searching.trial_table import csv_of, frame_of, steps_of
+from bench.searching.trial_table import frame_of, steps_of
 from bench.searching.trials import GOES_ON_FOR, REASON, spent, to_go_on
 
 SHOWN = 10  # trials of the table
@@ -314,54 +313,6 @@ def default_of(trials: Sequence[FrozenTrial], plan: StudyPlan) -> FrozenTrial | 
     params = plan.space.params(plan.base)
     tried = [one for one in trials if one.params and one.params == params and one.state in _PRECEDENCE]
     return min(tried, key=lambda one: (_PRECEDENCE.index(one.state), -one.number), default=None)
-
-
-def write(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[str]:
-    """Write table, trials, best configurations, importances and figures into the study's folder.
-
-    Returns
-    -------
-    list of str
-        Names of the files and folders.
-    """
-    folder = plan.folder
-    texts = {"table.md": outcome.text() + "\n", "trials.csv": csv_of(outcome.trials)}
-    if outcome.best:
-        texts["best.yaml"] = configuration_text(outcome, outcome.best)
-    if outcome.importances:
-        rows = [(m, name, share) for m, of in outcome.importances.items() for name, share in of.items()]
-        texts["importances.csv"] = csv_of(pd.DataFrame(rows, columns=["metric", "param", "importance"]))
-    for name, text in texts.items():
-        write_text(folder / name, text)
-    several = {f"trial-{one.number}.yaml": one for one in outcome.front if outcome.is_several}
-    for name, one in several.items():
-        write_text(folder / "front" / name, configuration_text(outcome, one))
-    for old in (folder / "front").glob("trial-*.yaml"):
-        if old.name not in several:
-            old.unlink(missing_ok=True)
-    names = [*texts, *(["front"] if several else [])]
-    if plan.draws:
-        # with matplotlib
-        from bench.figures.of_study import draw_study
-
-        names += ["figures"] if draw_study(study, outcome, folder / "figures") else []
-    return names
-
-
-def configuration_text(outcome: StudyOutcome, one: FrozenTrial) -> str:
-    """A trial's configuration as ``bench run --config`` takes it."""
-    from bench import yaml_files
-
-    plan = outcome.plan
-    values = ", ".join(f"{goal.metric} {value!r}" for goal, value in zip(plan.goals, one.values, strict=True))
-    said = [
-        f"study {plan.name}, trial {one.number}: {values}",
-        f"rule: {outcome.rule}",
-        *([outcome.warning] if outcome.warning else []),
-    ]
-    # PyYAML writes a float by its repr, which reads back to the same
-    body = yaml_files.dump(plan.keys(one.params))
-    return "".join(f"# {' '.join(line.split())}\n" for line in said) + body
 
 
 def _front(study: optuna.Study, ranked: Sequence[FrozenTrial]) -> list[FrozenTrial]:

@@ -9,15 +9,16 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench import datasets, places
+from bench import datasets
 from bench.configuration import CIRCUMSTANCES, Configuration, merge, resolve
-from bench.cost import cost
-from bench.errors import RequestError, unknown
-from bench.progress import Progress
+from bench.execution.progress import Progress
+from bench.execution.setup import plan_of, prepare_workbench
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import StudyFile
-from bench.workbench import plan_of, prepare_workbench
+from bench.system import paths
+from bench.system.errors import RequestError, unknown
+from bench.training.cost import cost
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class StudyPlan:
     @property
     def folder(self) -> Path:
         """Where its journal, table, figures and logs lie."""
-        return places.results() / "studies" / self.name
+        return paths.results() / "studies" / self.name
 
     @cached_property
     def evaluations(self) -> list[int]:

@@ -13,7 +13,7 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bench.searching.storage import WORKER, StorageAway, away
-from bench.store_address import redacted
+from bench.system.store_address import redacted
 
 BEATS_OF_A_GRACE = 6
 # a host that vanished without a word holds its locks no longer than this

@@ -14,8 +14,8 @@ from optuna.distributions import (
 from pydantic.fields import FieldInfo
 
 from bench.configuration import CIRCUMSTANCES, Configuration, knobs_of
-from bench.errors import RequestError, unknown
 from bench.searching.study_file import Range
+from bench.system.errors import RequestError, unknown
 from variants.base import Variant
 from variants.knobs import Search
 from variants.registry import all_variants

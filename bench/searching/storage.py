@@ -15,8 +15,8 @@ from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial
 from sqlalchemy.exc import DBAPIError
 
-from bench.errors import WorkError
-from bench.store_address import redacted
+from bench.system.errors import WorkError
+from bench.system.store_address import redacted
 
 WORKER = "worker"  # user attribute of a trial: who trains it
 PATIENCE_SECONDS = 600.0  # how long a database may be away

@@ -8,19 +8,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bench import multirun
-from bench.atomic import write_text
-from bench.errors import RequestError, WorkError
-from bench.progress import Progress
+from bench.execution import multirun
+from bench.execution.progress import Progress
+from bench.execution.tracked_run import tracking
 from bench.searching import address, cluster, storage
 from bench.searching.cluster import Jobs
 from bench.searching.conductor import Conductor, create
 from bench.searching.crew import Crew, Processes
 from bench.searching.plan import StudyPlan, from_plain, plan
 from bench.searching.study_file import StudyFile
-from bench.store_address import Redacting
+from bench.system.atomic_files import write_text
+from bench.system.errors import RequestError, WorkError
+from bench.system.store_address import Redacting
 from bench.tracking import where
-from bench.tracking.keeping import tracking
 from bench.tracking.parents import Summary
 
 if TYPE_CHECKING:
@@ -155,11 +155,12 @@ def _search(
         conductor = Conductor(plan, study, store, crew, until, tracker, progress)
         leads = conductor.conduct()
         # with pandas and scipy, which nobody waits for before
-        from bench.searching.outcome import outcome, write
+        from bench.searching.outcome import outcome
+        from bench.searching.study_files import write_files
 
         result = outcome(study, plan)
         if leads:
-            files = write(study, plan, result)
+            files = write_files(study, plan, result)
             if tracker and conductor.parent:
                 problem = tracker.aggregate(
                     conductor.parent, summary_of(result, files), plan.folder, where.current()
@@ -203,7 +204,7 @@ def join(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
 
 def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) -> multirun.Outcome:
     """Train every winner on seeds that no trial saw: the best of many trials is best partly by luck."""
-    from bench.searching.outcome import configuration_text
+    from bench.searching.study_files import configuration_text
 
     first = studies[0].plan
     for each in studies:

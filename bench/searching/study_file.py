@@ -8,10 +8,9 @@ from typing import Any, Literal
 
 from pydantic import StrictInt, ValidationError, field_validator
 
-from bench import yaml_files
-from bench.configuration import LARGEST_SEED, is_name
-from bench.errors import RequestError, printable, shown, unknown
+from bench.configuration import LARGEST_SEED, is_name, yaml_files
 from bench.judging.metrics.registry import FRECHET_DISTANCE
+from bench.system.errors import RequestError, printable, shown, unknown
 from variants.knobs import Knobs, knob
 
 DECLARED = "declared"

@@ -9,21 +9,22 @@ from typing import Any
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from bench import places, record, run_folder
 from bench.configuration import CIRCUMSTANCES
-from bench.errors import WorkError
-from bench.judging.health import collapsed
-from bench.progress import Progress
-from bench.run_folder import RunFolder
+from bench.execution.progress import Progress
+from bench.execution.session import resume, start
+from bench.execution.setup import Workbench
+from bench.health.verdict import collapsed
+from bench.runs import record, run_folder
+from bench.runs.run_folder import RunFolder
 from bench.searching import trials
 from bench.searching.objective import Course
 from bench.searching.plan import StudyPlan
 from bench.searching.storage import StorageAway, patiently
-from bench.session import resume, start
-from bench.store_address import redacted
+from bench.system import paths
+from bench.system.errors import WorkError
+from bench.system.store_address import redacted
 from bench.tracking.process import TrackingProcess
-from bench.trainer import Diverged, Interrupted, Observer
-from bench.workbench import Workbench
+from bench.training.trainer import Diverged, Interrupted, Observer
 
 HELD_SECONDS = 0.5
 
@@ -172,7 +173,7 @@ class TrialRuns:
         return True
 
     def _folder(self, seed: int) -> RunFolder:
-        return RunFolder(places.runs() / self.runs[str(seed)])
+        return RunFolder(paths.runs() / self.runs[str(seed)])
 
     def _begun(self, run: RunFolder, workbench: Workbench) -> list[Observer]:
         self._trains = True

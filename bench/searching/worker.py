@@ -13,17 +13,17 @@ import optuna
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from bench.errors import WorkError
-from bench.interruption import stop_on_signal
-from bench.progress import Progress
+from bench.execution.progress import Progress
+from bench.execution.tracked_run import tracking
 from bench.searching import trials
 from bench.searching.address import open_storage
 from bench.searching.plan import StudyPlan, from_plain
 from bench.searching.pruning import pruner_for
 from bench.searching.storage import Storage, StorageAway, patiently
 from bench.searching.trial_runs import Ended, TrialRuns
-from bench.store_address import Redacting
-from bench.tracking.keeping import tracking
+from bench.system.errors import WorkError
+from bench.system.interruption import stop_on_signal
+from bench.system.store_address import Redacting
 
 
 def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:

@@ -15,15 +15,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench import record
-from bench.errors import WorkError
-from bench.run_folder import RunFolder
+from bench.runs import record
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import WorkError
 from bench.tracking import grids, store
 from bench.tracking.opening import Store, StoreLost
 from bench.tracking.patience import PATIENCE_SECONDS
 
 SYSTEM_SECONDS = 10
-RECORD = "bench.record"  # tag: hash of the record of which the store has everything
+RECORD = "bench.runs.record"  # tag: hash of the record of which the store has everything
 
 
 class Follower:

@@ -27,7 +27,7 @@ def send(client: Any, run_id: str, path: Path, files: tuple[str, str]) -> None:
     """Upload a grid, the picture itself last: a store that has that one whole has all."""
     from mlflow.tracking.multimedia import compress_image_size
 
-    from bench.image_files import PNG, open_image
+    from bench.datasets.image_files import PNG, open_image
 
     whole, compressed = files
     with tempfile.TemporaryDirectory() as temporary:

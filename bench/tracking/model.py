@@ -6,8 +6,8 @@ from pathlib import Path
 import mlflow.pytorch
 import torch
 
-from bench.run_folder import RunFolder
-from bench.trained import load
+from bench.runs.generator import load
+from bench.runs.run_folder import RunFolder
 
 
 def save_generator(run: RunFolder, path: Path) -> None:

@@ -17,10 +17,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench.atomic import replacing
-from bench.errors import WorkError
-from bench.leftovers import remove_leftovers
-from bench.store_address import StoreAddress, redacted
+from bench.system.atomic_files import replacing
+from bench.system.errors import WorkError
+from bench.system.leftovers import remove_leftovers
+from bench.system.store_address import StoreAddress, redacted
 from bench.tracking.patience import PATIENCE_SECONDS
 from bench.tracking.where import default
 

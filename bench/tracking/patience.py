@@ -2,7 +2,7 @@
 
 import os
 
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 VARIABLE = "BENCH_TRACKING_PATIENCE"
 

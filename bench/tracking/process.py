@@ -14,10 +14,10 @@ from pathlib import Path
 from threading import Thread
 from typing import Any
 
-from bench import places
-from bench.errors import WorkError
-from bench.run_folder import RunFolder
-from bench.store_address import StoreAddress
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.system.errors import WorkError
+from bench.system.store_address import StoreAddress
 from bench.tracking.parents import Summary
 from bench.tracking.patience import PATIENCE_SECONDS
 
@@ -304,7 +304,7 @@ class TrackingProcess:
         """Send a request; False if the process has ended."""
         self._asked = True
         if address:
-            request = request | {"uri": address.full, "results": str(places.results())}
+            request = request | {"uri": address.full, "results": str(paths.results())}
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps(request) + "\n")

@@ -15,9 +15,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from bench import places, store_address
-from bench.run_folder import RunFolder
-from bench.store_address import Redacting
+from bench.runs.run_folder import RunFolder
+from bench.system import paths, store_address
+from bench.system.store_address import Redacting
 from bench.tracking import store
 from bench.tracking.follower import Follower
 from bench.tracking.opening import Store, in_words, open_store
@@ -50,7 +50,7 @@ class Requests:
         if address.file and address.file.exists():
             # what is wrong with it is told when it is asked for something
             with suppress(Exception):
-                self._open(address.full, places.results())
+                self._open(address.full, paths.results())
 
     def answer(self, request: dict[str, Any]) -> dict[str, Any]:
         """Create, follow, leave or send a run, or keep the run above several."""

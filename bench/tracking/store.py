@@ -20,7 +20,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
-from bench.atomic import PREFIX
+from bench.system.atomic_files import PREFIX
 from bench.tracking.opening import Store
 
 POINTS = 1000  # MLflow's limit on the metrics of one call

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench import record
-from bench.errors import WorkError
-from bench.run_folder import RunFolder, is_held
+from bench.runs import record
+from bench.runs.run_folder import RunFolder, is_held
+from bench.system.errors import WorkError
 from bench.tracking import store
 
 STATE = "optuna.state"

@@ -2,15 +2,15 @@
 
 import os
 
-from bench import places, store_address
-from bench.store_address import StoreAddress
+from bench.system import paths, store_address
+from bench.system.store_address import StoreAddress
 
 DEFAULT = "default"
 
 
 def default() -> StoreAddress:
     """The SQLite store under this BENCH_HOME's mlruns/."""
-    return store_address.read(f"sqlite:///{places.results() / 'mlflow.db'}")
+    return store_address.read(f"sqlite:///{paths.results() / 'mlflow.db'}")
 
 
 def given() -> StoreAddress | None:

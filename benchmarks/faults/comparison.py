@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from bench import checkpoint, record
+from bench.runs import checkpoint, record
 
 
 def numbers(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

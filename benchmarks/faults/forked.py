@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch  # noqa: F401  (imported before the fork, since each command needs it)
 
-import bench.session  # noqa: F401
+import bench.execution.session  # noqa: F401
 from bench.cli import main
 from faults.processes import Ended
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from bench.datasets import load
-from bench.errors import RequestError, WorkError, printable
+from bench.system.errors import RequestError, WorkError, printable
 from faults import Request, Tally
 from faults.forked import call
 from faults.odd_pictures import OddPicture, encoded, noise, odd_pictures

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from bench.errors import RequestError, WorkError
+from bench.system.errors import RequestError, WorkError
 from variants.registry import all_variants
 
 

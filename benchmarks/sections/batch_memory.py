@@ -9,7 +9,7 @@ from children import FOLDER, environment
 from configurations import published
 from tables import markdown, with_notes
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 from sections import Request, for_each
 
 TITLE = "Memory of a step at 64 x 64 pixels, 128 filters, batch 128"

@@ -10,7 +10,7 @@ from tables import markdown, with_notes, with_quartiles
 
 from bench import datasets
 from bench.configuration import resolve
-from bench.device import prepare
+from bench.training.device import prepare
 from sections import Request, for_each
 
 TITLE = "Data: images a second, batches of the harness / loader over PIL"

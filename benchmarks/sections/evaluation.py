@@ -13,7 +13,7 @@ from bench.judging.comparison import Comparison
 from bench.judging.judge import Judge, as_stored
 from bench.judging.metrics import metrics_for
 from bench.judging.observation import Observation
-from bench.sampler import Sampler, make_sampler
+from bench.training.sampler import Sampler, make_sampler
 from sections import Request, for_each
 
 TITLE = "Evaluation: time of an evaluation / the generator's and the extractor's forward passes alone"

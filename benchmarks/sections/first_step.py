@@ -11,8 +11,8 @@ from children import FOLDER, environment
 from interleaved import spread
 from tables import markdown, with_notes, with_quartiles
 
-from bench import places
-from bench.errors import WorkError
+from bench.system import paths
+from bench.system.errors import WorkError
 from sections import Request, for_each
 
 TITLE = "First step: seconds from start to the end of the first training step / imports alone"
@@ -29,7 +29,7 @@ MLFLOW = "from mlflow import MlflowClient; from mlflow.store.tracking.sqlalchemy
 def until_told(commands: list[list[str]], home: str) -> float:
     """Seconds from the start of some processes until each has said a line; all have ended on return."""
     # the run's own cache, wherever its results go
-    place = environment(BENCH_HOME=home, BENCH_CACHE=str(places.cache()), MLFLOW_DISABLE_TELEMETRY="true")
+    place = environment(BENCH_HOME=home, BENCH_CACHE=str(paths.cache()), MLFLOW_DISABLE_TELEMETRY="true")
     start = time.perf_counter()
     processes = [
         subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=place)

@@ -25,7 +25,7 @@ from torch.utils._pytree import tree_map, tree_map_only
 from torch.utils.flop_counter import flop_registry
 
 from bench.configuration import resolve
-from bench.cost import cost
+from bench.training.cost import cost
 from sections import Request, for_each
 
 TITLE = "Floor: a step over its own convolutions and matrix products alone"

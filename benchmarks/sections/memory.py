@@ -9,7 +9,7 @@ from typing import Any
 from children import FOLDER, environment
 from tables import markdown, with_notes
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 from sections import Request, for_each
 
 TITLE = "Memory: resident memory of a training process"

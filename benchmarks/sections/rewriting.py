@@ -12,7 +12,7 @@ from interleaved import Comparison, compare
 from tables import markdown, with_notes, with_quartiles
 
 from bench.configuration import variant_named
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 from sections import Request, for_each, say
 
 TITLE = "Step rate: common trainer over plain re-writings of public programs' steps"

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 
-from bench import checkpoint, record
 from bench.configuration import Configuration, resolve
-from bench.progress import Progress
-from bench.run_folder import RunFolder
-from bench.session import Outcome, start
+from bench.execution.progress import Progress
+from bench.execution.session import Outcome, start
+from bench.runs import checkpoint, record
+from bench.runs.run_folder import RunFolder
 
 TINY: dict[str, Any] = {
     "preset": "quick",

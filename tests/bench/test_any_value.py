@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.configuration import Configuration, allowed, knobs_of, parse_settings, resolve
-from bench.device import most_threads, prepare
-from bench.errors import RequestError, shown
 from bench.searching.study_file import Objective, Pruner, Range, Sampler, StudyFile
+from bench.system.errors import RequestError, shown
+from bench.training.device import most_threads, prepare
 from variants.registry import all_variants
 
 QUICK = settings(max_examples=100, derandomize=True, deadline=None)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import bench
-from bench.errors import RequestError, WorkError
+from bench.system.errors import RequestError, WorkError
 
 KNOBS = {
     "steps": 3,

@@ -7,7 +7,7 @@ from loops import ThroughTrainer, set_up
 from sections import floor
 
 from bench.configuration import resolve
-from bench.cost import OperationCounter, cost
+from bench.training.cost import OperationCounter, cost
 from variants.registry import all_variants
 
 

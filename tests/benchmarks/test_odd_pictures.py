@@ -7,7 +7,7 @@ import pytest
 from faults.odd_pictures import OddPicture, encoded, noise, odd_pictures
 
 from bench.datasets import load
-from bench.errors import RequestError, WorkError, printable
+from bench.system.errors import RequestError, WorkError, printable
 
 PICTURES = list(odd_pictures())
 

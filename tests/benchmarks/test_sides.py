@@ -7,7 +7,7 @@ from children import ChildSide, environment
 from configurations import quick
 from sections import Request, first_step, memory, overhead
 
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 
 def test_trainers_and_bare_loop_come_to_the_same_weights():

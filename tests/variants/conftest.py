@@ -15,10 +15,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.learning_rate import LearningRateRule
-from bench.record import RecordWriter
-from bench.step import Computing
-from bench.trainer import Plan, Trainer
+from bench.runs.record import RecordWriter
+from bench.training.learning_rate import LearningRateRule
+from bench.training.step import Computing
+from bench.training.trainer import Plan, Trainer
 from variants.base import Batch, Scalars, Variant
 from variants.noise import Noise
 from variants.registry import all_variants

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from variants.boundary_equilibrium import BoundaryEquilibrium
+from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.registry import all_variants
 
 FAMILY = [name for name, kind in all_variants().items() if issubclass(kind, BoundaryEquilibrium)]

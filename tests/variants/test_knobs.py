@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from bench.configuration import knobs_of, resolve
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 from variants.knobs import Knobs, Search, knob
 from variants.registry import all_variants
 

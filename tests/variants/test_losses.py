@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from variants.base import Batch, mean_loss
-from variants.batch_normalisation import statistics_kept
+from variants.modules.batch_normalisation import statistics_kept
 
 FAMILY = ["began", "began-cs", "began-v3", "began-resnet18"]
 UPDATES = ["simultaneous", "alternating"]

@@ -11,11 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import record
-from bench.step import Computing
+from bench.runs import record
+from bench.training.step import Computing
 from variants.base import Batch
-from variants.batch_normalisation import batch_norms
-from variants.boundary_equilibrium import BoundaryEquilibrium
+from variants.families.boundary_equilibrium import BoundaryEquilibrium
+from variants.modules.batch_normalisation import batch_norms
 from variants.noise import Noise
 from variants.registry import all_variants
 

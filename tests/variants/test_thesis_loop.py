@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import record
+from bench.runs import record
 from variants.noise import Noise
 
 STEPS = 4

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from bench import checkpoint, record
-from variants.boundary_equilibrium import BoundaryEquilibrium
+from bench.runs import checkpoint, record
+from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.registry import all_variants
 
 Fixture = Callable[..., Any]

@@ -6,12 +6,8 @@ use the balls about the real samples, which outliers among the generated ones ca
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 NEAREST = 5
 COVERAGE = "coverage"

@@ -7,14 +7,10 @@ they read it off people.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 DUPLICATES = "duplicates"
 # As near as this share of the real samples are to their nearest.

@@ -6,15 +6,11 @@ Heusel et al. 2017, "GANs trained by a two time-scale update rule", equation 6:
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import FRECHET_DISTANCE, metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
-    from bench.judging.moments import Moments
+from bench.judging.moments import Moments
 
 
 @metric(FRECHET_DISTANCE, "Fréchet distance to all real samples", better="lower", needs="features")

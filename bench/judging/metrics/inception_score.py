@@ -6,14 +6,11 @@ Salimans et al. 2016, "Improved techniques for training GANs", section 4: ``exp(
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import INCEPTION_SCORE, metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 
 @metric(

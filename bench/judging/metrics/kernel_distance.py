@@ -5,14 +5,10 @@ Bińkowski et al. 2018, "Demystifying MMD GANs", section 4: ``k(a, b) = (a.b / w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 _ROWS = 500  # of a kernel matrix at a time
 

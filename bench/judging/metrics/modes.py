@@ -5,14 +5,10 @@ Srivastava et al. 2017 (VEEGAN), section 4.1, and Lin et al. 2018 (PacGAN), sect
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 MODES_COVERED = "modes_covered"
 HIGH_QUALITY = "high_quality"

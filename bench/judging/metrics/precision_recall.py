@@ -6,12 +6,8 @@ a set's manifold is the union of balls about its samples that reach their 3rd ne
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 PRECISION = "precision"
 NEAREST = 3

@@ -4,16 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
 
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
-    from bench.judging.extraction import Extractor
-
-# What an extractor gives of samples, and a metric may need: features of any kind, pixels of images with a
-# network's features of them, predicted classes, known modes, and which samples lie well on their mode.
-Evidence = Literal["features", "images", "classes", "modes", "quality"]
-Better = Literal["lower", "higher"]
+from bench.judging.comparison import Comparison
+from bench.judging.protocol import Better, Evidence, Extractor
 
 # These two are recorded under names that say whose features they are: `fid` or `fd_NAME`, and
 # `inception_score` or `is_NAME`.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.errors import RequestError
 from bench.judging.metrics.registry import metric
+from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -7,14 +7,11 @@ Friedman and Dieng 2023, "The Vendi score: a diversity evaluation metric for mac
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.judging.comparison import Comparison
 from bench.judging.metrics.registry import metric
-
-if TYPE_CHECKING:
-    from bench.judging.comparison import Comparison
 
 VENDI = "vendi"
 

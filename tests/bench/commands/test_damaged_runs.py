@@ -8,11 +8,12 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import multirun, run_folder
 from bench.cli import main
-from bench.errors import WorkError
-from bench.progress import Progress
-from bench.run_folder import RunFolder
+from bench.execution import multirun
+from bench.execution.progress import Progress
+from bench.runs import run_folder
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import WorkError
 
 
 def torn(content: bytes) -> bytes:

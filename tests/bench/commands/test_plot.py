@@ -12,8 +12,8 @@ import torch
 from bench.cli import main
 from bench.figures.grid import read_grid, to_bytes
 from bench.figures.points import read_points
-from bench.run_folder import RunFolder
-from bench.trained import load
+from bench.runs.generator import load
+from bench.runs.run_folder import RunFolder
 
 Runs = Callable[..., RunFolder]
 

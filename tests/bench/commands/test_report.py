@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.cli import main
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
 
 
 @pytest.fixture(scope="module")

@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 
 import bench
-from bench import record, run_folder
 from bench.cli import main
 from bench.configuration import resolve
-from bench.errors import RequestError
-from bench.progress import Progress
+from bench.execution.progress import Progress
+from bench.execution.session import start
+from bench.runs import record, run_folder
 from bench.searching.study_file import shipped
-from bench.session import start
-from bench.trainer import Interrupted, Observer
+from bench.system.errors import RequestError
+from bench.training.trainer import Interrupted, Observer
 
 FILE = """
 variant: began

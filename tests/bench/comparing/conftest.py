@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.trainer import Diverged
+from bench.training.trainer import Diverged
 
 RUN: dict[str, Any] = {
     "variant": "began",

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from bench.comparing.comparable import check, data_words, key
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE, mean_loss
 
 Runs = Callable[..., pd.DataFrame]

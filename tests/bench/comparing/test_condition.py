@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bench import results
 from bench.cli import main
 from bench.comparing.condition import DEEPEST, LONGEST, meeting, parse
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 RUNS = pd.DataFrame(
     {

@@ -8,12 +8,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench import record
 from bench.comparing.epochs import epochs_per_step
 from bench.comparing.frame import IDENTITY, measured, results, trajectories
 from bench.comparing.groups import with_groups
-from bench.errors import RequestError
-from bench.run_folder import RunFolder, all_runs
+from bench.runs import record
+from bench.runs.run_folder import RunFolder, all_runs
+from bench.system.errors import RequestError
 
 
 def test_a_row_says_what_the_files_say(home: Path) -> None:

@@ -6,12 +6,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench import record
 from bench.comparing.frame import results
 from bench.comparing.published import side_by_side, table_named
 from bench.comparing.rendering import FORMATS, render
-from bench.errors import RequestError
-from bench.run_folder import all_runs
+from bench.runs import record
+from bench.runs.run_folder import all_runs
+from bench.system.errors import RequestError
 from variants.published_tables import PublishedRow, PublishedTable
 
 Runs = Callable[..., pd.DataFrame]

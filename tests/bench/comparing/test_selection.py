@@ -5,8 +5,8 @@ import math
 import pytest
 
 from bench.comparing.selection import RULES, SelectionRule, rule_named
-from bench.errors import RequestError
-from bench.record import Record
+from bench.runs.record import Record
+from bench.system.errors import RequestError
 
 RECORD = Record(
     evaluations=[

@@ -8,7 +8,7 @@ import pytest
 
 from bench.comparing import statistics
 from bench.comparing.summary import COLUMNS, Summary, default_metrics, summarise
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 Runs = Callable[..., pd.DataFrame]
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from bench.datasets import Batches, DataArray, load, loading
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 CPU = torch.device("cpu")
 DEVICES = [

@@ -3,7 +3,7 @@ import os
 import pytest
 
 from bench.datasets.fingerprints import source_hash
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 LONG_AGO = 10**18
 

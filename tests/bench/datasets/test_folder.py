@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from bench.datasets import load
-from bench.errors import RequestError, WorkError
+from bench.system.errors import RequestError, WorkError
 
 ORIENTATION = 0x0112
 # how a picture is stored so that turning it by EXIF's orientation gives it back

@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.datasets import load, loading
 from bench.datasets.mnist5k import Mnist5k
-from bench.errors import RequestError, WorkError
+from bench.system.errors import RequestError, WorkError
 
 ROOT = Path(__file__).parents[3]
 NOWHERE = Path("absent")

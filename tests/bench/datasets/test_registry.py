@@ -6,7 +6,7 @@ import pytest
 
 from bench.datasets import catalogue, check_name, judged_by, label, load, preset_of, sample_shape
 from bench.datasets.registry import classes
-from bench.errors import RequestError
+from bench.system.errors import RequestError
 
 POINTS = {"ring-8", "grid-25"}
 COUNTS_OF_PACKAGED = {"mnist-5k": 5000, "stacked-mnist": 20_000}

@@ -14,7 +14,7 @@ from PIL import Image
 
 from bench.datasets import load
 from bench.datasets.lsun import LsunBedroom
-from bench.errors import RequestError, WorkError
+from bench.system.errors import RequestError, WorkError
 
 NOWHERE_ONLINE = "http://127.0.0.1:9/"
 

@@ -6,7 +6,7 @@ import pytest
 from bench.datasets import load
 from bench.datasets.mnist5k import Mnist5k
 from bench.datasets.stacked import StackedMnist, digits_of
-from bench.errors import WorkError
+from bench.system.errors import WorkError
 
 NOWHERE = Path("absent")
 HASH = "a01f3322a05ea9684b6222263a07461750b238faa4ce87a9f710b1ae26cac073"

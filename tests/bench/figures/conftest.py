@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
 
 
 @pytest.fixture(scope="session")

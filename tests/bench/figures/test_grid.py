@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.errors import RequestError, WorkError
 from bench.figures.grid import MARGIN, check_png, read_grid, save_grid, to_bytes
+from bench.system.errors import RequestError, WorkError
 
 
 def images(count: int, channels: int, size: int = 8) -> torch.Tensor:

@@ -8,12 +8,12 @@ import pytest
 from PIL import Image
 
 from bench.comparing.frame import results
-from bench.errors import RequestError
 from bench.figures.grid import read_grid
 from bench.figures.of_comparison import draw_comparison
 from bench.figures.points import read_points
 from bench.figures.samples_by_step import draw_samples_by_step, judged_steps, shared_steps
-from bench.run_folder import RunFolder
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import RequestError
 
 Runs = Callable[..., RunFolder]
 NAMES = {f"{name}{suffix}" for name in ("trajectories", "samples-by-step") for suffix in (".png", ".svg")}

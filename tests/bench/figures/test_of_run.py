@@ -10,11 +10,11 @@ import pytest
 import torch
 from PIL import Image
 
-from bench import record
-from bench.errors import RequestError, WorkError
 from bench.figures.of_run import data_of, draw_run, extractor_of, some_reals
-from bench.run_folder import RunFolder
-from bench.trained import load
+from bench.runs import record
+from bench.runs.generator import load
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import RequestError, WorkError
 from variants.registry import all_variants
 
 VARIANTS = sorted(all_variants())
@@ -74,8 +74,8 @@ def test_a_run_that_could_not_draw_has_finished_all_the_same(
 ) -> None:
     from types import SimpleNamespace
 
-    from bench.progress import Progress
-    from bench.session import draw
+    from bench.execution.progress import Progress
+    from bench.execution.session import draw
 
     run = trained_run("began")
     # no checkpoint, no data, no network: nothing that drawing needs is there

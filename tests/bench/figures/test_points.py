@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.errors import WorkError
 from bench.figures.points import LIMIT, SIDE, read_points, save_points
+from bench.system.errors import WorkError
 
 BLUE = (0, 114, 178)
 BLACK = (0, 0, 0)

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from train_feature_network import Labelled, read_mnist_5k
 
 from bench.judging.extraction import DigitsGarments
-from bench.judging.train_feature_network import Labelled, read_mnist_5k
 
 
 @pytest.fixture(scope="session")

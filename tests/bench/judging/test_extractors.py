@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from train_feature_network import accuracy, read_split
 
 from bench.datasets import KnownModes
-from bench.errors import WorkError
 from bench.judging import extraction, extractors, feature_network
 from bench.judging.extraction import DigitsGarments, Inception
-from bench.judging.train_feature_network import accuracy, read_split
+from bench.system.errors import WorkError
 
 
 @pytest.fixture(autouse=True)

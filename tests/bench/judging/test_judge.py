@@ -11,17 +11,18 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from train_feature_network import Labelled
 
-from bench import environment
-from bench.errors import WorkError
+from bench.health.verdict import collapsed
 from bench.judging.comparison import Comparison
-from bench.judging.extraction import DigitsGarments, Seen
-from bench.judging.health import collapsed
+from bench.judging.extraction import DigitsGarments
 from bench.judging.judge import Judge, Sampler, _code, as_stored
 from bench.judging.metrics import Metric, metrics_for, registry
 from bench.judging.observation import Observation
+from bench.judging.protocol import Seen
 from bench.judging.reference import Reference, order, reference_statistics
-from bench.judging.train_feature_network import Labelled
+from bench.runs import environment
+from bench.system.errors import WorkError
 
 
 def sampler_of(images: Tensor | np.ndarray, batch_size: int = 64) -> Sampler:
@@ -191,7 +192,7 @@ def test_real_samples_are_measured_anew_under_other_arithmetic(
     for name in ("threads", "cpu_capability", "processor", "torch", "numpy"):
         with monkeypatch.context() as elsewhere:
             other = facts | {name: "another"}
-            elsewhere.setattr("bench.environment.kinds_of_arithmetic", lambda other=other: other)
+            elsewhere.setattr("bench.runs.environment.kinds_of_arithmetic", lambda other=other: other)
             assert judge.measure_real(halves[0], tmp_path) == measured
 
 

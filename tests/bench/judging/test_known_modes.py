@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from train_feature_network import Labelled, read_split
 
 from bench.datasets import load
 from bench.judging.extraction import DigitsGarments
 from bench.judging.judge import Judge
 from bench.judging.known_modes import Points, StackedDigits
 from bench.judging.reference import reference_statistics
-from bench.judging.train_feature_network import Labelled, read_split
 
 CENTRES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
 DEVIATION = 0.05

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bench.errors import WorkError
 from bench.judging.moments import Moments, too_few
+from bench.system.errors import WorkError
 
 
 def test_batches_give_numpys_covariance_even_far_from_zero() -> None:

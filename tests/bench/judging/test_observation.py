@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.errors import WorkError
-from bench.judging.extraction import Seen
 from bench.judging.observation import PICTURES_KEPT, Observation
+from bench.judging.protocol import Seen
+from bench.system.errors import WorkError
 
 EXTRACTOR = SimpleNamespace(
     width=3, mode_count=4, gives=frozenset({"features", "images", "classes", "modes"})

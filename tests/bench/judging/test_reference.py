@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from train_feature_network import Labelled
 
-from bench import fixed_draws
-from bench.errors import WorkError
-from bench.judging.extraction import DigitsGarments, Seen
+from bench.datasets import fixed_draws
+from bench.judging.extraction import DigitsGarments
 from bench.judging.known_modes import Points
+from bench.judging.protocol import Seen
 from bench.judging.reference import (
     MOST_PAIRED,
     Reference,
@@ -20,7 +21,7 @@ from bench.judging.reference import (
     order,
     reference_statistics,
 )
-from bench.judging.train_feature_network import Labelled
+from bench.system.errors import WorkError
 
 
 class Counting:

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from bench import places
-from bench.run_folder import RunFolder
-from bench.trainer import Diverged
+from bench.runs.run_folder import RunFolder
+from bench.system import paths
+from bench.training.trainer import Diverged
 
 HOSTILE = "<script>alert(1)</script>"
 
@@ -28,7 +28,7 @@ def reported_home(
         small.run(small.tiny("began", seed=0, image_size=32, experiment="other"))
         with pytest.raises(Diverged):
             small.run(small.tiny("began-v3", seed=1, lr_g=1e30, lr_d=1e30, eval_every=0))
-        small.adopt_checkpoints(_cut_off(first.path, places.runs() / ("c" * 32)))
+        small.adopt_checkpoints(_cut_off(first.path, paths.runs() / ("c" * 32)))
     return home
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary
-from bench.judging.health import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
+from bench.health.verdict import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
 from bench.reporting.findings import findings, is_well, meaning, tag
 
 

@@ -17,7 +17,7 @@ import yaml
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from bench import record
+from bench.runs import record
 from bench.searching import trials
 from bench.tracking.study_view import STATE, STATUS
 

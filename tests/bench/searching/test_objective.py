@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from bench.errors import WorkError
-from bench.record import Record
+from bench.runs.record import Record
 from bench.searching.objective import Course, Goal, goal_of
 from bench.searching.study_file import Objective
+from bench.system.errors import WorkError
 
 STEPS = [{"step": step, "M": 1.0 / step} for step in range(1, 10)]
 EVALUATIONS = [{"step": 3, "fd": 9.0}, {"step": 6, "fd": 4.0}, {"step": 9, "fd": 5.0}]

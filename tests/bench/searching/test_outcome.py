@@ -13,9 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from bench.configuration import CIRCUMSTANCES, resolve
 from bench.searching import trials as marks
 from bench.searching.importances import importances_of
-from bench.searching.outcome import outcome, write
+from bench.searching.outcome import outcome
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import StudyFile
+from bench.searching.study_files import write_files
 
 METRIC = "fd_digits_garments"
 SEARCH = {"gamma": {}, "lr": {"knobs": ["lr_g", "lr_d"]}, "lambda_k": {}}
@@ -149,7 +150,7 @@ def test_the_best_configuration_is_the_trials() -> None:
     study = searched(plan, 6)
     result = outcome(study, plan)
     assert result.best
-    files = write(study, plan, result)
+    files = write_files(study, plan, result)
     assert files == ["table.md", "trials.csv", "best.yaml", "importances.csv", "figures"]
     assert {path.name for path in plan.folder.iterdir()} == set(files)
     path = plan.folder / "best.yaml"
@@ -171,7 +172,7 @@ def test_files_hold_whole_numbers() -> None:
     study = searched(plan, 5)
     carry_out(study, plan, TrialState.PRUNED, 50, "median@50")
     result = outcome(study, plan)
-    write(study, plan, result)
+    write_files(study, plan, result)
     rows = pd.read_csv(plan.folder / "trials.csv", dtype=str)  # pandas reads some floats a bit off
     assert list(rows["state"]) == ["COMPLETE"] * 5 + ["PRUNED"]
     complete = rows[:5]
@@ -236,7 +237,7 @@ def test_several_objectives_have_a_front() -> None:
     old = plan.folder / "front" / "trial-99.yaml"
     old.parent.mkdir(parents=True)
     old.write_text("of an earlier front")
-    assert "front" in write(study, plan, result)
+    assert "front" in write_files(study, plan, result)
     names = {path.name for path in old.parent.iterdir()}
     assert names == {f"trial-{one.number}.yaml" for one in free}
     one = result.front[-1]
@@ -248,14 +249,14 @@ def test_several_objectives_have_a_front() -> None:
 def test_without_a_complete_trial_there_is_no_best() -> None:
     plan = plan_of()
     study = study_of(plan)
-    assert write(study, plan, outcome(study, plan)) == ["table.md", "trials.csv"]
+    assert write_files(study, plan, outcome(study, plan)) == ["table.md", "trials.csv"]
     carry_out(study, plan, TrialState.PRUNED, 50, "collapsed@50")
     result = outcome(study, plan)
     assert (result.best, result.front, result.importances) == (None, [], {})
     assert result.default
     assert result.default.state == TrialState.PRUNED
     assert "no trial is complete" in result.text()
-    assert "best.yaml" not in write(study, plan, result)
+    assert "best.yaml" not in write_files(study, plan, result)
 
 
 def test_data_is_json_and_metrics_are_numbers() -> None:

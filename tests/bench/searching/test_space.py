@@ -6,9 +6,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from bench.configuration import knobs_of, resolve
-from bench.errors import RequestError
 from bench.searching.space import SearchSpace, declared, space_of
 from bench.searching.study_file import Range
+from bench.system.errors import RequestError
 from variants.knobs import Search
 from variants.registry import all_variants
 

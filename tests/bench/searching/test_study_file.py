@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.errors import RequestError
 from bench.searching import study_file
 from bench.searching.study_file import Objective, Range, read, shipped
+from bench.system.errors import RequestError
 
 
 def file_with(tmp_path: Path, text: str) -> str:

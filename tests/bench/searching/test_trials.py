@@ -9,9 +9,7 @@ import optuna
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from bench import places
-from bench.errors import WorkError
-from bench.progress import Progress
+from bench.execution.progress import Progress
 from bench.searching import trials
 from bench.searching.conductor import create
 from bench.searching.journal_storage import JournalStorage
@@ -19,6 +17,8 @@ from bench.searching.plan import StudyPlan
 from bench.searching.study_file import Sampler, StudyFile
 from bench.searching.trial_runs import TrialRuns
 from bench.searching.worker import carry_out
+from bench.system import paths
+from bench.system.errors import WorkError
 
 SETTINGS: dict[str, Any] = {
     "variant": "began-v3",
@@ -161,7 +161,7 @@ def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
     assert trial
     values = TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).carry_out()
     (run_id,) = trial.user_attrs[trials.RUNS].values()
-    damaged = places.runs() / run_id / file
+    damaged = paths.runs() / run_id / file
     damaged.write_bytes(b"{}\n")
     assert TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).carry_out() == values
     assert trial.user_attrs[trials.RUNS]["0"] != run_id

@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from bench import record, run_folder
 from bench.configuration import Configuration
-from bench.progress import Progress
-from bench.run_folder import RunFolder
-from bench.session import start
-from bench.trainer import Interrupted, Observer
+from bench.execution.progress import Progress
+from bench.execution.session import start
+from bench.runs import record, run_folder
+from bench.runs.run_folder import RunFolder
+from bench.training.trainer import Interrupted, Observer
 
 
 class Stop(Observer):

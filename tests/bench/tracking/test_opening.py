@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.atomic import PREFIX
+from bench.system.atomic_files import PREFIX
 from bench.tracking import where
 from bench.tracking.opening import open_store
 

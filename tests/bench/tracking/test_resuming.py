@@ -9,11 +9,11 @@ from typing import Any
 import psutil
 import pytest
 
-from bench import record, run_folder
 from bench.cli import main
-from bench.progress import Progress
-from bench.session import resume, start
-from bench.trainer import Observer
+from bench.execution.progress import Progress
+from bench.execution.session import resume, start
+from bench.runs import record, run_folder
+from bench.training.trainer import Observer
 
 LOUD, QUIET = Progress(), Progress(quiet=True)
 
@@ -261,7 +261,7 @@ def test_a_database_where_nobody_answers_ends_a_start_within_its_patience(
 def test_two_processes_that_send_one_run_take_turns(
     small: SimpleNamespace, tools: SimpleNamespace, places: Path
 ) -> None:
-    from bench.errors import WorkError
+    from bench.system.errors import WorkError
     from bench.tracking import where
     from bench.tracking.follower import Follower
     from bench.tracking.opening import open_store

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from bench import run_folder
 from bench.cli import main
+from bench.runs import run_folder
 
 pytestmark = pytest.mark.slow
 

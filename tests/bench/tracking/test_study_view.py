@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from bench import places as results_places
-from bench import run_folder
-from bench.progress import Progress
-from bench.run_folder import RunFolder
+from bench.execution.progress import Progress
+from bench.execution.setup import prepare_workbench
+from bench.runs import run_folder
+from bench.runs.run_folder import RunFolder
+from bench.system import paths as results_places
 from bench.tracking import where
 from bench.tracking.parents import Summary, of_study
 from bench.tracking.process import TrackingProcess
-from bench.workbench import prepare_workbench
 
 STUDY = "gamma-began-v3-1a2b3c"
 DESCRIPTION: dict[str, Any] = {

@@ -14,12 +14,12 @@ from typing import Any
 import psutil
 import pytest
 
-from bench import record, run_folder
 from bench.cli import main
-from bench.judging.alarms import Watch
-from bench.progress import Progress
-from bench.run_folder import RunFolder
-from bench.session import resume
+from bench.execution.progress import Progress
+from bench.execution.session import resume
+from bench.health.alarms import Watch
+from bench.runs import record, run_folder
+from bench.runs.run_folder import RunFolder
 from bench.tracking import where
 from bench.tracking.follower import Follower
 from bench.tracking.opening import open_store
@@ -177,7 +177,7 @@ def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
 
 
 def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
-    from bench.workbench import prepare_workbench
+    from bench.execution.setup import prepare_workbench
 
     tracker = TrackingProcess()
     workbench = prepare_workbench(small.tiny("began", tracking=True), Progress(quiet=True))
@@ -277,7 +277,9 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, pl
 def test_the_alarms_of_a_tracked_run_are_its_tag(
     small: SimpleNamespace, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bench.session.Watch", partial(Watch, window=2, constraint_rise=1.0, loss_rise=1.0))
+    monkeypatch.setattr(
+        "bench.execution.session.Watch", partial(Watch, window=2, constraint_rise=1.0, loss_rise=1.0)
+    )
     outcome = small.run(small.tiny("began-v3", tracking=True))
     assert outcome.record.alarms
     tags = store(places).get_run(outcome.run.id).data.tags
@@ -285,7 +287,7 @@ def test_the_alarms_of_a_tracked_run_are_its_tag(
 
 
 def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
-    from bench.trainer import Diverged
+    from bench.training.trainer import Diverged
 
     with pytest.raises(Diverged):
         small.run(small.tiny("began", tracking=True, lr_g=1e30, lr_d=1e30, steps=40, eval_every=0))

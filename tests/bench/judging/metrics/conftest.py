@@ -8,11 +8,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from train_feature_network import Labelled
 
 from bench.judging.comparison import Comparison
-from bench.judging.extraction import DigitsGarments, Seen
+from bench.judging.extraction import DigitsGarments
 from bench.judging.observation import Observation
-from bench.judging.train_feature_network import Labelled
+from bench.judging.protocol import Seen
 
 Compare = Callable[..., Comparison]
 

@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from train_feature_network import Labelled
 
 from bench.judging.comparison import Comparison
-from bench.judging.extraction import Seen
 from bench.judging.metrics import all_metrics
 from bench.judging.metrics.structural_similarity import EXPONENTS, scales, structural_similarity
 from bench.judging.metrics.vendi import vendi_score
-from bench.judging.train_feature_network import Labelled
+from bench.judging.protocol import Seen
 
 Compare = Callable[..., Comparison]
 Features = tuple[np.ndarray, np.ndarray]

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy.linalg import sqrtm
 
-from bench.errors import WorkError
 from bench.judging.metrics.frechet import frechet_distance
 from bench.judging.moments import Moments
+from bench.system.errors import WorkError
 
 
 def exact(mean: np.ndarray, covariance: np.ndarray) -> Moments:

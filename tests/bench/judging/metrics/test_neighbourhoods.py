@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from train_feature_network import Labelled
 
 from bench.judging.comparison import Comparison
 from bench.judging.metrics.density_coverage import coverage, density
 from bench.judging.metrics.duplicates import duplicates
 from bench.judging.metrics.precision_recall import precision, recall
-from bench.judging.train_feature_network import Labelled
 
 Compare = Callable[..., Comparison]
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from bench.datasets import load
-from bench.judging.extraction import DigitsGarments, Extractor
+from bench.judging.extraction import DigitsGarments
 from bench.judging.judge import Judge
 from bench.judging.known_modes import Points, StackedDigits
 from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for
+from bench.judging.protocol import Extractor
 from bench.judging.reference import reference_statistics
 
 Values = dict[str, float]

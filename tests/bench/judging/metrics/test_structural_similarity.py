@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from bench.errors import RequestError
 from bench.judging.metrics.structural_similarity import of_samples, scales, structural_similarity
+from bench.system.errors import RequestError
 
 
 @pytest.mark.parametrize("side", [11, 28, 44, 176])

@@ -1,0 +1,35 @@
+"""The configuration of a run: settings of the harness and hyperparameters of the variant."""
+
+from bench.configuration.resolution import (
+    Configuration,
+    allowed,
+    knobs_of,
+    merge,
+    parse_settings,
+    resolve,
+    unit_of,
+    variant_named,
+)
+from bench.configuration.schema import (
+    CIRCUMSTANCES,
+    LARGEST_SEED,
+    MOST_STEPS,
+    Harness,
+    is_name,
+)
+
+__all__ = [
+    "CIRCUMSTANCES",
+    "LARGEST_SEED",
+    "MOST_STEPS",
+    "Configuration",
+    "Harness",
+    "allowed",
+    "is_name",
+    "knobs_of",
+    "merge",
+    "parse_settings",
+    "resolve",
+    "unit_of",
+    "variant_named",
+]

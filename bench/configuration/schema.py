@@ -1,0 +1,125 @@
+"""The settings of the harness, each once: type, default, range and unit."""
+
+from typing import Any, Literal
+
+from pydantic import field_validator
+
+from variants.knobs import LARGEST, Knobs, knob
+
+# Knobs that say where and how a run is made, not what it computes: outside its identity.
+CIRCUMSTANCES = frozenset(
+    {
+        "device", "threads", "channels_last", "fused_adam", "compile", "activation_checkpointing",
+        "data_root", "figures", "tracking", "experiment",
+    }
+)  # fmt: skip
+
+
+LONGEST_NAME = 256  # of an experiment in MLflow's databases
+LONGEST_PATH = 4096  # of Linux
+MOST_STEPS = 99_999_999  # names of files have eight digits for a step
+LARGEST_SEED = 2**63 - 1  # of result tables, whose whole numbers have 64 bits
+
+# Values that say no more than a configuration from before there were such knobs: outside the identity too.
+PLAIN: dict[str, tuple[Any, ...]] = {"parts": (None, 1), "compute_dtype": ("float32",), "tf32": (False,)}
+
+
+class Harness(Knobs):
+    """Knobs of the harness, the same for every variant."""
+
+    dataset: str = knob("mnist-5k", "name of the data set, or folder:PATH", longest=LONGEST_PATH)
+    image_size: int | None = knob(
+        28, "side of the square images; none for 2-D points", unit="pixels", low=1, high=4096
+    )
+    channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
+    batch_size: int = knob(64, "real samples in a batch", unit="samples", low=2, high=1_000_000)
+    drop_last: bool = knob(True, "leave out the short last batch of an epoch")
+    steps: int | None = knob(
+        None, "length of training, in generator updates", unit="steps", low=1, high=MOST_STEPS
+    )
+    epochs: float | None = knob(
+        None, "length of training in passes over the data, instead of steps", above=0, high=1_000_000
+    )
+    seed: int = knob(0, "seed of weights, data order, latents and evaluation", low=0, high=LARGEST_SEED)
+    lr_rule: Literal["none", "halve_every", "halve_on_stall"] = knob(
+        "none",
+        "learning rates stay, halve every lr_window steps, or halve when M's mean over a window stalls",
+    )
+    lr_window: int = knob(100_000, "window of lr_rule", unit="steps", low=1, high=MOST_STEPS)
+    lr_floor: float = knob(
+        2e-5, "lr_rule takes no learning rate below this (unless it starts there)", low=0, high=LARGEST
+    )
+    ema_decay: float = knob(
+        0.0,
+        "decay of the generator's moving average that is judged; 0 judges the generator itself",
+        low=0,
+        high=0.99999,
+    )
+    eval_every: int = knob(
+        1000, "steps between evaluations; 0 evaluates at the end only", unit="steps", low=0, high=MOST_STEPS
+    )
+    eval_samples: int = knob(
+        5000, "generated samples in an evaluation", unit="samples", low=100, high=100_000_000
+    )
+    extractor: Literal["inception", "shipped"] = knob(
+        "inception",
+        "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
+        "else the shipped one for grey images; shipped takes that one first (far faster on a CPU)",
+    )
+    parts: int | None = knob(
+        None,
+        "equal parts that a batch is passed in, one after another (gradient accumulation) or spread over the "
+        "processes that torchrun starts; none: one a process. Batch norm sees a part at a time",
+        unit="parts",
+        low=1,
+        high=1_000_000,
+    )
+    compute_dtype: Literal["float32", "bfloat16"] = knob(
+        "float32",
+        "of convolutions and matrix products in training; losses, k, M and judging are float32 always",
+    )
+    tf32: bool = knob(
+        False, "on a GPU: float32 products and convolutions of training may be rounded to TF32's 10 bits"
+    )
+    channels_last: bool = knob(
+        True, "images lie in memory pixel by pixel; faster for all but the smallest networks"
+    )
+    fused_adam: bool = knob(True, "Adam in one kernel")
+    compile: Literal["none", "default", "reduce-overhead"] = knob(
+        "none",
+        "torch.compile of the networks; reduce-overhead takes CUDA graphs. Costs up to a minute at the "
+        "start; not together with activation_checkpointing",
+    )
+    activation_checkpointing: bool = knob(
+        False, "compute activations again for the gradient instead of keeping them: less memory, more time"
+    )
+    checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1, high=MOST_STEPS)
+    device: Literal["auto", "cpu", "cuda"] = knob(
+        "auto", "where to compute; auto takes a GPU where there is one"
+    )
+    threads: int = knob(
+        0,
+        "CPU threads, at most four for each of the machine's cores, or 64; 0 leaves it to torch",
+        low=0,
+        high=4096,
+    )
+    data_root: str | None = knob(
+        None, "folder of the data sets' files; the cache folder where not given", longest=LONGEST_PATH
+    )
+    figures: bool = knob(True, "draw the run's figures when it ends; `bench plot` draws them at any time")
+    tracking: bool = knob(
+        True, "record the run in MLflow too; without it neither MLflow nor Optuna is imported"
+    )
+    experiment: str = knob("began-bench", "name of the MLflow experiment", longest=LONGEST_NAME)
+
+    @field_validator("dataset", "data_root", "experiment")
+    @classmethod
+    def _check_text(cls, value: str | None) -> str | None:
+        if value is not None and not is_name(value):
+            raise ValueError("empty or not printable")
+        return value
+
+
+def is_name(text: str) -> bool:
+    """Whether a text may name a folder, a data set or an experiment: not empty, on one line, printable."""
+    return bool(text.strip()) and text.isprintable()

@@ -1,0 +1,1 @@
+"""Carrying runs out: one or several, resumed, verified or evaluated again."""

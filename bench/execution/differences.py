@@ -1,0 +1,319 @@
+"""A recorded run against its repetition: what was compared, what differs, what could not be compared."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import zip_longest
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from bench.datasets import KnownModes
+from bench.figures.pictures import save_samples
+from bench.health.alarms import Alarm
+from bench.runs import checkpoint, record
+from bench.runs.record import Record
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import WorkError
+from bench.training.trainer import Observer, Trainer
+
+# measurements of time and memory: no repetition gives them again
+UNREPEATABLE = ("train_seconds", "peak_memory")
+# what a checkpoint holds besides the state of training: its run, where the record was, and the record's line
+ASIDE = ("seconds", "origin", "record", "row")
+
+
+class Differs(WorkError):
+    """A recorded value was not reproduced.
+
+    Parameters
+    ----------
+    step : int or None
+        The first step that differs; None for a value of run.json.
+    name : str
+        Name of the value.
+    recorded, repeated : object
+        Its two values; None where there is none.
+
+    Attributes
+    ----------
+    notes : list of str
+        How this machine and code differ from the record's.
+    """
+
+    def __init__(self, step: int | None, name: str, recorded: Any, repeated: Any) -> None:
+        where = "run.json" if step is None else f"first difference at step {step}"
+        super().__init__(f"{where}: {name} is recorded as {recorded!r} and came out as {repeated!r}")
+        self.step, self.name, self.recorded, self.repeated = step, name, recorded, repeated
+        self.notes: list[str] = []
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *self.notes])
+
+
+@dataclass
+class Verification:
+    """What was compared, all of it alike, and what was not compared.
+
+    Attributes
+    ----------
+    exact : bool
+        Whether bit for bit.
+    tolerance : float
+        Largest difference that was let pass, relative or (of numbers below 1) absolute; 0 where exact.
+    steps : int
+        Steps trained again.
+    numbers : int
+        Numbers compared.
+    checkpoints : int
+        Checkpoints of which all tensors were compared.
+    pictures : int
+        Pictures of samples compared.
+    undecided : list of str
+        What the run recorded, or this version measures, and could not be compared. The run is verified
+        only where there is none.
+    notes : list of str
+        How this machine and code differ from the record's.
+    """
+
+    exact: bool
+    tolerance: float
+    steps: int = 0
+    numbers: int = 0
+    checkpoints: int = 0
+    pictures: int = 0
+    undecided: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def verified(self) -> bool:
+        """Whether everything that was recorded was compared, and came out the same."""
+        return not self.undecided
+
+
+class Comparison(Observer):
+    """Compares what a trainer reports with a record, up to a step.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run.
+    rows : Record
+        Its record.
+    trainer : Trainer
+        Trains the run again. The comparison stops it after step `last`.
+    last : int
+        The step to compare up to.
+    result : Verification
+        Counts what was compared.
+    measured : set of str
+        The metrics that the run measured, where its description tells. Evaluations are compared by these and
+        those that the record has.
+    modes : KnownModes, optional
+        Whose centres are marked in pictures of points.
+
+    Attributes
+    ----------
+    unknown : dict
+        Its keys are the metrics that are measured now and were not then.
+    """
+
+    def __init__(
+        self,
+        run: RunFolder,
+        rows: Record,
+        trainer: Trainer,
+        last: int,
+        result: Verification,
+        measured: frozenset[str] = frozenset(),
+        modes: KnownModes | None = None,
+    ) -> None:
+        self.run, self.trainer, self.last, self.result = run, trainer, last, result
+        self.measured, self.modes = measured, modes
+        self.unknown: dict[str, None] = {}
+        self.whole = last >= trainer.plan.steps
+        planned: list[dict[str, Any]] = []
+        stops: list[dict[str, Any]] = []
+        for row in rows.checkpoints:
+            (planned if trainer.plan.saves(row["step"]) else stops).append(row)
+        self.kinds = {
+            kind: {row["step"]: row for row in lines}
+            for kind, lines in (
+                ("step", rows.steps),
+                ("evaluation", rows.evaluations),
+                ("checkpoint", planned),
+            )
+        }
+        self._check_stops(stops)
+        self.rows = {row["step"]: row for row in rows.checkpoints}
+        self.files = {path.name for path in run.checkpoint_files()}
+
+    def _check_stops(self, rows: Sequence[dict[str, Any]]) -> None:
+        """Compare the lines of checkpoints that let the run stop: they hold no mean."""
+        for row in rows:
+            self.compare_row(row["step"], row, {"step": row["step"], "file": _file_of(row["step"])})
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Compare steps."""
+        for row in rows:
+            self.take("step", row)
+            self.result.steps = row["step"]
+
+    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """Compare an evaluation by the metrics that the run had, and the picture of its samples."""
+        recorded = self.kinds["evaluation"].get(row["step"], row)
+        new = [name for name in row if name not in recorded and name not in self.measured]
+        self.unknown |= dict.fromkeys(new)
+        self.take("evaluation", {name: value for name, value in row.items() if name not in new})
+        self._compare_picture(row["step"], grid)
+
+    def _compare_picture(self, step: int, grid: Tensor) -> None:
+        kept = self.run.samples / f"step-{step:08d}.png"
+        if not kept.exists():
+            self.result.undecided.append(f"the picture of the samples of step {step:,}, which is missing")
+        elif self.result.exact:
+            repeated = self.trainer.folder / kept.name
+            save_samples(grid, repeated, self.modes)
+            if kept.read_bytes() != repeated.read_bytes():
+                raise Differs(step, "picture of samples", "in the file", "another")
+            self.result.pictures += 1
+
+    def checkpoint(self, row: dict[str, Any]) -> None:
+        """Compare a checkpoint's line: its file's name and the mean of M."""
+        if self.trainer.plan.saves(row["step"]):
+            self.take("checkpoint", row)
+
+    def asks_to_stop(self) -> bool:
+        """Compare the state with the step's checkpoint where the run kept it; stop after the last step."""
+        step = self.trainer.step
+        if self.result.exact and _file_of(step) in self.files:
+            self.files.discard(_file_of(step))
+            repeated = self.trainer.folder / "repeated.safetensors"
+            # in the form that it has when it is read again
+            checkpoint.write(repeated, self.trainer.state())
+            kept = checkpoint.read(self.run.checkpoints / _file_of(step), self.run.origin())
+            difference = next(_differences(kept, checkpoint.read(repeated)), None)
+            if difference is not None:
+                kind = "weights of " if difference.startswith(("variant", "average")) else ""
+                name = difference.partition("/")[2] if kind else difference
+                raise Differs(step, f"{kind}{name}", "in the checkpoint", "others")
+            self.result.checkpoints += 1
+        return step >= self.last
+
+    def take(self, kind: str, row: dict[str, Any]) -> None:
+        """Compare a line with the recorded one of its kind and step."""
+        recorded = self.kinds[kind].pop(row["step"], None)
+        if recorded is None:
+            raise Differs(row["step"], kind, None, row)
+        self.compare_row(row["step"], recorded, row)
+
+    def compare_alarms(self, recorded: Sequence[dict[str, Any]], repeated: Sequence[Alarm]) -> None:
+        """Compare the recorded alarms with those that the recorded steps raise.
+
+        The words of an alarm are for people: other words alone are undecided.
+        """
+        for then, now in zip_longest(recorded, repeated):
+            was = f"{then['kind']}@{then['step']}" if then else None
+            came = f"{now.kind}@{now.step}" if now else None
+            first = min([row["step"] for row in (then,) if row] + [alarm.step for alarm in (now,) if alarm])
+            self.compare(first, "alarm", was, came)
+            if then and now and then["words"] != now.words:
+                words = f"recorded as {then['words']!r}, this version says {now.words!r}"
+                self.result.undecided.append(f"the words of alarm {was}: {words}")
+
+    def compare_row(self, step: int | None, recorded: dict[str, Any], repeated: dict[str, Any]) -> None:
+        """Compare named values."""
+        for name in dict.fromkeys([*recorded, *repeated]):
+            if name not in UNREPEATABLE:
+                self.compare(step, name, recorded.get(name), repeated.get(name))
+
+    def compare(self, step: int | None, name: str, recorded: Any, repeated: Any) -> None:
+        """Compare one value; Differs if it is another."""
+        self.result.numbers += 1
+        if not alike(recorded, repeated, self.result.tolerance):
+            raise Differs(step, name, recorded, repeated)
+
+    def finish(self, over: bool) -> None:
+        """Compare what is left when training has ended; note what was not reached.
+
+        Parameters
+        ----------
+        over : bool
+            Whether training ended by itself before the last planned step.
+
+        Raises
+        ------
+        Differs
+            If the record holds a line that did not come again.
+        """
+        undecided = self.result.undecided
+        for kind, rows in self.kinds.items():
+            for step, row in rows.items():
+                if self.whole or over or step <= self.last:
+                    raise Differs(step, kind, row, None)
+        if not self.whole and not over:
+            first, last = self.last + 1, self.trainer.plan.steps
+            undecided.append(f"steps {first:,} to {last:,} with their evaluations and checkpoints")
+        if not self.result.exact:
+            undecided.append("weights and pictures, which are compared bit for bit or not at all")
+        elif self.files and (self.whole or over):
+            undecided.append(f"checkpoint files: {', '.join(sorted(self.files))}")
+        if self.unknown:
+            names = ", ".join(self.unknown)
+            undecided.append(f"{len(self.unknown)} metrics that the run did not measure: {names}")
+
+    def compare_marks(self) -> None:
+        """Compare what each checkpoint says of the record before it, and of its own line, with the record."""
+        for path in self.run.checkpoint_files():
+            kept = checkpoint.read(path, self.run.origin())
+            if not record.mark_matches(self.run.record_path, record.Mark(**kept["record"])):
+                raise Differs(kept["step"], "the record before the checkpoint", "in its digest", "another")
+            row = self.rows.get(kept["step"], kept["row"])
+            if row != kept["row"]:
+                raise Differs(kept["step"], "the line of the checkpoint", row, kept["row"])
+
+
+def alike(recorded: Any, repeated: Any, tolerance: float) -> bool:
+    """Whether two values are equal, as numbers within a tolerance; NaN equals NaN."""
+    numbers = [
+        isinstance(value, int | float) and not isinstance(value, bool) for value in (recorded, repeated)
+    ]
+    if not all(numbers):
+        return type(recorded) is type(repeated) and bool(recorded == repeated)
+    if math.isnan(recorded) and math.isnan(repeated):
+        return True
+    return bool(recorded == repeated) or math.isclose(
+        recorded, repeated, rel_tol=tolerance, abs_tol=tolerance
+    )
+
+
+def _file_of(step: int) -> str:
+    return f"step-{step:08d}.safetensors"
+
+
+def _differences(recorded: Any, repeated: Any, place: str = "") -> Iterator[str]:
+    """Where two states differ, as paths of keys."""
+    if isinstance(recorded, dict) and isinstance(repeated, dict):
+        for key in dict.fromkeys([*recorded, *repeated]):
+            path = f"{place}/{key}" if place else str(key)
+            if path in ASIDE:
+                continue
+            if key not in recorded or key not in repeated:
+                yield path
+            else:
+                yield from _differences(recorded[key], repeated[key], path)
+    elif isinstance(recorded, list) and isinstance(repeated, list) and len(recorded) == len(repeated):
+        for number, pair in enumerate(zip(recorded, repeated, strict=True)):
+            yield from _differences(*pair, f"{place}/{number}")
+    elif isinstance(recorded, Tensor) and isinstance(repeated, Tensor):
+        same_kind = recorded.dtype == repeated.dtype and recorded.shape == repeated.shape
+        # bit for bit: NaN is a value, and -0 another than 0
+        if not same_kind or not torch.equal(_bits(recorded), _bits(repeated)):
+            yield place
+    elif type(recorded) is not type(repeated) or recorded != repeated:
+        yield place
+
+
+def _bits(tensor: Tensor) -> Tensor:
+    return tensor.contiguous().reshape(-1).view(torch.uint8)

@@ -1,0 +1,37 @@
+"""Room on the disk, looked at before a run is made."""
+
+from collections.abc import Mapping
+
+from bench.configuration import Configuration
+from bench.system import paths
+from bench.system.errors import WorkError
+from bench.system.os_errors import free_space, size_in_words
+
+FLOAT = 4  # bytes
+
+
+def check_room(configuration: Configuration, parameters: Mapping[str, int]) -> None:
+    """Check that two checkpoints, of which one is being written, have room among the results.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        The run's.
+    parameters : mapping
+        Parameters of its networks by name, as a run's description has them.
+
+    Raises
+    ------
+    WorkError
+        If they have not; says what they need and what there is.
+    """
+    # weights and Adam's two moments
+    scalars = 3 * sum(parameters.values())
+    if configuration.harness.ema_decay:
+        scalars += parameters["generator"]
+    need, free = 2 * FLOAT * scalars, free_space(paths.runs())
+    if free is not None and free < need:
+        raise WorkError(
+            f"{paths.results()} has {size_in_words(free)} free, and the run's checkpoints need at least "
+            f"{size_in_words(need)}: make room, or name another folder by BENCH_HOME"
+        )

@@ -1,0 +1,162 @@
+"""Measuring a trained generator again: other checkpoints, more samples, another extractor."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from bench import datasets
+from bench.configuration import Configuration
+from bench.execution.progress import Progress
+from bench.execution.setup import Workbench, prepare_workbench
+from bench.judging.extractors import BROUGHT_BY
+from bench.judging.judge import Judge
+from bench.runs import generator, record
+from bench.runs.generator import TrainedGenerator, configuration_of
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import RequestError, WorkError, unknown
+from bench.training.sampler import EVALUATION, Sampler, make_sampler
+
+
+@dataclass(frozen=True)
+class Remeasurement:
+    """One measurement of a checkpoint.
+
+    Attributes
+    ----------
+    step : int
+        The checkpoint's step.
+    values : dict
+        Metric name to number: the mean over the evaluation seeds.
+    spread : dict
+        Metric name to the standard deviation over the evaluation seeds; empty for one seed.
+    real : dict
+        What held-out real samples score.
+    held_out : int
+        How many of these there are.
+    protocols : dict
+        Metric name to how it came about.
+    recorded : dict
+        What the run's record holds of these metrics at this step by the same protocol.
+    """
+
+    step: int
+    values: dict[str, float]
+    spread: dict[str, float]
+    real: dict[str, float]
+    held_out: int
+    protocols: dict[str, str]
+    recorded: dict[str, float]
+
+
+def remeasure(
+    run: RunFolder,
+    progress: Progress,
+    checkpoint: str = "best",
+    metrics: Sequence[str] = (),
+    samples: int | None = None,
+    eval_seeds: int = 1,
+) -> Remeasurement:
+    """Measure a checkpoint of a run.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run; it is only read.
+    progress : Progress
+        Told what is fetched.
+    checkpoint : str
+        ``best``, ``best-M``, ``last`` or a step.
+    metrics : sequence of str
+        What to measure; by default all that this version's judge measures.
+    samples : int, optional
+        Generated samples; by default as many as the run's own evaluations took.
+    eval_seeds : int
+        Draws of latents, the first of which is that of the run's evaluations.
+
+    Raises
+    ------
+    RequestError
+        If a metric or a checkpoint does not exist, or a count is not possible.
+    WorkError
+        If the data changed since the run, or what a metric needs is missing.
+    """
+    description = run.describe()
+    if eval_seeds < 1:
+        raise RequestError(
+            f"evaluation seeds: {eval_seeds} is not possible: allowed is a whole number from 1"
+        )
+    loaded = generator.load(run, checkpoint)
+    # a GPU's run can be judged on a CPU without bfloat16: judging is in float32 anyway
+    configuration = configuration_of(description).with_values(compute_dtype="float32")
+    if samples is not None:
+        configuration = configuration.with_values(eval_samples=samples)
+    own = prepare_workbench(configuration, progress)
+    if own.array.hash != description["data"]["hash"]:
+        raise WorkError(f"the data of run {run.id} changed since: {own.array.name} has another hash")
+    benches = [*_others(configuration, own, metrics, progress), own]
+    found: dict[str, list[float]] = {}
+    protocols: dict[str, str] = {}
+    real: dict[str, float] = {}
+    for bench in benches:
+        if bench is own:
+            names = [name for name in own.judge.metrics if not metrics or name in metrics]
+        else:
+            names = [bench.judge.extractor.metric]
+        if not names:
+            continue
+        draws = [bench.judge.measure(_sampler(loaded, bench, draw)) for draw in range(eval_seeds)]
+        for name in names:
+            found[name] = [values[name] for values in draws]
+            protocols[name] = _protocol(bench.judge, name)
+            real[name] = bench.real[name]
+    values = {name: fmean(draws) for name, draws in found.items()}
+    spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
+    recorded = _recorded(run, loaded.step, own, found) if eval_seeds == 1 else {}
+    return Remeasurement(loaded.step, values, spread, real, own.judge.paired, protocols, recorded)
+
+
+def _others(
+    configuration: Configuration, own: Workbench, metrics: Sequence[str], progress: Progress
+) -> list[Workbench]:
+    """One for each metric that another extractor than the run's own has to bring.
+
+    Raises
+    ------
+    RequestError
+        If a metric does not exist.
+    WorkError
+        If what it needs is missing.
+    """
+    images = datasets.judged_by(configuration.harness.dataset) == "images"
+    others = BROUGHT_BY if images else {}
+    benches = []
+    for metric in metrics:
+        if metric in own.judge.metrics:
+            continue
+        if metric not in others:
+            raise unknown("metric", metric, [*own.judge.metrics, *others])
+        bench = prepare_workbench(configuration.with_values(extractor=others[metric]), progress)
+        if bench.judge.extractor.metric != metric:
+            raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
+        benches.append(bench)
+    return benches
+
+
+def _sampler(loaded: TrainedGenerator, bench: Workbench, draw: int) -> Sampler:
+    purpose = EVALUATION if draw == 0 else f"{EVALUATION} {draw}"
+    generator = loaded.generator.to(bench.device)
+    seed = bench.configuration.harness.seed
+    return make_sampler(generator, loaded.variant.draw_latent, seed, bench.device, purpose)
+
+
+def _protocol(judge: Judge, metric: str) -> str:
+    settings = judge.metrics[metric]
+    return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
+
+
+def _recorded(run: RunFolder, step: int, own: Workbench, found: dict[str, list[float]]) -> dict[str, float]:
+    """What the record holds of these metrics at this step, where the protocol is the same."""
+    if own.judge.protocol != run.describe()["protocol"]:
+        return {}
+    at_step = {row["step"]: row for row in record.read(run.record_path).evaluations}.get(step, {})
+    return {name: at_step[name] for name in found if name in at_step and name in own.judge.metrics}

@@ -1,0 +1,152 @@
+"""A store made again from what lies under mlruns/: runs, and the runs above several."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bench.execution.multirun import DESCRIPTION, SUMMARY
+from bench.execution.progress import Progress
+from bench.runs.run_folder import RunFolder, is_held
+from bench.system import paths
+from bench.system.errors import WorkError
+from bench.tracking import where
+from bench.tracking.parents import Summary, of_multirun
+from bench.tracking.process import TrackingProcess
+
+KILLED = Summary(runs=[], metrics={}, step=0, files=[], status="KILLED")
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What was sent of a run, a multirun or a study.
+
+    Attributes
+    ----------
+    kind : str
+        ``run``, ``multirun`` or ``study``.
+    id : str
+        The run's id; of the others the name.
+    name : str
+        Its name.
+    store : str
+        The store, without secrets.
+    mlflow_run : str or None
+        Id of its run in the store.
+    points, files : int
+        How many of a run were sent; 0 where the store had all.
+    passed_over : str or None
+        Why nothing was sent, where there is no need to.
+    problem : str or None
+        Why the store does not show it.
+    """
+
+    kind: str
+    id: str
+    name: str
+    store: str
+    mlflow_run: str | None = None
+    points: int = 0
+    files: int = 0
+    passed_over: str | None = None
+    problem: str | None = None
+
+    def plain(self) -> dict[str, Any]:
+        """Plain values."""
+        return asdict(self)
+
+
+class Sender:
+    """Sends what stores lack, by a tracking process.
+
+    Parameters
+    ----------
+    progress : Progress
+        Told of each.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.tracker = TrackingProcess()
+        self._noted: set[str] = set()
+
+    def close(self) -> None:
+        """End the tracking process."""
+        self.tracker.finish()
+
+    def run(self, run: RunFolder) -> Sent:
+        """Send a run that is not in training."""
+        description = run.describe()
+        name = str(description["name"])
+        address, note = where.again(description["tracking"])
+        if note and note not in self._noted:
+            self._noted.add(note)
+            self.progress.say(note)
+        if is_held(run):
+            held = "it is in training, and its own tracking process sends it"
+            return Sent("run", run.id, name, address.shown, passed_over=held)
+        answer = self.tracker.send(run, address)
+        problem = answer.get("error")
+        if problem:
+            self._afresh()
+            return Sent("run", run.id, name, address.shown, problem=problem)
+        self.progress.say(f"{name}: {answer['points']:,} points and {answer['files']} files sent")
+        sent = answer["run_id"], answer["points"], answer["files"]
+        return Sent("run", run.id, name, address.shown, *sent)
+
+    def multiruns(self) -> Iterable[Sent]:
+        """Send the runs above those of every multirun; their own runs are there already."""
+        for path in sorted((paths.results() / "multiruns").glob(f"*/{DESCRIPTION}")):
+            described = json.loads(path.read_text(encoding="utf-8"))
+            summary, folder = path.with_name(SUMMARY), path.parent
+            known = Summary(**json.loads(summary.read_text(encoding="utf-8"))) if summary.exists() else KILLED
+            yield self.parent(
+                "multirun", folder.name, described["name"], folder, of_multirun(described), known
+            )
+
+    def parent(
+        self,
+        kind: str,
+        id: str,
+        name: str,
+        folder: Path,
+        described: dict[str, Any],
+        summary: Summary,
+        show: Any = lambda parent: None,
+    ) -> Sent:
+        """Find or make the parent run of several, and log their summary to it.
+
+        Parameters
+        ----------
+        kind, id, name : str
+            As :class:`Sent` has them.
+        folder : Path
+            Of the multirun or the study.
+        described : dict
+            The parent run, as the tracking process takes it.
+        summary : Summary
+            Values and files of the parent run.
+        show : callable
+            Called with the parent's MLflow id before the summary is logged; returns a problem or None.
+        """
+        address = where.current()
+        try:
+            # that of the process that carries a multirun out; a study has a leader
+            with FileLock(folder / ".lock", timeout=0):
+                parent = self.tracker.gather(described, address)
+                problem = show(parent) or self.tracker.aggregate(parent, summary, folder, address)
+        except Timeout:
+            held = "it is being carried out, and shows itself"
+            return Sent(kind, id, name, address.shown, passed_over=held)
+        except WorkError as error:
+            self._afresh()
+            return Sent(kind, id, name, address.shown, problem=str(error))
+        return Sent(kind, id, name, address.shown, parent, problem=problem)
+
+    def _afresh(self) -> None:
+        """Go on with another process: the store may have ended this one."""
+        self.tracker.finish()
+        self.tracker = TrackingProcess()

@@ -1,0 +1,89 @@
+"""What a resume goes on from, and what it says of it."""
+
+from typing import Any
+
+from bench.execution.progress import Progress
+from bench.runs import checkpoint, record
+from bench.runs.record import Mark, Record, Session
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import WorkError
+
+
+def newest_state(run: RunFolder, rows: Record, progress: Progress) -> dict[str, Any] | None:
+    """The state of the newest checkpoint that is whole, the run's own and covered by the record.
+
+    Nothing is changed in the run's folder.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run.
+    rows : Record
+        What its record says.
+    progress : Progress
+        Warned of each checkpoint that is passed over.
+
+    Returns
+    -------
+    dict or None
+        As :func:`bench.runs.checkpoint.read` gives it; None where the run has no checkpoint yet.
+
+    Raises
+    ------
+    WorkError
+        If the run has checkpoints, and none can be gone on from.
+    """
+    files = run.checkpoint_files()
+    problems: list[str] = []
+    for path in files:
+        try:
+            state = checkpoint.read(path, run.origin())
+        except WorkError as error:
+            problems.append(str(error))
+            continue
+        if record.mark_matches(run.record_path, Mark(**state["record"])):
+            for problem in problems:
+                progress.say(f"warning: {problem}; going on from step {state['step']}")
+            return state
+        problems.append(
+            f"checkpoint {path} is not covered by {run.record_path}, which was cut or changed since"
+        )
+    if files:
+        found = "; ".join(problems)
+        raise WorkError(f"run {run.id} has no checkpoint to go on from: {found}; nothing was changed")
+    if rows.checkpoints:
+        progress.say(f"warning: the checkpoints of run {run.id} are gone: training begins again at step 1")
+    return None
+
+
+def begin(run: RunFolder, rows: Record, session: Session, state: dict[str, Any] | None) -> list[str]:
+    """Write the beginning of a session into the record, and take back in `rows` what came after its step.
+
+    A run that was killed between a checkpoint and its line in the record gets the line now.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run.
+    rows : Record
+        What its record says; empty for a new run.
+    session : Session
+        The session.
+    state : dict or None
+        What it goes on from.
+
+    Returns
+    -------
+    list of str
+        How the session differs from the one before in what may change the last bits of numbers.
+    """
+    differences = session.differences(rows.sessions[-1]) if rows.sessions else []
+    writer = record.RecordWriter(run.record_path)
+    writer.session(session)
+    rows.take_back(session.step)
+    rows.sessions.append(session)
+    if state and session.step not in [row["step"] for row in rows.checkpoints]:
+        writer.event("checkpoint", **state["row"])
+        rows.checkpoints.append(state["row"])
+    writer.close()
+    return differences

@@ -1,0 +1,373 @@
+"""One run from its configuration to its end: data, variant, judge, trainer, tracking."""
+
+import math
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from filelock import Timeout
+from torch import Tensor
+
+from bench.configuration import Configuration
+from bench.datasets import KnownModes
+from bench.execution import disk, resuming
+from bench.execution.progress import Progress
+from bench.execution.setup import Workbench, prepare_workbench
+from bench.execution.tracked_run import Tending, tracking
+from bench.figures.pictures import save_samples
+from bench.health.alarms import Watch
+from bench.runs import environment, record, run_folder
+from bench.runs.generator import configuration_of, load
+from bench.runs.run_folder import RunFolder
+from bench.system import os_errors
+from bench.system.errors import RequestError, WorkError
+from bench.system.interruption import stop_on_signal
+from bench.system.leftovers import remove_leftovers
+from bench.system.ranks import ALONE, RankLost, Ranks
+from bench.tracking import where
+from bench.tracking.process import TrackingProcess
+from bench.training.trainer import Diverged, Interrupted, Observer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes
+    ----------
+    run : RunFolder
+        Its folder.
+    description : dict
+        What run.json says.
+    record : Record
+        What the record says.
+    """
+
+    run: RunFolder
+    description: dict[str, Any]
+    record: record.Record
+
+
+def start(
+    configuration: Configuration,
+    progress: Progress,
+    *,
+    marks: Mapping[str, Any] | None = None,
+    begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
+    tracker: TrackingProcess | None = None,
+    ranks: Ranks = ALONE,
+) -> Outcome:
+    """Train a new run.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        What to train.
+    progress : Progress
+        Told how it goes.
+    marks : mapping, optional
+        What else to note in the run's description, such as the MLflow run above it.
+    begun : callable
+        Called when the run exists and before it trains; returns observers.
+    tracker : TrackingProcess, optional
+        A tracking process that serves several runs; one of its own where not given.
+    ranks : Ranks
+        The processes that train it together, of which this is the first; the others :func:`train_along`.
+
+    Raises
+    ------
+    RequestError, WorkError
+        As :func:`prepare_workbench`; and WorkError if the tracking store cannot be used, or a disk without
+        room or short memory ends the training, which can then be resumed.
+    Interrupted
+        If the user stopped it; it can be resumed.
+    Diverged
+        If a loss was not finite.
+    """
+    with tracking(configuration.harness.tracking, progress, tracker) as tracker:
+        workbench = prepare_workbench(configuration, progress, ranks)
+        harness = workbench.configuration.harness
+        data = harness.dataset.partition(":")[0]
+        token = uuid.uuid4().hex
+        name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
+        description = workbench.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
+        disk.check_room(workbench.configuration, description["parameters"])
+        if tracker:
+            # the optimizers import it, as slowly as torch itself
+            store = where.current()
+            description["id"] = tracker.create(description, store, lambda: import_module("torch._dynamo"))
+        run = run_folder.create(description["id"], description)
+        with run.lock():
+            resuming.begin(run, record.Record(), workbench.session(description["environment"], ranks), None)
+            observers = begun(run, workbench)
+            if tracker:
+                tracker.follow(run, store)
+                observers = [*observers, Tending(tracker, progress)]
+            return carry_out(run, description, workbench, record.Record(), None, progress, observers, ranks)
+
+
+def resume(
+    run: RunFolder,
+    progress: Progress,
+    *,
+    circumstances: Mapping[str, Any] | None = None,
+    begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
+    tracker: TrackingProcess | None = None,
+    ranks: Ranks = ALONE,
+) -> Outcome:
+    """Go on with a run from its newest whole checkpoint; a complete one is only tracked to its end.
+
+    The parameters are those of :func:`start`; `begun` is not called for a complete run. A store that is
+    away is no hindrance: the run goes on, and what is missing is sent when it is back.
+
+    Parameters
+    ----------
+    circumstances : mapping, optional
+        Knobs of :data:`bench.configuration.CIRCUMSTANCES` that this session has otherwise than the run
+        was begun with.
+
+    Raises
+    ------
+    RequestError
+        If another process trains the run, or a circumstance is not possible.
+    WorkError
+        If the data changed, the record is damaged, or there is no checkpoint to go on from.
+    """
+    description = run.describe()
+    begun_with = configuration_of(description)
+    changed = begun_with.changed_circumstances(circumstances or {})
+    resumed = begun_with.with_values(**changed)
+    try:
+        lock = run.lock().acquire()
+    except Timeout:
+        raise RequestError(f"run {run.id} is being trained by another process") from None
+    with lock, tracking(resumed.harness.tracking, progress, tracker) as tracker:
+        store, note = where.again(description["tracking"])
+        if tracker and note:
+            progress.say(note)
+        remove_leftovers(run.path)
+        rows = record.read(run.record_path)
+        if rows.is_over():
+            progress.say(f"run {description['name']} is complete: nothing to train")
+            ranks.told(None)
+            if tracker:
+                tracker.follow(run, store)
+            return Outcome(run, description, rows)
+        configuration = shared_among(ranks, resumed, progress)
+        workbench = prepare_workbench(configuration, progress, ranks).judging_as(description)
+        if workbench.array.hash != description["data"]["hash"]:
+            raise WorkError(
+                f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash"
+            )
+        state = resuming.newest_state(run, rows, progress)
+        step = state["step"] if state else 0
+        session = workbench.session(environment.facts(), ranks, step, changed)
+        if differences := resuming.begin(run, rows, session, state):
+            told = "; ".join(differences)
+            progress.say(f"warning: unlike the session before ({told}): last bits may differ")
+        progress.say(f"resuming {description['name']} after step {step}")
+        observers = begun(run, workbench)
+        if tracker:
+            tracker.follow(run, store)
+            observers = [*observers, Tending(tracker, progress)]
+        return carry_out(run, description, workbench, rows, state, progress, observers, ranks)
+
+
+def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:
+    """The configuration with as many parts of a batch as its own and these ranks need."""
+    parts = configuration.harness.parts or 1
+    if parts % ranks.count == 0:
+        return configuration
+    needed = math.lcm(parts, ranks.count)
+    progress.say(
+        f"warning: {ranks.count} processes pass a batch in {needed} parts, not {parts}: "
+        "batch norm, where there is any, sees fewer samples at a time"
+    )
+    return configuration.with_values(parts=needed)
+
+
+def train_along(ranks: Ranks, progress: Progress) -> None:
+    """Train what the first of several processes starts or resumes, to its end.
+
+    Raises
+    ------
+    WorkError
+        As :func:`start`, also for what is possible on the first one's host and not on this one.
+    Interrupted
+        If the user stopped any of them.
+    """
+    try:
+        summons = ranks.told(None)
+    except RankLost:
+        # the first one has said why
+        summons = None
+    if summons is None:
+        return
+    rows = record.Record(steps=[{"M": value} for value in summons["measures"]])
+    with stop_on_signal() as stop_requested:
+        try:
+            workbench = prepare_workbench(configuration_of({"config": summons["config"]}), progress, ranks)
+        except RequestError as error:
+            # the first one could; it is this host that cannot
+            raise WorkError(str(error)) from None
+        trainer = workbench.trainer(record.NoWriter(), Path(), rows, [progress], stop_requested, ranks)
+        if summons["state"]:
+            trainer.restore(summons["state"])
+        trainer.train()
+
+
+def carry_out(
+    run: RunFolder,
+    description: dict[str, Any],
+    workbench: Workbench,
+    rows: record.Record,
+    state: dict[str, Any] | None,
+    progress: Progress,
+    observers: list[Observer],
+    ranks: Ranks,
+) -> Outcome:
+    """Train to the end, in whatever way it comes, and write that end into the record."""
+    ranks.told({"config": workbench.configuration.flat(), "state": state, "measures": rows.series("M")})
+    if workbench.configuration.harness.parts != 1:
+        progress.say(workbench.batch_in_words(ranks))
+    writer = record.RecordWriter(run.record_path)
+    status, diverged_at = "FINISHED", None
+    with stop_on_signal() as stop_requested:
+        told = [progress, Grids(run, workbench.array.modes), *observers]
+        # runs that began without alarms go on without
+        if rules := description.get("alarms"):
+            told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
+        origin = run_folder.origin_of(description)
+        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks, origin)
+        if state:
+            trainer.restore(state)
+        try:
+            with progress.bar(trainer):
+                trainer.train()
+        except (Interrupted, KeyboardInterrupt):
+            status = "KILLED"
+            raise Interrupted(description["name"]) from None
+        except RankLost as error:
+            status = "FAILED"
+            again = f"resume with: torchrun ... -m bench run --resume {description['name']}"
+            raise RankLost(f"{error}; {again}") from None
+        except BaseException as error:
+            status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
+            if words := os_errors.behind(error):
+                raise WorkError(f"{words}; {going_on(trainer.step, description['name'])}") from error
+            raise
+        finally:
+            end(run, workbench, writer, status, diverged_at, progress)
+    if workbench.configuration.harness.figures:
+        draw(run, workbench, progress)
+    return Outcome(run, description, record.read(run.record_path))
+
+
+def going_on(step: int, name: str) -> str:
+    """How to go on with a run that the machine stopped."""
+    return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {name}"
+
+
+def end(
+    run: RunFolder,
+    workbench: Workbench,
+    writer: record.RecordWriter,
+    status: str,
+    diverged_at: int | None,
+    progress: Progress,
+) -> None:
+    """Judge the run's health, write its end, then draw the trajectories."""
+    rows = record.read(run.record_path)
+    verdict = workbench.verdict(rows, diverged_at)
+    memory = environment.peak_memory(workbench.device)
+    # steps whose scalars had not come to the host are not recorded
+    step = rows.steps[-1]["step"] if rows.steps else 0
+    try:
+        writer.event("end", step=step, status=status, **verdict, peak_memory=memory)
+        writer.sync()
+    except OSError as error:
+        # a record without an end is that of a run that was cut off, and goes on
+        if status == "FINISHED":
+            name = run.describe()["name"]
+            raise WorkError(f"{os_errors.of_system(error)}; {going_on(step, name)}") from error
+        return
+    finally:
+        writer.close()
+    if workbench.configuration.harness.figures:
+        with figures_may_fail(run, progress):
+            # no step waits for what draws
+            from bench.figures import of_run
+
+            of_run.draw_trajectories(run)
+
+
+def draw(run: RunFolder, workbench: Workbench, progress: Progress) -> None:
+    """Draw a finished run's samples."""
+    with figures_may_fail(run, progress):
+        from bench.figures import of_run
+
+        materials = of_run.Materials(load(run), workbench.array, workbench.judge.extractor)
+        of_run.draw_samples(materials, run.figures, of_run.FEATURES_AT_END)
+
+
+@contextmanager
+def figures_may_fail(run: RunFolder, progress: Progress) -> Iterator[None]:
+    """Make an error a warning: a run whose figures cannot be drawn has ended all the same."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200]
+        progress.say(f"warning: not all figures could be drawn ({reason}): try bench plot {run.id}")
+
+
+class Grids(Observer):
+    """Saves each evaluation's samples as a picture into the run's folder: a grid of images, or points.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Whose they are.
+    modes : KnownModes, optional
+        Whose centres are marked among points.
+    """
+
+    def __init__(self, run: RunFolder, modes: KnownModes | None = None) -> None:
+        self.run, self.modes = run, modes
+
+    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """Save the picture under the step's name."""
+        save_samples(grid, self.run.samples / f"step-{row['step']:08d}.png", self.modes)
+
+
+class Alarms(Observer):
+    """Writes alarms into the record, after the rows that raised them, and says each once.
+
+    Parameters
+    ----------
+    watch : Watch
+        Has seen nothing yet.
+    writer : RecordWriter
+        Takes the alarms.
+    progress : Progress
+        Says them.
+    before : list of dict
+        The recorded steps before those to come, whose alarms the record has.
+    """
+
+    def __init__(
+        self, watch: Watch, writer: record.RecordWriter, progress: Progress, before: list[dict[str, Any]]
+    ) -> None:
+        self.watch, self.writer, self.progress = watch, writer, progress
+        for row in before:
+            watch.take(row)
+
+    def scalars(self, rows: list[dict[str, Any]]) -> None:
+        """Watch the next steps."""
+        for row in rows:
+            for alarm in self.watch.take(row):
+                self.writer.event("alarm", step=alarm.step, kind=alarm.kind, words=alarm.words)
+                self.progress.say(f"warning: step {alarm.step:,}: {alarm.words}")

@@ -1,0 +1,308 @@
+"""What a configuration becomes on this machine: data, networks and a judge, ready to train."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import datasets
+from bench.configuration import MOST_STEPS, Configuration, Harness
+from bench.execution.progress import Progress
+from bench.health import verdict
+from bench.judging import extractors
+from bench.judging.judge import Judge
+from bench.judging.reference import reference_statistics
+from bench.runs import environment, record
+from bench.runs.record import best_checkpoints
+from bench.runs.run_folder import Origin
+from bench.system import paths
+from bench.system.errors import RequestError, WorkError
+from bench.system.leftovers import remove_leftovers
+from bench.system.ranks import ALONE, Ranks
+from bench.tracking import where
+from bench.training import memory
+from bench.training.device import prepare
+from bench.training.learning_rate import LearningRateRule
+from bench.training.step import Computing
+from bench.training.trainer import NO_RUN, Observer, Plan, Trainer
+from variants.base import Variant, parameter_count
+from variants.noise import derive_seed
+
+
+@dataclass(frozen=True)
+class Workbench:
+    """What a configuration becomes on this machine.
+
+    Attributes
+    ----------
+    configuration : Configuration
+        With everything settled.
+    array : DataArray
+        The training samples.
+    batches : Batches
+        Their order.
+    variant : Variant
+        Networks and losses, on the device.
+    judge : Judge
+        Measures samplers.
+    real : dict
+        What held-out real samples score with that judge.
+    device : torch.device
+        Where to compute.
+    health_rules : Rules
+        The rules of health that runs are judged by.
+    """
+
+    configuration: Configuration
+    array: datasets.DataArray
+    batches: datasets.Batches
+    variant: Variant
+    judge: Judge
+    real: dict[str, float]
+    device: torch.device
+    health_rules: verdict.Rules = verdict.RULES
+
+    def describe(self, run_id: str, name: str) -> dict[str, Any]:
+        """The identity and circumstances of a run, for run.json and the tracking store."""
+        return {
+            "id": run_id,
+            "name": name,
+            "created": datetime.now(UTC).isoformat(timespec="seconds"),
+            "config": self.configuration.flat(),
+            "config_hash": self.configuration.hash(),
+            "data": {
+                "name": self.array.name,
+                "hash": self.array.hash,
+                "transform": self.array.transform,
+                "count": self.array.count,
+            },
+            "metric": self.judge.extractor.metric,
+            "protocol": self.judge.protocol,
+            "metrics": self.judge.metrics,
+            "paired": self.judge.paired,
+            "real": self.real,
+            "health_rules": self.health_rules.plain(),
+            "parameters": {
+                "generator": parameter_count(self.variant.generator),
+                "discriminator": parameter_count(self.variant.discriminator),
+            },
+            "environment": environment.facts() | {"ranks": self.judge.ranks.count},
+            "tracking": where.recorded(where.current()) if self.configuration.harness.tracking else None,
+            "command": environment.command(),
+        }
+
+    def session(
+        self,
+        environment: Mapping[str, Any],
+        ranks: Ranks,
+        step: int = 0,
+        circumstances: Mapping[str, Any] | None = None,
+    ) -> record.Session:
+        """A session that begins after a step.
+
+        Parameters
+        ----------
+        environment : mapping
+            As :func:`bench.runs.environment.facts` gives it.
+        ranks : Ranks
+            The processes that train.
+        step : int
+            The last step before the session.
+        circumstances : mapping, optional
+            Knobs outside the run's identity that the session has otherwise than the run was begun with.
+        """
+        return record.Session(
+            step=step,
+            commit=environment["commit"],
+            torch=environment["packages"]["torch"],
+            threads=environment["threads"],
+            cpu_capability=environment["cpu_capability"],
+            device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({environment['gpu']})",
+            ranks=ranks.count,
+            parts=self.configuration.harness.parts,
+            circumstances=dict(circumstances or {}),
+        )
+
+    def batch_in_words(self, ranks: Ranks) -> str:
+        """The whole batch of a step, and how it is passed."""
+        harness = self.configuration.harness
+        words = f"batch of {harness.batch_size}"
+        if harness.parts and harness.parts > 1:
+            words += f" in {harness.parts} parts of {harness.batch_size // harness.parts}"
+        return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
+
+    def judging_as(self, description: dict[str, Any]) -> "Workbench":
+        """The workbench with the real scores and the rules of health that a run recorded when it began.
+
+        Raises
+        ------
+        WorkError
+            If the recorded rules are none.
+        """
+        real = description.get("real", self.real)
+        try:
+            rules = verdict.Rules.from_plain(description.get("health_rules", self.health_rules.plain()))
+        except ValueError as error:
+            raise WorkError(f"run {description['name']}: health_rules: {error}") from None
+        return replace(self, real=real, health_rules=rules)
+
+    def trainer(
+        self,
+        writer: record.RecordWriter,
+        checkpoints: Path,
+        rows: record.Record,
+        observers: list[Observer],
+        stop_requested: Callable[[], bool],
+        ranks: Ranks = ALONE,
+        origin: Origin = NO_RUN,
+    ) -> Trainer:
+        """A trainer of the run `origin` that writes to `writer` and `checkpoints` and goes on from `rows`."""
+        return Trainer(
+            variant=self.variant,
+            batches=self.batches,
+            plan=plan_of(self.configuration.harness),
+            hyperparameters=self.configuration.hyperparameters,
+            device=self.device,
+            writer=writer,
+            folder=checkpoints,
+            measure=self.judge.measure,
+            lower_is_better=self.judge.extractor.metric,
+            record=rows,
+            observers=observers,
+            stop_requested=stop_requested,
+            computing=computing_of(self.configuration.harness, ranks),
+            origin=origin,
+        )
+
+    def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:
+        """What the whole record amounts to: ``health``, and the ``best`` values with their steps."""
+        evaluations = [(row["step"], row) for row in rows.evaluations]
+        best: dict[str, float] = {}
+        for name, row in best_checkpoints(rows, self.judge.extractor.metric).items():
+            best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
+        k = rows.series("k") or None
+        return {
+            "health": verdict.verdict(evaluations, self.real, k, diverged_at, self.health_rules),
+            "best": best,
+        }
+
+
+def prepare_workbench(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> Workbench:
+    """Load data, build the networks and measure the reference; creates nothing but caches.
+
+    Parameters
+    ----------
+    configuration : Configuration
+        What to train or judge.
+    progress : Progress
+        Told what is fetched.
+    ranks : Ranks
+        The processes that do it together.
+
+    Raises
+    ------
+    RequestError
+        If the variant cannot be built at that size, does not fit into memory, the batch is larger than the
+        data set, or it cannot be passed in so many parts.
+    WorkError
+        If the data or what judging needs is missing.
+    """
+    harness = configuration.harness
+    remove_leftovers(paths.cache())
+    device = prepare(harness)
+    datasets.check_name(harness.dataset)
+    shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
+    channels = None if harness.image_size is None else shape[0]
+    try:
+        memory.check(configuration, shape, device, ranks.count)
+        # the first weights come from a stream of their own, made on the CPU for every device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(harness.seed, "initial weights"))
+            variant = configuration.variant(configuration.hyperparameters, shape)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+    array = datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=channels,
+        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
+        cache=paths.cache(),
+        notify=progress.say,
+    )
+    batches = datasets.Batches(
+        array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
+    )
+    parts = parts_of(harness, variant, batches, ranks)
+    reals = sum(phase.new_real for phase in variant.phases())
+    steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
+    if steps > MOST_STEPS:
+        raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
+    extractor = extractors.extractor_for(
+        datasets.judged_by(harness.dataset),
+        paths.cache(),
+        channels=channels,
+        modes=array.modes,
+        preferred=harness.extractor,
+        allow_download=True,
+        device=device,
+    )
+    reference = reference_statistics(extractor, array.samples, array.hash, array.name, paths.cache())
+    judge = Judge(
+        extractor,
+        reference,
+        harness.eval_samples,
+        generator="ema" if harness.ema_decay else "raw",
+        ranks=ranks,
+    )
+    real = judge.measure_real(array.samples, paths.cache())
+    resolved = configuration.with_values(steps=steps, epochs=None, channels=channels, parts=parts)
+    return Workbench(resolved, array, batches, variant.to(device), judge, real, device)
+
+
+def parts_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:
+    """The number of parts that batches are passed in: what was asked for, else one a rank.
+
+    Raises
+    ------
+    RequestError
+        If the ranks cannot share them, or batches cannot be parted so.
+    """
+    parts = harness.parts or ranks.count
+    if parts % ranks.count:
+        raise RequestError(f"parts: {parts} cannot be shared by {ranks.count} ranks: give a multiple of it")
+    if parts > 1 and (reason := variant.indivisible()):
+        raise RequestError(f"parts: {parts} is not possible: {reason}; allowed is 1")
+    for size in batches.sizes:
+        if size % parts:
+            raise RequestError(f"parts: {parts} does not divide a batch of {size}: give a divisor of it")
+    return parts
+
+
+def computing_of(harness: Harness, ranks: Ranks) -> Computing:
+    """How steps are computed; `harness` knows its parts by now."""
+    assert harness.parts is not None
+    return Computing(
+        parts=harness.parts,
+        ranks=ranks,
+        bfloat16=harness.compute_dtype == "bfloat16",
+        channels_last=harness.channels_last,
+        fused_adam=harness.fused_adam,
+        compile=harness.compile,
+        activation_checkpointing=harness.activation_checkpointing,
+    )
+
+
+def plan_of(harness: Harness) -> Plan:
+    """The trainer's plan; `harness` knows its steps by now."""
+    assert harness.steps is not None
+    return Plan(
+        steps=harness.steps,
+        seed=harness.seed,
+        rule=LearningRateRule(harness.lr_rule, harness.lr_window, harness.lr_floor),
+        ema_decay=harness.ema_decay,
+        eval_every=harness.eval_every,
+        checkpoint_every=harness.checkpoint_every,
+    )

@@ -1,0 +1,259 @@
+"""Whether a run comes out again: it is trained a second time and compared with its record."""
+
+import json
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from bench.configuration import Configuration
+from bench.execution.differences import Comparison, Differs, Verification, alike
+from bench.execution.progress import Progress
+from bench.execution.setup import Workbench, prepare_workbench
+from bench.health import verdict
+from bench.health.alarms import Watch, watch_over
+from bench.runs import environment, record
+from bench.runs.generator import configuration_of
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import RequestError, WorkError
+from bench.training.trainer import Diverged, Interrupted
+
+# Elsewhere rounding differs, and training makes it grow: with other convolution code three quick runs
+# differed by more than this at steps 10, 17 and 43.
+TOLERANCE_ELSEWHERE = 0.01
+STEPS_ELSEWHERE = 5
+# what decides the last bit of a number on a CPU
+ARITHMETIC = ("processor", "cpu_capability", "threads", "gpu")
+
+
+def verify(
+    run: RunFolder, progress: Progress, steps: int | None = None, tolerance: float | None = None
+) -> Verification:
+    """Train a run again from its record and compare every recorded value.
+
+    Real samples are measured again, without the cache. Health and the best values are computed again from
+    the recorded evaluations, health also by the rules of this version.
+
+    Parameters
+    ----------
+    run : RunFolder
+        A run that is over. It is only read.
+    progress : Progress
+        Told how it goes.
+    steps : int, optional
+        Train no further than this step. By default the whole run where it can be repeated exactly:
+        where processor, thread count, torch and numpy are those of the record and it was made on a CPU; else
+        :data:`STEPS_ELSEWHERE`.
+    tolerance : float, optional
+        Largest difference to let pass, relative or (of numbers below 1) absolute. By default 0 where the
+        run can be repeated exactly, else :data:`TOLERANCE_ELSEWHERE`.
+
+    Returns
+    -------
+    Verification
+        Everything that was compared is the same. The run is verified only if nothing is undecided.
+
+    Raises
+    ------
+    RequestError
+        If the run is not over.
+    WorkError
+        If run.json does not match its digest, or data, configuration or protocol are not what it says.
+    Differs
+        At the first value that differs; its step is named.
+    """
+    description, rows = run.describe(), record.read(run.record_path)
+    if not rows.is_over() or rows.end is None:
+        raise RequestError(f"run {description['name']} is not over: bench run --resume {run.id} first")
+    check_as_written(run)
+    workbench = prepare_workbench(as_recorded(description), progress)
+    differences = unlike(description, environment.facts())
+    exact = not differences and workbench.device.type == "cpu"
+    allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
+    check_identity(run, description, rows, workbench)
+    result = Verification(allowed == 0, allowed, notes=differences)
+    if (commit := environment.commit()) != description["environment"]["commit"]:
+        result.notes.append(f"code: recorded at {description['environment']['commit']}, this is {commit}")
+    total = workbench.configuration.harness.steps
+    assert total is not None
+    last = min(steps or (total if exact else STEPS_ELSEWHERE), total)
+    if (other := first_unlike(rows)) is not None and other.step < last:
+        last = other.step
+        differing = "; ".join(other.differences(rows.sessions[0]))
+        result.notes.append(f"steps after {last:,} were trained otherwise: {differing}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
+            repeat(run, rows, workbench, last, Path(temporary), result, progress)
+    except Differs as error:
+        error.notes = result.notes
+        raise
+    return result
+
+
+def check_as_written(run: RunFolder) -> None:
+    """Differs at the first line whose text is not what a run writes for its values.
+
+    A last digit may be altered without changing the nearest floating-point number.
+    """
+    for line in run.record_path.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        if json.dumps(row) != line:
+            raise Differs(row.get("step", 0), "a line", line, json.dumps(row))
+
+
+def as_recorded(description: dict[str, Any]) -> Configuration:
+    """The configuration with the device and the thread count that the run had."""
+    recorded = description["environment"]
+    configuration = configuration_of(description)
+    return configuration.with_values(
+        device="cpu" if recorded["gpu"] is None else configuration.harness.device,
+        threads=recorded["threads"],
+    )
+
+
+def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
+    """What of this machine that decides the last bit differs from the record's, in words."""
+    then = description["environment"]
+    pairs = {name: (then[name], now[name]) for name in ARITHMETIC}
+    # sums over processes are made in another order
+    pairs["processes"] = (then.get("ranks", 1), 1)
+    # most metrics are computed by numpy
+    for name in ("torch", "numpy"):
+        pairs[name] = (then["packages"].get(name), now["packages"].get(name))
+    return [f"{name}: recorded with {a}, this is {b}" for name, (a, b) in pairs.items() if a != b]
+
+
+def first_unlike(rows: record.Record) -> record.Session | None:
+    """The first session with other arithmetic than the run began with, of those whose steps stand."""
+    first, *others = rows.sessions
+    for place, session in enumerate(others):
+        stands = all(later.step > session.step for later in others[place + 1 :])
+        if stands and session.differences(replace(first, commit=session.commit)):
+            return session
+    return None
+
+
+def check_identity(
+    run: RunFolder, description: dict[str, Any], rows: record.Record, workbench: Workbench
+) -> None:
+    """Compare what run.json says of a run with what is to be trained; WorkError where they differ."""
+    if not rows.sessions:
+        raise WorkError(f"{run.record_path} does not say in which session it began")
+    now = workbench.describe(run.id, description["name"])
+    pairs = [
+        ("id", description["id"], run.id),
+        (
+            "configuration hash",
+            description["config_hash"],
+            workbench.configuration.hash(description["config"]),
+        ),
+        *((name, description.get(name), now[name]) for name in ("protocol", "metric", "paired")),
+    ]
+    for part in ("data", "parameters"):
+        pairs += [(f"{part} {name}", description[part].get(name), value) for name, value in now[part].items()]
+    for name, settings in description.get("metrics", {}).items():
+        pairs.append((f"settings of {name}", settings, now["metrics"].get(name)))
+    began, environment_then = rows.sessions[0], description["environment"]
+    for name in ("commit", "threads", "cpu_capability"):
+        pairs.append((f"{name} of the first session", getattr(began, name), environment_then[name]))
+    pairs.append(("torch of the first session", began.torch, environment_then["packages"].get("torch")))
+    for what, recorded, found in pairs:
+        if recorded != found:
+            raise WorkError(f"run {description['name']}: {what} is recorded as {recorded} and is now {found}")
+
+
+def repeat(
+    run: RunFolder,
+    rows: record.Record,
+    workbench: Workbench,
+    last: int,
+    folder: Path,
+    result: Verification,
+    progress: Progress,
+) -> None:
+    """Train in `folder` up to step `last`, comparing as it goes; then compare how the run ended."""
+    description = run.describe()
+    # without the cache, which may hold what somebody put there
+    workbench = replace(workbench, real=workbench.judge.score_real(workbench.array.samples))
+    writer = record.RecordWriter(folder / record.FILE)
+    trainer = workbench.trainer(writer, folder, record.Record(), [progress], lambda: False)
+    measured = frozenset(description.get("real", ()))
+    comparison = Comparison(run, rows, trainer, last, result, measured, workbench.array.modes)
+    trainer.observers.append(comparison)
+    compare_real(comparison, description, workbench.real)
+    diverged_at = None
+    try:
+        with progress.bar(trainer):
+            trainer.train()
+    except Interrupted:
+        pass
+    except Diverged as error:
+        diverged_at = error.step
+    finally:
+        writer.close()
+    comparison.finish(over=diverged_at is not None)
+    compare_alarms(comparison, rows, description)
+    comparison.compare_marks()
+    compare_end(comparison, rows, description, workbench, diverged_at)
+
+
+def compare_real(comparison: Comparison, description: dict[str, Any], repeated: dict[str, float]) -> None:
+    """Compare what held-out real samples scored with a new measurement."""
+    if "real" not in description:
+        comparison.result.undecided.append("what real samples scored, which was not recorded")
+        return
+    for name, value in description["real"].items():
+        comparison.compare(None, f"{name} of real samples", value, repeated.get(name))
+
+
+def compare_alarms(comparison: Comparison, rows: record.Record, description: dict[str, Any]) -> None:
+    """Compare the alarms with those that the recorded steps raise by the recorded rules."""
+    undecided = comparison.result.undecided
+    if (rules := description.get("alarms")) is None:
+        if rows.steps:
+            undecided.append("alarms, which the run did not watch for")
+        return
+    try:
+        alarms = watch_over(rows.steps, **rules)
+    except (TypeError, ValueError) as error:
+        raise WorkError(
+            f"run {description['name']}: the rules of alarms in run.json are none: {error}"
+        ) from None
+    comparison.compare_alarms(rows.alarms, alarms)
+    if rules != Watch().rules():
+        undecided.append("the rules of alarms, which are not those of this version")
+
+
+def compare_end(
+    comparison: Comparison,
+    rows: record.Record,
+    description: dict[str, Any],
+    workbench: Workbench,
+    diverged_at: int | None,
+) -> None:
+    """Compare the last line: status, step, best values, and health by the recorded rules and by today's."""
+    assert rows.end is not None
+    end, undecided = dict(rows.end), comparison.result.undecided
+    if diverged_at is None and not comparison.whole and end["status"] != "FINISHED":
+        # run no further than here
+        diverged_at = end["step"]
+        undecided.append(f"that a loss ceased to be finite at step {diverged_at:,}")
+    step = comparison.trainer.plan.steps if diverged_at is None else diverged_at
+    then = workbench.judging_as(description).verdict(rows, diverged_at)
+    comparison.compare_row(end["step"], end.pop("best"), then.pop("best"))
+    status = "FINISHED" if diverged_at is None else "FAILED"
+    was = end.pop("health", None)
+    comparison.compare_row(end["step"], end, {"step": step, "status": status})
+    unrecorded = [name for name in ("real", "health_rules") if name not in description]
+    if unrecorded and not alike(was, then["health"], 0):
+        undecided.append(f"health, recorded as {was}: {' and '.join(unrecorded)} is not in run.json")
+        return
+    comparison.compare(end["step"], "health", was, then["health"])
+    if workbench.judging_as(description).health_rules != verdict.RULES:
+        today = workbench.verdict(rows, diverged_at)["health"]
+        undecided.append(
+            f"the rules of health, which are not those of this version: by the recorded rules the run is "
+            f"{was}, by this version's {today}"
+        )
+    elif unrecorded:
+        undecided.append("the rules of health, which were not recorded")

@@ -1,0 +1,1 @@
+"""A run's folder: description, record, checkpoints, and its generator."""

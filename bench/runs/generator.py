@@ -1,0 +1,271 @@
+"""Trained networks of a run, rebuilt from its configuration and a checkpoint."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from bench.configuration import Configuration, variant_named
+from bench.datasets import sample_shape
+from bench.runs import checkpoint, latent_paths, record, run_folder
+from bench.runs.record import best_checkpoints
+from bench.runs.run_folder import RunFolder, origin_of
+from bench.system.errors import RequestError, shown
+from variants.base import Variant
+from variants.noise import Noise
+
+CHUNK = 250  # samples a forward pass
+CPU = torch.device("cpu")
+
+
+# How runs were computed before there were knobs for it.
+BEFORE_KNOBS = {"channels_last": False, "fused_adam": False, "parts": 1}
+
+
+def configuration_of(description: dict[str, Any]) -> Configuration:
+    """The resolved configuration that a run's description holds."""
+    config = BEFORE_KNOBS | description["config"]
+    variant, preset = variant_named(config.pop("variant")), config.pop("preset")
+    return Configuration(variant, preset, config)
+
+
+def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
+    """The checkpoint of a run that a word names.
+
+    Parameters
+    ----------
+    run : RunFolder
+        The run.
+    word : str
+        ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
+
+    Raises
+    ------
+    RequestError
+        If there is no such checkpoint; says which there are.
+    """
+    description = run.describe()
+    rows = record.read(run.record_path)
+    best = best_checkpoints(rows, description["metric"])
+    kept = {row["step"]: row for row in rows.checkpoints if (run.checkpoints / row["file"]).exists()}
+    named = {str(step): row for step, row in kept.items()}
+    if kept:
+        named["last"] = kept[max(kept)]
+        named["best"] = best.get(description["metric"], named["last"])
+    if "M" in best:
+        named["best-M"] = best["M"]
+    named = {name: row for name, row in named.items() if row["step"] in kept}
+    if word not in named:
+        raise RequestError(
+            f"checkpoint {shown(word)} does not exist: run {run.id} has {', '.join(named) or 'none'}"
+        )
+    return run.checkpoints / str(named[word]["file"])
+
+
+def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
+    """Load a run's networks, on the CPU and in eval mode; no random state is touched.
+
+    Parameters
+    ----------
+    run : RunFolder or str
+        The run, or what a user types for it: an id, a unique prefix of one, a name, or ``last``.
+    checkpoint : str
+        ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
+
+    Raises
+    ------
+    RequestError
+        If there is no such run or checkpoint.
+    WorkError
+        If its file is damaged.
+    """
+    folder = run_folder.find(run) if isinstance(run, str) else run
+    return _rebuild(folder, checkpoint_file(folder, checkpoint))
+
+
+def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
+    description = run.describe()
+    state = checkpoint.read(path, origin_of(description))
+    configuration = configuration_of(description)
+    harness = configuration.harness
+    shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
+    # the first weights are drawn and then replaced
+    with torch.random.fork_rng(devices=[]):
+        variant = configuration.variant(configuration.hyperparameters, shape)
+    variant.load_state_dict(state["variant"])
+    if state["average"] is not None:
+        average = {
+            name.removeprefix("module."): value
+            for name, value in state["average"].items()
+            if name != "n_averaged"
+        }
+        variant.generator.load_state_dict(average)
+    variant.eval()
+    return TrainedGenerator(run, state["step"], variant)
+
+
+@dataclass(frozen=True)
+class TrainedGenerator:
+    """A trained generator with the variant that it belongs to; everything is on the CPU, without gradients.
+
+    Attributes
+    ----------
+    run : RunFolder
+        Whose it is.
+    step : int
+        The step of the checkpoint.
+    variant : Variant
+        With all networks, in eval mode.
+    """
+
+    run: RunFolder
+    step: int
+    variant: Variant
+
+    @property
+    def generator(self) -> nn.Module:
+        """The one that is judged: the moving average where the run keeps one."""
+        return self.variant.generator
+
+    @property
+    def sample_shape(self) -> tuple[int, ...]:
+        """Shape of one sample: (C, H, W), or (2,) of points."""
+        return self.variant.sample_shape
+
+    @property
+    def makes_points(self) -> bool:
+        """Whether it makes points of the plane, and no images."""
+        return len(self.sample_shape) == 1
+
+    @property
+    def encodes(self) -> bool:
+        """Whether the discriminator has an encoder, so that samples have codes."""
+        return self.encode(torch.zeros((1, *self.sample_shape))) is not None
+
+    def latents(self, n: int, seed: int = 0) -> Tensor:
+        """Draw latents from the variant's prior, float32 (n, latent_dim).
+
+        A larger `n` begins with the latents of a smaller one.
+        """
+        blocks = [
+            self.variant.draw_latent(Noise(seed, block, CPU), CHUNK, "sample latent")
+            for block in range(max(1, -(-n // CHUNK)))
+        ]
+        return torch.cat(blocks)[:n]
+
+    @torch.no_grad()
+    def generate(self, latents: Tensor) -> Tensor:
+        """Map latents, float32 (n, latent_dim), to images, float32 (n, C, H, W) in [-1, 1], or points."""
+        return torch.cat([self._as_judged(self.generator(chunk)) for chunk in latents.split(CHUNK)])
+
+    def _as_judged(self, samples: Tensor) -> Tensor:
+        # some networks are not bounded: files and the judge clamp images too, but no points
+        return samples if self.makes_points else samples.clamp(-1, 1)
+
+    def sample(self, n: int, seed: int = 0) -> Tensor:
+        """Draw images, float32 (n, C, H, W) in [-1, 1], or points (n, 2).
+
+        The same `n` and `seed` give the same samples. Draws of different `n` begin with the same latents;
+        their samples may differ by rounding, since sums differ in smaller batches.
+        """
+        return self.generate(self.latents(n, seed))
+
+    @torch.no_grad()
+    def reconstruct(self, samples: Tensor) -> Tensor | None:
+        """The discriminator's reconstruction of samples (n, ...), images in [-1, 1], or None."""
+        codes = self.encode(samples)
+        return None if codes is None else self.decode(codes)
+
+    @torch.no_grad()
+    def encode(self, samples: Tensor) -> Tensor | None:
+        """The discriminator's codes of samples, float32 (n, width), or None without an encoder."""
+        codes = [self.variant.encode(chunk) for chunk in samples.split(CHUNK)]
+        found = [code for code in codes if code is not None]
+        return torch.cat(found) if found else None
+
+    @torch.no_grad()
+    def decode(self, codes: Tensor) -> Tensor | None:
+        """The discriminator's samples of codes (n, width), images in [-1, 1], or None without a decoder."""
+        samples = [self.variant.decode(chunk) for chunk in codes.split(CHUNK)]
+        found = [self._as_judged(sample) for sample in samples if sample is not None]
+        return torch.cat(found) if found else None
+
+    def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
+        """Images of latents on paths between latents.
+
+        Parameters
+        ----------
+        start, end : Tensor
+            Latents, float32 (n, latent_dim) each.
+        steps : int
+            Images of a path, those of start and end among them; at least 2.
+        path : {"linear", "slerp"}
+            Straight line or great circle.
+
+        Returns
+        -------
+        Tensor
+            float32 (n, steps, C, H, W) in [-1, 1].
+
+        Raises
+        ------
+        RequestError
+            If there is no such path.
+        """
+        points = latent_paths.along(path, start, end, steps)
+        return self.generate(points.flatten(0, 1)).unflatten(0, (len(start), steps))
+
+    def interpolate_images(
+        self, start: Tensor, end: Tensor, steps: int, path: str = "linear"
+    ) -> Tensor | None:
+        """The discriminator's images of codes on paths between the codes of images.
+
+        Parameters
+        ----------
+        start, end : Tensor
+            Images, float32 (n, C, H, W) in [-1, 1] each.
+        steps, path
+            As for :meth:`interpolate`.
+
+        Returns
+        -------
+        Tensor or None
+            float32 (n, steps, C, H, W) in [-1, 1]; None where the discriminator has no encoder.
+
+        Raises
+        ------
+        RequestError
+            If there is no such path.
+        """
+        first, last = self.encode(start), self.encode(end)
+        if first is None or last is None:
+            return None
+        images = self.decode(latent_paths.along(path, first, last, steps).flatten(0, 1))
+        return None if images is None else images.unflatten(0, (len(start), steps))
+
+    def export(self, path: Path) -> None:
+        """Write the generator as a program of its own, and check the file by running it.
+
+        It maps latents, float32 (n, latent_dim) with any n, to images (n, C, H, W), or points (n, 2), as the
+        network gives them: a generator without a bounded last layer may leave [-1, 1] a little.
+
+        Parameters
+        ----------
+        path : Path
+            ``.pt2`` (:func:`torch.export.load`) or ``.onnx`` (ONNX Runtime and others).
+
+        Raises
+        ------
+        RequestError
+            If the suffix is another one, or the packages for ONNX are not installed.
+        WorkError
+            If the file, loaded again, does not give the generator's samples; no file is left then.
+        """
+        from bench.runs.export import export
+
+        export(self.generator, self.latents(EXPORT_LATENTS), path)
+
+
+EXPORT_LATENTS = 7  # those of the check; the program is traced with fewer

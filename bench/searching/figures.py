@@ -1,0 +1,391 @@
+"""Figures of a study: how it went, what mattered, where the good values lie."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.figures import style
+from bench.searching.figure_axes import (
+    colours,
+    draw_legend,
+    draw_pairs,
+    draw_surface,
+    draw_title,
+    name_points,
+    norm_of,
+    places_of,
+    range_ticks,
+    scale,
+    without_worst,
+)
+from bench.searching.outcome import StudyOutcome
+
+if TYPE_CHECKING:
+    import optuna
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from optuna.trial import FrozenTrial
+
+    from bench.searching.plan import StudyPlan
+    from bench.searching.space import Dimension
+
+ACROSS = 4  # panels in a row
+NARROWEST = 4  # inches: the titles have room
+MOST_PAIRED = 3  # values whose pairs are drawn
+LEAST_PAIRED = 4  # complete trials: fewer show nothing by pairs
+
+GREY = "#8c8c8c"
+DOT: dict[str, Any] = {"marker": "o", "s": 18, "linewidths": 0, "zorder": 3, "clip_on": False}
+CROSS: dict[str, Any] = {"color": GREY, "marker": "x", "s": 14, "linewidths": 0.9, "zorder": 2}
+RING: dict[str, Any] = {"facecolors": "none", "linewidths": 1.3, "zorder": 5, "clip_on": False}
+BEST: dict[str, Any] = RING | {"edgecolors": style.VERMILION, "marker": "o", "s": 60, "label": "best"}
+DEFAULT: dict[str, Any] = RING | {"edgecolors": "black", "marker": "s", "s": 50, "label": "default"}
+# above an axis, by a place on it
+ABOVE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 7.5, "textcoords": "offset points"}
+
+
+@dataclass(frozen=True)
+class Material:
+    """What the figures are drawn from.
+
+    Attributes
+    ----------
+    outcome : StudyOutcome
+        What the study amounts to.
+    complete, pruned : list of FrozenTrial
+        Trials with finite values, in the order of their numbers.
+    """
+
+    outcome: StudyOutcome
+    complete: list["FrozenTrial"]
+    pruned: list["FrozenTrial"]
+
+    @property
+    def plan(self) -> "StudyPlan":
+        """The study."""
+        return self.outcome.plan
+
+    def best(self, place: int) -> list["FrozenTrial"]:
+        """The best trial in one objective, if there is any."""
+        goal = self.plan.goals[place]
+        sign = 1 if goal.direction == "minimize" else -1
+        return sorted(self.complete, key=lambda one: sign * one.values[place])[:1]
+
+    def default(self) -> list["FrozenTrial"]:
+        """The trial with the default values, if it has a value."""
+        found = self.outcome.default
+        return [one for one in (*self.complete, *self.pruned) if found and one.number == found.number]
+
+    def values(self, place: int) -> list[float]:
+        """Every value that is drawn of an objective."""
+        return [value_of(one, place) for one in (*self.complete, *self.pruned)]
+
+
+def draw_study(study: "optuna.Study", outcome: StudyOutcome, folder: Path) -> list[Path]:
+    """Draw a study, each figure as PNG and SVG; what so few trials cannot show is left out.
+
+    ``history``, ``importances``, ``slices``, ``contours``, ``intermediate`` (of a single objective) and
+    ``front`` (of two).
+
+    Parameters
+    ----------
+    study : optuna.Study
+        The study, however far it is.
+    outcome : StudyOutcome
+        What it amounts to.
+    folder : Path
+        Where to; made if need be.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    from optuna.trial import TrialState
+
+    trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+    complete = [t for t in trials if t.state == TrialState.COMPLETE and all(map(math.isfinite, t.values))]
+    pruned = [t for t in trials if t.state == TrialState.PRUNED and _last_point(t) is not None]
+    material = Material(outcome, complete, [] if outcome.is_several else pruned)
+    files = []
+    with style.look():
+        for name, draw in FIGURES.items():
+            figure = draw(material)
+            if figure is not None:
+                files += style.save(figure, folder / name)
+    return files
+
+
+def value_of(one: "FrozenTrial", place: int) -> float:
+    """A complete trial's value, or the last finite one that a pruned trial reported."""
+    from optuna.trial import TrialState
+
+    if one.state == TrialState.COMPLETE:
+        return float(one.values[place])
+    point = _last_point(one)
+    assert point is not None
+    return float(one.intermediate_values[point])
+
+
+def draw_history(material: Material) -> "Figure | None":
+    """Value by trial and the best so far; pruned trials where they were pruned."""
+    if not material.complete and not material.pruned:
+        return None
+    goals = material.plan.goals
+    figure = style.blank(7, 2.6 * len(goals) + 0.6, layout="constrained")
+    axes = figure.subplots(len(goals), 1, sharex=True, squeeze=False)[:, 0]
+    last = max(one.number for one in (*material.complete, *material.pruned))
+    for place, (axis, goal) in enumerate(zip(axes, goals, strict=True)):
+        if material.complete:
+            numbers = [one.number for one in material.complete]
+            best = (np.minimum if goal.direction == "minimize" else np.maximum).accumulate(
+                [value_of(one, place) for one in material.complete]
+            )
+            axis.step(
+                [*numbers, last],
+                [*best, best[-1]],
+                where="post",
+                color=style.VERMILION,
+                linewidth=1.2,
+                label="best so far",
+            )
+        _scatter(axis, material.complete, place, **DOT, color=style.BLUE, label="complete")
+        _scatter(axis, material.pruned, place, **CROSS, label="pruned, at its last value")
+        _scatter(axis, material.default(), place, **DEFAULT)
+        scale(axis.yaxis, material.values(place))
+        axis.set_ylabel(goal.metric)
+        axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+        axis.set_xlim(-0.5, last + 0.5)
+    axes[-1].set_xlabel("trial")
+    draw_legend(figure, axes[0])
+    draw_title(
+        figure, material.plan.name, f"value by trial; {len(material.complete)} complete{_pruned(material)}"
+    )
+    return figure
+
+
+def draw_importances(material: Material) -> "Figure | None":
+    """What each value mattered, a panel an objective."""
+    found, names = material.outcome.importances, [d.name for d in material.plan.space.dimensions]
+    if not found or len(names) < 2:
+        return None
+    figure = style.blank(7, (0.26 * len(names) + 0.3) * len(found) + 0.4, layout="constrained")
+    axes = figure.subplots(len(found), 1, sharex=True, squeeze=False)[:, 0]
+    for axis, (metric, shares) in zip(axes, found.items(), strict=True):
+        bars = axis.barh(list(shares), list(shares.values()), height=0.6, color=style.BLUE)
+        axis.bar_label(bars, fmt="{:.0%}", padding=3)
+        axis.invert_yaxis()
+        axis.grid(visible=False)
+        axis.tick_params(left=False, bottom=False, labelbottom=False)
+        axis.spines["bottom"].set_visible(False)
+        axis.set_xlim(0, 1.08 * max(max(each.values()) for each in found.values()))
+        if len(found) > 1:
+            axis.set_title(metric, loc="left")
+    goal = "" if len(found) > 1 else f" by {next(iter(found))}"
+    words = f"what decides whether a trial is in the best tenth{goal}\n(PED-ANOVA; "
+    draw_title(figure, material.plan.name, f"{words}complete trials: {len(material.complete)})")
+    return figure
+
+
+def draw_slices(material: Material) -> "Figure | None":
+    """Value by each searched value, coloured by trial number."""
+    if not material.complete:
+        return None
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+    from matplotlib.ticker import MaxNLocator
+
+    goals, dimensions = material.plan.goals, material.plan.space.dimensions
+    across = min(ACROSS, len(dimensions))
+    down = math.ceil(len(dimensions) / across)
+    figure = style.blank(
+        max(NARROWEST, 1.75 * across + 1.2), 1.9 * down * len(goals) + 0.9, layout="constrained"
+    )
+    grid = figure.subplots(down * len(goals), across, sharey=False, squeeze=False)
+    norm = Normalize(0, max(1, material.complete[-1].number))
+    for place, goal in enumerate(goals):
+        panels = grid[place * down : (place + 1) * down].ravel()
+        for index, (axis, dimension) in enumerate(zip(panels, dimensions, strict=False)):
+            coloured = {"c": [one.number for one in material.complete], "cmap": colours(), "norm": norm}
+            _scatter(axis, material.pruned, place, dimension, **CROSS, label="pruned, at its last value")
+            _scatter(axis, material.complete, place, dimension, **DOT, **coloured)
+            _scatter(axis, material.best(place), place, dimension, **BEST)
+            _scatter(axis, material.default(), place, dimension, **DEFAULT)
+            range_ticks(axis.xaxis, dimension)
+            scale(axis.yaxis, material.values(place))
+            axis.set_xlabel(dimension.name)
+            if index % across:
+                axis.tick_params(left=False, labelleft=False)
+            else:
+                axis.set_ylabel(goal.metric)
+        for axis in panels[len(dimensions) :]:
+            axis.set_axis_off()
+    if len(material.complete) > 1:
+        bar = figure.colorbar(ScalarMappable(norm, colours()), ax=grid, aspect=30, fraction=0.05)
+        bar.set_label("trial")
+        bar.locator = MaxNLocator(5, integer=True)
+        bar.outline.set_visible(False)
+    draw_legend(figure, grid[0, 0])
+    draw_title(figure, material.plan.name, "value by each searched value")
+    return figure
+
+
+def draw_contours(material: Material) -> "Figure | None":
+    """Value over pairs of the searched values that matter most."""
+    paired = _most_important(material)
+    if len(paired) < 2 or len(material.complete) < LEAST_PAIRED:
+        return None
+    from matplotlib.cm import ScalarMappable
+
+    goals, pairs = material.plan.goals, list(combinations(paired, 2))
+    figure = style.blank(max(NARROWEST, 2.2 * len(pairs) + 1.2), 2.2 * len(goals) + 0.8, layout="constrained")
+    grid = figure.subplots(len(goals), len(pairs), squeeze=False)
+    for place, (row, goal) in enumerate(zip(grid, goals, strict=True)):
+        low_is_good = goal.direction == "minimize"
+        values = without_worst([value_of(one, place) for one in material.complete], low_is_good)
+        norm, shades = norm_of(values), colours(reverse=not low_is_good)
+        for axis, (across, up) in zip(row, pairs, strict=True):
+            draw_surface(axis, material.complete, values, (across, up), norm, shades)
+            draw_pairs(axis, material.pruned, (across, up), **CROSS, label="pruned")
+            look = DOT | {"s": 22, "linewidths": 0.6, "edgecolors": "white"}
+            draw_pairs(axis, material.complete, (across, up), **look, c=values, cmap=shades, norm=norm)
+            draw_pairs(axis, material.best(place), (across, up), **BEST)
+            draw_pairs(axis, material.default(), (across, up), **DEFAULT)
+            range_ticks(axis.xaxis, across)
+            range_ticks(axis.yaxis, up)
+            axis.set(xlabel=across.name, ylabel=up.name)
+            axis.grid(visible=False)
+        worse = any(value_of(one, place) not in values for one in material.complete)
+        extend = ("max" if low_is_good else "min") if worse else "neither"
+        bar = figure.colorbar(ScalarMappable(norm, shades), ax=row, aspect=25, fraction=0.05, extend=extend)
+        bar.set_label(goal.metric)
+        scale(bar.ax.yaxis, values)
+        bar.outline.set_visible(False)
+    draw_legend(figure, grid[0, 0])
+    draw_title(figure, material.plan.name, "value over pairs of searched values; dark is better")
+    return figure
+
+
+def draw_intermediate(material: Material) -> "Figure | None":
+    """Value by step for each trial."""
+    trials = [one for one in (*material.complete, *material.pruned) if _last_point(one) is not None]
+    if not trials or len(material.plan.goals) > 1:
+        return None
+    figure = style.blank(7, 3.4, layout="constrained")
+    axis = figure.subplots()
+    seeds, length = material.plan.file.seeds, material.plan.evaluations[-1]
+    shown = []
+    best, default = material.best(0), material.default()
+    for one in trials:
+        points = sorted(p for p, value in one.intermediate_values.items() if math.isfinite(value))
+        values = [one.intermediate_values[point] for point in points]
+        shown += values
+        look: dict[str, Any] = {"color": style.BLUE, "alpha": 0.45, "linewidth": 0.8, "label": "complete"}
+        if one in material.pruned:
+            look = {"color": GREY, "alpha": 0.7, "linewidth": 0.7, "label": "pruned"}
+            axis.scatter(points[-1], values[-1], **CROSS)
+        if one in default:
+            look |= {"color": "black", "linestyle": "--", "linewidth": 1.2, "label": "default"}
+            look |= {"alpha": 1, "zorder": 3}
+        if one in best:
+            look |= {"color": style.VERMILION, "alpha": 1, "linewidth": 1.6, "zorder": 4}
+            look["label"] = "best (the default)" if one in default else "best"
+        axis.plot(points, values, **look, marker="o" if len(points) == 1 else None, markersize=3)
+    for place, seed in enumerate(seeds if len(seeds) > 1 else ()):
+        if place:
+            axis.axvline(place * length, color="black", linewidth=0.6, linestyle=":")
+        axis.annotate(
+            f"seed {seed}", ((place + 0.5) * length, 1), (0, 2), xycoords=axis.get_xaxis_transform(), **ABOVE
+        )
+    scale(axis.yaxis, shown)
+    axis.set_xlim(0, length * len(seeds) * 1.01)
+    axis.set_xlabel("step" if len(seeds) == 1 else "step, one seed after another")
+    axis.set_ylabel(
+        material.plan.goals[0].metric + ("\n(mean of the seeds so far)" if len(seeds) > 1 else "")
+    )
+    draw_legend(figure, axis)
+    draw_title(figure, material.plan.name, "value by step")
+    return figure
+
+
+def draw_front(material: Material) -> "Figure | None":
+    """Two objectives against each other, and the trials that none beats in both."""
+    if len(material.plan.goals) != 2 or not material.complete:
+        return None
+    figure = style.blank(5, 3.8, layout="constrained")
+    axis = figure.subplots()
+    front = [one for one in material.outcome.front if one in material.complete]
+    x, y = ([value_of(one, place) for one in material.complete] for place in (0, 1))
+    axis.scatter(x, y, **DOT, color=GREY, label="complete")
+    x_front, y_front = ([value_of(one, place) for one in front] for place in (0, 1))
+    # a step reaches what the trial before it reaches, and no more
+    look: dict[str, Any] = {
+        "color": style.VERMILION,
+        "linewidth": 0.8,
+        "marker": "o",
+        "markersize": 4.5,
+        "zorder": 4,
+    }
+    axis.plot(x_front, y_front, **look, drawstyle="steps-post", label="front")
+    for one in material.default():
+        axis.scatter(*one.values, **DEFAULT)
+    for axle, goal, values in zip((axis.xaxis, axis.yaxis), material.plan.goals, (x, y), strict=True):
+        scale(axle, values)
+        axle.set_label_text(
+            f"{goal.metric} ({'lower' if goal.direction == 'minimize' else 'higher'} is better)"
+        )
+    draw_legend(figure, axis)
+    draw_title(figure, material.plan.name, "Pareto front, with the trials' numbers")
+    better = [-1 if goal.direction == "minimize" else 1 for goal in material.plan.goals]
+    name_points(figure, axis, {str(one.number): (one.values[0], one.values[1]) for one in front}, better)
+    return figure
+
+
+FIGURES = {
+    "history": draw_history,
+    "importances": draw_importances,
+    "slices": draw_slices,
+    "contours": draw_contours,
+    "intermediate": draw_intermediate,
+    "front": draw_front,
+}
+
+
+def _last_point(one: "FrozenTrial") -> int | None:
+    """The last point at which a trial reported a finite value."""
+    finite = [point for point, value in one.intermediate_values.items() if math.isfinite(value)]
+    return max(finite, default=None)
+
+
+def _most_important(material: Material) -> list["Dimension"]:
+    """The searched values that matter most, by the first objective; the first ones if nothing is known."""
+    dimensions = list(material.plan.space.dimensions)
+    found = material.outcome.importances.get(material.plan.goals[0].metric, {})
+    dimensions.sort(key=lambda dimension: -found.get(dimension.name, 0))
+    return dimensions[:MOST_PAIRED]
+
+
+def _pruned(material: Material) -> str:
+    """How many trials were pruned, and how many of them are not drawn."""
+    count = material.outcome.counts["PRUNED"]
+    unseen = count - len(material.pruned)
+    words = f", {count} pruned" if count else ""
+    return f"{words} ({unseen} of them without a value to show)" if unseen else words
+
+
+def _scatter(
+    axis: "Axes",
+    trials: Sequence["FrozenTrial"],
+    place: int,
+    dimension: "Dimension | None" = None,
+    **look: Any,
+) -> None:
+    """Values by trial number, or by a searched value."""
+    if trials:
+        x = [one.number for one in trials] if dimension is None else places_of(trials, dimension)
+        axis.scatter(x, [value_of(one, place) for one in trials], **look)

@@ -1,0 +1,45 @@
+"""Studies logged to MLflow again from their folders."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import optuna
+
+from bench.execution.resending import Sender, Sent
+from bench.searching import conductor
+from bench.searching.journal_storage import JOURNAL, JournalStorage
+from bench.searching.outcome import outcome
+from bench.searching.plan import from_plain
+from bench.searching.study import files_of, summary_of
+from bench.system import paths
+from bench.tracking import where
+from bench.tracking.parents import of_study
+
+
+def send_studies(sender: Sender) -> Iterable[Sent]:
+    """Send the parent run of every study in a journal, and its trials; a study in a database shows itself."""
+    for path in sorted((paths.results() / "studies").glob(f"*/{conductor.DESCRIPTION}")):
+        yield _send_study(sender, path.parent, json.loads(path.read_text(encoding="utf-8")))
+
+
+def _send_study(sender: Sender, folder: Path, described: dict[str, Any]) -> Sent:
+    name = str(described["name"])
+    if not (folder / JOURNAL).exists():
+        advice = "it is kept in a database: `bench study` given again shows it"
+        return Sent("study", name, name, where.current().shown, passed_over=advice)
+    storage = JournalStorage(folder)
+    if not storage.lead():
+        held = "it is being carried out, and shows itself"
+        return Sent("study", name, name, where.current().shown, passed_over=held)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    plan = from_plain(described["plan"])
+    study = optuna.load_study(study_name=name, storage=storage.optuna)
+    summary = summary_of(outcome(study, plan), files_of(folder))
+
+    def show(parent: str) -> str | None:
+        trials = study.get_trials(deepcopy=False)
+        return conductor.show(plan, trials, sender.tracker, parent, where.current())
+
+    return sender.parent("study", name, name, folder, of_study(described), summary, show)

@@ -1,0 +1,1 @@
+"""Paths, errors, files, signals and processes: all that knows nothing of runs."""

@@ -1,0 +1,127 @@
+"""Checkpoints are measured again."""
+
+import json
+from statistics import stdev
+from types import SimpleNamespace
+
+import pytest
+
+from bench.cli import main
+from bench.execution.progress import Progress
+from bench.execution.reevaluation import remeasure
+from bench.execution.session import Outcome
+from bench.runs import record
+from bench.runs.run_folder import RunFolder
+from bench.system.errors import RequestError
+
+QUIET = Progress(quiet=True)
+
+
+@pytest.fixture
+def outcome(small: SimpleNamespace) -> Outcome:
+    found: Outcome = small.run(small.tiny("began-v3", ema_decay=0.5))
+    return found
+
+
+@pytest.mark.parametrize("checkpoint", ["last", "best", "8"])
+def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str, outcome: Outcome) -> None:
+    result = remeasure(outcome.run, QUIET, checkpoint)
+    row = next(row for row in outcome.record.evaluations if row["step"] == result.step)
+    assert result.values == {name: value for name, value in row.items() if name != "step"}
+    assert result.recorded == result.values
+    assert result.protocols.keys() == result.values.keys() == result.real.keys()
+    assert all(
+        words.startswith(outcome.description["protocol"] + "; ") for words in result.protocols.values()
+    )
+    assert "k = 5" in result.protocols["coverage"]
+    assert result.spread == {}
+    assert result.real == outcome.description["real"]
+
+
+def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Outcome) -> None:
+    result = remeasure(outcome.run, QUIET, "last", ["fd_digits_garments"], 150)
+    assert list(result.values) == ["fd_digits_garments"]
+    assert "; 150 samples;" in result.protocols["fd_digits_garments"]
+    assert result.recorded == {}
+    assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1]["fd_digits_garments"]
+
+
+def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one(outcome: Outcome) -> None:
+    names = ["fd_digits_garments", "vendi", "precision"]
+    one, two, three = (remeasure(outcome.run, QUIET, "last", names, eval_seeds=seeds) for seeds in (1, 2, 3))
+    assert list(three.values) == list(three.spread) == list(three.real) == list(one.values)
+    assert one.recorded == one.values
+    assert two.recorded == three.recorded == {}
+    for name in names:
+        first = one.values[name]
+        second = 2 * two.values[name] - first
+        third = 3 * three.values[name] - first - second
+        assert two.spread[name] == pytest.approx(abs(first - second) / 2**0.5, abs=1e-9)
+        assert three.spread[name] == pytest.approx(stdev([first, second, third]), abs=1e-9)
+    assert three.spread["fd_digits_garments"] > 0
+
+
+def test_the_command_tells_values_spread_real_and_recorded(
+    outcome: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["eval", "last", "--metrics", "kid,vendi", "--checkpoint", "last"]
+    told = {}
+    for seeds in (1, 2):
+        assert main([*words, "--eval-seeds", str(seeds), "--json"]) == 0
+        told[seeds] = json.loads(capsys.readouterr().out)
+        assert told[seeds]["eval_seeds"] == seeds
+    result = remeasure(outcome.run, QUIET, "last", ["kid", "vendi"], eval_seeds=2)
+    assert (told[2]["values"], told[2]["spread"]) == (result.values, result.spread)
+    assert told[1]["spread"] == told[2]["recorded"] == {}
+    assert told[1]["real"] == told[2]["real"] == result.real
+    assert told[1]["held_out"] == result.held_out == outcome.description["paired"] == 100
+    row = outcome.record.evaluations[-1]
+    assert told[1]["recorded"] == told[1]["values"] == {name: row[name] for name in ("kid", "vendi")}
+
+    assert main(words) == 0
+    heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert " ".join(heads.split()) == "measured now real, of 100 held out recorded"
+    assert [line.split()[0] for line in rows] == ["kid", "vendi"]
+    assert rows[1].split()[1:] == [
+        f"{value:.4g}" for value in (row["vendi"], result.real["vendi"], row["vendi"])
+    ]
+    assert main([*words, "--eval-seeds", "2"]) == 0
+    heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert " ".join(heads.split()) == "measured now ± real, of 100 held out recorded"
+    numbers = (result.values["vendi"], result.spread["vendi"], result.real["vendi"])
+    assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "-"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["--metrics", "fd_digit"], "did you mean 'fd_digits_garments'"),
+        (["--checkpoint", "7"], "checkpoint '7' does not exist"),
+        (["--samples", "1"], "'--samples': 1 is not in the range 100<=x<=100000000"),
+        (["--eval-seeds", "0"], "'--eval-seeds': 0 is not in the range 1<=x<=1000"),
+    ],
+)
+def test_a_wrong_request_is_one_line(
+    words: list[str], told: str, outcome: Outcome, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["eval", outcome.run.id, *words]) == 2
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert told in lines[0]
+
+
+def test_the_run_is_only_read(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in outcome.run.path.rglob("*") if path.is_file()}
+    assert main(["eval", "last", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["values"] == told["recorded"]
+    assert {path: path.read_bytes() for path in outcome.run.path.rglob("*") if path.is_file()} == before
+    assert record.read(outcome.run.record_path).resumes == 0
+
+
+def test_a_run_without_a_checkpoint_is_refused(outcome: Outcome) -> None:
+    run = RunFolder(outcome.run.path)
+    for path in run.checkpoints.iterdir():
+        path.unlink()
+    with pytest.raises(RequestError, match="has none"):
+        remeasure(run, QUIET)

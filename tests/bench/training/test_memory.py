@@ -1,0 +1,123 @@
+"""Memory: what cannot be had is refused before any of it is taken, with the size that would fit."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from bench.configuration import Configuration, resolve
+from bench.datasets import sample_shape
+from bench.execution.progress import Progress
+from bench.execution.session import start
+from bench.system.errors import RequestError, WorkError
+from bench.system.os_errors import in_words
+from bench.training import memory
+from bench.training.trainer import Observer
+from variants.registry import all_variants
+
+CPU = torch.device("cpu")
+GIB = 2**30
+
+
+def shape_of(configuration: Configuration) -> tuple[int, ...]:
+    harness = configuration.harness
+    return sample_shape(harness.dataset, harness.image_size, harness.channels)
+
+
+def with_memory(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """This machine, with so many bytes free."""
+    monkeypatch.setattr(memory, "available", lambda device: count)
+
+
+@pytest.mark.parametrize("variant", sorted(all_variants()))
+@pytest.mark.parametrize("preset", ["quick", "points"])
+def test_what_small_presets_need_is_there(variant: str, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_memory(monkeypatch, GIB)
+    configuration = resolve({"variant": variant, "preset": preset})
+    memory.check(configuration, shape_of(configuration), CPU)
+
+
+@pytest.mark.parametrize(
+    ("values", "knob"),
+    [
+        ({"latent_dim": 1_000_000_000}, "latent_dim"),
+        ({"filters": 1_000_000}, "filters"),
+        ({"eval_samples": 100_000_000}, "eval_samples"),
+        ({"batch_size": 1_000_000}, "batch_size"),
+    ],
+)
+def test_the_value_that_is_named_would_fit(
+    values: dict[str, int], knob: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_memory(monkeypatch, 2 * GIB)
+    configuration = resolve({"variant": "began"} | values)
+    with pytest.raises(RequestError, match=f"^{knob}: .* 2.0 GiB free; {knob}=[0-9]+ would fit") as refused:
+        memory.check(configuration, shape_of(configuration), CPU)
+    found = re.search(rf"{knob}=(\d+) would fit", str(refused.value))
+    assert found
+    memory.check(configuration.with_values(**{knob: int(found[1])}), shape_of(configuration), CPU)
+
+
+GROWTH = """
+import sys
+from pathlib import Path
+import torch
+from bench.configuration import resolve
+from variants.base import Batch
+from variants.noise import Noise
+torch.set_num_threads(1)
+def kept(mark):
+    (line,) = [line for line in Path("/proc/self/status").read_text().splitlines() if line.startswith(mark)]
+    return 1024 * int(line.split()[1])
+for size in (2, 256):
+    given = resolve({"variant": sys.argv[1], "batch_size": size, "filters": 32})
+    variant = given.variant(given.hyperparameters, (1, 28, 28))
+    Path("/proc/self/clear_refs").write_text("5")
+    before = kept("VmRSS:")
+    batch = Batch(torch.zeros(size, 1, 28, 28), Noise(0, 1, torch.device("cpu")))
+    for phase in variant.phases():
+        phase.accumulate_gradients(batch)
+print(kept("VmHWM:") - before)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the system keeps no mark of memory")
+@pytest.mark.parametrize("variant", ["began-v3", "wgan-gp"])
+def test_a_step_takes_at_least_what_is_estimated_and_not_much_more(variant: str) -> None:
+    configuration = resolve({"variant": variant, "batch_size": 256, "filters": 32})
+    networks = memory.estimate(configuration, (1, 28, 28), free=1).networks
+    estimated = memory.estimate(configuration, (1, 28, 28), free=networks + 1).step
+    done = subprocess.run([sys.executable, "-c", GROWTH, variant], capture_output=True, text=True, check=True)
+    assert 0.9 * estimated < int(done.stdout) < 3 * estimated
+
+
+class Asks(Observer):
+    """Asks for more memory than there is, in the middle of training."""
+
+    def scalars(self, rows: list[dict[str, object]]) -> None:
+        torch.empty(2**55, dtype=torch.uint8)
+
+
+def test_memory_that_ends_in_training_stops_it_with_the_command_that_resumes(
+    small: SimpleNamespace, places: Path
+) -> None:
+    configuration = small.tiny("began")
+    with pytest.raises(
+        WorkError, match=r"not enough memory on the machine: 32.0 PiB could not .* resume with: bench"
+    ):
+        start(configuration, Progress(quiet=True), begun=lambda run, workbench: [Asks()])
+
+
+def test_errors_of_allocation_are_told_from_bugs() -> None:
+    for make in (lambda: torch.empty(2**45, dtype=torch.float64), lambda: bytearray(2**60)):
+        with pytest.raises((RuntimeError, MemoryError)) as failed:
+            make()
+        assert "not enough memory" in str(in_words(failed.value))
+    gpu = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has 79 GiB")
+    assert "on the GPU: 2.50 GiB could not be allocated" in str(in_words(gpu))
+    for bug in (RuntimeError("shapes differ"), ValueError("x"), FileNotFoundError(2, "gone"), OSError("odd")):
+        assert in_words(bug) is None

@@ -1,0 +1,1 @@
+"""Losses and updates that several variants share."""

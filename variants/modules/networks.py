@@ -1,0 +1,196 @@
+"""Networks of images that the variants share: trunks of encoders, decoders and generators."""
+
+import math
+from collections.abc import Callable
+
+from torch import nn
+
+from variants.modules.autoencoders import Decoder, Trunk
+from variants.modules.narrow_convolution import doubling_convolution
+
+Activation = Callable[[], nn.Module]
+
+
+# Activations overwrite their input, which no layer before them needs for its gradient: half the memory.
+
+
+def elu() -> nn.Module:
+    """ELU, as BEGAN's programs have it."""
+    return nn.ELU(inplace=True)
+
+
+def relu() -> nn.Module:
+    """ReLU."""
+    return nn.ReLU(inplace=True)
+
+
+def leaky_relu() -> nn.Module:
+    """Leaky ReLU of slope 0.2 (v3 paper, equation 22)."""
+    return nn.LeakyReLU(0.2, inplace=True)
+
+
+def halvings_to_eight(size: int) -> int:
+    """How often an image's side is halved on the way to 8x8 (7x7 from 28).
+
+    Raises
+    ------
+    ValueError
+        If the side is not 28, 32, 64, 128 or 256 pixels.
+    """
+    if size not in (28, 32, 64, 128, 256):
+        raise ValueError(f"image_size {size} is not possible: allowed are 28, 32, 64, 128, 256")
+    return round(math.log2(size)) - 3
+
+
+def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
+    """A convolution that keeps the side, or halves it at stride 2; even kernels pad below and right."""
+    if kernel % 2:
+        return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    if stride == 2:
+        return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2 - 1)
+    low = (kernel - 1) // 2
+    high = kernel - 1 - low
+    return nn.Sequential(nn.ZeroPad2d((low, high, low, high)), nn.Conv2d(inputs, outputs, kernel))
+
+
+def began_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
+    """Encoder of carpedm20/BEGAN-tensorflow: widths grow by `filters` with each block."""
+    halvings = halvings_to_eight(size)
+    layers: list[nn.Module] = [convolution(channels, filters), activation()]
+    width = filters
+    for block in range(halvings + 1):
+        wider = filters * (block + 1)
+        layers += [convolution(width, wider), activation(), convolution(wider, wider), activation()]
+        if block < halvings:
+            layers += [convolution(wider, wider, stride=2), activation()]
+        width = wider
+    return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
+
+
+def began_decoder(channels: int, size: int, filters: int, latent_dim: int, activation: Activation) -> Decoder:
+    """Decoder and generator of carpedm20/BEGAN-tensorflow: constant width, nearest-neighbour doubling."""
+    doublings = halvings_to_eight(size)
+    side = size >> doublings
+    layers: list[nn.Module] = []
+    for block in range(doublings + 1):
+        for _ in range(2):
+            layers += [convolution(filters, filters), activation()]
+        if block < doublings:
+            layers.append(nn.Upsample(scale_factor=2))
+    layers.append(convolution(filters, channels))
+    return Decoder(latent_dim, (filters, side, side), nn.Sequential(*layers))
+
+
+def constrained_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
+    """Encoder of chang810249/BEGAN-CS: each block widens by `filters` before it halves the side."""
+    halvings = halvings_to_eight(size)
+    layers: list[nn.Module] = [convolution(channels, filters), activation()]
+    width = filters
+    for _ in range(halvings):
+        layers += [convolution(width, width), activation(), convolution(width, width + filters), activation()]
+        width += filters
+        layers += [convolution(width, width, stride=2), activation()]
+    for _ in range(2):
+        layers += [convolution(width, width), activation()]
+    return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
+
+
+def constrained_decoder(
+    channels: int, size: int, filters: int, latent_dim: int, activation: Activation
+) -> Decoder:
+    """Decoder and generator of chang810249/BEGAN-CS: 1x1 convolutions widen before each doubling."""
+    doublings = halvings_to_eight(size)
+    side = size >> doublings
+    layers: list[nn.Module] = []
+    width = filters
+    for block in range(doublings + 1):
+        layers += [convolution(width, filters), activation(), convolution(filters, filters), activation()]
+        if block < doublings:
+            width = 2 * filters
+            layers += [convolution(filters, width, kernel=1), activation(), nn.Upsample(scale_factor=2)]
+    layers.append(convolution(filters, channels))
+    return Decoder(latent_dim, (filters, side, side), nn.Sequential(*layers))
+
+
+def table3_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
+    """An encoder of 1x1 and 4x4 convolutions that has the v3 paper's parameter count: a conjecture."""
+    halvings = halvings_to_eight(size)
+    base = max(1, filters // 2)
+    layers: list[nn.Module] = [convolution(channels, base, kernel=1), activation()]
+    width = base
+    for block in range(halvings):
+        wider = base * (block + 1)
+        layers += [convolution(width, wider, kernel=1), activation()]
+        layers += [convolution(wider, wider, kernel=4), activation()]
+        layers += [convolution(wider, wider, kernel=4, stride=2), activation()]
+        width = wider
+    layers += [convolution(width, base * (halvings + 1), kernel=1), activation()]
+    return Trunk(nn.Sequential(*layers), base * (halvings + 1) * (size >> halvings) ** 2)
+
+
+def table3_decoder(
+    channels: int, size: int, filters: int, latent_dim: int, activation: Activation
+) -> Decoder:
+    """The decoder and generator that go with :func:`table3_trunk`."""
+    doublings = halvings_to_eight(size)
+    side = size >> doublings
+    layers: list[nn.Module] = []
+    for _ in range(doublings):
+        layers += [convolution(filters, filters, kernel=4), activation()]
+        layers += [convolution(filters, filters, kernel=4), activation()]
+        layers += [nn.Upsample(scale_factor=2), convolution(filters, filters, kernel=4), activation()]
+    layers += [
+        convolution(filters, filters, kernel=4),
+        activation(),
+        convolution(filters, channels, kernel=1),
+    ]
+    return Decoder(latent_dim, (filters, side, side), nn.Sequential(*layers))
+
+
+def transposed_decoder(
+    channels: int,
+    size: int,
+    filters: int,
+    latent_dim: int,
+    activation: Activation = relu,
+    bounded: bool = True,
+    normalise: bool = True,
+) -> Decoder:
+    """Transposed convolutions that halve the width as they double the side, with or without batch norm.
+
+    At 64 px and `filters` 64: 512x4x4, then four times [batch norm, activation, 4x4 transposed
+    convolution of stride 2] to 256, 128, 64 and `channels`, then tanh where `bounded` (the thesis's
+    decoder, DCGAN's generator). Unless `normalise`, the batch norms are left out.
+    """
+    doublings = halvings_to_eight(size) + (size != 28)
+    side = size >> doublings
+    width = filters << (doublings - 1)
+    maps = (width, side, side)
+    layers: list[nn.Module] = []
+    for block in range(doublings):
+        narrower = channels if block == doublings - 1 else width // 2
+        if normalise:
+            layers.append(nn.BatchNorm2d(width))
+        layers += [activation(), doubling_convolution(width, narrower)]
+        width = narrower
+    if bounded:
+        layers.append(nn.Tanh())
+    return Decoder(latent_dim, maps, nn.Sequential(*layers))
+
+
+def strided_trunk(channels: int, size: int, filters: int, activation: Activation, normalise: bool) -> Trunk:
+    """DCGAN's discriminator: 4x4 convolutions of stride 2 that double the width.
+
+    Batch norm, where wanted, follows every convolution but the first.
+    """
+    halvings = halvings_to_eight(size) + (size != 28)
+    layers: list[nn.Module] = []
+    width = channels
+    for block in range(halvings):
+        wider = filters << block
+        layers.append(convolution(width, wider, kernel=4, stride=2))
+        if normalise and block > 0:
+            layers.append(nn.BatchNorm2d(wider))
+        layers.append(activation())
+        width = wider
+    return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
