@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.execution.session import Outcome
-    from bench.searching.study import Outcome as StudiesOutcome
+    from bench.searching.study import StudiesResult
 
 __all__ = ["load", "results", "run", "run_many", "study"]
 
@@ -101,7 +101,7 @@ def study(
     storage: str | None = None,
     quiet: bool = False,
     **knobs: Any,
-) -> "StudiesOutcome":
+) -> "StudiesResult":
     """Search hyperparameters, as ``bench study NAME`` does.
 
     Called again it goes on where it was stopped.
@@ -140,11 +140,11 @@ def study(
     """
     from bench.execution.progress import Progress
     from bench.searching import study_file
-    from bench.searching.study import Way, carry_out, plan_all
+    from bench.searching.study import ExecutionOptions, plan_studies, run_studies
 
     title, file = study_file.read(name, trials=trials)
-    way, progress = Way(storage, workers, timeout), Progress(quiet=quiet)
-    return carry_out(plan_all(title, file, variants, knobs, way, progress), way, progress)
+    options, progress = ExecutionOptions(storage, workers, timeout), Progress(quiet=quiet)
+    return run_studies(plan_studies(title, file, variants, knobs, options, progress), options, progress)
 
 
 def load(run: "str | RunFolder | Outcome", checkpoint: str | int = "best") -> TrainedGenerator:

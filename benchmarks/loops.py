@@ -20,8 +20,8 @@ from bench.execution.setup import Workbench, plan_of, prepare_workbench
 from bench.health.alarms import Watch
 from bench.runs import record, run_folder
 from bench.system.errors import WorkError
-from bench.tracking import where
 from bench.tracking.process import TrackingProcess
+from bench.tracking.store_choice import current_store
 from bench.training.trainer import Observer
 from variants.base import Batch, NetworkName, Scalars
 from variants.noise import Noise
@@ -132,7 +132,7 @@ class TrackedTrainer(ThroughTrainer):
         self._tracking = TrackingProcess()
         (self._process,) = (c for c in psutil.Process().children() if c.pid not in before)
         description = bench.describe("", f"{bench.variant.name}-timed")
-        store = where.current()
+        store = current_store()
         run = run_folder.create(self._tracking.create(description, store), description)
         self._tracking.follow(run, store)
         super().__init__(bench, run.path)

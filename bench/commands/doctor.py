@@ -18,12 +18,12 @@ def command() -> Report:
     from bench.runs.run_folder import is_held, survey
     from bench.system import paths
     from bench.system.errors import WorkError
-    from bench.tracking.where import current
+    from bench.tracking.store_choice import current_store
 
     facts = environment.facts()
     where = {
         "results": str(paths.results()),
-        "tracking store": current().shown,
+        "tracking store": current_store().shown,
         "caches": str(paths.cache()),
         "data sets": str(paths.datasets()),
     }

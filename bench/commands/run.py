@@ -120,7 +120,7 @@ def early_tracking() -> Iterator["TrackingProcess | None"]:
     try:
         yield tracker
     finally:
-        tracker.finish()
+        tracker.close()
 
 
 def _train(configuration: "Configuration", parent: str | None) -> Report:

@@ -9,7 +9,7 @@ from bench.commands.output import Report, reporting, stopped, table
 
 if TYPE_CHECKING:
     from bench.searching.plan import StudyPlan
-    from bench.searching.study import Outcome
+    from bench.searching.study import StudiesResult
 
 
 @click.command("study")
@@ -69,15 +69,15 @@ def command(
     given |= parse_settings(settings)
     variants = [word.strip() for word in (variant or "").split(",") if word.strip()]
     progress = Progress(quiet=click.get_current_context().obj["json"])
-    way = study.Way(storage, workers, timeout, cluster)
-    plans = study.plan_all(title, file, variants, given, way, progress)
+    execution = study.ExecutionOptions(storage, workers, timeout, cluster)
+    plans = study.plan_studies(title, file, variants, given, execution, progress)
     if dry_run:
         return _dry_run(plans)
     try:
-        outcome = study.carry_out(plans, way, progress)
+        result = study.run_studies(plans, execution, progress)
     except Stopped:
         raise stopped("stopped; the same command goes on") from None
-    return _report(outcome)
+    return _report(result)
 
 
 def _dry_run(plans: "list[StudyPlan]") -> Report:
@@ -98,7 +98,7 @@ def _dry_run(plans: "list[StudyPlan]") -> Report:
     return Report({"studies": [plan.describe() for plan in plans]}, "\n\n".join(parts))
 
 
-def _report(outcome: "Outcome") -> Report:
+def _report(result: "StudiesResult") -> Report:
     data = {
         "studies": [
             {
@@ -107,13 +107,13 @@ def _report(outcome: "Outcome") -> Report:
                 "parent": each.parent,
                 **each.result.data(),
             }
-            for each in outcome.studies
+            for each in result.studies
         ],
-        "winners": outcome.winners.aggregate.data if outcome.winners else None,
+        "winners": result.winners.aggregate.data if result.winners else None,
     }
     parts = [
-        f"{each.result.text()}\n\ntable, figures, best.yaml: {each.plan.folder}" for each in outcome.studies
+        f"{each.result.text()}\n\ntable, figures, best.yaml: {each.plan.folder}" for each in result.studies
     ]
-    if outcome.winners:
-        parts.append(outcome.winners.aggregate.text)
+    if result.winners:
+        parts.append(result.winners.aggregate.text)
     return Report(data, "\n\n".join(parts))

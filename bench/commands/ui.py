@@ -17,9 +17,9 @@ def command(port: int) -> None:
     """Open MLflow's UI on the store, on 127.0.0.1; Ctrl-C ends it."""
     from bench.system import paths
     from bench.tracking.process import TrackingProcess
-    from bench.tracking.where import current
+    from bench.tracking.store_choice import current_store
 
-    address = current()
+    address = current_store()
     if address.is_server:
         click.echo(f"the store has a server of its own: open {address.shown}")
         return
@@ -28,7 +28,7 @@ def command(port: int) -> None:
     try:
         tracker.open(address)
     finally:
-        tracker.finish()
+        tracker.close()
     click.echo(f"MLflow's UI on {address.shown}: open http://127.0.0.1:{port} in half a minute", err=True)
     words = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
     words += ["--workers", "1", "--artifacts-destination", (paths.results() / "artifacts").as_uri()]

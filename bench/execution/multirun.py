@@ -31,8 +31,8 @@ from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
 from bench.system.interruption import stop_on_signal
 from bench.system.leftovers import remove_leftovers
-from bench.tracking import where
-from bench.tracking.parents import Summary, of_multirun
+from bench.tracking.parents import ParentSummary, multirun_parent
+from bench.tracking.store_choice import current_store
 
 DESCRIPTION, SUMMARY = "multirun.json", "summary.json"
 POLL_SECONDS = 0.2
@@ -288,14 +288,14 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
         If the user asked; every run in training has written a checkpoint.
     """
     with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
-        store = where.current()
-        parent = tracker.gather(of_multirun(multirun.describe()), store) if tracker else None
+        store = current_store()
+        parent = tracker.open_parent(multirun_parent(multirun.describe()), store) if tracker else None
         failed = _train_all(multirun, workers, progress, parent)
         runs = multirun.complete()
         aggregated = aggregate(
             [run.id for run in runs], multirun.folder, multirun.variants[0], multirun.notes
         )
-        summary = Summary(
+        summary = ParentSummary(
             runs=[run.id for run in runs],
             metrics=aggregated.metrics,
             step=len(runs),
@@ -303,7 +303,7 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
             status="FAILED" if failed else "FINISHED",
         )
         write_text(multirun.folder / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
-        if tracker and parent and (problem := tracker.aggregate(parent, summary, multirun.folder, store)):
+        if tracker and parent and (problem := tracker.finish_parent(parent, summary, multirun.folder, store)):
             progress.warning(f"tracking: {problem}; complete it with: bench track --all")
     return Outcome(runs, failed, aggregated, parent)
 

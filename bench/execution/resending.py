@@ -13,11 +13,11 @@ from bench.execution.progress import Progress
 from bench.runs.run_folder import RunFolder, is_held
 from bench.system import paths
 from bench.system.errors import WorkError
-from bench.tracking import where
-from bench.tracking.parents import Summary, of_multirun
+from bench.tracking.parents import ParentSummary, multirun_parent
 from bench.tracking.process import TrackingProcess
+from bench.tracking.store_choice import current_store, store_at_resume
 
-KILLED = Summary(runs=[], metrics={}, step=0, files=[], status="KILLED")
+KILLED = ParentSummary(runs=[], metrics={}, step=0, files=[], status="KILLED")
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,20 @@ class Sender:
 
     def close(self) -> None:
         """End the tracking process."""
-        self.tracker.finish()
+        self.tracker.close()
 
     def run(self, run: RunFolder) -> Sent:
         """Send a run that is not in training."""
         description = run.describe()
         name = str(description["name"])
-        address, note = where.again(description["tracking"])
+        address, note = store_at_resume(description["tracking"])
         if note and note not in self._noted:
             self._noted.add(note)
             self.progress.say(note)
         if is_held(run):
             held = "it is in training, and its own tracking process sends it"
             return Sent("run", run.id, name, address.shown, passed_over=held)
-        answer = self.tracker.send(run, address)
+        answer = self.tracker.send_run(run, address)
         problem = answer.get("error")
         if problem:
             self._afresh()
@@ -102,9 +102,13 @@ class Sender:
         for path in sorted((paths.results() / "multiruns").glob(f"*/{DESCRIPTION}")):
             described = json.loads(path.read_text(encoding="utf-8"))
             summary, folder = path.with_name(SUMMARY), path.parent
-            known = Summary(**json.loads(summary.read_text(encoding="utf-8"))) if summary.exists() else KILLED
+            known = (
+                ParentSummary(**json.loads(summary.read_text(encoding="utf-8")))
+                if summary.exists()
+                else KILLED
+            )
             yield self.parent(
-                "multirun", folder.name, described["name"], folder, of_multirun(described), known
+                "multirun", folder.name, described["name"], folder, multirun_parent(described), known
             )
 
     def parent(
@@ -114,7 +118,7 @@ class Sender:
         name: str,
         folder: Path,
         described: dict[str, Any],
-        summary: Summary,
+        summary: ParentSummary,
         show: Any = lambda parent: None,
     ) -> Sent:
         """Find or make the parent run of several, and log their summary to it.
@@ -127,17 +131,17 @@ class Sender:
             Of the multirun or the study.
         described : dict
             The parent run, as the tracking process takes it.
-        summary : Summary
+        summary : ParentSummary
             Values and files of the parent run.
         show : callable
             Called with the parent's MLflow id before the summary is logged; returns a problem or None.
         """
-        address = where.current()
+        address = current_store()
         try:
             # that of the process that carries a multirun out; a study has a leader
             with FileLock(folder / ".lock", timeout=0):
-                parent = self.tracker.gather(described, address)
-                problem = show(parent) or self.tracker.aggregate(parent, summary, folder, address)
+                parent = self.tracker.open_parent(described, address)
+                problem = show(parent) or self.tracker.finish_parent(parent, summary, folder, address)
         except Timeout:
             held = "it is being carried out, and shows itself"
             return Sent(kind, id, name, address.shown, passed_over=held)
@@ -148,5 +152,5 @@ class Sender:
 
     def _afresh(self) -> None:
         """Go on with another process: the store may have ended this one."""
-        self.tracker.finish()
+        self.tracker.close()
         self.tracker = TrackingProcess()

@@ -17,7 +17,7 @@ from bench.datasets import KnownModes
 from bench.execution import disk, resuming
 from bench.execution.progress import Progress
 from bench.execution.setup import Workbench, prepare_workbench
-from bench.execution.tracked_run import Tending, tracking
+from bench.execution.tracked_run import TrackingRestarts, tracking
 from bench.figures.pictures import save_samples
 from bench.health.alarms import Watch
 from bench.runs import environment, record, run_folder
@@ -28,8 +28,8 @@ from bench.system.errors import RequestError, WorkError
 from bench.system.interruption import stop_on_signal
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
-from bench.tracking import where
 from bench.tracking.process import TrackingProcess
+from bench.tracking.store_choice import current_store, store_at_resume
 from bench.training.trainer import Diverged, Interrupted, Observer
 
 
@@ -98,7 +98,7 @@ def start(
         disk.check_room(workbench.configuration, description["parameters"])
         if tracker:
             # the optimizers import it, as slowly as torch itself
-            store = where.current()
+            store = current_store()
             description["id"] = tracker.create(description, store, lambda: import_module("torch._dynamo"))
         run = run_folder.create(description["id"], description)
         with run.lock():
@@ -106,7 +106,7 @@ def start(
             observers = begun(run, workbench)
             if tracker:
                 tracker.follow(run, store)
-                observers = [*observers, Tending(tracker, progress)]
+                observers = [*observers, TrackingRestarts(tracker, progress)]
             return carry_out(run, description, workbench, record.Record(), None, progress, observers, ranks)
 
 
@@ -146,7 +146,7 @@ def resume(
     except Timeout:
         raise RequestError(f"run {run.id} is being trained by another process") from None
     with lock, tracking(resumed.harness.tracking, progress, tracker) as tracker:
-        store, note = where.again(description["tracking"])
+        store, note = store_at_resume(description["tracking"])
         if tracker and note:
             progress.say(note)
         remove_leftovers(run.path)
@@ -173,7 +173,7 @@ def resume(
         observers = begun(run, workbench)
         if tracker:
             tracker.follow(run, store)
-            observers = [*observers, Tending(tracker, progress)]
+            observers = [*observers, TrackingRestarts(tracker, progress)]
         return carry_out(run, description, workbench, rows, state, progress, observers, ranks)
 
 

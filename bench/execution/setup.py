@@ -22,7 +22,7 @@ from bench.system import paths
 from bench.system.errors import RequestError, WorkError
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, Ranks
-from bench.tracking import where
+from bench.tracking.store_choice import current_store, recorded_name
 from bench.training import memory
 from bench.training.device import prepare
 from bench.training.learning_rate import LearningRateRule
@@ -90,7 +90,7 @@ class Workbench:
                 "discriminator": parameter_count(self.variant.discriminator),
             },
             "environment": environment.facts() | {"ranks": self.judge.ranks.count},
-            "tracking": where.recorded(where.current()) if self.configuration.harness.tracking else None,
+            "tracking": recorded_name(current_store()) if self.configuration.harness.tracking else None,
             "command": environment.command(),
         }
 

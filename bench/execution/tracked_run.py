@@ -9,7 +9,7 @@ from bench.tracking.process import TrackingProcess
 from bench.training.trainer import Observer
 
 
-class Tending(Observer):
+class TrackingRestarts(Observer):
     """Starts the tracking process again where it died while the run goes on, and says so.
 
     Parameters
@@ -25,9 +25,9 @@ class Tending(Observer):
 
     def scalars(self, rows: list[dict[str, Any]]) -> None:
         """Look after it."""
-        for line in self.tracker.news():
+        for line in self.tracker.messages():
             self.progress.say(line)
-        if problem := self.tracker.tend():
+        if problem := self.tracker.restart_if_dead():
             self.progress.say(f"warning: tracking: {problem}")
 
 
@@ -46,8 +46,8 @@ def tracking(
     try:
         yield tracker
     finally:
-        problem = tracker.leave() if lent else tracker.finish()
-        for line in tracker.news():
+        problem = tracker.finish_run() if lent else tracker.close()
+        for line in tracker.messages():
             progress.say(line)
         if problem:
             progress.say(f"warning: tracking: {problem}")

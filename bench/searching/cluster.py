@@ -28,7 +28,7 @@ def check(cluster: str) -> None:
 
 
 @dataclass
-class Jobs:
+class JobPool:
     """Workers as jobs.
 
     Attributes
@@ -55,7 +55,7 @@ class Jobs:
     secret: Mapping[str, str] = field(default_factory=dict)
     _submitted: list[Any] = field(default_factory=list)
 
-    def tend(self, more: bool) -> None:
+    def refill(self, more: bool) -> None:
         """Submit them once, as an array where the cluster has that; see that one is left."""
         if not self._submitted and more:
             import submitit
@@ -72,7 +72,7 @@ class Jobs:
         """Whether a job waits or runs."""
         return any(not job.done() for job in self._submitted)
 
-    def trial_ended(self) -> None:
+    def on_trial_end(self) -> None:
         """Nothing to note: the cluster restarts no job."""
 
     def stop(self) -> None:
@@ -93,7 +93,7 @@ class Jobs:
 
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Start processes that do not hear the terminal's Ctrl-C: :meth:`Jobs.stop` tells them."""
+    """Start processes that do not hear the terminal's Ctrl-C: :meth:`JobPool.stop` tells them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield

@@ -23,7 +23,7 @@ from bench.searching.figure_axes import (
     scale,
     without_worst,
 )
-from bench.searching.outcome import StudyOutcome
+from bench.searching.summary import StudySummary
 
 if TYPE_CHECKING:
     import optuna
@@ -50,18 +50,18 @@ ABOVE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 7.5, "textc
 
 
 @dataclass(frozen=True)
-class Material:
+class FigureData:
     """What the figures are drawn from.
 
     Attributes
     ----------
-    outcome : StudyOutcome
+    outcome : StudySummary
         What the study amounts to.
     complete, pruned : list of FrozenTrial
         Trials with finite values, in the order of their numbers.
     """
 
-    outcome: StudyOutcome
+    outcome: StudySummary
     complete: list["FrozenTrial"]
     pruned: list["FrozenTrial"]
 
@@ -86,7 +86,7 @@ class Material:
         return [value_of(one, place) for one in (*self.complete, *self.pruned)]
 
 
-def draw_study(study: "optuna.Study", outcome: StudyOutcome, folder: Path) -> list[Path]:
+def draw_study(study: "optuna.Study", outcome: StudySummary, folder: Path) -> list[Path]:
     """Draw a study, each figure as PNG and SVG; what so few trials cannot show is left out.
 
     ``history``, ``importances``, ``slices``, ``contours``, ``intermediate`` (of a single objective) and
@@ -96,7 +96,7 @@ def draw_study(study: "optuna.Study", outcome: StudyOutcome, folder: Path) -> li
     ----------
     study : optuna.Study
         The study, however far it is.
-    outcome : StudyOutcome
+    outcome : StudySummary
         What it amounts to.
     folder : Path
         Where to; made if need be.
@@ -111,11 +111,11 @@ def draw_study(study: "optuna.Study", outcome: StudyOutcome, folder: Path) -> li
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     complete = [t for t in trials if t.state == TrialState.COMPLETE and all(map(math.isfinite, t.values))]
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _last_point(t) is not None]
-    material = Material(outcome, complete, [] if outcome.is_several else pruned)
+    data = FigureData(outcome, complete, [] if outcome.is_several else pruned)
     files = []
     with style.look():
         for name, draw in FIGURES.items():
-            figure = draw(material)
+            figure = draw(data)
             if figure is not None:
                 files += style.save(figure, folder / name)
     return files
@@ -132,19 +132,19 @@ def value_of(one: "FrozenTrial", place: int) -> float:
     return float(one.intermediate_values[point])
 
 
-def draw_history(material: Material) -> "Figure | None":
+def draw_history(data: FigureData) -> "Figure | None":
     """Value by trial and the best so far; pruned trials where they were pruned."""
-    if not material.complete and not material.pruned:
+    if not data.complete and not data.pruned:
         return None
-    goals = material.plan.goals
+    goals = data.plan.goals
     figure = style.blank(7, 2.6 * len(goals) + 0.6, layout="constrained")
     axes = figure.subplots(len(goals), 1, sharex=True, squeeze=False)[:, 0]
-    last = max(one.number for one in (*material.complete, *material.pruned))
+    last = max(one.number for one in (*data.complete, *data.pruned))
     for place, (axis, goal) in enumerate(zip(axes, goals, strict=True)):
-        if material.complete:
-            numbers = [one.number for one in material.complete]
+        if data.complete:
+            numbers = [one.number for one in data.complete]
             best = (np.minimum if goal.direction == "minimize" else np.maximum).accumulate(
-                [value_of(one, place) for one in material.complete]
+                [value_of(one, place) for one in data.complete]
             )
             axis.step(
                 [*numbers, last],
@@ -154,24 +154,22 @@ def draw_history(material: Material) -> "Figure | None":
                 linewidth=1.2,
                 label="best so far",
             )
-        _scatter(axis, material.complete, place, **DOT, color=style.BLUE, label="complete")
-        _scatter(axis, material.pruned, place, **CROSS, label="pruned, at its last value")
-        _scatter(axis, material.default(), place, **DEFAULT)
-        scale(axis.yaxis, material.values(place))
+        _scatter(axis, data.complete, place, **DOT, color=style.BLUE, label="complete")
+        _scatter(axis, data.pruned, place, **CROSS, label="pruned, at its last value")
+        _scatter(axis, data.default(), place, **DEFAULT)
+        scale(axis.yaxis, data.values(place))
         axis.set_ylabel(goal.metric)
         axis.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         axis.set_xlim(-0.5, last + 0.5)
     axes[-1].set_xlabel("trial")
     draw_legend(figure, axes[0])
-    draw_title(
-        figure, material.plan.name, f"value by trial; {len(material.complete)} complete{_pruned(material)}"
-    )
+    draw_title(figure, data.plan.name, f"value by trial; {len(data.complete)} complete{_pruned(data)}")
     return figure
 
 
-def draw_importances(material: Material) -> "Figure | None":
+def draw_importances(data: FigureData) -> "Figure | None":
     """What each value mattered, a panel an objective."""
-    found, names = material.outcome.importances, [d.name for d in material.plan.space.dimensions]
+    found, names = data.outcome.importances, [d.name for d in data.plan.space.dimensions]
     if not found or len(names) < 2:
         return None
     figure = style.blank(7, (0.26 * len(names) + 0.3) * len(found) + 0.4, layout="constrained")
@@ -188,36 +186,36 @@ def draw_importances(material: Material) -> "Figure | None":
             axis.set_title(metric, loc="left")
     goal = "" if len(found) > 1 else f" by {next(iter(found))}"
     words = f"what decides whether a trial is in the best tenth{goal}\n(PED-ANOVA; "
-    draw_title(figure, material.plan.name, f"{words}complete trials: {len(material.complete)})")
+    draw_title(figure, data.plan.name, f"{words}complete trials: {len(data.complete)})")
     return figure
 
 
-def draw_slices(material: Material) -> "Figure | None":
+def draw_slices(data: FigureData) -> "Figure | None":
     """Value by each searched value, coloured by trial number."""
-    if not material.complete:
+    if not data.complete:
         return None
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
     from matplotlib.ticker import MaxNLocator
 
-    goals, dimensions = material.plan.goals, material.plan.space.dimensions
+    goals, dimensions = data.plan.goals, data.plan.space.dimensions
     across = min(ACROSS, len(dimensions))
     down = math.ceil(len(dimensions) / across)
     figure = style.blank(
         max(NARROWEST, 1.75 * across + 1.2), 1.9 * down * len(goals) + 0.9, layout="constrained"
     )
     grid = figure.subplots(down * len(goals), across, sharey=False, squeeze=False)
-    norm = Normalize(0, max(1, material.complete[-1].number))
+    norm = Normalize(0, max(1, data.complete[-1].number))
     for place, goal in enumerate(goals):
         panels = grid[place * down : (place + 1) * down].ravel()
         for index, (axis, dimension) in enumerate(zip(panels, dimensions, strict=False)):
-            coloured = {"c": [one.number for one in material.complete], "cmap": colours(), "norm": norm}
-            _scatter(axis, material.pruned, place, dimension, **CROSS, label="pruned, at its last value")
-            _scatter(axis, material.complete, place, dimension, **DOT, **coloured)
-            _scatter(axis, material.best(place), place, dimension, **BEST)
-            _scatter(axis, material.default(), place, dimension, **DEFAULT)
+            coloured = {"c": [one.number for one in data.complete], "cmap": colours(), "norm": norm}
+            _scatter(axis, data.pruned, place, dimension, **CROSS, label="pruned, at its last value")
+            _scatter(axis, data.complete, place, dimension, **DOT, **coloured)
+            _scatter(axis, data.best(place), place, dimension, **BEST)
+            _scatter(axis, data.default(), place, dimension, **DEFAULT)
             range_ticks(axis.xaxis, dimension)
-            scale(axis.yaxis, material.values(place))
+            scale(axis.yaxis, data.values(place))
             axis.set_xlabel(dimension.name)
             if index % across:
                 axis.tick_params(left=False, labelleft=False)
@@ -225,68 +223,68 @@ def draw_slices(material: Material) -> "Figure | None":
                 axis.set_ylabel(goal.metric)
         for axis in panels[len(dimensions) :]:
             axis.set_axis_off()
-    if len(material.complete) > 1:
+    if len(data.complete) > 1:
         bar = figure.colorbar(ScalarMappable(norm, colours()), ax=grid, aspect=30, fraction=0.05)
         bar.set_label("trial")
         bar.locator = MaxNLocator(5, integer=True)
         bar.outline.set_visible(False)
     draw_legend(figure, grid[0, 0])
-    draw_title(figure, material.plan.name, "value by each searched value")
+    draw_title(figure, data.plan.name, "value by each searched value")
     return figure
 
 
-def draw_contours(material: Material) -> "Figure | None":
+def draw_contours(data: FigureData) -> "Figure | None":
     """Value over pairs of the searched values that matter most."""
-    paired = _most_important(material)
-    if len(paired) < 2 or len(material.complete) < LEAST_PAIRED:
+    paired = _most_important(data)
+    if len(paired) < 2 or len(data.complete) < LEAST_PAIRED:
         return None
     from matplotlib.cm import ScalarMappable
 
-    goals, pairs = material.plan.goals, list(combinations(paired, 2))
+    goals, pairs = data.plan.goals, list(combinations(paired, 2))
     figure = style.blank(max(NARROWEST, 2.2 * len(pairs) + 1.2), 2.2 * len(goals) + 0.8, layout="constrained")
     grid = figure.subplots(len(goals), len(pairs), squeeze=False)
     for place, (row, goal) in enumerate(zip(grid, goals, strict=True)):
         low_is_good = goal.direction == "minimize"
-        values = without_worst([value_of(one, place) for one in material.complete], low_is_good)
+        values = without_worst([value_of(one, place) for one in data.complete], low_is_good)
         norm, shades = norm_of(values), colours(reverse=not low_is_good)
         for axis, (across, up) in zip(row, pairs, strict=True):
-            draw_surface(axis, material.complete, values, (across, up), norm, shades)
-            draw_pairs(axis, material.pruned, (across, up), **CROSS, label="pruned")
+            draw_surface(axis, data.complete, values, (across, up), norm, shades)
+            draw_pairs(axis, data.pruned, (across, up), **CROSS, label="pruned")
             look = DOT | {"s": 22, "linewidths": 0.6, "edgecolors": "white"}
-            draw_pairs(axis, material.complete, (across, up), **look, c=values, cmap=shades, norm=norm)
-            draw_pairs(axis, material.best(place), (across, up), **BEST)
-            draw_pairs(axis, material.default(), (across, up), **DEFAULT)
+            draw_pairs(axis, data.complete, (across, up), **look, c=values, cmap=shades, norm=norm)
+            draw_pairs(axis, data.best(place), (across, up), **BEST)
+            draw_pairs(axis, data.default(), (across, up), **DEFAULT)
             range_ticks(axis.xaxis, across)
             range_ticks(axis.yaxis, up)
             axis.set(xlabel=across.name, ylabel=up.name)
             axis.grid(visible=False)
-        worse = any(value_of(one, place) not in values for one in material.complete)
+        worse = any(value_of(one, place) not in values for one in data.complete)
         extend = ("max" if low_is_good else "min") if worse else "neither"
         bar = figure.colorbar(ScalarMappable(norm, shades), ax=row, aspect=25, fraction=0.05, extend=extend)
         bar.set_label(goal.metric)
         scale(bar.ax.yaxis, values)
         bar.outline.set_visible(False)
     draw_legend(figure, grid[0, 0])
-    draw_title(figure, material.plan.name, "value over pairs of searched values; dark is better")
+    draw_title(figure, data.plan.name, "value over pairs of searched values; dark is better")
     return figure
 
 
-def draw_intermediate(material: Material) -> "Figure | None":
+def draw_intermediate(data: FigureData) -> "Figure | None":
     """Value by step for each trial."""
-    trials = [one for one in (*material.complete, *material.pruned) if _last_point(one) is not None]
-    if not trials or len(material.plan.goals) > 1:
+    trials = [one for one in (*data.complete, *data.pruned) if _last_point(one) is not None]
+    if not trials or len(data.plan.goals) > 1:
         return None
     figure = style.blank(7, 3.4, layout="constrained")
     axis = figure.subplots()
-    seeds, length = material.plan.file.seeds, material.plan.evaluations[-1]
+    seeds, length = data.plan.file.seeds, data.plan.evaluations[-1]
     shown = []
-    best, default = material.best(0), material.default()
+    best, default = data.best(0), data.default()
     for one in trials:
         points = sorted(p for p, value in one.intermediate_values.items() if math.isfinite(value))
         values = [one.intermediate_values[point] for point in points]
         shown += values
         look: dict[str, Any] = {"color": style.BLUE, "alpha": 0.45, "linewidth": 0.8, "label": "complete"}
-        if one in material.pruned:
+        if one in data.pruned:
             look = {"color": GREY, "alpha": 0.7, "linewidth": 0.7, "label": "pruned"}
             axis.scatter(points[-1], values[-1], **CROSS)
         if one in default:
@@ -305,22 +303,20 @@ def draw_intermediate(material: Material) -> "Figure | None":
     scale(axis.yaxis, shown)
     axis.set_xlim(0, length * len(seeds) * 1.01)
     axis.set_xlabel("step" if len(seeds) == 1 else "step, one seed after another")
-    axis.set_ylabel(
-        material.plan.goals[0].metric + ("\n(mean of the seeds so far)" if len(seeds) > 1 else "")
-    )
+    axis.set_ylabel(data.plan.goals[0].metric + ("\n(mean of the seeds so far)" if len(seeds) > 1 else ""))
     draw_legend(figure, axis)
-    draw_title(figure, material.plan.name, "value by step")
+    draw_title(figure, data.plan.name, "value by step")
     return figure
 
 
-def draw_front(material: Material) -> "Figure | None":
+def draw_front(data: FigureData) -> "Figure | None":
     """Two objectives against each other, and the trials that none beats in both."""
-    if len(material.plan.goals) != 2 or not material.complete:
+    if len(data.plan.goals) != 2 or not data.complete:
         return None
     figure = style.blank(5, 3.8, layout="constrained")
     axis = figure.subplots()
-    front = [one for one in material.outcome.front if one in material.complete]
-    x, y = ([value_of(one, place) for one in material.complete] for place in (0, 1))
+    front = [one for one in data.outcome.front if one in data.complete]
+    x, y = ([value_of(one, place) for one in data.complete] for place in (0, 1))
     axis.scatter(x, y, **DOT, color=GREY, label="complete")
     x_front, y_front = ([value_of(one, place) for one in front] for place in (0, 1))
     # a step reaches what the trial before it reaches, and no more
@@ -332,16 +328,16 @@ def draw_front(material: Material) -> "Figure | None":
         "zorder": 4,
     }
     axis.plot(x_front, y_front, **look, drawstyle="steps-post", label="front")
-    for one in material.default():
+    for one in data.default():
         axis.scatter(*one.values, **DEFAULT)
-    for axle, goal, values in zip((axis.xaxis, axis.yaxis), material.plan.goals, (x, y), strict=True):
+    for axle, goal, values in zip((axis.xaxis, axis.yaxis), data.plan.goals, (x, y), strict=True):
         scale(axle, values)
         axle.set_label_text(
             f"{goal.metric} ({'lower' if goal.direction == 'minimize' else 'higher'} is better)"
         )
     draw_legend(figure, axis)
-    draw_title(figure, material.plan.name, "Pareto front, with the trials' numbers")
-    better = [-1 if goal.direction == "minimize" else 1 for goal in material.plan.goals]
+    draw_title(figure, data.plan.name, "Pareto front, with the trials' numbers")
+    better = [-1 if goal.direction == "minimize" else 1 for goal in data.plan.goals]
     name_points(figure, axis, {str(one.number): (one.values[0], one.values[1]) for one in front}, better)
     return figure
 
@@ -362,18 +358,18 @@ def _last_point(one: "FrozenTrial") -> int | None:
     return max(finite, default=None)
 
 
-def _most_important(material: Material) -> list["Dimension"]:
+def _most_important(data: FigureData) -> list["Dimension"]:
     """The searched values that matter most, by the first objective; the first ones if nothing is known."""
-    dimensions = list(material.plan.space.dimensions)
-    found = material.outcome.importances.get(material.plan.goals[0].metric, {})
+    dimensions = list(data.plan.space.dimensions)
+    found = data.outcome.importances.get(data.plan.goals[0].metric, {})
     dimensions.sort(key=lambda dimension: -found.get(dimension.name, 0))
     return dimensions[:MOST_PAIRED]
 
 
-def _pruned(material: Material) -> str:
+def _pruned(data: FigureData) -> str:
     """How many trials were pruned, and how many of them are not drawn."""
-    count = material.outcome.counts["PRUNED"]
-    unseen = count - len(material.pruned)
+    count = data.outcome.counts["PRUNED"]
+    unseen = count - len(data.pruned)
     words = f", {count} pruned" if count else ""
     return f"{words} ({unseen} of them without a value to show)" if unseen else words
 

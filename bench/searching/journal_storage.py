@@ -50,7 +50,7 @@ class JournalStorage:
         with FileLock(self.folder / ".exclusive.lock"):
             yield
 
-    def lead(self) -> bool:
+    def acquire_leadership(self) -> bool:
         """Hold, or try to take, the leader's lock file."""
         with suppress(Timeout):
             if not self._leadership.is_locked:
@@ -58,7 +58,7 @@ class JournalStorage:
         return bool(self._leadership.is_locked)
 
     @contextmanager
-    def alive(self, worker: str) -> Iterator[None]:
+    def worker_lease(self, worker: str) -> Iterator[None]:
         """Hold the worker's lock file."""
         lock = self._lease(worker)
         # whoever asks whether it is held holds it for a moment
@@ -74,16 +74,16 @@ class JournalStorage:
         trial.set_user_attr(WORKER, worker)
 
     @contextmanager
-    def beat(self, trial: Trial) -> Iterator[None]:
+    def heartbeat(self, trial: Trial) -> Iterator[None]:
         """Do nothing: a trial lives as long as its worker."""
         yield
 
-    def dead(self, study: Study) -> list[FrozenTrial]:
+    def stale_trials(self, study: Study) -> list[FrozenTrial]:
         """Those whose worker's lock is free."""
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial for trial in running if not self._is_held(trial.user_attrs.get(WORKER))]
 
-    def workers_here(self, own: Collection[str]) -> int:
+    def count_other_workers(self, own: Collection[str]) -> int:
         """Count the others' lock files that are held."""
         found = {path.stem for path in (self.folder / "workers").glob("*.lock")}
         return sum(map(self._is_held, found.difference(own)))

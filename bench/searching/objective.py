@@ -51,7 +51,7 @@ def goal_of(objective: Objective, frechet_metric: str) -> Goal:
     return Goal(metric, objective.direction or known, objective.select)  # type: ignore[arg-type]
 
 
-class Course(Observer):
+class ObjectiveCallback(Observer):
     """How the objectives of one run go, evaluation by evaluation.
 
     Parameters

@@ -61,7 +61,7 @@ class PostgresStorage:
         with self._lock(f"exclusive {self._study}"):
             yield
 
-    def lead(self) -> bool:
+    def acquire_leadership(self) -> bool:
         """Hold, or try to take, the leader's advisory lock."""
         import psycopg
 
@@ -81,7 +81,7 @@ class PostgresStorage:
         return True
 
     @contextmanager
-    def alive(self, worker: str) -> Iterator[None]:
+    def worker_lease(self, worker: str) -> Iterator[None]:
         """Do nothing: heartbeats are a trial's."""
         yield
 
@@ -92,7 +92,7 @@ class PostgresStorage:
         trial.set_user_attr(WORKER, worker)
 
     @contextmanager
-    def beat(self, trial: Trial) -> Iterator[None]:
+    def heartbeat(self, trial: Trial) -> Iterator[None]:
         """Record heartbeats from a thread; a database that is away gets them when it is back."""
         storage = self.optuna
         assert isinstance(storage, RDBStorage)
@@ -111,7 +111,7 @@ class PostgresStorage:
             over.set()
             thread.join()
 
-    def dead(self, study: Study) -> list[FrozenTrial]:
+    def stale_trials(self, study: Study) -> list[FrozenTrial]:
         """Those without a heartbeat, or with none for too long, once we could have seen one."""
         storage = self.optuna
         assert isinstance(storage, RDBStorage)
@@ -124,7 +124,7 @@ class PostgresStorage:
             dead += [trial for trial in running if trial._trial_id in stale and trial not in dead]
         return dead
 
-    def workers_here(self, own: Collection[str]) -> int:
+    def count_other_workers(self, own: Collection[str]) -> int:
         """0: heartbeats do not say where they come from."""
         return 0
 

@@ -8,19 +8,19 @@ from typing import Any
 import optuna
 
 from bench.execution.resending import Sender, Sent
-from bench.searching import conductor
+from bench.searching import study_loop
 from bench.searching.journal_storage import JOURNAL, JournalStorage
-from bench.searching.outcome import outcome
 from bench.searching.plan import from_plain
 from bench.searching.study import files_of, summary_of
+from bench.searching.summary import summarize
 from bench.system import paths
-from bench.tracking import where
-from bench.tracking.parents import of_study
+from bench.tracking.parents import study_parent
+from bench.tracking.store_choice import current_store
 
 
 def send_studies(sender: Sender) -> Iterable[Sent]:
     """Send the parent run of every study in a journal, and its trials; a study in a database shows itself."""
-    for path in sorted((paths.results() / "studies").glob(f"*/{conductor.DESCRIPTION}")):
+    for path in sorted((paths.results() / "studies").glob(f"*/{study_loop.DESCRIPTION}")):
         yield _send_study(sender, path.parent, json.loads(path.read_text(encoding="utf-8")))
 
 
@@ -28,18 +28,18 @@ def _send_study(sender: Sender, folder: Path, described: dict[str, Any]) -> Sent
     name = str(described["name"])
     if not (folder / JOURNAL).exists():
         advice = "it is kept in a database: `bench study` given again shows it"
-        return Sent("study", name, name, where.current().shown, passed_over=advice)
+        return Sent("study", name, name, current_store().shown, passed_over=advice)
     storage = JournalStorage(folder)
-    if not storage.lead():
+    if not storage.acquire_leadership():
         held = "it is being carried out, and shows itself"
-        return Sent("study", name, name, where.current().shown, passed_over=held)
+        return Sent("study", name, name, current_store().shown, passed_over=held)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = from_plain(described["plan"])
     study = optuna.load_study(study_name=name, storage=storage.optuna)
-    summary = summary_of(outcome(study, plan), files_of(folder))
+    summary = summary_of(summarize(study, plan), files_of(folder))
 
     def show(parent: str) -> str | None:
         trials = study.get_trials(deepcopy=False)
-        return conductor.show(plan, trials, sender.tracker, parent, where.current())
+        return study_loop.show(plan, trials, sender.tracker, parent, current_store())
 
-    return sender.parent("study", name, name, folder, of_study(described), summary, show)
+    return sender.parent("study", name, name, folder, study_parent(described), summary, show)

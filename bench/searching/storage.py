@@ -43,22 +43,22 @@ class Storage(Protocol):
     def exclusive(self) -> AbstractContextManager[None]:
         """A block that one process at a time may be in, on whatever host."""
 
-    def lead(self) -> bool:
-        """Whether this process leads the study: one at a time does, until it ends."""
+    def acquire_leadership(self) -> bool:
+        """Become the study's leader if there is none; return whether this process leads."""
 
-    def alive(self, worker: str) -> AbstractContextManager[None]:
+    def worker_lease(self, worker: str) -> AbstractContextManager[None]:
         """A block during which a worker counts as alive."""
 
     def claim(self, trial: Trial, worker: str) -> None:
         """Make a worker the owner of a trial that was just asked for; in the same exclusive block."""
 
-    def beat(self, trial: Trial) -> AbstractContextManager[None]:
+    def heartbeat(self, trial: Trial) -> AbstractContextManager[None]:
         """A block during which a trial counts as being trained."""
 
-    def dead(self, study: Study) -> list[FrozenTrial]:
+    def stale_trials(self, study: Study) -> list[FrozenTrial]:
         """Running trials that nobody trains; to be asked in an exclusive block."""
 
-    def workers_here(self, own: Collection[str]) -> int:
+    def count_other_workers(self, own: Collection[str]) -> int:
         """Living workers of this study on this host but for one's own, as far as that is known."""
 
 
@@ -67,7 +67,7 @@ def away() -> tuple[type[Exception], ...]:
     return (StorageInternalError, DBAPIError, StorageAway)
 
 
-def patiently(work: Callable[[], Result]) -> Result:
+def with_retries(work: Callable[[], Result]) -> Result:
     """Do something with a storage, again and again while it is away.
 
     Raises

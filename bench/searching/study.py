@@ -12,26 +12,26 @@ from bench.execution import multirun
 from bench.execution.progress import Progress
 from bench.execution.tracked_run import tracking
 from bench.searching import address, cluster, storage
-from bench.searching.cluster import Jobs
-from bench.searching.conductor import Conductor, create
-from bench.searching.crew import Crew, Processes
+from bench.searching.cluster import JobPool
 from bench.searching.plan import StudyPlan, from_plain, plan
 from bench.searching.study_file import StudyFile
+from bench.searching.study_loop import StudyLoop, create
+from bench.searching.worker_pool import ProcessPool, WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
 from bench.system.store_address import Redacting
-from bench.tracking import where
-from bench.tracking.parents import Summary
+from bench.tracking.parents import ParentSummary
+from bench.tracking.store_choice import current_store
 
 if TYPE_CHECKING:
-    from bench.searching.outcome import StudyOutcome
+    from bench.searching.summary import StudySummary
 
 BEST = "best.yaml"
 STORAGE = "BENCH_STORAGE"
 
 
 @dataclass(frozen=True)
-class Way:
+class ExecutionOptions:
     """Where and by how many a study is carried out; does not change what it is.
 
     Attributes
@@ -64,61 +64,61 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Searched:
+class StudyResult:
     """A study that was carried out.
 
     Attributes
     ----------
     plan : StudyPlan
         The study.
-    result : StudyOutcome
+    result : StudySummary
         What it amounts to.
     parent : str or None
         Id of its MLflow run.
-    led : bool
-        Whether this command led it at the end; another one does what follows otherwise.
+    is_leader : bool
+        Whether this command led the study at the end; otherwise another command does what follows.
     """
 
     plan: StudyPlan
-    result: "StudyOutcome"
+    result: "StudySummary"
     parent: str | None
-    led: bool
+    is_leader: bool
 
 
 @dataclass(frozen=True)
-class Outcome:
+class StudiesResult:
     """What a command's studies amount to.
 
     Attributes
     ----------
-    studies : list of Searched
+    studies : list of StudyResult
         One a variant.
     winners : multirun.Outcome or None
         The winners on fresh seeds, where the study file has some.
     """
 
-    studies: list[Searched]
+    studies: list[StudyResult]
     winners: multirun.Outcome | None
 
 
-def plan_all(
+def plan_studies(
     title: str,
     file: StudyFile,
     variants: Sequence[str],
     given: Mapping[str, Any],
-    way: Way,
+    options: ExecutionOptions,
     progress: Progress,
 ) -> list[StudyPlan]:
     """Settle the study of every variant, or of the file's; see :func:`bench.searching.plan.plan`."""
-    way.check()
+    options.check()
     chosen = list(dict.fromkeys(variants)) or ([file.variant] if file.variant else [])
     if not chosen:
         raise RequestError(f"study {title} names no variant: --variant does")
-    share = 1 if way.cluster else way.workers
+    share = 1 if options.cluster else options.workers
     return [plan(title, file, name, given, share, progress) for name in chosen]
 
 
-def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outcome:
+def run_studies(plans: Sequence[StudyPlan], options: ExecutionOptions, progress: Progress) -> StudiesResult:
     """Search with the same budget for every variant, then train the winners on fresh seeds.
 
     Raises
@@ -128,52 +128,52 @@ def carry_out(plans: Sequence[StudyPlan], way: Way, progress: Progress) -> Outco
     WorkError
         If a study has no complete trial, or its storage or workers fail.
     """
-    until = None if way.timeout is None else time.time() + 60 * way.timeout
-    studies = [_search(each, way, until, progress) for each in plans]
+    until = None if options.timeout is None else time.time() + 60 * options.timeout
+    studies = [_search(each, options, until, progress) for each in plans]
     over = all(each.result.is_over for each in studies)
     for each in studies:
         if each.result.best is None and (over or len(studies) == 1):
             raise WorkError(f"study {each.plan.name}: no trial was completed: {each.result.counts}")
-    # of several commands the one that led last trains the winners
-    if not plans[0].file.fresh_seeds or not over or not studies[-1].led:
-        return Outcome(studies, None)
-    return Outcome(studies, _train_winners(studies, way, progress))
+    # of several commands the last leader trains the winners
+    if not plans[0].file.fresh_seeds or not over or not studies[-1].is_leader:
+        return StudiesResult(studies, None)
+    return StudiesResult(studies, _train_winners(studies, options, progress))
 
 
 def _search(
-    plan: StudyPlan, way: Way, until: float | None, progress: Progress, is_job: bool = False
-) -> Searched:
-    store = address.open_storage(way.storage, plan.folder, plan.name, plan.file.grace)
-    study = storage.patiently(lambda: create(plan, store))
-    crew: Crew = Processes(plan, store, way.storage, way.workers, until, progress, is_job)
-    if way.cluster:
+    plan: StudyPlan, options: ExecutionOptions, until: float | None, progress: Progress, is_job: bool = False
+) -> StudyResult:
+    store = address.open_storage(options.storage, plan.folder, plan.name, plan.file.grace)
+    study = storage.with_retries(lambda: create(plan, store))
+    pool: WorkerPool = ProcessPool(plan, store, options.storage, options.workers, until, progress, is_job)
+    if options.cluster:
         # submitit writes a task's arguments into a file, where a password must not stand
-        arguments = (plan.plain(), way.storage is not None, until)
-        secret = {} if way.storage is None else {STORAGE: way.storage}
-        crew = Jobs(way.cluster, plan, way.workers, join, arguments, secret)
+        arguments = (plan.plain(), options.storage is not None, until)
+        secret = {} if options.storage is None else {STORAGE: options.storage}
+        pool = JobPool(options.cluster, plan, options.workers, run_cluster_job, arguments, secret)
     with tracking(plan.base.harness.tracking, progress) as tracker:
-        conductor = Conductor(plan, study, store, crew, until, tracker, progress)
-        leads = conductor.conduct()
+        loop = StudyLoop(plan, study, store, pool, until, tracker, progress)
+        is_leader = loop.run()
         # with pandas and scipy, which nobody waits for before
-        from bench.searching.outcome import outcome
         from bench.searching.study_files import write_files
+        from bench.searching.summary import summarize
 
-        result = outcome(study, plan)
-        if leads:
+        result = summarize(study, plan)
+        if is_leader:
             files = write_files(study, plan, result)
-            if tracker and conductor.parent:
-                problem = tracker.aggregate(
-                    conductor.parent, summary_of(result, files), plan.folder, where.current()
+            if tracker and loop.parent:
+                problem = tracker.finish_parent(
+                    loop.parent, summary_of(result, files), plan.folder, current_store()
                 )
                 if problem:
                     progress.warning(f"tracking: {problem}; complete it with: bench track --all")
-    return Searched(plan, result, conductor.parent, leads)
+    return StudyResult(plan, result, loop.parent, is_leader)
 
 
-def summary_of(result: "StudyOutcome", files: list[str]) -> Summary:
+def summary_of(result: "StudySummary", files: list[str]) -> ParentSummary:
     """What the study's run in MLflow shows at the end."""
     over = sum(result.counts[state] for state in ("COMPLETE", "PRUNED", "FAIL"))
-    return Summary([], result.metrics(), over, files, "FINISHED" if result.is_over else "KILLED")
+    return ParentSummary([], result.metrics(), over, files, "FINISHED" if result.is_over else "KILLED")
 
 
 def files_of(folder: Path) -> list[str]:
@@ -182,7 +182,7 @@ def files_of(folder: Path) -> list[str]:
     return [name for name in names if (folder / name).exists()]
 
 
-def join(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
+def run_cluster_job(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
     """What a job does: carry the study out with one worker, beside the other jobs.
 
     Parameters
@@ -199,17 +199,19 @@ def join(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
     url = os.environ.get(STORAGE) if shared else None
     if shared and not url:
         raise WorkError(f"the job was started without the environment's {STORAGE}, which has the storage")
-    _search(from_plain(plain), Way(url), until, Progress(), is_job=True)
+    _search(from_plain(plain), ExecutionOptions(url), until, Progress(), is_job=True)
 
 
-def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) -> multirun.Outcome:
+def _train_winners(
+    studies: Sequence[StudyResult], options: ExecutionOptions, progress: Progress
+) -> multirun.Outcome:
     """Train every winner on seeds that no trial saw: the best of many trials is best partly by luck."""
     from bench.searching.study_files import configuration_text
 
     first = studies[0].plan
     for each in studies:
         assert each.result.best
-        # another command may have led that study, and not be done writing
+        # another command may have led that study and still be writing
         write_text(each.plan.folder / BEST, configuration_text(each.result, each.result.best))
     circumstances = first.base.harness.model_dump(include={"experiment", "device", "data_root", "tracking"})
     planned = multirun.plan(
@@ -218,7 +220,7 @@ def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) ->
         {name: value for name, value in circumstances.items() if value is not None}
         | {"figures": first.draws},
         {each.plan.variant: each.plan.folder / BEST for each in studies},
-        way.workers,
+        options.workers,
         progress,
     )
     rule = "; ".join(goal.words for goal in first.goals)
@@ -227,6 +229,6 @@ def _train_winners(studies: Sequence[Searched], way: Way, progress: Progress) ->
         f"({rule}; {first.file.sampler.name}), trained again on seeds "
         f"{', '.join(map(str, first.file.fresh_seeds))}, which no trial saw"
     )
-    trained = multirun.train(replace(planned, notes=(note,)), way.workers, progress)
+    trained = multirun.train(replace(planned, notes=(note,)), options.workers, progress)
     trained.check()
     return trained

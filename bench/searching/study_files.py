@@ -5,13 +5,13 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from bench.configuration import yaml_files
-from bench.searching.outcome import StudyOutcome
 from bench.searching.plan import StudyPlan
+from bench.searching.summary import StudySummary
 from bench.searching.trial_table import csv_of
 from bench.system.atomic_files import write_text
 
 
-def write_files(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> list[str]:
+def write_files(study: optuna.Study, plan: StudyPlan, outcome: StudySummary) -> list[str]:
     """Write table, trials, best configurations, importances and figures into the study's folder.
 
     Returns
@@ -43,7 +43,7 @@ def write_files(study: optuna.Study, plan: StudyPlan, outcome: StudyOutcome) -> 
     return names
 
 
-def configuration_text(outcome: StudyOutcome, one: FrozenTrial) -> str:
+def configuration_text(outcome: StudySummary, one: FrozenTrial) -> str:
     """A trial's configuration as ``bench run --config`` takes it."""
     plan = outcome.plan
     values = ", ".join(f"{goal.metric} {value!r}" for goal, value in zip(plan.goals, one.values, strict=True))

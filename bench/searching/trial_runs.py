@@ -17,9 +17,9 @@ from bench.health.verdict import collapsed
 from bench.runs import record, run_folder
 from bench.runs.run_folder import RunFolder
 from bench.searching import trials
-from bench.searching.objective import Course
+from bench.searching.objective import ObjectiveCallback
 from bench.searching.plan import StudyPlan
-from bench.searching.storage import StorageAway, patiently
+from bench.searching.storage import StorageAway, with_retries
 from bench.system import paths
 from bench.system.errors import WorkError
 from bench.system.store_address import redacted
@@ -29,7 +29,7 @@ from bench.training.trainer import Diverged, Interrupted, Observer
 HELD_SECONDS = 0.5
 
 
-class Ended(Exception):
+class TrialEnded(Exception):
     """A trial came to an end before all of its seeds were trained.
 
     Attributes
@@ -84,16 +84,16 @@ class TrialRuns:
         self.progress = progress
         self.stop_requested = stop_requested
         self.runs: dict[str, str] = dict(trial.user_attrs.get(trials.RUNS, {}))
-        self.courses: dict[str, Course] = {}
+        self.callbacks: dict[str, ObjectiveCallback] = {}
         self.pruned: str | None = None
         self._trains = False
 
-    def carry_out(self) -> list[float]:
+    def train(self) -> list[float]:
         """Train every seed and return the objectives' means.
 
         Raises
         ------
-        Ended
+        TrialEnded
             If the trial was pruned, stopped or failed.
         WorkError
             If a run could not begin, which is no fault of the trial: data or tracking store are missing,
@@ -104,10 +104,10 @@ class TrialRuns:
             try:
                 self._train(seed)
             except Diverged as error:
-                raise Ended(TrialState.PRUNED, f"diverged@{error.step}") from None
+                raise TrialEnded(TrialState.PRUNED, f"diverged@{error.step}") from None
             except Interrupted:
                 if self.pruned is None:
-                    raise Ended(TrialState.FAIL, trials.STOPPED) from None
+                    raise TrialEnded(TrialState.FAIL, trials.STOPPED) from None
             except (StorageAway, UpdateFinishedTrialError):
                 raise
             except Exception as error:
@@ -115,21 +115,21 @@ class TrialRuns:
                     raise
                 traceback.print_exc()
                 reason = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
-                raise Ended(TrialState.FAIL, reason) from None
+                raise TrialEnded(TrialState.FAIL, reason) from None
             if self.pruned is not None:
-                raise Ended(TrialState.PRUNED, self.pruned)
+                raise TrialEnded(TrialState.PRUNED, self.pruned)
         return self._means(self.plan.evaluations[-1])
 
     def note(self) -> None:
         """Keep with the trial what it has cost and measured so far."""
         measured = {
-            seed: course.evaluations[max(course.evaluations)]
-            for seed, course in self.courses.items()
-            if course.evaluations
+            seed: callback.evaluations[max(callback.evaluations)]
+            for seed, callback in self.callbacks.items()
+            if callback.evaluations
         }
-        steps = sum(course.step for course in self.courses.values())
-        patiently(lambda: self.trial.set_user_attr(trials.STEPS, steps))
-        patiently(lambda: self.trial.set_user_attr(trials.MEASURED, measured))
+        steps = sum(callback.step for callback in self.callbacks.values())
+        with_retries(lambda: self.trial.set_user_attr(trials.STEPS, steps))
+        with_retries(lambda: self.trial.set_user_attr(trials.MEASURED, measured))
 
     def _train(self, seed: int) -> None:
         """Train one seed, or go on with its run where there is one."""
@@ -180,24 +180,26 @@ class TrialRuns:
         seed, real = workbench.configuration.harness.seed, workbench.real
         if self.runs.get(str(seed)) != run.id:
             self.runs[str(seed)] = run.id
-            patiently(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))
+            with_retries(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))
         rows = record.read(run.record_path)
-        course = self._follow(seed, rows, lambda row: collapsed(row, real))
-        return [course, Stop(self.stop_requested)]
+        callback = self._follow(seed, rows, lambda row: collapsed(row, real))
+        return [callback, Stop(self.stop_requested)]
 
-    def _follow(self, seed: int, rows: record.Record, is_collapsed: Callable[[Any], bool]) -> Course:
-        course = self.courses[str(seed)] = Course(self.plan.goals, is_collapsed, self._reached)
-        course.replay(rows)
-        return course
+    def _follow(
+        self, seed: int, rows: record.Record, is_collapsed: Callable[[Any], bool]
+    ) -> ObjectiveCallback:
+        callback = self.callbacks[str(seed)] = ObjectiveCallback(self.plan.goals, is_collapsed, self._reached)
+        callback.replay(rows)
+        return callback
 
     def _reached(self, step: int, is_collapsed: bool, past: bool) -> bool:
         """Report an evaluation of the newest run; whether it ends the trial."""
         pruner, last = self.plan.file.pruner, self.plan.evaluations[-1]
         # several objectives cannot be reported in Optuna, nor prune
         single = len(self.plan.goals) == 1
-        point = (len(self.courses) - 1) * last + step
+        point = (len(self.callbacks) - 1) * last + step
         if single:
-            patiently(lambda: self.trial.report(self._means(step)[0], point))
+            with_retries(lambda: self.trial.report(self._means(step)[0], point))
         self.note()
         # what a dead worker passed was judged by the trials of then
         if past:
@@ -205,11 +207,11 @@ class TrialRuns:
         if is_collapsed and pruner.collapse_after < 1 and step >= pruner.collapse_after * last:
             self.pruned = f"collapsed@{step}"
         # at the last point nothing is left to save
-        elif single and point < last * len(self.plan.file.seeds) and patiently(self.trial.should_prune):
+        elif single and point < last * len(self.plan.file.seeds) and with_retries(self.trial.should_prune):
             self.pruned = f"{pruner.name}@{step}"
         return self.pruned is not None
 
     def _means(self, step: int) -> list[float]:
         """Each objective's mean over the seeds so far, all at the same step of their runs."""
-        rows = [course.values[step] for course in self.courses.values()]
+        rows = [callback.values[step] for callback in self.callbacks.values()]
         return [fmean(column) for column in zip(*rows, strict=True)]

@@ -8,10 +8,10 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.searching.plan import StudyPlan
-from bench.searching.trials import GOES_ON_FOR, MEASURED, REASON, STEPS
+from bench.searching.trials import MEASURED, REASON, RETRY_OF, STEPS
 
 
-def frame_of(trials: Sequence[FrozenTrial], plan: StudyPlan) -> pd.DataFrame:
+def trial_frame(trials: Sequence[FrozenTrial], plan: StudyPlan) -> pd.DataFrame:
     """One row a trial.
 
     Returns
@@ -19,16 +19,16 @@ def frame_of(trials: Sequence[FrozenTrial], plan: StudyPlan) -> pd.DataFrame:
     DataFrame
         number, state, ``objective/METRIC`` (complete trials only), ``reported`` and ``reported_at`` (the
         last value of a single objective, and where), ``param/NAME``, reason, steps, seconds (of this
-        trial alone), goes_on_for, ``measured/METRIC`` (last evaluations' mean over seeds).
+        trial alone), retry_of, ``measured/METRIC`` (last evaluations' mean over seeds).
     """
     columns = ["number", "state", *(f"objective/{goal.metric}" for goal in plan.goals)]
     columns += ["reported", "reported_at", *(f"param/{d.name}" for d in plan.space.dimensions)]
-    columns += ["reason", "steps", "seconds", "goes_on_for"]
+    columns += ["reason", "steps", "seconds", "retry_of"]
     rows = [_row(one, plan) for one in trials]
     measured = dict.fromkeys(name for row in rows for name in row if name not in columns)
     frame = pd.DataFrame(rows, columns=[*columns, *measured])
     # whole numbers stay so beside trials that have none
-    return frame.astype({"reported_at": "Int64", "goes_on_for": "Int64"})
+    return frame.astype({"reported_at": "Int64", "retry_of": "Int64"})
 
 
 def steps_of(one: FrozenTrial) -> int:
@@ -56,7 +56,7 @@ def _row(one: FrozenTrial, plan: StudyPlan) -> dict[str, Any]:
         "reason": one.user_attrs.get(REASON),
         "steps": steps_of(one),
         "seconds": None if one.duration is None else one.duration.total_seconds(),
-        "goes_on_for": one.user_attrs.get(GOES_ON_FOR),
+        "retry_of": one.user_attrs.get(RETRY_OF),
         **{f"measured/{name}": value for name, value in _measured(one).items()},
     }
 

@@ -20,17 +20,17 @@ STEPS = "steps"  # training steps taken so far, those of the trial that it goes 
 MEASURED = "measured"  # seed to the numbers of its last evaluation
 REASON = "reason"  # why it was pruned or failed; none, or empty, where its worker died
 DEATHS = "deaths"  # workers that died over these params so far
-GOES_ON_FOR = "goes_on_for"  # number of the trial whose place it took
+RETRY_OF = "retry_of"  # number of the trial whose place it took
 
 STOPPED = "stopped"  # the reason of a trial that the user stopped
 DEATHS_ALLOWED = 1
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
-def to_go_on(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
+def to_retry(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
     """Trials that died (for the first time) or were stopped, whose place no other has taken."""
     trials = list(trials)
-    taken = {trial.user_attrs.get(GOES_ON_FOR) for trial in trials}
+    taken = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     return [
         trial
         for trial in trials
@@ -52,7 +52,7 @@ def is_resumable(trial: FrozenTrial) -> bool:
     return int(trial.user_attrs.get(DEATHS, 0)) < DEATHS_ALLOWED
 
 
-def over(trials: Iterable[FrozenTrial]) -> int:
+def count_ended(trials: Iterable[FrozenTrial]) -> int:
     """How many trials came to an end that stands."""
     return sum(
         trial.state in DONE or (trial.state == TrialState.FAIL and not is_resumable(trial))
@@ -60,32 +60,34 @@ def over(trials: Iterable[FrozenTrial]) -> int:
     )
 
 
-def spent(trials: Iterable[FrozenTrial]) -> int:
+def count_spent(trials: Iterable[FrozenTrial]) -> int:
     """How much of the budget is taken: trials that are trained or over, each once."""
     trials = list(trials)
-    return over(trials) + sum(trial.state == TrialState.RUNNING for trial in trials)
+    return count_ended(trials) + sum(trial.state == TrialState.RUNNING for trial in trials)
 
 
-def is_open(trials: Iterable[FrozenTrial], budget: int) -> bool:
+def has_budget_left(trials: Iterable[FrozenTrial], budget: int) -> bool:
     """Whether there is a trial to take."""
-    return spent(trials) < budget
+    return count_spent(trials) < budget
 
 
-def take(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> Trial | None:
+def next_trial(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> Trial | None:
     """The next trial, owned by a worker; None if the budget is spent."""
     with storage.exclusive():
         _queue(study)
         trials = study.get_trials(deepcopy=False)
-        if not is_open(trials, plan.file.trials):
+        if not has_budget_left(trials, plan.file.trials):
             return None
-        drawn = sum(GOES_ON_FOR not in trial.user_attrs for trial in trials)
+        drawn = sum(RETRY_OF not in trial.user_attrs for trial in trials)
         study.sampler = sampler_for(plan.file.sampler, drawn)
         trial = study.ask(plan.space.distributions())
         storage.claim(trial, worker)
         return trial
 
 
-def end(study: Study, trial: Trial, state: TrialState, values: list[float] | None, reason: str) -> bool:
+def finish_trial(
+    study: Study, trial: Trial, state: TrialState, values: list[float] | None, reason: str
+) -> bool:
     """Tell how a trial ended; False if it was taken from its worker as dead meanwhile."""
     try:
         if reason:
@@ -96,10 +98,10 @@ def end(study: Study, trial: Trial, state: TrialState, values: list[float] | Non
     return True
 
 
-def bury(study: Study, storage: Storage) -> list[FrozenTrial]:
+def fail_dead_trials(study: Study, storage: Storage) -> list[FrozenTrial]:
     """Fail the trials whose worker died, and queue those that are to go on; returns the dead."""
     with storage.exclusive():
-        dead = storage.dead(study)
+        dead = storage.stale_trials(study)
         for trial in dead:
             # it noted why the trial ends, and died before it told the end
             if trial.user_attrs.get(REASON, STOPPED) != STOPPED:
@@ -111,10 +113,10 @@ def bury(study: Study, storage: Storage) -> list[FrozenTrial]:
 
 def _queue(study: Study) -> None:
     """Queue a trial in the place of each that is to go on; in an exclusive block."""
-    for trial in to_go_on(study.get_trials(deepcopy=False)):
+    for trial in to_retry(study.get_trials(deepcopy=False)):
         kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
         died = WORKER in trial.user_attrs and not trial.user_attrs.get(REASON)
-        marks = {GOES_ON_FOR: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
+        marks = {RETRY_OF: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
         # a worker that died while it asked may have been given a part of the values only
         params = trial.system_attrs.get("fixed_params", {}) | trial.params
         study.enqueue_trial(params, user_attrs=kept | marks)

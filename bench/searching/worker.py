@@ -19,8 +19,8 @@ from bench.searching import trials
 from bench.searching.address import open_storage
 from bench.searching.plan import StudyPlan, from_plain
 from bench.searching.pruning import pruner_for
-from bench.searching.storage import Storage, StorageAway, patiently
-from bench.searching.trial_runs import Ended, TrialRuns
+from bench.searching.storage import Storage, StorageAway, with_retries
+from bench.searching.trial_runs import TrialEnded, TrialRuns
 from bench.system.errors import WorkError
 from bench.system.interruption import stop_on_signal
 from bench.system.store_address import Redacting
@@ -35,43 +35,45 @@ def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:
     )
 
 
-def work(plan: StudyPlan, storage: Storage, worker: str, until: float | None, progress: Progress) -> None:
-    """Carry out trials until the budget or the time is spent, or the user stops."""
-    study = patiently(lambda: load_study(plan, storage))
+def run_trials(
+    plan: StudyPlan, storage: Storage, worker: str, until: float | None, progress: Progress
+) -> None:
+    """Run trials until the budget or the time is spent, or the user stops."""
+    study = with_retries(lambda: load_study(plan, storage))
     with (
-        storage.alive(worker),
+        storage.worker_lease(worker),
         stop_on_signal() as stop_requested,
         tracking(plan.base.harness.tracking, progress) as tracker,
     ):
         while not stop_requested() and (until is None or time.time() < until):
-            trial = patiently(lambda: trials.take(study, storage, plan, worker))
+            trial = with_retries(lambda: trials.next_trial(study, storage, plan, worker))
             if trial is None:
                 return
             runs = TrialRuns(trial, plan, tracker, progress, stop_requested)
             # a signal that comes while a run trains is the run's
-            if carry_out(study, storage, trial, runs, progress) == trials.STOPPED:
+            if run_trial(study, storage, trial, runs, progress) == trials.STOPPED:
                 return
 
 
-def carry_out(
+def run_trial(
     study: optuna.Study, storage: Storage, trial: Trial, runs: TrialRuns, progress: Progress
 ) -> str:
     """Carry out one trial, tell its end and return the reason of it, empty for a complete one."""
     state, values, reason = TrialState.COMPLETE, None, ""
     try:
-        with storage.beat(trial):
+        with storage.heartbeat(trial):
             try:
-                values = runs.carry_out()
-            except Ended as ended:
+                values = runs.train()
+            except TrialEnded as ended:
                 state, reason = ended.state, ended.reason
             except StorageAway:
                 raise
             except WorkError:
                 # the next worker may have data, or a tracking store
-                patiently(lambda: trials.end(study, trial, TrialState.FAIL, None, trials.STOPPED))
+                with_retries(lambda: trials.finish_trial(study, trial, TrialState.FAIL, None, trials.STOPPED))
                 raise
             runs.note()
-            patiently(lambda: trials.end(study, trial, state, values, reason))
+            with_retries(lambda: trials.finish_trial(study, trial, state, values, reason))
     except UpdateFinishedTrialError:
         # this worker was taken for dead, and the trial goes on elsewhere
         progress.say(f"trial {trial.number} was given to another worker")
@@ -87,9 +89,9 @@ def main() -> int:
     request = json.loads(sys.stdin.read())
     plan = from_plain(request["plan"])
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    storage = patiently(lambda: open_storage(request["storage"], plan.folder, plan.name, plan.file.grace))
+    storage = with_retries(lambda: open_storage(request["storage"], plan.folder, plan.name, plan.file.grace))
     try:
-        work(plan, storage, request["worker"], request["until"], Progress())
+        run_trials(plan, storage, request["worker"], request["until"], Progress())
     except WorkError as error:
         print(error, file=sys.stderr)
         return 1

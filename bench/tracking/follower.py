@@ -44,7 +44,7 @@ class Follower:
     ----------
     points, files : int
         How many were sent.
-    told_lost : bool
+    loss_reported : bool
         Whether the user was told that the store is lost.
     """
 
@@ -53,7 +53,7 @@ class Follower:
     ) -> None:
         self.run = run
         self.points = self.files = 0
-        self.told_lost = False
+        self.loss_reported = False
         self.name = str(run.describe()["name"])
         self.id = run.id
         self._connect = connect

@@ -22,7 +22,7 @@ from bench.system.errors import WorkError
 from bench.system.leftovers import remove_leftovers
 from bench.system.store_address import StoreAddress, redacted
 from bench.tracking.patience import PATIENCE_SECONDS
-from bench.tracking.where import default
+from bench.tracking.store_choice import default_store
 
 # the tracking process tries again by itself; a repeated request would make a run twice
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -119,7 +119,7 @@ def open_store(address: StoreAddress, results: Path) -> Store:
             if not address.file.exists() or address.file.stat().st_size == 0:
                 _make_database(address.file, results / ARTIFACTS)
             client = _client(address)
-            if address.is_same(default()):
+            if address.is_same(default_store()):
                 _relocate(address.file, results / ARTIFACTS)
         return Store(client, address, results, _identity(address.file))
     except Timeout:

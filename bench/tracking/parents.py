@@ -6,7 +6,7 @@ from typing import Any
 
 
 @dataclass(frozen=True)
-class Summary:
+class ParentSummary:
     """What the run above several ones shows when they have ended.
 
     Attributes
@@ -30,7 +30,7 @@ class Summary:
     status: str
 
 
-def of_multirun(description: Mapping[str, Any]) -> dict[str, Any]:
+def multirun_parent(description: Mapping[str, Any]) -> dict[str, Any]:
     """The run above those of a multirun (described as in multirun.json)."""
     members = description["members"]
     variants = dict.fromkeys(member["variant"] for member in members)
@@ -45,7 +45,7 @@ def of_multirun(description: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def of_study(description: Mapping[str, Any]) -> dict[str, Any]:
+def study_parent(description: Mapping[str, Any]) -> dict[str, Any]:
     """The run above a study's trials.
 
     Parameters

@@ -18,7 +18,7 @@ from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import WorkError
 from bench.system.store_address import StoreAddress
-from bench.tracking.parents import Summary
+from bench.tracking.parents import ParentSummary
 from bench.tracking.patience import PATIENCE_SECONDS
 
 STARTS = 4  # of a tracking process that dies while it follows one run
@@ -34,7 +34,7 @@ class TrackingProcess:
     def __init__(self) -> None:
         self._asked = False
         self._closed = False
-        self._news: deque[str] = deque()
+        self._messages: deque[str] = deque()
         self._followed: tuple[RunFolder, StoreAddress] | None = None
         self._start()
 
@@ -61,14 +61,14 @@ class TrackingProcess:
             if line.endswith("\n"):
                 message = json.loads(line)
                 if "news" in message:
-                    self._news.append(str(message["news"]))
+                    self._messages.append(str(message["news"]))
                 else:
                     answers.put(message)
         answers.put(None)
 
-    def news(self) -> list[str]:
+    def messages(self) -> list[str]:
         """What the user should know of the store since the last call, a line each."""
-        return [self._news.popleft() for _ in range(len(self._news))]
+        return [self._messages.popleft() for _ in range(len(self._messages))]
 
     def open(self, address: StoreAddress) -> None:
         """Open the store, making it if need be; WorkError if that is not possible."""
@@ -110,7 +110,7 @@ class TrackingProcess:
         if self._post(address, {"follow": str(run.path)}):
             self._owed += 1
 
-    def tend(self) -> str | None:
+    def restart_if_dead(self) -> str | None:
         """Start the tracking process again where it died.
 
         Returns
@@ -132,7 +132,7 @@ class TrackingProcess:
         self._follow()
         return f"{reason}; it is started again"
 
-    def gather(self, description: dict[str, Any], address: StoreAddress) -> str:
+    def open_parent(self, description: dict[str, Any], address: StoreAddress) -> str:
         """Find or make the MLflow run above several runs and return its id; it is running then.
 
         Parameters
@@ -149,7 +149,7 @@ class TrackingProcess:
         """
         return str(self._ask(address, {"gather": description})["run_id"])
 
-    def leave(self) -> str | None:
+    def finish_run(self) -> str | None:
         """Bring the followed run to its end in the store; another can be created or followed then.
 
         Returns
@@ -172,7 +172,7 @@ class TrackingProcess:
             )
         return problem
 
-    def send(self, run: RunFolder, address: StoreAddress) -> dict[str, Any]:
+    def send_run(self, run: RunFolder, address: StoreAddress) -> dict[str, Any]:
         """Send all that the store lacks of a run that is not in training.
 
         Returns
@@ -182,7 +182,7 @@ class TrackingProcess:
         """
         return self._exchange(address, {"send": str(run.path)})
 
-    def show(
+    def show_trials(
         self,
         parent: str,
         study: str,
@@ -225,14 +225,16 @@ class TrackingProcess:
         }
         return self._exchange(address, {"show": request}).get("error")
 
-    def aggregate(self, parent: str, summary: Summary, folder: Path, address: StoreAddress) -> str | None:
+    def finish_parent(
+        self, parent: str, summary: ParentSummary, folder: Path, address: StoreAddress
+    ) -> str | None:
         """Give the run above several ones what they amount to, and end it.
 
         Parameters
         ----------
         parent : str
             Its id.
-        summary : Summary
+        summary : ParentSummary
             What they amount to.
         folder : Path
             Where the summary's files lie.
@@ -247,9 +249,9 @@ class TrackingProcess:
         request = asdict(summary) | {"parent": parent, "folder": str(folder)}
         return self._exchange(address, {"aggregate": request}).get("error")
 
-    def finish(self) -> str | None:
+    def close(self) -> str | None:
         """Wait until the store shows all of the run; return what went wrong, if anything did."""
-        problem = self.leave() if self._followed else None
+        problem = self.finish_run() if self._followed else None
         assert self._process.stdin is not None
         self._closed = True
         # a process that has ended told of it, or its status does

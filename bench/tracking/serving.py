@@ -21,8 +21,8 @@ from bench.system.store_address import Redacting
 from bench.tracking import store
 from bench.tracking.follower import Follower
 from bench.tracking.opening import Store, in_words, open_store
+from bench.tracking.store_choice import current_store
 from bench.tracking.study_view import StudyView
-from bench.tracking.where import current
 
 POLL_SECONDS = 2.0
 NICE = 10  # training goes first
@@ -46,7 +46,7 @@ class Requests:
 
     def prepare(self) -> None:
         """Open a store on this machine that exists, before anything is asked: it takes most of a second."""
-        address = current()
+        address = current_store()
         if address.file and address.file.exists():
             # what is wrong with it is told when it is asked for something
             with suppress(Exception):
@@ -128,7 +128,7 @@ class Requests:
                 follower.finish()
             except Exception as error:
                 lost = follower.loss()
-                if not (lost and follower.told_lost):
+                if not (lost and follower.loss_reported):
                     raise (lost or error) from None
             finally:
                 follower.close()
@@ -176,7 +176,7 @@ class Watch:
                     f"later, or by: bench track {follower.name}"
                 )
             self._away = follower
-            follower.told_lost = lost is not None
+            follower.loss_reported = lost is not None
             return
         if self._away is follower:
             self._say("tracking: the store is back and has everything so far")

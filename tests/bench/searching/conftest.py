@@ -203,11 +203,11 @@ def check_over() -> Callable[[list[FrozenTrial], int], None]:
     """Assert that a study is over: exactly its budget counts, nothing runs, nothing is left to do."""
 
     def check(known: list[FrozenTrial], budget: int) -> None:
-        assert trials.over(known) == budget
+        assert trials.count_ended(known) == budget
         assert {trial.state for trial in known} <= {TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL}
-        assert not trials.to_go_on(known)
+        assert not trials.to_retry(known)
         # each took the place of one, and of each one place was taken
-        heirs = Counter(trial.user_attrs.get(trials.GOES_ON_FOR) for trial in known)
+        heirs = Counter(trial.user_attrs.get(trials.RETRY_OF) for trial in known)
         assert all(count == 1 for number, count in heirs.items() if number is not None)
 
     return check

@@ -14,10 +14,10 @@ import pytest
 from optuna.trial import TrialState
 
 from bench.searching import trials
-from bench.searching.conductor import create
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import StudyFile
+from bench.searching.study_loop import create
 
 pytest.importorskip("optuna_dashboard", reason="it is missing: install 'began-bench[dashboard]'")
 
@@ -39,8 +39,8 @@ def test_the_dashboard_lists_a_study_from_its_journal(places: Path) -> None:
     plan = StudyPlan("shown", StudyFile(trials=2), settings, "fd_digits_garments", "0")
     storage = JournalStorage(plan.folder)
     study = create(plan, storage)
-    while trial := trials.take(study, storage, plan, "worker"):
-        trials.end(study, trial, TrialState.COMPLETE, [1.0], "")
+    while trial := trials.next_trial(study, storage, plan, "worker"):
+        trials.finish_trial(study, trial, TrialState.COMPLETE, [1.0], "")
 
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -11,16 +11,16 @@ from optuna.trial import TrialState
 from PIL import Image
 
 from bench.searching import figures
-from bench.searching.outcome import outcome
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import StudyFile
+from bench.searching.summary import summarize
 
 ALWAYS = {"history", "slices", "intermediate"}
 ALL = ALWAYS | {"importances", "contours"}
 
 
 def draw(study: optuna.Study, plan: StudyPlan, folder: Path) -> list[Path]:
-    return figures.draw_study(study, outcome(study, plan), folder)
+    return figures.draw_study(study, summarize(study, plan), folder)
 
 
 def plan_of(several: bool = False, **file: Any) -> StudyPlan:

@@ -28,7 +28,7 @@ def test_a_killed_workers_trial_goes_on_from_its_checkpoint(
     check_over(known, budget=2)
     assert here.states() == ["FAIL", "COMPLETE", "COMPLETE"]
     first, second, _ = known
-    assert second.user_attrs[trials.GOES_ON_FOR] == 0
+    assert second.user_attrs[trials.RETRY_OF] == 0
     assert second.params == first.params
     assert second.user_attrs[trials.RUNS] == first.user_attrs[trials.RUNS]
     here.check_trained(STEPS)
@@ -59,7 +59,7 @@ def test_a_trial_that_cost_two_workers_has_failed_and_a_stopped_one_goes_on(
     known = here.trials()
     check_over(known, budget=2)
     assert here.states() == ["FAIL", "FAIL", "FAIL", "COMPLETE"]
-    assert [trial.user_attrs.get(trials.GOES_ON_FOR) for trial in known] == [None, 0, None, 2]
+    assert [trial.user_attrs.get(trials.RETRY_OF) for trial in known] == [None, 0, None, 2]
     assert [rows.resumes for rows in here.records()] == [1, 1]
     assert [row["step"] for row in here.records()[1].steps] == list(range(1, STEPS + 1))
     here.check_store()

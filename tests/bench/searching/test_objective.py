@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from bench.runs.record import Record
-from bench.searching.objective import Course, Goal, goal_of
+from bench.searching.objective import Goal, ObjectiveCallback, goal_of
 from bench.searching.study_file import Objective
 from bench.system.errors import WorkError
 
@@ -15,11 +15,11 @@ STEPS = [{"step": step, "M": 1.0 / step} for step in range(1, 10)]
 EVALUATIONS = [{"step": 3, "fd": 9.0}, {"step": 6, "fd": 4.0}, {"step": 9, "fd": 5.0}]
 
 
-def course(*goals: Goal, stop_at: int | None = None) -> Course:
-    return Course(goals, lambda row: row["fd"] > 8, lambda step, collapsed, past: step == stop_at)
+def callback(*goals: Goal, stop_at: int | None = None) -> ObjectiveCallback:
+    return ObjectiveCallback(goals, lambda row: row["fd"] > 8, lambda step, collapsed, past: step == stop_at)
 
 
-def go_through(followed: Course, steps: list[dict[str, Any]] = STEPS) -> None:
+def go_through(followed: ObjectiveCallback, steps: list[dict[str, Any]] = STEPS) -> None:
     """As the trainer tells it: rows before the evaluation that follows them."""
     grid = torch.zeros(1, 1, 2, 2)
     for evaluation in EVALUATIONS:
@@ -51,13 +51,13 @@ def test_the_direction_is_known_unless_given(metric: str, direction: str) -> Non
 def test_the_value_is_of_the_last_or_the_best_evaluation(
     direction: Any, select: Any, values: list[float]
 ) -> None:
-    followed = course(Goal("fd", direction, select))
+    followed = callback(Goal("fd", direction, select))
     go_through(followed)
     assert followed.values == {3: (values[0],), 6: (values[1],), 9: (values[2],)}
 
 
 def test_a_scalar_of_the_steps_counts_with_its_mean_since_the_evaluation_before() -> None:
-    followed = course(Goal("M", "minimize", "last"), Goal("fd", "minimize", "last"))
+    followed = callback(Goal("M", "minimize", "last"), Goal("fd", "minimize", "last"))
     go_through(followed)
     means = [fmean(1 / s for s in steps) for steps in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
     assert [followed.values[step][0] for step in (3, 6, 9)] == pytest.approx(means, rel=1e-15)
@@ -65,9 +65,9 @@ def test_a_scalar_of_the_steps_counts_with_its_mean_since_the_evaluation_before(
 
 
 def test_what_was_recorded_before_a_kill_counts_once() -> None:
-    whole = course(Goal("M", "minimize", "last"))
+    whole = callback(Goal("M", "minimize", "last"))
     go_through(whole)
-    resumed = course(Goal("M", "minimize", "last"))
+    resumed = callback(Goal("M", "minimize", "last"))
     resumed.replay(Record(steps=STEPS[:7], evaluations=[dict(row) for row in EVALUATIONS[:2]]))
     assert resumed.step == 7
     # goes on from the checkpoint of step 6
@@ -83,7 +83,7 @@ def test_whoever_is_told_may_end_the_run() -> None:
         told.append((step, collapsed, past))
         return step == 6
 
-    followed = Course((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, reached)
+    followed = ObjectiveCallback((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, reached)
     grid = torch.zeros(1, 1, 2, 2)
     followed.replay(Record(evaluations=[dict(EVALUATIONS[0])]))
     assert not followed.asks_to_stop()
@@ -94,4 +94,4 @@ def test_whoever_is_told_may_end_the_run() -> None:
 
 def test_an_objective_that_nobody_records_is_an_error() -> None:
     with pytest.raises(WorkError, match="'fid' is not recorded"):
-        go_through(course(Goal("fid", "minimize", "last")))
+        go_through(callback(Goal("fid", "minimize", "last")))

@@ -174,7 +174,7 @@ def test_a_worker_without_a_heartbeat_is_dead_and_its_trial_goes_on(
     here.end_of(command)
     known = trials_of(database)
     check_over(known, budget=2)
-    heirs = [trial.user_attrs.get(trials.GOES_ON_FOR) for trial in known]
+    heirs = [trial.user_attrs.get(trials.RETRY_OF) for trial in known]
     assert sorted(heirs, key=str) == [0, None, None]
     assert [trial.state.name for trial in known] == ["FAIL", "COMPLETE", "COMPLETE"]
     here.check_trained(STEPS)

@@ -11,12 +11,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from bench.execution.progress import Progress
 from bench.searching import trials
-from bench.searching.conductor import create
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import Sampler, StudyFile
+from bench.searching.study_loop import create
 from bench.searching.trial_runs import TrialRuns
-from bench.searching.worker import carry_out
+from bench.searching.worker import run_trial
 from bench.system import paths
 from bench.system.errors import WorkError
 
@@ -44,8 +44,8 @@ def open_study(planned: StudyPlan) -> tuple[optuna.Study, JournalStorage]:
 def ask_all(planned: StudyPlan, sampler: str = "random") -> list[dict[str, Any]]:
     """Params of all trials of a study whose every trial has value 1."""
     study, storage = open_study(planned)
-    while trial := trials.take(study, storage, planned, "worker"):
-        trials.end(study, trial, TrialState.COMPLETE, [1.0], "")
+    while trial := trials.next_trial(study, storage, planned, "worker"):
+        trials.finish_trial(study, trial, TrialState.COMPLETE, [1.0], "")
     return [trial.params for trial in study.get_trials()]
 
 
@@ -83,38 +83,38 @@ def test_another_seed_draws_something_else(monkeypatch: pytest.MonkeyPatch, tmp_
 def test_a_trial_whose_worker_died_is_queued_once_with_its_runs() -> None:
     planned = plan(trials=2)
     study, storage = open_study(planned)
-    trial = trials.take(study, storage, planned, "nobody holds this worker's lock")
+    trial = trials.next_trial(study, storage, planned, "nobody holds this worker's lock")
     assert trial
     trial.set_user_attr(trials.RUNS, {"0": "abc"})
-    assert [dead.number for dead in trials.bury(study, storage)] == [0]
+    assert [dead.number for dead in trials.fail_dead_trials(study, storage)] == [0]
     assert states(study) == ["FAIL", "WAITING"]
-    assert trials.bury(study, storage) == []
+    assert trials.fail_dead_trials(study, storage) == []
     assert states(study) == ["FAIL", "WAITING"]
-    again = trials.take(study, storage, planned, "nor this one's")
+    again = trials.next_trial(study, storage, planned, "nor this one's")
     assert again
     assert again.number == 1
     assert again.params == trial.params
     assert again.user_attrs[trials.RUNS] == {"0": "abc"}
-    trials.bury(study, storage)
+    trials.fail_dead_trials(study, storage)
     assert states(study) == ["FAIL", "FAIL"]
-    assert trials.over(study.get_trials()) == 1
-    assert trials.is_open(study.get_trials(), 2)
+    assert trials.count_ended(study.get_trials()) == 1
+    assert trials.has_budget_left(study.get_trials(), 2)
 
 
 def test_a_trial_that_was_stopped_goes_on_however_often() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
     for stops in range(3):
-        trial = trials.take(study, storage, planned, "worker")
+        trial = trials.next_trial(study, storage, planned, "worker")
         assert trial
-        trials.end(study, trial, TrialState.FAIL, None, trials.STOPPED)
-        trials.bury(study, storage)
+        trials.finish_trial(study, trial, TrialState.FAIL, None, trials.STOPPED)
+        trials.fail_dead_trials(study, storage)
         assert states(study) == ["FAIL"] * (stops + 1) + ["WAITING"]
-    trial = trials.take(study, storage, planned, "worker")
+    trial = trials.next_trial(study, storage, planned, "worker")
     assert trial
-    trials.end(study, trial, TrialState.COMPLETE, [1.0], "")
-    assert trials.over(study.get_trials()) == 1
-    assert trials.take(study, storage, planned, "worker") is None
+    trials.finish_trial(study, trial, TrialState.COMPLETE, [1.0], "")
+    assert trials.count_ended(study.get_trials()) == 1
+    assert trials.next_trial(study, storage, planned, "worker") is None
 
 
 def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(
@@ -126,11 +126,11 @@ def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(
     monkeypatch.setenv("BENCH_HOME", str(tmp_path / "stopped"))
     study, storage = open_study(planned)
     for stopped in (False, True, False):
-        trial = trials.take(study, storage, planned, "worker")
+        trial = trials.next_trial(study, storage, planned, "worker")
         assert trial
         values = None if stopped else [1.0]
         state = TrialState.FAIL if stopped else TrialState.COMPLETE
-        trials.end(study, trial, state, values, trials.STOPPED if stopped else "")
+        trials.finish_trial(study, trial, state, values, trials.STOPPED if stopped else "")
     ask_all(planned)
     assert [trial.params for trial in study.get_trials() if trial.state == TrialState.COMPLETE] == whole
 
@@ -138,15 +138,15 @@ def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(
 def test_a_trial_whose_run_cannot_begin_has_not_failed(tmp_path: Path) -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
-    trial = trials.take(study, storage, planned, "worker")
+    trial = trials.next_trial(study, storage, planned, "worker")
     assert trial
     nowhere = SETTINGS | {"dataset": "celeba", "data_root": str(tmp_path), "image_size": 32, "channels": 3}
     elsewhere = replace(planned, settings=nowhere)
     runs = TrialRuns(trial, elsewhere, None, Progress(quiet=True), lambda: False)
     with pytest.raises(WorkError, match="celeba"):
-        carry_out(study, storage, trial, runs, Progress(quiet=True))
-    assert len(trials.to_go_on(study.get_trials())) == 1
-    assert trials.over(study.get_trials()) == 0
+        run_trial(study, storage, trial, runs, Progress(quiet=True))
+    assert len(trials.to_retry(study.get_trials())) == 1
+    assert trials.count_ended(study.get_trials()) == 0
 
 
 @pytest.mark.parametrize("file", ["run.json", "record.jsonl"])
@@ -157,13 +157,13 @@ def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
     unpruned = plan(trials=1, pruner={"collapse_after": 1})
     planned = replace(unpruned, settings=small.values | {"variant": "began-v3"} | few)
     study, storage = open_study(planned)
-    trial = trials.take(study, storage, planned, "worker")
+    trial = trials.next_trial(study, storage, planned, "worker")
     assert trial
-    values = TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).carry_out()
+    values = TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).train()
     (run_id,) = trial.user_attrs[trials.RUNS].values()
     damaged = paths.runs() / run_id / file
     damaged.write_bytes(b"{}\n")
-    assert TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).carry_out() == values
+    assert TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).train() == values
     assert trial.user_attrs[trials.RUNS]["0"] != run_id
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: seed")]
     assert line.startswith(f"warning: seed 0 is trained again: {damaged} is damaged")
@@ -173,33 +173,33 @@ def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
 def test_a_trial_that_failed_by_itself_counts_and_is_not_tried_again() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
-    trial = trials.take(study, storage, planned, "worker")
+    trial = trials.next_trial(study, storage, planned, "worker")
     assert trial
-    trials.end(study, trial, TrialState.FAIL, None, "MemoryError: too large")
-    trials.bury(study, storage)
+    trials.finish_trial(study, trial, TrialState.FAIL, None, "MemoryError: too large")
+    trials.fail_dead_trials(study, storage)
     assert states(study) == ["FAIL"]
-    assert trials.take(study, storage, planned, "worker") is None
+    assert trials.next_trial(study, storage, planned, "worker") is None
 
 
 def test_a_living_workers_trial_is_left_alone() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
-    with storage.alive("me"):
-        trials.take(study, storage, planned, "me")
-        assert JournalStorage(planned.folder).workers_here(()) == 1
-        assert JournalStorage(planned.folder).workers_here({"me"}) == 0
-        assert trials.bury(study, JournalStorage(planned.folder)) == []
-    assert storage.workers_here(()) == 0
-    assert len(trials.bury(study, storage)) == 1
+    with storage.worker_lease("me"):
+        trials.next_trial(study, storage, planned, "me")
+        assert JournalStorage(planned.folder).count_other_workers(()) == 1
+        assert JournalStorage(planned.folder).count_other_workers({"me"}) == 0
+        assert trials.fail_dead_trials(study, JournalStorage(planned.folder)) == []
+    assert storage.count_other_workers(()) == 0
+    assert len(trials.fail_dead_trials(study, storage)) == 1
 
 
 def test_a_trial_that_was_given_to_another_cannot_be_told() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
-    trial = trials.take(study, storage, planned, "dead, they say")
+    trial = trials.next_trial(study, storage, planned, "dead, they say")
     assert trial
-    trials.bury(study, storage)
-    assert not trials.end(study, trial, TrialState.PRUNED, None, "median@10")
+    trials.fail_dead_trials(study, storage)
+    assert not trials.finish_trial(study, trial, TrialState.PRUNED, None, "median@10")
     found: FrozenTrial = study.get_trials()[0]
     assert found.state == TrialState.FAIL
     assert trials.REASON not in found.user_attrs
@@ -208,9 +208,9 @@ def test_a_trial_that_was_given_to_another_cannot_be_told() -> None:
 def test_one_leads_at_a_time() -> None:
     folder = plan().folder
     first, second = JournalStorage(folder), JournalStorage(folder)
-    assert first.lead()
-    assert first.lead()
-    assert not second.lead()
+    assert first.acquire_leadership()
+    assert first.acquire_leadership()
+    assert not second.acquire_leadership()
 
 
 def test_a_line_that_a_kill_left_unfinished_is_cut_off() -> None:
@@ -220,7 +220,7 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off() -> None:
     with journal.open("ab") as file:
         file.write(b'{"op_code":4,"worker_id"')
     again, storage = open_study(planned)
-    trial = trials.take(again, storage, planned, "worker")
+    trial = trials.next_trial(again, storage, planned, "worker")
     assert trial
     assert [
         t.number

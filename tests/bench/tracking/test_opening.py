@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bench.system.atomic_files import PREFIX
-from bench.tracking import where
 from bench.tracking.opening import open_store
+from bench.tracking.store_choice import default_store
 
-OPEN = "from bench import places; from bench.tracking import where, opening; "
-OPEN += "opening.open_store(where.default(), places.results())"
+OPEN = "from bench.system import paths; from bench.tracking import store_choice, opening; "
+OPEN += "opening.open_store(store_choice.default_store(), paths.results())"
 
 
 @pytest.mark.slow
@@ -30,7 +30,7 @@ def test_a_kill_while_the_tables_are_made_costs_nothing(places: Path) -> None:
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL, "it was not killed in time"
         assert not database.exists()
-    store = open_store(where.default(), results)
+    store = open_store(default_store(), results)
     assert [experiment.name for experiment in store.client.search_experiments()] == ["Default"]
     # what the killed processes left is gone
     assert not list(results.glob(f"{PREFIX}*"))
@@ -40,6 +40,6 @@ def test_an_empty_file_becomes_a_store(places: Path) -> None:
     results = places / "mlruns"
     results.mkdir(parents=True)
     (results / "mlflow.db").touch(mode=0o640)
-    open_store(where.default(), results)
+    open_store(default_store(), results)
     assert (results / "mlflow.db").stat().st_mode & 0o777 == 0o640
     assert (results / "mlflow.db").read_bytes().startswith(b"SQLite format 3")

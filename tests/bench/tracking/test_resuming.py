@@ -262,12 +262,12 @@ def test_two_processes_that_send_one_run_take_turns(
     small: SimpleNamespace, tools: SimpleNamespace, places: Path
 ) -> None:
     from bench.system.errors import WorkError
-    from bench.tracking import where
     from bench.tracking.follower import Follower
     from bench.tracking.opening import open_store
+    from bench.tracking.store_choice import current_store
 
     run = small.run(small.tiny("began")).run
-    opened = open_store(where.current(), places / "mlruns")
+    opened = open_store(current_store(), places / "mlruns")
     first, second = (Follower(run, lambda: opened) for _ in range(2))
     first.send()
     with pytest.raises(WorkError, match="another process still sends"):
@@ -281,7 +281,7 @@ def test_two_processes_that_send_one_run_take_turns(
 
     late = [(name, row["step"], row[name]) for row in pending for name in row if name != "step"]
     writing.send_points(opened.client, first.id, late, writing.created(run.describe()))
-    second.finish()
+    second.close()
     second.close()
     assert second.id == first.id
     assert tools.points(store(places), first.id) == tools.recorded(run)

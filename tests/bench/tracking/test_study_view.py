@@ -12,9 +12,9 @@ from bench.execution.setup import prepare_workbench
 from bench.runs import run_folder
 from bench.runs.run_folder import RunFolder
 from bench.system import paths as results_places
-from bench.tracking import where
-from bench.tracking.parents import Summary, of_study
+from bench.tracking.parents import ParentSummary, study_parent
 from bench.tracking.process import TrackingProcess
+from bench.tracking.store_choice import current_store
 
 STUDY = "gamma-began-v3-1a2b3c"
 DESCRIPTION: dict[str, Any] = {
@@ -33,7 +33,7 @@ DESCRIPTION: dict[str, Any] = {
 def tracker() -> Iterator[TrackingProcess]:
     process = TrackingProcess()
     yield process
-    process.finish()
+    process.close()
 
 
 def store() -> Any:
@@ -48,7 +48,7 @@ def trial(number: int, state: str = "RUNNING", **values: Any) -> dict[str, Any]:
 
 
 def show(tracker: TrackingProcess, parent: str, *trials: dict[str, Any], best: Any = None) -> None:
-    assert tracker.show(parent, STUDY, "search", list(trials), best or {}, where.current()) is None
+    assert tracker.show_trials(parent, STUDY, "search", list(trials), best or {}, current_store()) is None
 
 
 def children(parent: str) -> dict[str, Any]:
@@ -73,18 +73,18 @@ def begin_seed(small: SimpleNamespace, tracker: TrackingProcess, parent: str, nu
     workbench = prepare_workbench(small.tiny("began", tracking=True, experiment="search"), Progress(True))
     described = workbench.describe("none", "a seed") | {"parent": parent}
     described |= {"study": {"name": STUDY, "trial": number}}
-    described["id"] = tracker.create(described, where.current())
+    described["id"] = tracker.create(described, current_store())
     return run_folder.create(described["id"], described)
 
 
 def cut_off(tracker: TrackingProcess) -> None:
     """Kill -9 a tracking process, which so ends nothing in the store."""
     tracker._process.kill()
-    assert tracker.finish() is not None
+    assert tracker.close() is not None
 
 
 def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION), where.current())
+    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
     seen = store().get_run(parent)
     assert seen.info.status == "RUNNING"
     assert seen.info.run_name == STUDY
@@ -100,30 +100,30 @@ def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
         "search.lr_g": "1e-5 to 1e-3, log",
         "objective.0": "fd_digits_garments, lowest",
     }
-    assert tracker.gather(of_study(DESCRIPTION), where.current()) == parent
+    assert tracker.open_parent(study_parent(DESCRIPTION), current_store()) == parent
     show(tracker, parent, best={"fd": {"0": 9.0, "4": 7.0}})
     # a trial that took longer may be shown after a later one
     show(tracker, parent, best={"fd": {"0": 9.0, "2": 8.0, "4": 7.0}})
     assert sorted(points(parent, "best/fd")) == [(0, 9.0), (2, 8.0), (4, 7.0)]
-    summary = Summary([], {"importance/gamma": 0.75}, 3, [], "FINISHED")
-    assert tracker.aggregate(parent, summary, results_places.results(), where.current()) is None
+    summary = ParentSummary([], {"importance/gamma": 0.75}, 3, [], "FINISHED")
+    assert tracker.finish_parent(parent, summary, results_places.results(), current_store()) is None
     assert store().get_run(parent).info.status == "FINISHED"
     assert store().get_run(parent).data.metrics["importance/gamma"] == 0.75
-    assert tracker.finish() is None
+    assert tracker.close() is None
     assert store().get_run(parent).info.status == "FINISHED"
 
 
 def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION), where.current())
+    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
     # to leave a run is not to leave the study
-    assert tracker.leave() is None
+    assert tracker.finish_run() is None
     assert store().get_run(parent).info.status == "RUNNING"
-    assert tracker.finish() is None
+    assert tracker.close() is None
     assert store().get_run(parent).info.status == "KILLED"
 
 
 def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION), where.current())
+    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
     show(tracker, parent, *(trial(number) for number in range(5)))
     assert set(statuses(parent).values()) == {"RUNNING"}
     final = [
@@ -165,7 +165,7 @@ def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) 
 
 def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     first = TrackingProcess()
-    parent = first.gather(of_study(DESCRIPTION), where.current())
+    parent = first.open_parent(study_parent(DESCRIPTION), current_store())
     best = {"fd": {"0": 9.0}}
     running = trial(1, intermediate={"fd": {"8": 6.0}})
     complete = trial(
@@ -176,7 +176,7 @@ def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     cut_off(first)
 
     second = TrackingProcess()
-    assert second.gather(of_study(DESCRIPTION), where.current()) == parent
+    assert second.open_parent(study_parent(DESCRIPTION), current_store()) == parent
     # one point that is new comes before one that was sent
     running["intermediate"]["fd"] = {"4": 8.0, "8": 6.0}
     show(second, parent, complete, running, best=best)
@@ -185,12 +185,12 @@ def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     assert points(before["trial 0"], "objective/fd") == [(0, 9.0)]
     assert sorted(points(before["trial 1"], "fd")) == [(4, 8.0), (8, 6.0)]
     assert points(parent, "best/fd") == [(0, 9.0)]
-    second.finish()
+    second.close()
 
 
 def test_what_the_store_has_wrong_is_corrected() -> None:
     first = TrackingProcess()
-    parent = first.gather(of_study(DESCRIPTION), where.current())
+    parent = first.open_parent(study_parent(DESCRIPTION), current_store())
     show(first, parent, trial(0), trial(1, "COMPLETE"), trial(2))
     cut_off(first)
     seen = children(parent)
@@ -202,13 +202,13 @@ def test_what_the_store_has_wrong_is_corrected() -> None:
     show(second, parent, trial(0, "FAIL", reason="its worker died"), trial(1, "COMPLETE"), trial(2))
     assert statuses(parent) == {"trial 0": "FAILED", "trial 1": "FINISHED", "trial 2": "RUNNING"}
     assert children(parent)["trial 1"].data.tags["optuna.state"] == "COMPLETE"
-    second.finish()
+    second.close()
 
 
 def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
     small: SimpleNamespace, tracker: TrackingProcess
 ) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION), where.current())
+    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
     seed = begin_seed(small, tracker, parent, 0)
     tags = store().get_run(seed.id).data.tags
     assert (tags["optuna.study"], tags["optuna.trial"]) == (STUDY, "0")
@@ -228,7 +228,7 @@ def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
 
 def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
     first = TrackingProcess()
-    parent = first.gather(of_study(DESCRIPTION), where.current())
+    parent = first.open_parent(study_parent(DESCRIPTION), current_store())
     left, trained, elsewhere, damaged = (begin_seed(small, first, parent, 0) for _ in range(4))
     damaged.record_path.write_text('{"step": 2}\n')
     (elsewhere.path / "run.json").unlink()
@@ -247,15 +247,15 @@ def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespa
     show(second, parent, trial(0, "FAIL", runs=ids))
     assert store().get_run(trained.id).info.status == "KILLED"
     assert store().get_run(elsewhere.id).info.status == "RUNNING"
-    second.finish()
+    second.close()
 
 
 def test_a_store_that_is_away_is_told_and_catches_up(
     tracker: TrackingProcess, places: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent = tracker.gather(of_study(DESCRIPTION), where.current())
+    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    problem = tracker.show(parent, STUDY, "search", [trial(0)], {}, where.current())
+    problem = tracker.show_trials(parent, STUDY, "search", [trial(0)], {}, current_store())
     assert problem is not None
     assert "127.0.0.1" in problem
     monkeypatch.delenv("MLFLOW_TRACKING_URI")

@@ -20,10 +20,10 @@ from bench.execution.session import resume
 from bench.health.alarms import Watch
 from bench.runs import record, run_folder
 from bench.runs.run_folder import RunFolder
-from bench.tracking import where
 from bench.tracking.follower import Follower
 from bench.tracking.opening import open_store
 from bench.tracking.process import TrackingProcess
+from bench.tracking.store_choice import current_store
 
 
 def store(places: Path) -> Any:
@@ -181,9 +181,9 @@ def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNames
 
     tracker = TrackingProcess()
     workbench = prepare_workbench(small.tiny("began", tracking=True), Progress(quiet=True))
-    run_id = tracker.create(workbench.describe("none", "never begun"), where.current())
+    run_id = tracker.create(workbench.describe("none", "never begun"), current_store())
     assert store(places).get_run(run_id).info.status == "RUNNING"
-    assert tracker.finish() is None
+    assert tracker.close() is None
     assert store(places).get_run(run_id).info.status == "KILLED"
 
 
@@ -192,30 +192,30 @@ def follow_trained(
 ) -> RunFolder:
     """Have a run followed that was trained without tracking; it gets an id of the store."""
     described = run.describe() | further
-    described["id"] = tracker.create(described, where.current())
+    described["id"] = tracker.create(described, current_store())
     path = run.path.rename(run.path.with_name(described["id"]))
     RunFolder(path).write_description(described)
     small.adopt_checkpoints(RunFolder(path))
-    tracker.follow(RunFolder(path), where.current())
+    tracker.follow(RunFolder(path), current_store())
     return RunFolder(path)
 
 
 def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places: Path) -> None:
     tracker, client = TrackingProcess(), store(places)
     first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
-    assert tracker.leave() is None
+    assert tracker.finish_run() is None
     assert client.get_run(first.id).info.status == "FINISHED"
     assert steps(client, first.id, "k") == list(range(1, 10))
-    begun = tracker.create(first.describe(), where.current())
-    assert tracker.leave() is None
+    begun = tracker.create(first.describe(), current_store())
+    assert tracker.finish_run() is None
     assert client.get_run(begun).info.status == "KILLED"
     trial = {"name": "a study", "trial": 3}
     second = follow_trained(small, tracker, small.run(small.tiny("began", figures=True)).run, study=trial)
     assert client.get_run(second.id).info.status == "RUNNING"
-    assert tracker.leave() is None
+    assert tracker.finish_run() is None
     # nothing is followed
-    assert tracker.leave() is None
-    assert tracker.finish() is None
+    assert tracker.finish_run() is None
+    assert tracker.close() is None
     seen = client.get_run(second.id)
     assert seen.info.status == "FINISHED"
     assert (seen.data.tags["optuna.study"], seen.data.tags["optuna.trial"]) == ("a study", "3")
@@ -233,14 +233,14 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
     (first.path / "samples").rename(first.path / "elsewhere")
     (first.path / "checkpoints").rename(first.path / "checkpoints-elsewhere")
     name = first.describe()["name"]
-    assert f"bench track {name}" in (tracker.leave() or "")
+    assert f"bench track {name}" in (tracker.finish_run() or "")
     second = follow_trained(small, tracker, small.run(small.tiny("began")).run)
-    assert tracker.leave() is None
+    assert tracker.finish_run() is None
     assert client.get_run(second.id).info.status == "FINISHED"
     tracker._process.kill()
-    assert tracker.leave() == "the tracking process was killed by signal 9"
-    assert tracker.finish() is not None
-    assert tracker.leave() == "its process is finished"
+    assert tracker.finish_run() == "the tracking process was killed by signal 9"
+    assert tracker.close() is not None
+    assert tracker.finish_run() == "its process is finished"
 
 
 def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, places: Path) -> None:
@@ -248,7 +248,7 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, pl
     run.record_path.unlink()
     writer = record.RecordWriter(run.record_path)
     writer.session(small.session(0))
-    opened, client = open_store(where.current(), places / "mlruns"), store(places)
+    opened, client = open_store(current_store(), places / "mlruns"), store(places)
 
     def alarm(kind: str, step: int) -> None:
         writer.event("alarm", step=step, kind=kind, words="w")

@@ -18,16 +18,16 @@ from bench.system.errors import WorkError
 DEATHS_WITHOUT_A_TRIAL = 3  # workers a place that die before any trial ends: something is wrong with all
 
 
-class Crew(Protocol):
+class WorkerPool(Protocol):
     """Workers, wherever they are."""
 
-    def tend(self, more: bool) -> None:
+    def refill(self, more: bool) -> None:
         """Start workers where there is more to do and some are missing; WorkError if they cannot work."""
 
     def busy(self) -> bool:
         """Whether a worker lives."""
 
-    def trial_ended(self) -> None:
+    def on_trial_end(self) -> None:
         """Take note that the work goes on."""
 
     def stop(self) -> None:
@@ -35,7 +35,7 @@ class Crew(Protocol):
 
 
 @dataclass
-class Processes:
+class ProcessPool:
     """Workers on this host.
 
     Attributes
@@ -67,13 +67,13 @@ class Processes:
     _own: set[str] = field(default_factory=set)
     _deaths: int = 0
 
-    def tend(self, more: bool) -> None:
+    def refill(self, more: bool) -> None:
         """Let go of workers that ended and start those that are missing."""
         for process, log in [pair for pair in self._living if pair[0].poll() is not None]:
             self._living.remove((process, log))
-            self._bury(process, log)
+            self._report_exit(process, log)
         if more:
-            others = 0 if self.apart else self.storage.workers_here(self._own)
+            others = 0 if self.apart else self.storage.count_other_workers(self._own)
             for _ in range(self.count - len(self._living) - others):
                 self._start()
 
@@ -81,7 +81,7 @@ class Processes:
         """Whether a worker of this command lives."""
         return bool(self._living)
 
-    def trial_ended(self) -> None:
+    def on_trial_end(self) -> None:
         """Forget earlier deaths."""
         self._deaths = 0
 
@@ -114,7 +114,7 @@ class Processes:
         process.stdin.close()
         self._living.append((process, path))
 
-    def _bury(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    def _report_exit(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         if process.returncode == 0:
             return
         self._deaths += 1

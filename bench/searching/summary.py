@@ -16,8 +16,8 @@ from bench.comparing.rendering import Tables, TextTable, render
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
-from bench.searching.trial_table import frame_of, steps_of
-from bench.searching.trials import GOES_ON_FOR, REASON, spent, to_go_on
+from bench.searching.trial_table import steps_of, trial_frame
+from bench.searching.trials import REASON, RETRY_OF, count_spent, to_retry
 
 SHOWN = 10  # trials of the table
 
@@ -26,7 +26,7 @@ _PRECEDENCE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, Trial
 
 
 @dataclass(frozen=True)
-class StudyOutcome:
+class StudySummary:
     """What a study amounts to so far.
 
     Attributes
@@ -34,7 +34,7 @@ class StudyOutcome:
     plan : StudyPlan
         The study.
     trials : DataFrame
-        One row a trial, see :func:`bench.searching.trial_table.frame_of`.
+        One row a trial, see :func:`bench.searching.trial_table.trial_frame`.
     best : FrozenTrial or None
         The best complete trial; of several objectives' front the one that is best in the first.
     ranked : list of FrozenTrial
@@ -140,7 +140,9 @@ class StudyOutcome:
         """The outcome without the table: one line a fact."""
         lines = [
             f"study {self.plan.name}",
-            f"best: {self._words(self.best)}" + self._lead() if self.best else "best: no trial is complete",
+            f"best: {self._words(self.best)}" + self._difference()
+            if self.best
+            else "best: no trial is complete",
             *([f"default: {self._words(self.default)}"] if self.default else []),
             self._steps(),
             self._counts(),
@@ -223,14 +225,14 @@ class StudyOutcome:
         params = ", ".join(f"{name} {_short(value)}" for name, value in one.params.items())
         return f"trial {one.number}: {values} ({params})"
 
-    def _lead(self) -> str:
+    def _difference(self) -> str:
         best, default = self.best, self.default
         if not best or not default or default.state != TrialState.COMPLETE:
             return ""
         if best.number == default.number:
             return "; it is the default"
-        leads = [new - old for new, old in zip(best.values, default.values, strict=True)]
-        return f"; {', '.join(f'{lead:+.4g}' for lead in leads)} against the default"
+        differences = [new - old for new, old in zip(best.values, default.values, strict=True)]
+        return f"; {', '.join(f'{difference:+.4g}' for difference in differences)} against the default"
 
     def _steps(self) -> str:
         counted = self.steps_taken - self.steps_elsewhere
@@ -275,10 +277,10 @@ class StudyOutcome:
         }
 
 
-def outcome(study: optuna.Study, plan: StudyPlan) -> StudyOutcome:
+def summarize(study: optuna.Study, plan: StudyPlan) -> StudySummary:
     """Sum up a study, however far it is."""
     trials = study.get_trials(deepcopy=False)
-    replaced = {one.user_attrs.get(GOES_ON_FOR) for one in trials} & {one.number for one in trials}
+    replaced = {one.user_attrs.get(RETRY_OF) for one in trials} & {one.number for one in trials}
     # the steps of a trial that another goes on for are among that one's
     counted = [one for one in trials if one.number not in replaced]
     over = [one for one in counted if one.state in (TrialState.COMPLETE, TrialState.PRUNED)]
@@ -288,9 +290,9 @@ def outcome(study: optuna.Study, plan: StudyPlan) -> StudyOutcome:
     front = _front(study, ranked)
     pruned = [one for one in trials if one.state == TrialState.PRUNED]
     reasons = Counter(str(one.user_attrs.get(REASON, "")).partition("@")[0] for one in pruned)
-    return StudyOutcome(
+    return StudySummary(
         plan=plan,
-        trials=frame_of(trials, plan),
+        trials=trial_frame(trials, plan),
         best=front[0] if front else None,
         ranked=ranked,
         front=front,
@@ -301,9 +303,9 @@ def outcome(study: optuna.Study, plan: StudyPlan) -> StudyOutcome:
         steps_of_all=len(over) * plan.steps_of_a_trial,
         counts={state.name: sum(one.state == state for one in trials) for state in TrialState},
         replaced=len(replaced),
-        unfinished=len(to_go_on(trials)),
+        unfinished=len(to_retry(trials)),
         pruned={reason: count for reason, count in reasons.most_common() if reason},
-        spent=spent(trials),
+        spent=count_spent(trials),
         budget=plan.file.trials,
     )
 

@@ -1,7 +1,7 @@
-"""One command of a study: workers are started, the dead are buried, MLflow is kept like the study.
+"""The loop of a study command: start workers, mark trials of dead workers as failed, update MLflow.
 
-Several commands may carry out one study, on one host or on several. One of them leads: it buries
-dead trials and keeps the view; when it ends another takes over.
+Several commands may run one study, on one host or on several. One of them is the leader: it marks trials
+of dead workers as failed and updates MLflow. When the leader ends, another command becomes the leader.
 """
 
 import json
@@ -19,16 +19,16 @@ from bench.execution.multirun import Stopped
 from bench.execution.progress import Progress
 from bench.runs import environment
 from bench.searching import trials
-from bench.searching.crew import Crew
 from bench.searching.plan import StudyPlan
-from bench.searching.storage import Storage, patiently
+from bench.searching.storage import Storage, with_retries
+from bench.searching.worker_pool import WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.interruption import stop_on_signal
 from bench.system.leftovers import remove_leftovers
 from bench.system.store_address import StoreAddress
-from bench.tracking import where
-from bench.tracking.parents import of_study
+from bench.tracking.parents import study_parent
 from bench.tracking.process import TrackingProcess
+from bench.tracking.store_choice import current_store
 
 DESCRIPTION = "study.json"
 POLL_SECONDS = 0.5
@@ -60,7 +60,7 @@ def create(plan: StudyPlan, storage: Storage) -> Study:
 
 
 @dataclass
-class Conductor:
+class StudyLoop:
     """Carries a study out.
 
     Attributes
@@ -71,7 +71,7 @@ class Conductor:
         The same in Optuna.
     storage : Storage
         Where it is kept.
-    crew : Crew
+    pool : WorkerPool
         The workers of this command.
     until : float or None
         Seconds since the epoch after which no trial begins.
@@ -84,7 +84,7 @@ class Conductor:
     plan: StudyPlan
     study: Study
     storage: Storage
-    crew: Crew
+    pool: WorkerPool
     until: float | None
     tracker: TrackingProcess | None
     progress: Progress
@@ -92,8 +92,8 @@ class Conductor:
     _told: set[int] = field(default_factory=set)
     _shown_at: float = 0.0
 
-    def conduct(self) -> bool:
-        """Work until the budget or the time is spent; whether this command led at the end.
+    def run(self) -> bool:
+        """Work until the budget or the time is spent; return whether this command leads at the end.
 
         Raises
         ------
@@ -102,52 +102,52 @@ class Conductor:
         WorkError
             If workers cannot work, or the storage stays away.
         """
-        known = patiently(self._trials)
+        known = with_retries(self._trials)
         self._told = {trial.number for trial in known if trial.state.is_finished()}
         self.progress.say(
-            f"study {self.plan.name}: {trials.over(known)} of {self.plan.file.trials} trials are over"
+            f"study {self.plan.name}: {trials.count_ended(known)} of {self.plan.file.trials} trials are over"
         )
         with stop_on_signal() as stop_requested:
             try:
-                while not patiently(self._step):
+                while not with_retries(self._step):
                     if stop_requested():
                         raise Stopped
                     time.sleep(POLL_SECONDS)
             finally:
-                self.crew.stop()
-                leads = self.storage.lead()
-                if leads:
-                    patiently(self._keep)
-        return leads
+                self.pool.stop()
+                is_leader = self.storage.acquire_leadership()
+                if is_leader:
+                    with_retries(self._keep)
+        return is_leader
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
     def _step(self) -> bool:
         """Look after everything once; whether all is done."""
-        leads = self.storage.lead()
-        if leads and time.monotonic() - self._shown_at > VIEW_SECONDS:
+        is_leader = self.storage.acquire_leadership()
+        if is_leader and time.monotonic() - self._shown_at > VIEW_SECONDS:
             self._keep()
         known = self._trials()
         self._tell(known)
         timely = self.until is None or time.time() < self.until
-        more = timely and trials.is_open(known, self.plan.file.trials)
-        self.crew.tend(more)
+        more = timely and trials.has_budget_left(known, self.plan.file.trials)
+        self.pool.refill(more)
         running = any(trial.state == TrialState.RUNNING for trial in known)
         # the last of them may yet die with its worker, and there is a trial again
-        return not (more or running or self.crew.busy())
+        return not (more or running or self.pool.busy())
 
     def _keep(self) -> None:
         """What the leader does: bury the dead, and show the study in MLflow."""
-        for trial in trials.bury(self.study, self.storage):
+        for trial in trials.fail_dead_trials(self.study, self.storage):
             self.progress.say(f"trial {trial.number}: its worker died; it goes on from its checkpoint")
         self._shown_at = time.monotonic()
         if not self.tracker:
             return
         if self.parent is None:
             described = self.plan.describe() | {"command": environment.command()}
-            self.parent = self.tracker.gather(of_study(described), where.current())
-        if problem := show(self.plan, self._trials(), self.tracker, self.parent, where.current()):
+            self.parent = self.tracker.open_parent(study_parent(described), current_store())
+        if problem := show(self.plan, self._trials(), self.tracker, self.parent, current_store()):
             self.progress.say(f"warning: tracking: {problem}")
 
     def _tell(self, known: Iterable[FrozenTrial]) -> None:
@@ -159,14 +159,14 @@ class Conductor:
             self._told.add(trial.number)
             # not one whose worker died or could not begin
             if trial.state in trials.DONE or not trials.is_resumable(trial):
-                self.crew.trial_ended()
+                self.pool.on_trial_end()
             params = ", ".join(f"{name} {short(value)}" for name, value in trial.params.items())
             said = trial.user_attrs.get(trials.REASON, "")
             if trial.state == TrialState.COMPLETE:
                 said = ", ".join(f"{value:.4g}" for value in trial.values)
             best = improvements(known, self.plan) if len(self.plan.goals) == 1 else []
             so_far = f"; best {best[-1][1].values[0]:.4g} (trial {best[-1][1].number})" if best else ""
-            count = f"[{trials.over(known)}/{self.plan.file.trials}]"
+            count = f"[{trials.count_ended(known)}/{self.plan.file.trials}]"
             state = trial.state.name.lower()
             self.progress.say(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
 
@@ -184,7 +184,7 @@ def show(
     if len(plan.goals) == 1:
         points = {str(count): trial.values[0] for count, trial in improvements(known, plan)}
         best = {plan.goals[0].metric: points}
-    return tracker.show(parent, plan.name, plan.experiment, shown, best, address)
+    return tracker.show_trials(parent, plan.name, plan.experiment, shown, best, address)
 
 
 def in_plain_words(trial: FrozenTrial, plan: StudyPlan) -> dict[str, Any]:

@@ -13,10 +13,10 @@ from optuna.trial import FrozenTrial, TrialState
 from bench.configuration import CIRCUMSTANCES, resolve
 from bench.searching import trials as marks
 from bench.searching.importances import importances_of
-from bench.searching.outcome import outcome
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import StudyFile
 from bench.searching.study_files import write_files
+from bench.searching.summary import summarize
 
 METRIC = "fd_digits_garments"
 SEARCH = {"gamma": {}, "lr": {"knobs": ["lr_g", "lr_d"]}, "lambda_k": {}}
@@ -44,7 +44,7 @@ def values_of(params: dict[str, Any], plan: StudyPlan) -> list[float]:
     return [distance, 9 - 4 * params["gamma"] - abs(math.log10(params["lambda_k"]) + 2)][: len(plan.goals)]
 
 
-def carry_out(
+def run_trial(
     study: optuna.Study,
     plan: StudyPlan,
     state: TrialState = TrialState.COMPLETE,
@@ -69,7 +69,7 @@ def carry_out(
 def searched(plan: StudyPlan, count: int) -> optuna.Study:
     study = study_of(plan)
     for _ in range(count):
-        carry_out(study, plan)
+        run_trial(study, plan)
     return study
 
 
@@ -84,7 +84,7 @@ def beats(one: Sequence[float], other: Sequence[float]) -> bool:
 def test_what_a_variant_declares_about_its_settings_stands_below_the_table(variant: str, told: str) -> None:
     plan = StudyPlan("f", StudyFile(search=SEARCH, trials=20), SETTINGS | {"variant": variant}, METRIC, "0")
     for count in (0, 2):
-        result = outcome(searched(plan, count), plan)
+        result = summarize(searched(plan, count), plan)
         assert [told in note for note in result.notes] == ([True] if told else [])
         assert result.data()["notes"] == list(result.notes)
     assert told in result.text().replace("\\", "")
@@ -93,7 +93,7 @@ def test_what_a_variant_declares_about_its_settings_stands_below_the_table(varia
 def test_the_best_is_compared_with_the_default() -> None:
     plan = plan_of(seeds=[3, 4])
     study = searched(plan, 12)
-    result = outcome(study, plan)
+    result = summarize(study, plan)
     assert result.best
     assert result.best.number == study.best_trial.number
     assert result.front == [result.best]
@@ -111,11 +111,11 @@ def test_the_best_is_compared_with_the_default() -> None:
 def test_steps_are_those_that_were_taken_and_those_that_pruning_saved() -> None:
     plan = plan_of(seeds=[0, 1])
     study = study_of(plan)
-    carry_out(study, plan)
-    carry_out(study, plan, TrialState.PRUNED, 50, "median@50")
-    carry_out(study, plan, TrialState.PRUNED, 125, "collapsed@25")
-    carry_out(study, plan, TrialState.FAIL, 30, "ValueError: no")
-    result = outcome(study, plan)
+    run_trial(study, plan)
+    run_trial(study, plan, TrialState.PRUNED, 50, "median@50")
+    run_trial(study, plan, TrialState.PRUNED, 125, "collapsed@25")
+    run_trial(study, plan, TrialState.FAIL, 30, "ValueError: no")
+    result = summarize(study, plan)
     assert result.steps_taken == 200 + 50 + 125 + 30
     assert result.steps_elsewhere == 30
     assert result.steps_of_all == 3 * 200
@@ -130,13 +130,13 @@ def test_steps_are_those_that_were_taken_and_those_that_pruning_saved() -> None:
 def test_a_trial_that_another_goes_on_for_counts_once() -> None:
     plan = plan_of(trials=1)
     study = study_of(plan)
-    stopped = carry_out(study, plan, TrialState.FAIL, 50, marks.STOPPED)
-    before = outcome(study, plan)
+    stopped = run_trial(study, plan, TrialState.FAIL, 50, marks.STOPPED)
+    before = summarize(study, plan)
     assert (before.steps_taken, before.unfinished, before.failed, before.is_over) == (50, 1, 0, False)
-    study.enqueue_trial(stopped.params, user_attrs={marks.STEPS: 50, marks.GOES_ON_FOR: 0})
-    assert outcome(study, plan).steps_taken == 50
-    carry_out(study, plan)
-    after = outcome(study, plan)
+    study.enqueue_trial(stopped.params, user_attrs={marks.STEPS: 50, marks.RETRY_OF: 0})
+    assert summarize(study, plan).steps_taken == 50
+    run_trial(study, plan)
+    after = summarize(study, plan)
     assert (after.steps_taken, after.steps_of_all, after.share_saved) == (100, 100, 0)
     assert (after.replaced, after.unfinished, after.failed, after.spent) == (1, 0, 0, 1)
     assert after.is_over
@@ -148,7 +148,7 @@ def test_a_trial_that_another_goes_on_for_counts_once() -> None:
 def test_the_best_configuration_is_the_trials() -> None:
     plan = plan_of()
     study = searched(plan, 6)
-    result = outcome(study, plan)
+    result = summarize(study, plan)
     assert result.best
     files = write_files(study, plan, result)
     assert files == ["table.md", "trials.csv", "best.yaml", "importances.csv", "figures"]
@@ -170,8 +170,8 @@ def test_the_best_configuration_is_the_trials() -> None:
 def test_files_hold_whole_numbers() -> None:
     plan = plan_of()
     study = searched(plan, 5)
-    carry_out(study, plan, TrialState.PRUNED, 50, "median@50")
-    result = outcome(study, plan)
+    run_trial(study, plan, TrialState.PRUNED, 50, "median@50")
+    result = summarize(study, plan)
     write_files(study, plan, result)
     rows = pd.read_csv(plan.folder / "trials.csv", dtype=str)  # pandas reads some floats a bit off
     assert list(rows["state"]) == ["COMPLETE"] * 5 + ["PRUNED"]
@@ -219,15 +219,15 @@ def test_importances_are_optunas() -> None:
 def test_three_trials_say_nothing_about_importance() -> None:
     plan = plan_of()
     study = searched(plan, 3)
-    assert outcome(study, plan).importances == {}
-    carry_out(study, plan)
-    assert set(outcome(study, plan).importances[METRIC]) == set(SEARCH)
+    assert summarize(study, plan).importances == {}
+    run_trial(study, plan)
+    assert set(summarize(study, plan).importances[METRIC]) == set(SEARCH)
 
 
 def test_several_objectives_have_a_front() -> None:
     plan = two_goals()
     study = searched(plan, 15)
-    result = outcome(study, plan)
+    result = summarize(study, plan)
     free = [one for one in study.trials if not any(beats(other.values, one.values) for other in study.trials)]
     assert len(free) > 1
     assert {one.number for one in result.front} == {one.number for one in free}
@@ -249,9 +249,9 @@ def test_several_objectives_have_a_front() -> None:
 def test_without_a_complete_trial_there_is_no_best() -> None:
     plan = plan_of()
     study = study_of(plan)
-    assert write_files(study, plan, outcome(study, plan)) == ["table.md", "trials.csv"]
-    carry_out(study, plan, TrialState.PRUNED, 50, "collapsed@50")
-    result = outcome(study, plan)
+    assert write_files(study, plan, summarize(study, plan)) == ["table.md", "trials.csv"]
+    run_trial(study, plan, TrialState.PRUNED, 50, "collapsed@50")
+    result = summarize(study, plan)
     assert (result.best, result.front, result.importances) == (None, [], {})
     assert result.default
     assert result.default.state == TrialState.PRUNED
@@ -262,8 +262,8 @@ def test_without_a_complete_trial_there_is_no_best() -> None:
 def test_data_is_json_and_metrics_are_numbers() -> None:
     plan = plan_of()
     study = searched(plan, 5)
-    carry_out(study, plan, TrialState.PRUNED, 0, "diverged@3")
-    result = outcome(study, plan)
+    run_trial(study, plan, TrialState.PRUNED, 0, "diverged@3")
+    result = summarize(study, plan)
     assert result.best
     data = json.loads(json.dumps(result.data(), allow_nan=False))
     assert data["best"]["values"] == {METRIC: result.best.value}

@@ -8,28 +8,28 @@ from bench.system.store_address import StoreAddress
 DEFAULT = "default"
 
 
-def default() -> StoreAddress:
+def default_store() -> StoreAddress:
     """The SQLite store under this BENCH_HOME's mlruns/."""
     return store_address.read(f"sqlite:///{paths.results() / 'mlflow.db'}")
 
 
-def given() -> StoreAddress | None:
+def store_from_environment() -> StoreAddress | None:
     """The store that MLFLOW_TRACKING_URI names, with its credentials."""
     text = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     return store_address.read(text) if text else None
 
 
-def current() -> StoreAddress:
+def current_store() -> StoreAddress:
     """The store of what begins now."""
-    return given() or default()
+    return store_from_environment() or default_store()
 
 
-def recorded(address: StoreAddress) -> str:
+def recorded_name(address: StoreAddress) -> str:
     """What run.json says of a store: ``default``, which moves with mlruns/, or an address without secrets."""
-    return DEFAULT if address.is_same(default()) else address.shown
+    return DEFAULT if address.is_same(default_store()) else address.shown
 
 
-def again(record: str | None) -> tuple[StoreAddress, str | None]:
+def store_at_resume(record: str | None) -> tuple[StoreAddress, str | None]:
     """The store of a run that was begun before.
 
     Parameters
@@ -44,8 +44,8 @@ def again(record: str | None) -> tuple[StoreAddress, str | None]:
     note : str or None
         A line, where that is another store than the recorded one.
     """
-    before = default() if record in (None, DEFAULT) else store_address.read(str(record))
-    now = given()
+    before = default_store() if record in (None, DEFAULT) else store_address.read(str(record))
+    now = store_from_environment()
     if now is None or (record is not None and now.is_same(before)):
         return now or before, None
     if record is None:
