@@ -99,16 +99,6 @@ def test_intervals_of_rates_are_exact():
         assert (low, high) == (round(100 * interval.low), round(100 * interval.high)), (page, hits, count)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_lines_of_prose_have_110_characters_at_most(page):
-    prose, code = [], False
-    for line in PAGES[page].splitlines():
-        code ^= line.startswith("```")
-        if not code and not line.startswith(("|", "#", "![", "<img", "    ")):
-            prose.append(line)
-    assert [line for line in prose if len(line) > 110] == []
-
-
 @pytest.fixture(scope="module")
 def measure():
     """The benchmarks are scripts that import one another by their bare names."""
