@@ -3,16 +3,12 @@
 From Python: :func:`run`, :func:`run_many`, :func:`study`, :func:`results` and :func:`load`.
 """
 
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
+
+from bench.system.version import __version__
 
 if TYPE_CHECKING:
     from bench.api import load, results, run, run_many, study
-
-try:
-    __version__ = version("began-bench")
-except PackageNotFoundError:
-    __version__ = "uninstalled"
 
 __all__ = ["__version__", "load", "results", "run", "run_many", "study"]
 

@@ -12,12 +12,12 @@ from collections.abc import Sequence
 
 import click
 
-from bench import __version__
 from bench.runs import damaged_runs
 from bench.system import os_errors
 from bench.system.errors import RequestError, WorkError, one_line, shown, unknown
 from bench.system.ranks import is_first, launched
 from bench.system.store_address import redacted
+from bench.system.version import __version__
 
 COMMANDS = (
     "run",

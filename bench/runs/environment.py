@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.system.store_address import redacted_word
+from bench.system.version import __version__
 
 if TYPE_CHECKING:
     import torch
@@ -85,8 +86,8 @@ def command() -> list[str]:
 
 def package_versions() -> dict[str, str | None]:
     """Installed versions of the packages that numbers depend on, without importing them."""
-    versions: dict[str, str | None] = {}
-    for name in ("began-bench", *PACKAGES):
+    versions: dict[str, str | None] = {"began-bench": __version__}
+    for name in PACKAGES:
         try:
             versions[name] = version(name)
         except PackageNotFoundError:

@@ -1,0 +1,31 @@
+"""The version, the changelog and the checks before a commit agree."""
+
+import re
+from pathlib import Path
+
+import yaml
+
+import bench
+
+ROOT = Path(__file__).parents[2]
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+CI = (ROOT / ".ci/run").read_text(encoding="utf-8")
+
+
+def test_the_newest_section_of_the_changelog_is_the_version_of_the_code():
+    newest = re.findall(r"^## \[(.+?)\](?: - (\d{4}-\d\d-\d\d))?$", CHANGELOG, re.MULTILINE)[0]
+    if bench.__version__.endswith(".dev0"):
+        assert newest == ("Unreleased", "")
+        assert bench.__version__.removesuffix(".dev0") in CHANGELOG
+    else:
+        assert newest[0] == bench.__version__
+        assert newest[1]
+
+
+def test_ci_has_the_checks_of_every_commit():
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text(encoding="utf-8"))["repos"][0][
+        "hooks"
+    ]
+    assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format", "mypy", "lint-imports"]
+    assert "pre-commit run --all-files" in CI
+    assert "mkdocs build --strict" in CI
