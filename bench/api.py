@@ -11,13 +11,13 @@ from bench.runs.run_folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bench.execution.session import Outcome
+    from bench.execution.session import RunResult
     from bench.searching.study import StudiesResult
 
 __all__ = ["load", "results", "run", "run_many", "study"]
 
 
-def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "Outcome":
+def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "RunResult":
     """Train one run, as ``bench run`` does.
 
     Parameters
@@ -31,7 +31,7 @@ def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "Outcome":
 
     Returns
     -------
-    Outcome
+    RunResult
         With ``run`` (its folder), ``description`` (what run.json says) and ``record`` (every step).
 
     Raises
@@ -127,7 +127,7 @@ def study(
 
     Returns
     -------
-    Outcome
+    StudiesResult
         ``studies``, one a variant, with ``plan`` and ``result`` (``best``, ``trials``, ``importances``), and
         ``winners``, the winners' runs on fresh seeds where the file names some.
 
@@ -147,12 +147,12 @@ def study(
     return run_studies(plan_studies(title, file, variants, knobs, options, progress), options, progress)
 
 
-def load(run: "str | RunFolder | Outcome", checkpoint: str | int = "best") -> TrainedGenerator:
+def load(run: "str | RunFolder | RunResult", checkpoint: str | int = "best") -> TrainedGenerator:
     """Load a trained generator.
 
     Parameters
     ----------
-    run : str, RunFolder or Outcome
+    run : str, RunFolder or RunResult
         An id, a unique prefix of one, a name or ``last``; or what :func:`run` returned.
     checkpoint : str or int
         ``best`` (by Frechet distance), ``best-M``, ``last`` or a step.

@@ -25,7 +25,7 @@ from torch import Tensor
 from bench.commands.options import OutFile
 from bench.configuration import Configuration, resolve
 from bench.execution.progress import Progress
-from bench.execution.setup import Workbench, prepare_workbench
+from bench.execution.setup import TrainingSetup, set_up
 from bench.health import alarms, verdict
 from bench.judging.judge import Sampler, as_stored
 from bench.judging.metrics.classes import CLASSES_COVERED
@@ -92,20 +92,20 @@ def main(data_root: str | None, out: Path | None) -> None:
         raise click.UsageError(f"{paths.runs()} holds no finished runs")
     cases: list[Case] = []
     watched: list[dict[str, Any]] = []
-    benches: dict[tuple[str, int], Workbench] = {}  # by the data's hash and the number of samples
+    setups: dict[tuple[str, int], TrainingSetup] = {}  # by the data's hash and the number of samples
     used: Counter[tuple[str, str]] = Counter()
     for number, (run, configuration) in enumerate(runs, start=1):
         key = run.describe()["data"]["hash"], configuration.harness.eval_samples
-        bench = benches[key] = benches.get(key) or prepare_workbench(configuration, Progress(quiet=True))
-        case, generator = trained_case(run, bench, configuration.harness.seed)
-        watched.append(watch(run, bench, case))
-        if "classes" not in bench.judge.extractor.gives:
+        setup = setups[key] = setups.get(key) or set_up(configuration, Progress(quiet=True))
+        case, generator = trained_case(run, setup, configuration.harness.seed)
+        watched.append(watch(run, setup, case))
+        if "classes" not in setup.judge.extractor.gives:
             continue
         cases.append(case)
         alike = case.data, configuration.variant.name
         if case.truth is False and used[alike] < RUNS_OF_A_KIND:
             used[alike] += 1
-            cases += collapsed_cases(generator, bench, case, number)
+            cases += collapsed_cases(generator, setup, case, number)
         print(f"{number} of {len(runs)} runs judged", file=sys.stderr)
     for name in ("ring-8", "grid-25", "stacked-mnist"):
         cases += known_mode_cases(name)
@@ -133,30 +133,30 @@ def as_generated(samples: np.ndarray) -> Tensor:
 
 
 def judged(
-    bench: Workbench, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
+    setup: TrainingSetup, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
 ) -> Case:
     """Judge one sampler."""
-    signs = verdict.signs_of_collapse(bench.judge.measure(sampler), bench.real)
-    return Case(bench.array.name, source, kind, degree, truth, signs)
+    signs = verdict.signs_of_collapse(setup.judge.measure(sampler), setup.real)
+    return Case(setup.array.name, source, kind, degree, truth, signs)
 
 
-def trained_case(run: RunFolder, bench: Workbench, seed: int) -> tuple[Case, TrainedGenerator]:
+def trained_case(run: RunFolder, setup: TrainingSetup, seed: int) -> tuple[Case, TrainedGenerator]:
     """A run's generator as it was at the end."""
     loaded = load(run, "last")
-    values = bench.judge.measure(sampler_of_run(loaded, seed))
+    values = setup.judge.measure(sampler_of_run(loaded, seed))
     counted = CLASSES_COVERED if CLASSES_COVERED in values else MODES_COVERED
-    covered = values[counted] / bench.real[counted]
+    covered = values[counted] / setup.real[counted]
     truth = True if covered <= FALLEN else False if covered >= WELL else None
     source = run.describe()["name"]
-    signs = verdict.signs_of_collapse(values, bench.real)
-    return Case(bench.array.name, source, "trained", covered, truth, signs), loaded
+    signs = verdict.signs_of_collapse(values, setup.real)
+    return Case(setup.array.name, source, "trained", covered, truth, signs), loaded
 
 
 def sampler_of_run(loaded: TrainedGenerator, seed: int) -> Sampler:
     return make_sampler(loaded.generator, loaded.variant.draw_latent, seed, torch.device("cpu"))
 
 
-def collapsed_cases(loaded: TrainedGenerator, bench: Workbench, case: Case, seed: int) -> list[Case]:
+def collapsed_cases(loaded: TrainedGenerator, setup: TrainingSetup, case: Case, seed: int) -> list[Case]:
     """A generator that is well: spoilt, which is no collapse, and collapsed on purpose by degrees."""
     pool = torch.cat(list(sampler_of_run(loaded, UNUSED_SEED)(POOL))).clamp(-1, 1)
     noise = torch.randn(pool.shape, generator=torch.Generator().manual_seed(seed))
@@ -166,15 +166,15 @@ def collapsed_cases(loaded: TrainedGenerator, bench: Workbench, case: Case, seed
         ("blurred", 3.0): torch.nn.functional.avg_pool2d(pool, 3, stride=1, padding=1),
     }
     cases = [
-        judged(bench, sampler_of(spoilt.clamp(-1, 1)), case.source, kind, degree, False)
+        judged(setup, sampler_of(spoilt.clamp(-1, 1)), case.source, kind, degree, False)
         for (kind, degree), spoilt in worse.items()
     ]
-    seen = bench.judge.extractor(as_stored(pool))
+    seen = setup.judge.extractor(as_stored(pool))
     assert seen.probabilities is not None
-    known = np.argsort(-bench.judge.reference.observation.classes.hard)[:10]
+    known = np.argsort(-setup.judge.reference.observation.classes.hard)[:10]
     kinds = seen.probabilities.argmax(dim=1).numpy()
-    for made in collapses(pool, kinds, known, bench.judge.samples, seed):
-        cases.append(judged(bench, made.sampler, case.source, made.kind, made.degree, made.truth))
+    for made in collapses(pool, kinds, known, setup.judge.samples, seed):
+        cases.append(judged(setup, made.sampler, case.source, made.kind, made.degree, made.truth))
     return cases
 
 
@@ -184,23 +184,23 @@ def known_mode_cases(name: str) -> list[Case]:
     They come from the half that nothing is compared with, behind those that the real values were taken from.
     """
     configuration = resolve({"variant": "began", "dataset": name, "eval_samples": SAMPLES})
-    bench = prepare_workbench(configuration, Progress(quiet=True))
-    samples = bench.array.samples
-    unused = order(len(samples))[len(samples) // 2 + bench.judge.paired :]
+    setup = set_up(configuration, Progress(quiet=True))
+    samples = setup.array.samples
+    unused = order(len(samples))[len(samples) // 2 + setup.judge.paired :]
     pool = as_generated(samples[unused])
-    kinds = torch.cat([bench.judge.extractor(as_stored(part)).modes for part in pool.split(1000)]).numpy()
+    kinds = torch.cat([setup.judge.extractor(as_stored(part)).modes for part in pool.split(1000)]).numpy()
     cases = []
-    for seed, part in enumerate(pool.split(bench.judge.samples)[:REAL_DRAWS]):
-        cases.append(judged(bench, sampler_of(part), f"real {seed}", "real", 1.0, False))
+    for seed, part in enumerate(pool.split(setup.judge.samples)[:REAL_DRAWS]):
+        cases.append(judged(setup, sampler_of(part), f"real {seed}", "real", 1.0, False))
         spread = part + SPREAD[name] * torch.randn(part.shape, generator=torch.Generator().manual_seed(seed))
-        cases.append(judged(bench, sampler_of(spread), f"real {seed}", "noise added", SPREAD[name], False))
+        cases.append(judged(setup, sampler_of(spread), f"real {seed}", "noise added", SPREAD[name], False))
         shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(pool)))
-        for made in collapses(pool[shuffled], kinds[shuffled], np.unique(kinds), bench.judge.samples, seed):
-            cases.append(judged(bench, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
+        for made in collapses(pool[shuffled], kinds[shuffled], np.unique(kinds), setup.judge.samples, seed):
+            cases.append(judged(setup, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
     return cases
 
 
-def watch(run: RunFolder, bench: Workbench, case: Case) -> dict[str, Any]:
+def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
     """What the alarms said of a run, and when its evaluations first showed its collapse."""
     rows = record.read(run.record_path)
     raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps)}
@@ -210,7 +210,7 @@ def watch(run: RunFolder, bench: Workbench, case: Case) -> dict[str, Any]:
             raised[name] = found["k-drop"]
     onset = None
     for row in reversed(rows.evaluations):
-        if not verdict.collapsed(row, bench.real):
+        if not verdict.collapsed(row, setup.real):
             break
         onset = row["step"]
     return {"run": case.source, "data": case.data, "truth": case.truth, "onset": onset, "alarms": raised}

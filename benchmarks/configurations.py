@@ -42,7 +42,7 @@ def published(
         "threads": threads,
         "tracking": False,
     }
-    return given | ({"remeasure": False} if variant == "began-cs" else {}) | changes
+    return given | ({"reevaluate": False} if variant == "began-cs" else {}) | changes
 
 
 def images_of(harness: Harness) -> datasets.DataArray:

@@ -20,7 +20,7 @@ import click
 import torch
 from configurations import published
 from interleaved import spread, timed, warm
-from loops import ThroughTrainer, set_up, wait_for
+from loops import ThroughTrainer, quiet_setup, wait_for
 from sections import in_one_line, say
 from tables import markdown, percent, with_notes
 
@@ -76,7 +76,7 @@ def measure_one(given: dict[str, Any], steps: int | None, pairs: int) -> dict[st
     """Time one way of computing a step."""
     with tempfile.TemporaryDirectory(prefix="gpu-paper-") as folder:
         start = time.perf_counter()
-        trainer = ThroughTrainer(set_up(given), Path(folder))
+        trainer = ThroughTrainer(quiet_setup(given), Path(folder))
         trainer.advance(1)
         trainer.wait()
         first = time.perf_counter() - start

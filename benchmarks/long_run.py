@@ -12,10 +12,10 @@ import psutil
 from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.session import start
-from bench.training.trainer import Observer
+from bench.training.trainer import Callback
 
 
-class ResidentMemory(Observer):
+class ResidentMemory(Callback):
     """Tells the process's resident memory.
 
     Parameters
@@ -28,7 +28,7 @@ class ResidentMemory(Observer):
         self.every, self.step = every, 0
         self.process = psutil.Process()
 
-    def asks_to_stop(self) -> bool:
+    def should_stop(self) -> bool:
         """Count a step; never ask."""
         self.step += 1
         if self.step % self.every == 0:

@@ -16,22 +16,22 @@ from torch import Tensor
 from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.session import Alarms
-from bench.execution.setup import Workbench, plan_of, prepare_workbench
+from bench.execution.setup import TrainingSetup, plan_of, set_up
 from bench.health.alarms import Watch
 from bench.runs import record, run_folder
 from bench.system.errors import WorkError
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
-from bench.training.trainer import Observer
+from bench.training.trainer import Callback
 from variants.base import Batch, NetworkName, Scalars
 from variants.noise import Noise
 
 ENDLESS = 10**12  # steps of a plan that is never reached, so that nothing is judged or saved
 
 
-def set_up(given: dict[str, object]) -> Workbench:
+def quiet_setup(given: dict[str, object]) -> TrainingSetup:
     """Load the data and draw the networks as ``bench run`` does."""
-    return prepare_workbench(resolve(given), Progress(quiet=True))
+    return set_up(resolve(given), Progress(quiet=True))
 
 
 def wait_for(device: torch.device) -> None:
@@ -44,12 +44,12 @@ class BlockEnd(Exception):
     """A block's last step is done."""
 
 
-class RefuseUncompiled(Observer):
+class RefuseUncompiled(Callback):
     """Makes it an error that networks were to be compiled and are not, which a run passes over."""
 
-    def warning(self, words: str) -> None:
-        """Raise what a run would say."""
-        raise WorkError(words)
+    def on_warning(self, message: str) -> None:
+        """Raise what a run would only warn of."""
+        raise WorkError(message)
 
 
 class ThroughTrainer(Side):
@@ -63,22 +63,22 @@ class ThroughTrainer(Side):
 
     Parameters
     ----------
-    bench : Workbench
+    setup : TrainingSetup
         What to train.
     folder : Path
         Where the record goes.
-    observers : list of Observer
+    callbacks : list of Callback
         Who is told.
     """
 
-    def __init__(self, bench: Workbench, folder: Path, observers: list[Observer] | None = None) -> None:
-        self.variant = bench.variant
+    def __init__(self, setup: TrainingSetup, folder: Path, callbacks: list[Callback] | None = None) -> None:
+        self.variant = setup.variant
         self.writer = record.RecordWriter(folder / record.FILE)
         self._last = 0
-        told = [RefuseUncompiled(), *(observers or [])]
-        self.trainer = bench.trainer(self.writer, folder, record.Record(), told, self._end_block)
+        told = [RefuseUncompiled(), *(callbacks or [])]
+        self.trainer = setup.trainer(self.writer, folder, record.Record(), told, self._end_block)
         self.trainer.plan = replace(
-            plan_of(bench.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
+            plan_of(setup.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
         )
 
     def _end_block(self) -> bool:
@@ -103,13 +103,13 @@ class ThroughTrainer(Side):
         self.writer.close()
 
 
-class Recorded(Observer):
+class Recorded(Callback):
     """Knows the last step that is in the record."""
 
     def __init__(self) -> None:
         self.step = 0
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         """Note the last row's step."""
         self.step = rows[-1]["step"] if rows else self.step
 
@@ -123,21 +123,21 @@ class TrackedTrainer(ThroughTrainer):
 
     Parameters
     ----------
-    bench : Workbench
+    setup : TrainingSetup
         What to train. BENCH_HOME must be a folder to write into: :func:`temporary_home`.
     """
 
-    def __init__(self, bench: Workbench) -> None:
+    def __init__(self, setup: TrainingSetup) -> None:
         before = {child.pid for child in psutil.Process().children()}
         self._tracking = TrackingProcess()
         (self._process,) = (c for c in psutil.Process().children() if c.pid not in before)
-        description = bench.describe("", f"{bench.variant.name}-timed")
+        description = setup.describe("", f"{setup.variant.name}-timed")
         store = current_store()
         run = run_folder.create(self._tracking.create(description, store), description)
         self._tracking.follow(run, store)
-        super().__init__(bench, run.path)
+        super().__init__(setup, run.path)
         self._recorded, self._covered = Recorded(), 0
-        self.trainer.observers += [Alarms(Watch(), self.writer, Progress(quiet=True), []), self._recorded]
+        self.trainer.callbacks += [Alarms(Watch(), self.writer, Progress(quiet=True), []), self._recorded]
         self._process.suspend()
 
     def prepare(self, steps: int) -> None:
@@ -155,7 +155,7 @@ class TrackedTrainer(ThroughTrainer):
         """Let the tracking process send the rest and end."""
         self._process.resume()
         super().close()
-        if problem := self._tracking.finish():
+        if problem := self._tracking.close():
             raise RuntimeError(f"tracking: {problem}")
 
 
@@ -181,22 +181,22 @@ class BareLoop(Side):
 
     Parameters
     ----------
-    bench : Workbench
+    setup : TrainingSetup
         What to train.
     """
 
-    def __init__(self, bench: Workbench) -> None:
-        self.variant = bench.variant
-        self.device = bench.training.device
-        self._batches = bench.batches
-        harness = bench.configuration.harness
+    def __init__(self, setup: TrainingSetup) -> None:
+        self.variant = setup.variant
+        self.device = setup.device
+        self._batches = setup.batches
+        harness = setup.configuration.harness
         self._seed = harness.seed
         self._layout = torch.channels_last if harness.channels_last else torch.contiguous_format
         self.variant.to(memory_format=self._layout)
         self._step = 0
         self._taken = 0
         self._ready: list[Tensor] = []
-        knobs = bench.configuration.hyperparameters
+        knobs = setup.configuration.hyperparameters
         rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
         self._optimizers = {
             network: torch.optim.Adam(
@@ -235,7 +235,7 @@ class BareLoop(Side):
                 for network in phase.updates:
                     self._optimizers[network].step()
             scalars |= self.variant.measure(batch)
-            self.variant.settle(scalars)
+            self.variant.update_state(scalars)
 
     def wait(self) -> None:
         """Return when the device has done what it was given."""

@@ -10,19 +10,19 @@ import time
 from pathlib import Path
 
 import configurations  # noqa: F401  (registers the random images)
-from loops import ThroughTrainer, set_up
+from loops import ThroughTrainer, quiet_setup
 
 from bench.runs.environment import peak_memory
 
 if __name__ == "__main__":
-    bench = set_up(json.loads(sys.argv[1]))
+    setup = quiet_setup(json.loads(sys.argv[1]))
     with tempfile.TemporaryDirectory(prefix="one-step-") as folder:
-        trainer = ThroughTrainer(bench, Path(folder))
-        before = peak_memory(bench.device)
+        trainer = ThroughTrainer(setup, Path(folder))
+        before = peak_memory(setup.device)
         start = time.perf_counter()
         trainer.advance(1)
         trainer.wait()
         seconds = time.perf_counter() - start
-        told = {"before": before, "peak": peak_memory(bench.device), "seconds": seconds}
+        told = {"before": before, "peak": peak_memory(setup.device), "seconds": seconds}
         trainer.close()
     print(json.dumps(told))

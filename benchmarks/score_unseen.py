@@ -23,7 +23,7 @@ from unseen_samplers import collapsed, latents_collapsed, well
 
 from bench.configuration import resolve
 from bench.execution.progress import Progress
-from bench.execution.setup import Workbench, prepare_workbench
+from bench.execution.setup import TrainingSetup, set_up
 from bench.health import verdict
 from bench.judging.judge import Sampler, as_stored
 from bench.judging.reference import order
@@ -67,17 +67,19 @@ def main(data_root: str | None, out: Path | None) -> None:
     print("\n\n".join((in_all(cases), by_kind(cases))))
 
 
-def judged(bench: Workbench, sampler: Sampler, source: str, kind: str, degree: float, truth: bool) -> Case:
+def judged(
+    setup: TrainingSetup, sampler: Sampler, source: str, kind: str, degree: float, truth: bool
+) -> Case:
     """Judge one sampler."""
-    signs = verdict.signs_of_collapse(bench.judge.measure(sampler), bench.real)
-    return Case(bench.array.name, source, kind, degree, truth, signs)
+    signs = verdict.signs_of_collapse(setup.judge.measure(sampler), setup.real)
+    return Case(setup.array.name, source, kind, degree, truth, signs)
 
 
-def kinds_of(bench: Workbench, pool: torch.Tensor) -> np.ndarray:
+def kinds_of(setup: TrainingSetup, pool: torch.Tensor) -> np.ndarray:
     """The mode of each sample, or its class where no modes are known."""
     kinds = []
     for part in pool.split(1000):
-        seen = bench.judge.extractor(as_stored(part))
+        seen = setup.judge.extractor(as_stored(part))
         if seen.modes is not None:
             kinds.append(seen.modes)
         else:
@@ -96,16 +98,16 @@ def cases_of_data(name: str, data_root: str | None) -> Iterator[Case]:
     }
     if name in IMAGES:
         given["data_root"] = data_root
-    bench = prepare_workbench(resolve(given), Progress(quiet=True))
-    samples = bench.array.samples
-    unused = order(len(samples))[len(samples) // 2 + bench.judge.paired :][:POOL]
+    setup = set_up(resolve(given), Progress(quiet=True))
+    samples = setup.array.samples
+    unused = order(len(samples))[len(samples) // 2 + setup.judge.paired :][:POOL]
     pool = as_generated(samples[unused])
-    kinds = kinds_of(bench, pool)
+    kinds = kinds_of(setup, pool)
     for seed in range(DRAWS):
         shuffled = np.random.default_rng(seed).permutation(len(pool))
         mixed = pool[torch.from_numpy(shuffled)]
         for made in (*collapsed(mixed, kinds[shuffled], SAMPLES, seed), *well(mixed, SAMPLES, seed)):
-            yield judged(bench, sampler_of(made.samples), f"real {seed}", made.kind, made.degree, made.truth)
+            yield judged(setup, sampler_of(made.samples), f"real {seed}", made.kind, made.degree, made.truth)
 
 
 def cases_of_generators(data_root: str | None) -> Iterator[Case]:
@@ -113,17 +115,17 @@ def cases_of_generators(data_root: str | None) -> Iterator[Case]:
     for run, configuration in finished_runs(data_root):
         if run.describe()["data"]["name"] != "mnist-5k":
             continue
-        bench = prepare_workbench(configuration, Progress(quiet=True))
+        setup = set_up(configuration, Progress(quiet=True))
         trained = load(run, "last")
         source = run.describe()["name"]
 
         noise = Noise(UNUSED_SEED, 0, CPU)
-        healthy = trained.variant.draw_latent(noise, bench.judge.samples, EVALUATION)
+        healthy = trained.variant.draw_latent(noise, setup.judge.samples, EVALUATION)
         ways = [("trained generator", 1.0, healthy, False)]
         ways += [(*made, True) for made in latents_collapsed(healthy)]
         for kind, degree, latents, truth in ways:
             sampler = make_sampler(trained.generator, lambda *_, given=latents: given, UNUSED_SEED, CPU)
-            yield judged(bench, sampler, source, kind, degree, truth)
+            yield judged(setup, sampler, source, kind, degree, truth)
 
 
 def share(right: int, count: int) -> str:

@@ -22,9 +22,9 @@ from bench.configuration import resolve
 def side_of(kind: str, given: dict[str, Any], folder: Path) -> Side:
     """Build the side of a name: ``trainer``, ``plain`` or ``plain without loader``."""
     if kind == "trainer":
-        from loops import ThroughTrainer, set_up
+        from loops import ThroughTrainer, quiet_setup
 
-        return ThroughTrainer(set_up(given), folder)
+        return ThroughTrainer(quiet_setup(given), folder)
     from plain import PlainLoop
 
     configuration = resolve(given)

@@ -15,7 +15,7 @@ def cache_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def places(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def bench_home(tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Results below the test's folder, no tracking server from outside; returns BENCH_HOME."""
     home = tmp_path / "home"
     monkeypatch.setenv("BENCH_HOME", str(home))

@@ -159,7 +159,7 @@ class Variant(nn.Module):
         """Measure what is wanted of the step's samples after the phases: scalars as a phase's."""
         return {}
 
-    def settle(self, scalars: Scalars) -> Scalars:
+    def update_state(self, scalars: Scalars) -> Scalars:
         """Move what lives between steps, by the scalars of the whole batch; return further ones."""
         return {}
 

@@ -25,7 +25,7 @@ class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
     update: Literal["simultaneous", "alternating"] = knob(
         "alternating", "both networks from one forward pass, or D and then G against the new D"
     )
-    remeasure: bool = knob(
+    reevaluate: bool = knob(
         True,
         "k and M from L(x) and L(G(z)) computed again after both updates, as the published program has it",
     )
@@ -39,7 +39,7 @@ class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
 
 
 # gamma, lambda_k and rates as a study found them: docs/quick-presets.md
-FOUND = {"remeasure": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3}
+FOUND = {"reevaluate": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3}
 
 
 @register
@@ -58,7 +58,7 @@ class BeganCs(BoundaryEquilibrium):
         "quick": QUICK | FOUND,
         "points": POINTS_QUICK
         | {
-            "remeasure": False,
+            "reevaluate": False,
             "alpha": 0.075,
             "lambda_k": 0.042,
             "lr_g": 2.5e-3,

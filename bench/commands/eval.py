@@ -36,13 +36,13 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
     held-out real samples score.
     """
     from bench.execution.progress import Progress
-    from bench.execution.reevaluation import remeasure
+    from bench.execution.reevaluation import reevaluate
     from bench.runs.run_folder import find
 
     folder = find(run)
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))
     quiet = click.get_current_context().obj["json"]
-    result = remeasure(folder, Progress(quiet=quiet), checkpoint, names, samples, eval_seeds)
+    result = reevaluate(folder, Progress(quiet=quiet), checkpoint, names, samples, eval_seeds)
     columns = {"measured now": result.values}
     if result.spread:
         columns["±"] = result.spread

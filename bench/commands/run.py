@@ -155,7 +155,7 @@ def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) 
 def _carry_through(work: Any) -> Report:
     from bench.commands.run_summary import data, text
     from bench.execution.progress import Progress
-    from bench.execution.session import train_along
+    from bench.execution.session import train_on_other_rank
     from bench.system.ranks import joined
     from bench.training.trainer import Interrupted
 
@@ -164,7 +164,7 @@ def _carry_through(work: Any) -> Report:
     try:
         with joined() as ranks:
             if not ranks.first:
-                train_along(ranks, Progress(quiet=True))
+                train_on_other_rank(ranks, Progress(quiet=True))
                 raise click.exceptions.Exit(0)
             outcome = work(Progress(quiet=quiet), ranks=ranks, tracker=tracker)
     except Interrupted as error:

@@ -11,7 +11,7 @@ from bench.commands.output import Report, stopped, table
 from bench.system.errors import RequestError, shown
 
 if TYPE_CHECKING:
-    from bench.execution.multirun import Multirun, Outcome
+    from bench.execution.multirun import Multirun, MultirunResult
 
 MOST_SEEDS = 1000
 
@@ -94,7 +94,7 @@ def _dry_run(given: dict[str, Any], file: Path | None, variants: list[str], seed
     return Report({"variants": reports, "seeds": seeds}, table(rows, header))
 
 
-def _report(planned: "Multirun", outcome: "Outcome") -> Report:
+def _report(planned: "Multirun", outcome: "MultirunResult") -> Report:
     data = {
         "name": planned.name,
         "hash": planned.hash,

@@ -3,11 +3,11 @@
 from typing import Any
 
 from bench.commands.output import table
-from bench.execution.session import Outcome
+from bench.execution.session import RunResult
 from bench.runs.record import tag_of_alarms
 
 
-def data(outcome: Outcome) -> dict[str, Any]:
+def data(outcome: RunResult) -> dict[str, Any]:
     """The end of a run in plain values."""
     record, description = outcome.record, outcome.description
     assert record.end is not None
@@ -30,7 +30,7 @@ def data(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def text(outcome: Outcome) -> str:
+def text(outcome: RunResult) -> str:
     """The end of a run as a table for people."""
     facts = data(outcome)
     description = outcome.description

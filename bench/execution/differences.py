@@ -16,7 +16,7 @@ from bench.runs import checkpoint, record
 from bench.runs.record import Record
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
-from bench.training.trainer import Observer, Trainer
+from bench.training.trainer import Callback, Trainer
 
 # measurements of time and memory: no repetition gives them again
 UNREPEATABLE = ("train_seconds", "peak_memory")
@@ -92,7 +92,7 @@ class Verification:
         return not self.undecided
 
 
-class Comparison(Observer):
+class Comparison(Callback):
     """Compares what a trainer reports with a record, up to a step.
 
     Parameters
@@ -154,13 +154,13 @@ class Comparison(Observer):
         for row in rows:
             self.compare_row(row["step"], row, {"step": row["step"], "file": _file_of(row["step"])})
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         """Compare steps."""
         for row in rows:
             self.take("step", row)
             self.result.steps = row["step"]
 
-    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
         """Compare an evaluation by the metrics that the run had, and the picture of its samples."""
         recorded = self.kinds["evaluation"].get(row["step"], row)
         new = [name for name in row if name not in recorded and name not in self.measured]
@@ -179,12 +179,12 @@ class Comparison(Observer):
                 raise Differs(step, "picture of samples", "in the file", "another")
             self.result.pictures += 1
 
-    def checkpoint(self, row: dict[str, Any]) -> None:
+    def on_checkpoint(self, row: dict[str, Any]) -> None:
         """Compare a checkpoint's line: its file's name and the mean of M."""
         if self.trainer.plan.saves(row["step"]):
             self.take("checkpoint", row)
 
-    def asks_to_stop(self) -> bool:
+    def should_stop(self) -> bool:
         """Compare the state with the step's checkpoint where the run kept it; stop after the last step."""
         step = self.trainer.step
         if self.result.exact and _file_of(step) in self.files:

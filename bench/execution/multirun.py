@@ -20,7 +20,7 @@ from bench.datasets import check_name
 from bench.execution.aggregate import Aggregate, aggregate
 from bench.execution.jobs import Job
 from bench.execution.progress import Progress
-from bench.execution.setup import prepare_workbench
+from bench.execution.setup import set_up
 from bench.execution.tracked_run import tracking
 from bench.runs import environment, run_folder
 from bench.runs.damaged_runs import pass_over
@@ -179,9 +179,9 @@ def plan(
     hashes = set()
     for configuration in chosen:
         if configuration.variant.name not in first:
-            workbench = prepare_workbench(configuration, progress)
-            first[configuration.variant.name] = workbench.configuration
-            hashes.add(workbench.array.hash)
+            setup = set_up(configuration, progress)
+            first[configuration.variant.name] = setup.configuration
+            hashes.add(setup.array.hash)
     resolved = [first[c.variant.name].with_values(seed=c.harness.seed) for c in chosen]
     if len(hashes) > 1:
         kinds = ", ".join(f"{name} {_data(c.harness)}" for name, c in first.items())
@@ -241,7 +241,7 @@ class Stopped(Exception):
 
 
 @dataclass(frozen=True)
-class Outcome:
+class MultirunResult:
     """How a multirun ended.
 
     Attributes
@@ -268,7 +268,7 @@ class Outcome:
             raise WorkError(f"{len(self.failed)} failed: {told}; the others are complete")
 
 
-def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
+def train(multirun: Multirun, workers: int, progress: Progress) -> MultirunResult:
     """Train what is not complete, several runs at a time, then aggregate all.
 
     Parameters
@@ -305,14 +305,14 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> Outcome:
         write_text(multirun.folder / SUMMARY, json.dumps(asdict(summary), indent=2) + "\n")
         if tracker and parent and (problem := tracker.finish_parent(parent, summary, multirun.folder, store)):
             progress.warning(f"tracking: {problem}; complete it with: bench track --all")
-    return Outcome(runs, failed, aggregated, parent)
+    return MultirunResult(runs, failed, aggregated, parent)
 
 
 def _train_all(multirun: Multirun, workers: int, progress: Progress, parent: str | None) -> dict[str, str]:
     waiting = _jobs(multirun)
     total = len(multirun.configurations)
     done = total - len(waiting)
-    progress.say(f"{total} runs: {done} complete, {len(waiting)} to train, {workers} at a time")
+    progress.info(f"{total} runs: {done} complete, {len(waiting)} to train, {workers} at a time")
     training: list[Job] = []
     failed: dict[str, str] = {}
     with stop_on_signal() as stop_requested:
@@ -331,7 +331,7 @@ def _train_all(multirun: Multirun, workers: int, progress: Progress, parent: str
                     done += 1
                     if problem := job.problem():
                         failed[job.label] = problem
-                    progress.say(f"[{done}/{total}] {job.label}: {problem or 'done'}")
+                    progress.info(f"[{done}/{total}] {job.label}: {problem or 'done'}")
         finally:
             for job in training:
                 job.stop()

@@ -1,4 +1,4 @@
-"""What a person sees of a run while it lasts, on standard error."""
+"""Progress of a run on standard error: a bar, messages and warnings."""
 
 import sys
 import time
@@ -10,16 +10,16 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bench.system.store_address import redacted
-from bench.training.trainer import Observer, Trainer
+from bench.training.trainer import Callback, Trainer
 
 
-class Progress(Observer):
+class Progress(Callback):
     """A progress bar with step, M, k, samples a second and time left.
 
     Parameters
     ----------
     quiet : bool
-        Say nothing but warnings.
+        Print nothing but warnings.
     """
 
     def __init__(self, quiet: bool = False) -> None:
@@ -28,18 +28,22 @@ class Progress(Observer):
         self._samples_per_step = 0
         self._mark = (0.0, 0)
 
-    def say(self, text: str) -> None:
-        """One line on standard error."""
-        if not self.quiet or text.startswith("warning"):
-            tqdm.write(redacted(text), file=sys.stderr)
+    def info(self, message: str) -> None:
+        """Print one line to standard error, unless quiet."""
+        if not self.quiet:
+            _print(message)
 
-    def warning(self, words: str) -> None:
-        """Say it, also where all else is quiet."""
-        self.say(f"warning: {words}")
+    def warning(self, message: str) -> None:
+        """Print one line to standard error, even if quiet."""
+        _print(f"warning: {message}")
+
+    def on_warning(self, message: str) -> None:
+        """Print the warning."""
+        self.warning(message)
 
     @contextmanager
     def bar(self, trainer: Trainer) -> Iterator[None]:
-        """Show how far a trainer is while the block runs."""
+        """Show a progress bar of a trainer while the block runs."""
         self._samples_per_step = trainer.reals_per_step * trainer.batches.batch_size
         self._mark = (time.perf_counter(), trainer.step)
         with tqdm(
@@ -56,8 +60,8 @@ class Progress(Observer):
             yield
         self._bar = None
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
-        """Move the bar."""
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+        """Advance the bar."""
         if not rows or self._bar is None:
             return
         now, (before, step) = time.perf_counter(), self._mark
@@ -67,8 +71,12 @@ class Progress(Observer):
         self._bar.set_postfix_str(", ".join([*shown, f"{rate:.0f} samples/s"]), refresh=False)
         self._bar.update(rows[-1]["step"] - self._bar.n)
 
-    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        """Say what was measured."""
+    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """Print the metrics."""
         values = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
-        self.say(f"step {row['step']}: {values}")
+        self.info(f"step {row['step']}: {values}")
         self._mark = (time.perf_counter(), row["step"])
+
+
+def _print(line: str) -> None:
+    tqdm.write(redacted(line), file=sys.stderr)

@@ -7,7 +7,7 @@ from statistics import fmean, stdev
 from bench import datasets
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
-from bench.execution.setup import Workbench, prepare_workbench
+from bench.execution.setup import TrainingSetup, set_up
 from bench.judging.extractors import BROUGHT_BY
 from bench.judging.judge import Judge
 from bench.runs import generator, record
@@ -18,7 +18,7 @@ from bench.training.sampler import EVALUATION, Sampler, make_sampler
 
 
 @dataclass(frozen=True)
-class Remeasurement:
+class Reevaluation:
     """One measurement of a checkpoint.
 
     Attributes
@@ -48,14 +48,14 @@ class Remeasurement:
     recorded: dict[str, float]
 
 
-def remeasure(
+def reevaluate(
     run: RunFolder,
     progress: Progress,
     checkpoint: str = "best",
     metrics: Sequence[str] = (),
     samples: int | None = None,
     eval_seeds: int = 1,
-) -> Remeasurement:
+) -> Reevaluation:
     """Measure a checkpoint of a run.
 
     Parameters
@@ -90,34 +90,34 @@ def remeasure(
     configuration = configuration_of(description).with_values(compute_dtype="float32")
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
-    own = prepare_workbench(configuration, progress)
+    own = set_up(configuration, progress)
     if own.array.hash != description["data"]["hash"]:
         raise WorkError(f"the data of run {run.id} changed since: {own.array.name} has another hash")
-    benches = [*_others(configuration, own, metrics, progress), own]
+    setups = [*_others(configuration, own, metrics, progress), own]
     found: dict[str, list[float]] = {}
     protocols: dict[str, str] = {}
     real: dict[str, float] = {}
-    for bench in benches:
-        if bench is own:
+    for setup in setups:
+        if setup is own:
             names = [name for name in own.judge.metrics if not metrics or name in metrics]
         else:
-            names = [bench.judge.extractor.metric]
+            names = [setup.judge.extractor.metric]
         if not names:
             continue
-        draws = [bench.judge.measure(_sampler(loaded, bench, draw)) for draw in range(eval_seeds)]
+        draws = [setup.judge.measure(_sampler(loaded, setup, draw)) for draw in range(eval_seeds)]
         for name in names:
             found[name] = [values[name] for values in draws]
-            protocols[name] = _protocol(bench.judge, name)
-            real[name] = bench.real[name]
+            protocols[name] = _protocol(setup.judge, name)
+            real[name] = setup.real[name]
     values = {name: fmean(draws) for name, draws in found.items()}
     spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
     recorded = _recorded(run, loaded.step, own, found) if eval_seeds == 1 else {}
-    return Remeasurement(loaded.step, values, spread, real, own.judge.paired, protocols, recorded)
+    return Reevaluation(loaded.step, values, spread, real, own.judge.paired, protocols, recorded)
 
 
 def _others(
-    configuration: Configuration, own: Workbench, metrics: Sequence[str], progress: Progress
-) -> list[Workbench]:
+    configuration: Configuration, own: TrainingSetup, metrics: Sequence[str], progress: Progress
+) -> list[TrainingSetup]:
     """One for each metric that another extractor than the run's own has to bring.
 
     Raises
@@ -129,24 +129,24 @@ def _others(
     """
     images = datasets.judged_by(configuration.harness.dataset) == "images"
     others = BROUGHT_BY if images else {}
-    benches = []
+    setups = []
     for metric in metrics:
         if metric in own.judge.metrics:
             continue
         if metric not in others:
             raise unknown("metric", metric, [*own.judge.metrics, *others])
-        bench = prepare_workbench(configuration.with_values(extractor=others[metric]), progress)
-        if bench.judge.extractor.metric != metric:
+        setup = set_up(configuration.with_values(extractor=others[metric]), progress)
+        if setup.judge.extractor.metric != metric:
             raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
-        benches.append(bench)
-    return benches
+        setups.append(setup)
+    return setups
 
 
-def _sampler(loaded: TrainedGenerator, bench: Workbench, draw: int) -> Sampler:
+def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampler:
     purpose = EVALUATION if draw == 0 else f"{EVALUATION} {draw}"
-    generator = loaded.generator.to(bench.device)
-    seed = bench.configuration.harness.seed
-    return make_sampler(generator, loaded.variant.draw_latent, seed, bench.device, purpose)
+    generator = loaded.generator.to(setup.device)
+    seed = setup.configuration.harness.seed
+    return make_sampler(generator, loaded.variant.draw_latent, seed, setup.device, purpose)
 
 
 def _protocol(judge: Judge, metric: str) -> str:
@@ -154,7 +154,9 @@ def _protocol(judge: Judge, metric: str) -> str:
     return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
 
 
-def _recorded(run: RunFolder, step: int, own: Workbench, found: dict[str, list[float]]) -> dict[str, float]:
+def _recorded(
+    run: RunFolder, step: int, own: TrainingSetup, found: dict[str, list[float]]
+) -> dict[str, float]:
     """What the record holds of these metrics at this step, where the protocol is the same."""
     if own.judge.protocol != run.describe()["protocol"]:
         return {}

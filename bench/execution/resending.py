@@ -84,7 +84,7 @@ class Sender:
         address, note = store_at_resume(description["tracking"])
         if note and note not in self._noted:
             self._noted.add(note)
-            self.progress.say(note)
+            self.progress.info(note)
         if is_held(run):
             held = "it is in training, and its own tracking process sends it"
             return Sent("run", run.id, name, address.shown, passed_over=held)
@@ -93,7 +93,7 @@ class Sender:
         if problem:
             self._afresh()
             return Sent("run", run.id, name, address.shown, problem=problem)
-        self.progress.say(f"{name}: {answer['points']:,} points and {answer['files']} files sent")
+        self.progress.info(f"{name}: {answer['points']:,} points and {answer['files']} files sent")
         sent = answer["run_id"], answer["points"], answer["files"]
         return Sent("run", run.id, name, address.shown, *sent)
 

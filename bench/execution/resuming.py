@@ -43,7 +43,7 @@ def newest_state(run: RunFolder, rows: Record, progress: Progress) -> dict[str, 
             continue
         if record.mark_matches(run.record_path, Mark(**state["record"])):
             for problem in problems:
-                progress.say(f"warning: {problem}; going on from step {state['step']}")
+                progress.warning(f"{problem}; going on from step {state['step']}")
             return state
         problems.append(
             f"checkpoint {path} is not covered by {run.record_path}, which was cut or changed since"
@@ -52,7 +52,7 @@ def newest_state(run: RunFolder, rows: Record, progress: Progress) -> dict[str, 
         found = "; ".join(problems)
         raise WorkError(f"run {run.id} has no checkpoint to go on from: {found}; nothing was changed")
     if rows.checkpoints:
-        progress.say(f"warning: the checkpoints of run {run.id} are gone: training begins again at step 1")
+        progress.warning(f"the checkpoints of run {run.id} are gone: training begins again at step 1")
     return None
 
 

@@ -16,7 +16,7 @@ from bench.configuration import Configuration
 from bench.datasets import KnownModes
 from bench.execution import disk, resuming
 from bench.execution.progress import Progress
-from bench.execution.setup import Workbench, prepare_workbench
+from bench.execution.setup import TrainingSetup, set_up
 from bench.execution.tracked_run import TrackingRestarts, tracking
 from bench.figures.pictures import save_samples
 from bench.health.alarms import Watch
@@ -30,11 +30,11 @@ from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
-from bench.training.trainer import Diverged, Interrupted, Observer
+from bench.training.trainer import Callback, Diverged, Interrupted
 
 
 @dataclass(frozen=True)
-class Outcome:
+class RunResult:
     """How a run ended.
 
     Attributes
@@ -57,10 +57,10 @@ def start(
     progress: Progress,
     *,
     marks: Mapping[str, Any] | None = None,
-    begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
+    begun: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
-) -> Outcome:
+) -> RunResult:
     """Train a new run.
 
     Parameters
@@ -72,16 +72,17 @@ def start(
     marks : mapping, optional
         What else to note in the run's description, such as the MLflow run above it.
     begun : callable
-        Called when the run exists and before it trains; returns observers.
+        Called when the run exists and before it trains; returns callbacks.
     tracker : TrackingProcess, optional
         A tracking process that serves several runs; one of its own where not given.
     ranks : Ranks
-        The processes that train it together, of which this is the first; the others :func:`train_along`.
+        The processes that train the run together; this is rank 0, the others call
+        :func:`train_on_other_rank`.
 
     Raises
     ------
     RequestError, WorkError
-        As :func:`prepare_workbench`; and WorkError if the tracking store cannot be used, or a disk without
+        As :func:`set_up`; and WorkError if the tracking store cannot be used, or a disk without
         room or short memory ends the training, which can then be resumed.
     Interrupted
         If the user stopped it; it can be resumed.
@@ -89,25 +90,25 @@ def start(
         If a loss was not finite.
     """
     with tracking(configuration.harness.tracking, progress, tracker) as tracker:
-        workbench = prepare_workbench(configuration, progress, ranks)
-        harness = workbench.configuration.harness
+        setup = set_up(configuration, progress, ranks)
+        harness = setup.configuration.harness
         data = harness.dataset.partition(":")[0]
         token = uuid.uuid4().hex
-        name = f"{workbench.variant.name}-{data}-s{harness.seed}-{token[:6]}"
-        description = workbench.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
-        disk.check_room(workbench.configuration, description["parameters"])
+        name = f"{setup.variant.name}-{data}-s{harness.seed}-{token[:6]}"
+        description = setup.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
+        disk.check_room(setup.configuration, description["parameters"])
         if tracker:
             # the optimizers import it, as slowly as torch itself
             store = current_store()
             description["id"] = tracker.create(description, store, lambda: import_module("torch._dynamo"))
         run = run_folder.create(description["id"], description)
         with run.lock():
-            resuming.begin(run, record.Record(), workbench.session(description["environment"], ranks), None)
-            observers = begun(run, workbench)
+            resuming.begin(run, record.Record(), setup.session(description["environment"], ranks), None)
+            callbacks = begun(run, setup)
             if tracker:
                 tracker.follow(run, store)
-                observers = [*observers, TrackingRestarts(tracker, progress)]
-            return carry_out(run, description, workbench, record.Record(), None, progress, observers, ranks)
+                callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
+            return _train(run, description, setup, record.Record(), None, progress, callbacks, ranks)
 
 
 def resume(
@@ -115,10 +116,10 @@ def resume(
     progress: Progress,
     *,
     circumstances: Mapping[str, Any] | None = None,
-    begun: Callable[[RunFolder, Workbench], list[Observer]] = lambda run, workbench: [],
+    begun: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
-) -> Outcome:
+) -> RunResult:
     """Go on with a run from its newest whole checkpoint; a complete one is only tracked to its end.
 
     The parameters are those of :func:`start`; `begun` is not called for a complete run. A store that is
@@ -148,33 +149,33 @@ def resume(
     with lock, tracking(resumed.harness.tracking, progress, tracker) as tracker:
         store, note = store_at_resume(description["tracking"])
         if tracker and note:
-            progress.say(note)
+            progress.info(note)
         remove_leftovers(run.path)
         rows = record.read(run.record_path)
         if rows.is_over():
-            progress.say(f"run {description['name']} is complete: nothing to train")
-            ranks.told(None)
+            progress.info(f"run {description['name']} is complete: nothing to train")
+            ranks.broadcast(None)
             if tracker:
                 tracker.follow(run, store)
-            return Outcome(run, description, rows)
+            return RunResult(run, description, rows)
         configuration = shared_among(ranks, resumed, progress)
-        workbench = prepare_workbench(configuration, progress, ranks).judging_as(description)
-        if workbench.array.hash != description["data"]["hash"]:
+        setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
+        if setup.array.hash != description["data"]["hash"]:
             raise WorkError(
-                f"the data of run {run.id} changed since it began: {workbench.array.name} has another hash"
+                f"the data of run {run.id} changed since it began: {setup.array.name} has another hash"
             )
         state = resuming.newest_state(run, rows, progress)
         step = state["step"] if state else 0
-        session = workbench.session(environment.facts(), ranks, step, changed)
+        session = setup.session(environment.facts(), ranks, step, changed)
         if differences := resuming.begin(run, rows, session, state):
             told = "; ".join(differences)
-            progress.say(f"warning: unlike the session before ({told}): last bits may differ")
-        progress.say(f"resuming {description['name']} after step {step}")
-        observers = begun(run, workbench)
+            progress.warning(f"unlike the session before ({told}): last bits may differ")
+        progress.info(f"resuming {description['name']} after step {step}")
+        callbacks = begun(run, setup)
         if tracker:
             tracker.follow(run, store)
-            observers = [*observers, TrackingRestarts(tracker, progress)]
-        return carry_out(run, description, workbench, rows, state, progress, observers, ranks)
+            callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
+        return _train(run, description, setup, rows, state, progress, callbacks, ranks)
 
 
 def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:
@@ -183,14 +184,14 @@ def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress)
     if parts % ranks.count == 0:
         return configuration
     needed = math.lcm(parts, ranks.count)
-    progress.say(
-        f"warning: {ranks.count} processes pass a batch in {needed} parts, not {parts}: "
+    progress.warning(
+        f"{ranks.count} processes pass a batch in {needed} parts, not {parts}: "
         "batch norm, where there is any, sees fewer samples at a time"
     )
     return configuration.with_values(parts=needed)
 
 
-def train_along(ranks: Ranks, progress: Progress) -> None:
+def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
     """Train what the first of several processes starts or resumes, to its end.
 
     Raises
@@ -201,7 +202,7 @@ def train_along(ranks: Ranks, progress: Progress) -> None:
         If the user stopped any of them.
     """
     try:
-        summons = ranks.told(None)
+        summons = ranks.broadcast(None)
     except RankLost:
         # the first one has said why
         summons = None
@@ -210,39 +211,39 @@ def train_along(ranks: Ranks, progress: Progress) -> None:
     rows = record.Record(steps=[{"M": value} for value in summons["measures"]])
     with stop_on_signal() as stop_requested:
         try:
-            workbench = prepare_workbench(configuration_of({"config": summons["config"]}), progress, ranks)
+            setup = set_up(configuration_of({"config": summons["config"]}), progress, ranks)
         except RequestError as error:
             # the first one could; it is this host that cannot
             raise WorkError(str(error)) from None
-        trainer = workbench.trainer(record.NoWriter(), Path(), rows, [progress], stop_requested, ranks)
+        trainer = setup.trainer(record.NoWriter(), Path(), rows, [progress], stop_requested, ranks)
         if summons["state"]:
             trainer.restore(summons["state"])
         trainer.train()
 
 
-def carry_out(
+def _train(
     run: RunFolder,
     description: dict[str, Any],
-    workbench: Workbench,
+    setup: TrainingSetup,
     rows: record.Record,
     state: dict[str, Any] | None,
     progress: Progress,
-    observers: list[Observer],
+    callbacks: list[Callback],
     ranks: Ranks,
-) -> Outcome:
+) -> RunResult:
     """Train to the end, in whatever way it comes, and write that end into the record."""
-    ranks.told({"config": workbench.configuration.flat(), "state": state, "measures": rows.series("M")})
-    if workbench.configuration.harness.parts != 1:
-        progress.say(workbench.batch_in_words(ranks))
+    ranks.broadcast({"config": setup.configuration.flat(), "state": state, "measures": rows.series("M")})
+    if setup.configuration.harness.parts != 1:
+        progress.info(setup.batch_in_words(ranks))
     writer = record.RecordWriter(run.record_path)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
-        told = [progress, Grids(run, workbench.array.modes), *observers]
+        told = [progress, Grids(run, setup.array.modes), *callbacks]
         # runs that began without alarms go on without
         if rules := description.get("alarms"):
             told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
         origin = run_folder.origin_of(description)
-        trainer = workbench.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks, origin)
+        trainer = setup.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks, origin)
         if state:
             trainer.restore(state)
         try:
@@ -261,10 +262,10 @@ def carry_out(
                 raise WorkError(f"{words}; {going_on(trainer.step, description['name'])}") from error
             raise
         finally:
-            end(run, workbench, writer, status, diverged_at, progress)
-    if workbench.configuration.harness.figures:
-        draw(run, workbench, progress)
-    return Outcome(run, description, record.read(run.record_path))
+            end(run, setup, writer, status, diverged_at, progress)
+    if setup.configuration.harness.figures:
+        draw(run, setup, progress)
+    return RunResult(run, description, record.read(run.record_path))
 
 
 def going_on(step: int, name: str) -> str:
@@ -274,7 +275,7 @@ def going_on(step: int, name: str) -> str:
 
 def end(
     run: RunFolder,
-    workbench: Workbench,
+    setup: TrainingSetup,
     writer: record.RecordWriter,
     status: str,
     diverged_at: int | None,
@@ -282,8 +283,8 @@ def end(
 ) -> None:
     """Judge the run's health, write its end, then draw the trajectories."""
     rows = record.read(run.record_path)
-    verdict = workbench.verdict(rows, diverged_at)
-    memory = environment.peak_memory(workbench.device)
+    verdict = setup.verdict(rows, diverged_at)
+    memory = environment.peak_memory(setup.device)
     # steps whose scalars had not come to the host are not recorded
     step = rows.steps[-1]["step"] if rows.steps else 0
     try:
@@ -297,7 +298,7 @@ def end(
         return
     finally:
         writer.close()
-    if workbench.configuration.harness.figures:
+    if setup.configuration.harness.figures:
         with figures_may_fail(run, progress):
             # no step waits for what draws
             from bench.figures import of_run
@@ -305,12 +306,12 @@ def end(
             of_run.draw_trajectories(run)
 
 
-def draw(run: RunFolder, workbench: Workbench, progress: Progress) -> None:
+def draw(run: RunFolder, setup: TrainingSetup, progress: Progress) -> None:
     """Draw a finished run's samples."""
     with figures_may_fail(run, progress):
         from bench.figures import of_run
 
-        materials = of_run.Materials(load(run), workbench.array, workbench.judge.extractor)
+        materials = of_run.Materials(load(run), setup.array, setup.judge.extractor)
         of_run.draw_samples(materials, run.figures, of_run.FEATURES_AT_END)
 
 
@@ -321,10 +322,10 @@ def figures_may_fail(run: RunFolder, progress: Progress) -> Iterator[None]:
         yield
     except Exception as error:
         reason = " ".join(str(error).split())[:200]
-        progress.say(f"warning: not all figures could be drawn ({reason}): try bench plot {run.id}")
+        progress.warning(f"not all figures could be drawn ({reason}): try bench plot {run.id}")
 
 
-class Grids(Observer):
+class Grids(Callback):
     """Saves each evaluation's samples as a picture into the run's folder: a grid of images, or points.
 
     Parameters
@@ -338,12 +339,12 @@ class Grids(Observer):
     def __init__(self, run: RunFolder, modes: KnownModes | None = None) -> None:
         self.run, self.modes = run, modes
 
-    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
         """Save the picture under the step's name."""
         save_samples(grid, self.run.samples / f"step-{row['step']:08d}.png", self.modes)
 
 
-class Alarms(Observer):
+class Alarms(Callback):
     """Writes alarms into the record, after the rows that raised them, and says each once.
 
     Parameters
@@ -365,9 +366,9 @@ class Alarms(Observer):
         for row in before:
             watch.take(row)
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         """Watch the next steps."""
         for row in rows:
             for alarm in self.watch.take(row):
                 self.writer.event("alarm", step=alarm.step, kind=alarm.kind, words=alarm.words)
-                self.progress.say(f"warning: step {alarm.step:,}: {alarm.words}")
+                self.progress.warning(f"step {alarm.step:,}: {alarm.words}")

@@ -27,13 +27,13 @@ from bench.training import memory
 from bench.training.device import prepare
 from bench.training.learning_rate import LearningRateRule
 from bench.training.step import Computing
-from bench.training.trainer import NO_RUN, Observer, Plan, Trainer
+from bench.training.trainer import NO_RUN, Callback, Plan, Trainer
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
 
 
 @dataclass(frozen=True)
-class Workbench:
+class TrainingSetup:
     """What a configuration becomes on this machine.
 
     Attributes
@@ -134,8 +134,8 @@ class Workbench:
             words += f" in {harness.parts} parts of {harness.batch_size // harness.parts}"
         return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
 
-    def judging_as(self, description: dict[str, Any]) -> "Workbench":
-        """The workbench with the real scores and the rules of health that a run recorded when it began.
+    def with_recorded_rules(self, description: dict[str, Any]) -> "TrainingSetup":
+        """The setup with the real scores and the rules of health that a run recorded when it began.
 
         Raises
         ------
@@ -154,7 +154,7 @@ class Workbench:
         writer: record.RecordWriter,
         checkpoints: Path,
         rows: record.Record,
-        observers: list[Observer],
+        callbacks: list[Callback],
         stop_requested: Callable[[], bool],
         ranks: Ranks = ALONE,
         origin: Origin = NO_RUN,
@@ -171,7 +171,7 @@ class Workbench:
             measure=self.judge.measure,
             lower_is_better=self.judge.extractor.metric,
             record=rows,
-            observers=observers,
+            callbacks=callbacks,
             stop_requested=stop_requested,
             computing=computing_of(self.configuration.harness, ranks),
             origin=origin,
@@ -190,7 +190,7 @@ class Workbench:
         }
 
 
-def prepare_workbench(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> Workbench:
+def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> TrainingSetup:
     """Load data, build the networks and measure the reference; creates nothing but caches.
 
     Parameters
@@ -230,7 +230,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
         channels=channels,
         data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
         cache=paths.cache(),
-        notify=progress.say,
+        notify=progress.info,
     )
     batches = datasets.Batches(
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
@@ -259,7 +259,7 @@ def prepare_workbench(configuration: Configuration, progress: Progress, ranks: R
     )
     real = judge.measure_real(array.samples, paths.cache())
     resolved = configuration.with_values(steps=steps, epochs=None, channels=channels, parts=parts)
-    return Workbench(resolved, array, batches, variant.to(device), judge, real, device)
+    return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device)
 
 
 def parts_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:

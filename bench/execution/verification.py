@@ -9,7 +9,7 @@ from typing import Any
 from bench.configuration import Configuration
 from bench.execution.differences import Comparison, Differs, Verification, alike
 from bench.execution.progress import Progress
-from bench.execution.setup import Workbench, prepare_workbench
+from bench.execution.setup import TrainingSetup, set_up
 from bench.health import verdict
 from bench.health.alarms import Watch, watch_over
 from bench.runs import environment, record
@@ -66,15 +66,15 @@ def verify(
     if not rows.is_over() or rows.end is None:
         raise RequestError(f"run {description['name']} is not over: bench run --resume {run.id} first")
     check_as_written(run)
-    workbench = prepare_workbench(as_recorded(description), progress)
+    setup = set_up(as_recorded(description), progress)
     differences = unlike(description, environment.facts())
-    exact = not differences and workbench.device.type == "cpu"
+    exact = not differences and setup.device.type == "cpu"
     allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
-    check_identity(run, description, rows, workbench)
+    check_identity(run, description, rows, setup)
     result = Verification(allowed == 0, allowed, notes=differences)
     if (commit := environment.commit()) != description["environment"]["commit"]:
         result.notes.append(f"code: recorded at {description['environment']['commit']}, this is {commit}")
-    total = workbench.configuration.harness.steps
+    total = setup.configuration.harness.steps
     assert total is not None
     last = min(steps or (total if exact else STEPS_ELSEWHERE), total)
     if (other := first_unlike(rows)) is not None and other.step < last:
@@ -83,7 +83,7 @@ def verify(
         result.notes.append(f"steps after {last:,} were trained otherwise: {differing}")
     try:
         with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
-            repeat(run, rows, workbench, last, Path(temporary), result, progress)
+            repeat(run, rows, setup, last, Path(temporary), result, progress)
     except Differs as error:
         error.notes = result.notes
         raise
@@ -134,18 +134,18 @@ def first_unlike(rows: record.Record) -> record.Session | None:
 
 
 def check_identity(
-    run: RunFolder, description: dict[str, Any], rows: record.Record, workbench: Workbench
+    run: RunFolder, description: dict[str, Any], rows: record.Record, setup: TrainingSetup
 ) -> None:
     """Compare what run.json says of a run with what is to be trained; WorkError where they differ."""
     if not rows.sessions:
         raise WorkError(f"{run.record_path} does not say in which session it began")
-    now = workbench.describe(run.id, description["name"])
+    now = setup.describe(run.id, description["name"])
     pairs = [
         ("id", description["id"], run.id),
         (
             "configuration hash",
             description["config_hash"],
-            workbench.configuration.hash(description["config"]),
+            setup.configuration.hash(description["config"]),
         ),
         *((name, description.get(name), now[name]) for name in ("protocol", "metric", "paired")),
     ]
@@ -165,7 +165,7 @@ def check_identity(
 def repeat(
     run: RunFolder,
     rows: record.Record,
-    workbench: Workbench,
+    setup: TrainingSetup,
     last: int,
     folder: Path,
     result: Verification,
@@ -174,13 +174,13 @@ def repeat(
     """Train in `folder` up to step `last`, comparing as it goes; then compare how the run ended."""
     description = run.describe()
     # without the cache, which may hold what somebody put there
-    workbench = replace(workbench, real=workbench.judge.score_real(workbench.array.samples))
+    setup = replace(setup, real=setup.judge.score_real(setup.array.samples))
     writer = record.RecordWriter(folder / record.FILE)
-    trainer = workbench.trainer(writer, folder, record.Record(), [progress], lambda: False)
+    trainer = setup.trainer(writer, folder, record.Record(), [progress], lambda: False)
     measured = frozenset(description.get("real", ()))
-    comparison = Comparison(run, rows, trainer, last, result, measured, workbench.array.modes)
-    trainer.observers.append(comparison)
-    compare_real(comparison, description, workbench.real)
+    comparison = Comparison(run, rows, trainer, last, result, measured, setup.array.modes)
+    trainer.callbacks.append(comparison)
+    compare_real(comparison, description, setup.real)
     diverged_at = None
     try:
         with progress.bar(trainer):
@@ -194,7 +194,7 @@ def repeat(
     comparison.finish(over=diverged_at is not None)
     compare_alarms(comparison, rows, description)
     comparison.compare_marks()
-    compare_end(comparison, rows, description, workbench, diverged_at)
+    compare_end(comparison, rows, description, setup, diverged_at)
 
 
 def compare_real(comparison: Comparison, description: dict[str, Any], repeated: dict[str, float]) -> None:
@@ -228,7 +228,7 @@ def compare_end(
     comparison: Comparison,
     rows: record.Record,
     description: dict[str, Any],
-    workbench: Workbench,
+    setup: TrainingSetup,
     diverged_at: int | None,
 ) -> None:
     """Compare the last line: status, step, best values, and health by the recorded rules and by today's."""
@@ -239,7 +239,7 @@ def compare_end(
         diverged_at = end["step"]
         undecided.append(f"that a loss ceased to be finite at step {diverged_at:,}")
     step = comparison.trainer.plan.steps if diverged_at is None else diverged_at
-    then = workbench.judging_as(description).verdict(rows, diverged_at)
+    then = setup.with_recorded_rules(description).verdict(rows, diverged_at)
     comparison.compare_row(end["step"], end.pop("best"), then.pop("best"))
     status = "FINISHED" if diverged_at is None else "FAILED"
     was = end.pop("health", None)
@@ -249,8 +249,8 @@ def compare_end(
         undecided.append(f"health, recorded as {was}: {' and '.join(unrecorded)} is not in run.json")
         return
     comparison.compare(end["step"], "health", was, then["health"])
-    if workbench.judging_as(description).health_rules != verdict.RULES:
-        today = workbench.verdict(rows, diverged_at)["health"]
+    if setup.with_recorded_rules(description).health_rules != verdict.RULES:
+        today = setup.verdict(rows, diverged_at)["health"]
         undecided.append(
             f"the rules of health, which are not those of this version: by the recorded rules the run is "
             f"{was}, by this version's {today}"

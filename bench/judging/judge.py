@@ -136,7 +136,7 @@ class Judge:
         if self.ranks.count == 1:
             observed = self._observe(sampler, self.samples, _GENERATED)
             return self._compare(observed, self.reference.observation)
-        share = self.ranks.share(self.samples)
+        share = self.ranks.shard(self.samples)
         own = self._observe(lambda count: sampler(self.samples, share), len(share), _GENERATED)
         values = None
         if gathered := self.ranks.gather(own):
@@ -144,7 +144,8 @@ class Judge:
             for other in others:
                 whole.merge(other)
             values = self._compare(whole, self.reference.observation)
-        measured: dict[str, float] = self.ranks.told(values)
+        measured = self.ranks.broadcast(values)
+        assert measured is not None
         return measured
 
     def _observe(self, sampler: Sampler, count: int, name: str) -> Observation:

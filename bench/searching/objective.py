@@ -12,7 +12,7 @@ from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.runs import record
 from bench.searching.study_file import Objective
 from bench.system.errors import WorkError
-from bench.training.trainer import Observer
+from bench.training.trainer import Callback
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def goal_of(objective: Objective, frechet_metric: str) -> Goal:
     return Goal(metric, objective.direction or known, objective.select)  # type: ignore[arg-type]
 
 
-class ObjectiveCallback(Observer):
+class ObjectiveCallback(Callback):
     """How the objectives of one run go, evaluation by evaluation.
 
     Parameters
@@ -99,15 +99,15 @@ class ObjectiveCallback(Observer):
             begin = step
         self._steps([row for row in rows.steps if row["step"] > begin])
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         """Collect the scalars that are objectives."""
         self._steps(rows)
 
-    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
         """Settle the values at an evaluation."""
         self._evaluation(row)
 
-    def asks_to_stop(self) -> bool:
+    def should_stop(self) -> bool:
         """Whether the trial is to end."""
         return self._over
 

@@ -12,7 +12,7 @@ from typing import Any
 from bench import datasets
 from bench.configuration import CIRCUMSTANCES, Configuration, merge, resolve
 from bench.execution.progress import Progress
-from bench.execution.setup import plan_of, prepare_workbench
+from bench.execution.setup import plan_of, set_up
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import StudyFile
@@ -200,10 +200,10 @@ def plan(
     for dimension in space.dimensions:
         if clash := sorted(set(dimension.knobs) & set(given)):
             raise RequestError(f"{clash[0]} is searched: it cannot be set")
-    workbench = prepare_workbench(base, progress)
-    metric = workbench.judge.extractor.metric
-    harness = workbench.configuration.harness
-    known = {*workbench.judge.metrics, *cost(workbench.configuration).scalars}
+    setup = set_up(base, progress)
+    metric = setup.judge.extractor.metric
+    harness = setup.configuration.harness
+    known = {*setup.judge.metrics, *cost(setup.configuration).scalars}
     names = [goal_of(objective, metric).metric for objective in file.objectives]
     for name in names:
         if name not in known:
@@ -213,4 +213,4 @@ def plan(
     # lengths in epochs and the data's channels are settled now, for every trial
     settings |= {"steps": harness.steps, "channels": harness.channels}
     settings.pop("epochs", None)
-    return StudyPlan(title, file, settings, metric, workbench.array.hash)
+    return StudyPlan(title, file, settings, metric, setup.array.hash)

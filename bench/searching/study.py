@@ -93,12 +93,12 @@ class StudiesResult:
     ----------
     studies : list of StudyResult
         One a variant.
-    winners : multirun.Outcome or None
+    winners : multirun.MultirunResult or None
         The winners on fresh seeds, where the study file has some.
     """
 
     studies: list[StudyResult]
-    winners: multirun.Outcome | None
+    winners: multirun.MultirunResult | None
 
 
 def plan_studies(
@@ -204,7 +204,7 @@ def run_cluster_job(plain: Mapping[str, Any], shared: bool, until: float | None)
 
 def _train_winners(
     studies: Sequence[StudyResult], options: ExecutionOptions, progress: Progress
-) -> multirun.Outcome:
+) -> multirun.MultirunResult:
     """Train every winner on seeds that no trial saw: the best of many trials is best partly by luck."""
     from bench.searching.study_files import configuration_text
 

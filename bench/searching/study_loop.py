@@ -104,7 +104,7 @@ class StudyLoop:
         """
         known = with_retries(self._trials)
         self._told = {trial.number for trial in known if trial.state.is_finished()}
-        self.progress.say(
+        self.progress.info(
             f"study {self.plan.name}: {trials.count_ended(known)} of {self.plan.file.trials} trials are over"
         )
         with stop_on_signal() as stop_requested:
@@ -140,7 +140,7 @@ class StudyLoop:
     def _keep(self) -> None:
         """What the leader does: bury the dead, and show the study in MLflow."""
         for trial in trials.fail_dead_trials(self.study, self.storage):
-            self.progress.say(f"trial {trial.number}: its worker died; it goes on from its checkpoint")
+            self.progress.info(f"trial {trial.number}: its worker died; it goes on from its checkpoint")
         self._shown_at = time.monotonic()
         if not self.tracker:
             return
@@ -148,7 +148,7 @@ class StudyLoop:
             described = self.plan.describe() | {"command": environment.command()}
             self.parent = self.tracker.open_parent(study_parent(described), current_store())
         if problem := show(self.plan, self._trials(), self.tracker, self.parent, current_store()):
-            self.progress.say(f"warning: tracking: {problem}")
+            self.progress.warning(f"tracking: {problem}")
 
     def _tell(self, known: Iterable[FrozenTrial]) -> None:
         """Say which trials ended, and what is best so far."""
@@ -168,7 +168,7 @@ class StudyLoop:
             so_far = f"; best {best[-1][1].values[0]:.4g} (trial {best[-1][1].number})" if best else ""
             count = f"[{trials.count_ended(known)}/{self.plan.file.trials}]"
             state = trial.state.name.lower()
-            self.progress.say(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
+            self.progress.info(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
 
 
 def show(

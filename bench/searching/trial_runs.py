@@ -12,7 +12,7 @@ from optuna.trial import Trial, TrialState
 from bench.configuration import CIRCUMSTANCES
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
-from bench.execution.setup import Workbench
+from bench.execution.setup import TrainingSetup
 from bench.health.verdict import collapsed
 from bench.runs import record, run_folder
 from bench.runs.run_folder import RunFolder
@@ -24,7 +24,7 @@ from bench.system import paths
 from bench.system.errors import WorkError
 from bench.system.store_address import redacted
 from bench.tracking.process import TrackingProcess
-from bench.training.trainer import Diverged, Interrupted, Observer
+from bench.training.trainer import Callback, Diverged, Interrupted
 
 HELD_SECONDS = 0.5
 
@@ -46,11 +46,11 @@ class TrialEnded(Exception):
         self.reason = reason
 
 
-class Stop(Observer):
+class Stop(Callback):
     """Stops a run when its worker is to stop, also if that was asked before the run began."""
 
     def __init__(self, requested: Callable[[], bool]) -> None:
-        self.asks_to_stop = requested  # type: ignore[method-assign]
+        self.should_stop = requested  # type: ignore[method-assign]
 
 
 class TrialRuns:
@@ -168,16 +168,16 @@ class TrialRuns:
             run.describe()
             record.read(run.record_path)
         except WorkError as error:
-            self.progress.say(f"warning: seed {seed} is trained again: {error}")
+            self.progress.warning(f"seed {seed} is trained again: {error}")
             return False
         return True
 
     def _folder(self, seed: int) -> RunFolder:
         return RunFolder(paths.runs() / self.runs[str(seed)])
 
-    def _begun(self, run: RunFolder, workbench: Workbench) -> list[Observer]:
+    def _begun(self, run: RunFolder, setup: TrainingSetup) -> list[Callback]:
         self._trains = True
-        seed, real = workbench.configuration.harness.seed, workbench.real
+        seed, real = setup.configuration.harness.seed, setup.real
         if self.runs.get(str(seed)) != run.id:
             self.runs[str(seed)] = run.id
             with_retries(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))

@@ -76,9 +76,9 @@ def run_trial(
             with_retries(lambda: trials.finish_trial(study, trial, state, values, reason))
     except UpdateFinishedTrialError:
         # this worker was taken for dead, and the trial goes on elsewhere
-        progress.say(f"trial {trial.number} was given to another worker")
+        progress.info(f"trial {trial.number} was given to another worker")
         return reason
-    progress.say(f"trial {trial.number}: {state.name} {values or reason}")
+    progress.info(f"trial {trial.number}: {state.name} {values or reason}")
     return reason
 
 

@@ -120,6 +120,6 @@ class ProcessPool:
         self._deaths += 1
         lines = log.read_text(errors="replace").strip().splitlines()
         said = lines[-1] if process.returncode > 0 and lines else f"signal {-process.returncode}"
-        self.progress.say(f"a worker died ({said}): {log}")
+        self.progress.info(f"a worker died ({said}): {log}")
         if self._deaths >= DEATHS_WITHOUT_A_TRIAL * self.count:
             raise WorkError(f"{self._deaths} workers died before a trial ended: {said}")

@@ -1,4 +1,4 @@
-"""The processes that train one run together, as torchrun starts them; a process alone is rank 0 of 1."""
+"""Processes that train one run together, as torchrun starts them; a process alone is rank 0 of 1."""
 
 import os
 import re
@@ -7,19 +7,24 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Concatenate, ParamSpec, TypeVar
 
 from bench.system.errors import WorkError
 
-Call = TypeVar("Call", bound=Callable[..., Any])
+if TYPE_CHECKING:
+    import torch
 
-# The first process may fetch and decode data for hours. A process that has ended is noticed without waiting:
-# by gloo at once, on GPUs by torchrun, which ends the others.
-PATIENCE = timedelta(days=1)
+Value = TypeVar("Value")
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+# Rank 0 may fetch and decode data for hours. This timeout does not delay the report of a dead process: gloo
+# reports it at once, and on GPUs torchrun ends the other processes.
+TIMEOUT = timedelta(days=1)
 
 
 class RankLost(WorkError):
-    """Another process of the run has ended; what it had not told is lost."""
+    """Another process of the run has ended; results that it had not sent are lost."""
 
 
 def launched() -> bool:
@@ -28,48 +33,50 @@ def launched() -> bool:
 
 
 def is_first() -> bool:
-    """Whether this process is the one that speaks: rank 0, or alone."""
+    """Whether this process prints and writes results: rank 0, or a process alone."""
     return not launched() or os.environ["RANK"] == "0"
 
 
 def local_rank() -> int:
-    """The number of this process on its host: that of its GPU."""
+    """Rank of this process on its host, which is also the index of its GPU."""
     return int(os.environ["LOCAL_RANK"]) if launched() else 0
 
 
-def _noticing(call: Call) -> Call:
-    """Turn torch's errors of communication into one line."""
+def _raising_rank_lost(
+    method: Callable[Concatenate["Ranks", Arguments], Result],
+) -> Callable[Concatenate["Ranks", Arguments], Result]:
+    """Decorator: turn torch's communication errors into RankLost with a message of one line."""
 
-    @wraps(call)
-    def noticing(self: "Ranks", *words: Any) -> Any:
+    @wraps(method)
+    def wrapped(self: "Ranks", *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         try:
-            return call(self, *words)
+            return method(self, *args, **kwargs)
         except RuntimeError as error:
             from torch import distributed
 
-            told = str(error)
-            if not isinstance(error, distributed.DistError) and "gloo" not in told:
+            message = str(error)
+            if not isinstance(error, distributed.DistError) and "gloo" not in message:
                 raise
-            # of gloo's words, without the place in its source and its advice
-            reason = " ".join(re.sub(r"^\[\S+\] ", "", told).partition(". ")[0].split())[:200]
+            # gloo's message begins with a position in its source and ends with advice: both are cut
+            reason = " ".join(re.sub(r"^\[\S+\] ", "", message).partition(". ")[0].split())[:200]
             raise RankLost(f"another process of this run has ended, or is out of reach: {reason}") from None
 
-    return cast(Call, noticing)
+    return wrapped
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """One process among those that train together.
+    """The rank of this process and the collective operations of the process group.
 
-    Every method that speaks to the others is called by all of them, in the same order. Alone, each
-    gives back what it got.
+    All processes must call collective operations in the same order. In a process alone, every operation
+    returns its argument.
 
     Attributes
     ----------
     rank : int
-        Its number, from 0.
+        Rank of this process, from 0.
     count : int
-        How many there are.
+        Number of processes (the world size).
     """
 
     rank: int = 0
@@ -77,61 +84,56 @@ class Ranks:
 
     @property
     def first(self) -> bool:
-        """Whether this process records, tracks and speaks."""
+        """Whether this is rank 0, which writes the record, tracks and prints."""
         return self.rank == 0
 
-    def share(self, count: int) -> range:
-        """The part of so many things that is this process's: consecutive ones, the shares nearly equal."""
+    def shard(self, count: int) -> range:
+        """Indices, out of `count`, that this process works on: consecutive, shards of nearly equal size."""
         return range(self.rank * count // self.count, (self.rank + 1) * count // self.count)
 
-    @_noticing
-    def add(self, values: Any) -> None:
-        """Put the sum over all processes in place of a tensor's values."""
+    @_raising_rank_lost
+    def all_reduce(self, values: "torch.Tensor") -> None:
+        """Replace a tensor's values with their sum over all ranks, in place."""
         if self.count > 1:
             from torch import distributed
 
             distributed.all_reduce(values)
 
-    @_noticing
-    def agree(self, wish: bool) -> bool:
-        """Whether any process wishes it."""
+    @_raising_rank_lost
+    def any_rank(self, flag: bool) -> bool:
+        """Logical OR of a flag over all ranks."""
         if self.count == 1:
-            return wish
+            return flag
         import torch
         from torch import distributed
 
-        # on the CPU, so that a GPU's queue is not waited for
-        wishes = torch.tensor([float(wish)])
-        distributed.all_reduce(wishes)
-        return bool(wishes.item())
+        # a CPU tensor, so that the GPU need not be synchronised
+        flags = torch.tensor([float(flag)])
+        distributed.all_reduce(flags)
+        return bool(flags.item())
 
-    @_noticing
-    def gather(self, value: Any) -> list[Any] | None:
-        """Every process's value in the order of ranks, on the first; None on the others."""
+    @_raising_rank_lost
+    def gather(self, value: Value) -> list[Value] | None:
+        """Values of all ranks in order, on rank 0; None on the other ranks."""
         if self.count == 1:
             return [value]
         from torch import distributed
 
-        gathered: list[Any] | None = [None] * self.count if self.first else None
+        gathered = [value] * self.count if self.first else None
         distributed.gather_object(value, gathered)
         return gathered
 
-    @_noticing
-    def told(self, value: Any) -> Any:
-        """The first process's value."""
+    @_raising_rank_lost
+    def broadcast(self, value: Value) -> Value:
+        """Rank 0's value, on every rank."""
         if self.count == 1:
             return value
+        import torch
         from torch import distributed
 
         values = [value]
-        distributed.broadcast_object_list(values, device=_cpu())
+        distributed.broadcast_object_list(values, device=torch.device("cpu"))
         return values[0]
-
-
-def _cpu() -> Any:
-    import torch
-
-    return torch.device("cpu")
 
 
 ALONE = Ranks()
@@ -139,7 +141,7 @@ ALONE = Ranks()
 
 @contextmanager
 def joined() -> Iterator[Ranks]:
-    """Join the other processes that torchrun started; alone where it did not.
+    """Join the process group of the processes that torchrun started; a process alone needs none.
 
     Yields
     ------
@@ -148,7 +150,7 @@ def joined() -> Iterator[Ranks]:
     Raises
     ------
     RankLost
-        If the others cannot be reached.
+        If the other processes cannot be reached.
     """
     if not launched():
         yield ALONE
@@ -157,12 +159,13 @@ def joined() -> Iterator[Ranks]:
     import torch.distributed.nn
     from torch import distributed
 
-    # torch.distributed.nn, which torch imports while it trains, keeps the group of that moment in default
-    # values of its functions; hence its import before there is a group. The threads of a group that is kept
-    # outlive the training, and one that frees a tensor while Python ends aborts the process.
+    # torch imports torch.distributed.nn while it trains, and that module keeps the current process group as a
+    # default argument of its functions. The module is therefore imported before there is a group: otherwise
+    # the group's threads would outlive the training, and a thread that frees a tensor while Python exits
+    # aborts the process.
     backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     try:
-        distributed.init_process_group(backend, timeout=PATIENCE)
+        distributed.init_process_group(backend, timeout=TIMEOUT)
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
         raise RankLost(f"the other processes of this run cannot be reached ({reason})") from None

@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
@@ -22,6 +22,21 @@ from bench.tracking.parents import ParentSummary
 from bench.tracking.patience import PATIENCE_SECONDS
 
 STARTS = 4  # of a tracking process that dies while it follows one run
+
+
+class TrackingMessage(NamedTuple):
+    """A line about the store for the user.
+
+    Attributes
+    ----------
+    text : str
+        The line.
+    is_warning : bool
+        Whether the store lacks something.
+    """
+
+    text: str
+    is_warning: bool
 
 
 class TrackingProcess:
@@ -34,7 +49,7 @@ class TrackingProcess:
     def __init__(self) -> None:
         self._asked = False
         self._closed = False
-        self._messages: deque[str] = deque()
+        self._messages: deque[TrackingMessage] = deque()
         self._followed: tuple[RunFolder, StoreAddress] | None = None
         self._start()
 
@@ -54,20 +69,20 @@ class TrackingProcess:
         self._reader.start()
 
     def _read(self, process: "subprocess.Popen[str]", answers: "queue.Queue[dict[str, Any] | None]") -> None:
-        """Sort what the process says, until it ends: answers, and news for the user."""
+        """Read the messages of the process until it ends: answers, and messages for the user."""
         assert process.stdout is not None
         for line in process.stdout:
             # a process that is killed may have written half a line
             if line.endswith("\n"):
                 message = json.loads(line)
-                if "news" in message:
-                    self._messages.append(str(message["news"]))
+                if "notice" in message:
+                    self._messages.append(TrackingMessage(message["notice"], message["is_warning"]))
                 else:
                     answers.put(message)
         answers.put(None)
 
-    def messages(self) -> list[str]:
-        """What the user should know of the store since the last call, a line each."""
+    def messages(self) -> list[TrackingMessage]:
+        """Return the messages about the store since the last call."""
         return [self._messages.popleft() for _ in range(len(self._messages))]
 
     def open(self, address: StoreAddress) -> None:

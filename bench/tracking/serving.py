@@ -146,16 +146,16 @@ class Requests:
 
 
 class Watch:
-    """Follows the run while it lasts, and says once that the store is away, and once that it is back.
+    """Follows the run while it lasts, and reports once that the store is away and once that it is back.
 
     Parameters
     ----------
-    say : callable
-        Takes a line for the user.
+    report : callable
+        Called with a line for the user and whether the line is a warning.
     """
 
-    def __init__(self, say: Callable[[str], None]) -> None:
-        self._say = say
+    def __init__(self, report: Callable[[str, bool], None]) -> None:
+        self._report = report
         self._away: Follower | None = None
 
     def follow(self, follower: Follower | None, process_id: int) -> None:
@@ -171,15 +171,16 @@ class Watch:
             lost = follower.loss()
             error = lost or error
             if self._away is not follower:
-                self._say(
-                    f"warning: tracking: {in_words(error)}; training goes on, and what is missing is sent "
-                    f"later, or by: bench track {follower.name}"
+                self._report(
+                    f"tracking: {in_words(error)}; training goes on, and what is missing is sent later, or "
+                    f"by: bench track {follower.name}",
+                    True,
                 )
             self._away = follower
             follower.loss_reported = lost is not None
             return
         if self._away is follower:
-            self._say("tracking: the store is back and has everything so far")
+            self._report("tracking: the store is back and has everything so far", False)
         self._away = None
 
 
@@ -195,7 +196,8 @@ def main() -> int:
         with suppress(BrokenPipeError):
             os.write(answers, json.dumps(message).encode() + b"\n")
 
-    requests, watch = Requests(), Watch(lambda line: write({"news": line}))
+    requests = Requests()
+    watch = Watch(lambda line, is_warning: write({"notice": line, "is_warning": is_warning}))
     requests.prepare()
     parent = os.getppid()
     due = time.monotonic() + POLL_SECONDS

@@ -55,7 +55,7 @@ def cost(configuration: Configuration) -> Cost:
             for phase in variant.phases():
                 scalars |= phase.accumulate_gradients(batch)
             scalars |= variant.measure(batch)
-            scalars |= variant.settle(scalars)
+            scalars |= variant.update_state(scalars)
     counts = parameter_count(variant.generator), parameter_count(variant.discriminator)
     return Cost(*counts, counter.total, tuple(scalars))
 

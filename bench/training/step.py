@@ -129,7 +129,7 @@ class TrainingStep:
             for network, rate in self.learning_rates.items()
         }
         self.reals = sum(phase.new_real for phase in variant.phases())
-        self._own_parts = computing.ranks.share(computing.parts)
+        self._own_parts = computing.ranks.shard(computing.parts)
         self._statistics = [
             statistic
             for layer in batch_norms(variant)
@@ -154,12 +154,12 @@ class TrainingStep:
                 self.optimizers[network].step()
         with self._precision():
             scalars |= self._mean([self.variant.measure(part) for part in parts])
-        return scalars | self.variant.settle(scalars)
+        return scalars | self.variant.update_state(scalars)
 
     def compile_networks(self, mode: Compile) -> str | None:
         """Compile the networks; returns why not, in one line, where that cannot be done on every rank."""
         problem = compile_networks(self.variant, mode, self._rehearse)
-        if self.computing.ranks.agree(problem is not None):
+        if self.computing.ranks.any_rank(problem is not None):
             leave_uncompiled(self.variant)
             return problem or "another process could not"
         return None
@@ -231,7 +231,7 @@ class TrainingStep:
         if self.computing.parts == 1 or not found[0]:
             return found[0]
         values = torch.stack([torch.stack(list(scalars.values())) for scalars in found]).sum(0)
-        self.computing.ranks.add(values)
+        self.computing.ranks.all_reduce(values)
         return dict(zip(found[0], values / self.computing.parts, strict=True))
 
     def _join_gradients(self, networks: Sequence[NetworkName]) -> None:
@@ -246,7 +246,7 @@ class TrainingStep:
         ]
         if self.computing.ranks.count > 1:
             message = torch.cat([gradient.reshape(-1) for gradient in gradients])
-            self.computing.ranks.add(message)
+            self.computing.ranks.all_reduce(message)
             shapes = [gradient.numel() for gradient in gradients]
             for gradient, values in zip(gradients, message.split(shapes), strict=True):
                 gradient.copy_(values.view_as(gradient))
@@ -278,7 +278,7 @@ class TrainingStep:
 
         yield before_each
         before_each()
-        self.computing.ranks.add(moved)
+        self.computing.ranks.all_reduce(moved)
         self._stand_at(start + moved / self.computing.parts)
 
     def _stand_at(self, statistics: Tensor) -> None:

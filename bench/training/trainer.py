@@ -45,23 +45,31 @@ class Interrupted(Exception):
     """The user asked to stop, and can go on from a checkpoint; the message names the run."""
 
 
-class Observer:
-    """Somebody who is told what happens. Does nothing; subclasses do what they care for."""
+class Callback:
+    """Base class of training callbacks; every hook does nothing."""
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
-        """Rows of training steps have come to the host."""
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+        """Called with the scalars of one or more training steps, in order."""
 
-    def evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        """An evaluation was made; `grid` holds samples, images (B, C, H, W) in [-1, 1] or points (B, 2)."""
+    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+        """Called after an evaluation with its metrics and samples.
 
-    def warning(self, words: str) -> None:
-        """Something is not as it was asked for, and training goes on."""
+        Parameters
+        ----------
+        row : dict
+            ``step`` and the metrics by name.
+        grid : Tensor
+            Generated images (B, C, H, W) in [-1, 1], or points (B, 2).
+        """
 
-    def checkpoint(self, row: dict[str, Any]) -> None:
-        """Everything up to ``row["step"]`` is safe on the disk."""
+    def on_warning(self, message: str) -> None:
+        """Called when a setting cannot be followed and training continues without it."""
 
-    def asks_to_stop(self) -> bool:
-        """Whether to stop after this step; asked after each, and after its evaluation."""
+    def on_checkpoint(self, row: dict[str, Any]) -> None:
+        """Called after a checkpoint was written; the record is on the disk up to ``row["step"]``."""
+
+    def should_stop(self) -> bool:
+        """Return whether to stop; called after each step and after the step's evaluation."""
         return False
 
 
@@ -129,7 +137,7 @@ class Trainer:
         The number by which the best checkpoint is chosen.
     record : Record
         What the record says up to the step to start from; empty for a new run.
-    observers : list of Observer
+    callbacks : list of Callback
         Who is told.
     stop_requested : callable
         Asked after each step.
@@ -149,7 +157,7 @@ class Trainer:
     measure: Callable[[Sampler], dict[str, Any]]
     lower_is_better: str
     record: Record = field(default_factory=Record)
-    observers: list[Observer] = field(default_factory=list)
+    callbacks: list[Callback] = field(default_factory=list)
     stop_requested: Callable[[], bool] = lambda: False
     computing: Computing = field(default_factory=Computing)
     origin: Origin = NO_RUN
@@ -188,7 +196,7 @@ class Trainer:
         Diverged
             If a scalar is not finite; the record holds everything up to there.
         Interrupted
-            If a stop was requested, by the user or an observer; a checkpoint of the last step was written.
+            If a stop was requested, by the user or an callback; a checkpoint of the last step was written.
         """
         self.variant.train()
         self._compile()
@@ -203,8 +211,8 @@ class Trainer:
             self.step = step
             if self.plan.evaluates(step):
                 self._evaluate()
-            asked = self.stop_requested() or any(observer.asks_to_stop() for observer in self.observers)
-            stop = self.ranks.agree(asked)
+            asked = self.stop_requested() or any(callback.should_stop() for callback in self.callbacks)
+            stop = self.ranks.any_rank(asked)
             if stop or self.plan.saves(step):
                 self._save()
             if stop and step < self.plan.steps:
@@ -213,8 +221,8 @@ class Trainer:
     def _compile(self) -> None:
         mode, self._to_compile = self._to_compile, "none"
         if mode != "none" and (problem := self._training_step.compile_networks(mode)):
-            for observer in self.observers:
-                observer.warning(f"networks are not compiled: {problem}")
+            for callback in self.callbacks:
+                callback.on_warning(f"networks are not compiled: {problem}")
 
     def _set_learning_rates(self, step: int, first: bool) -> dict[str, float]:
         """Adam's rates for a step, by their names in the record."""
@@ -252,8 +260,8 @@ class Trainer:
             rows = [row for row in rows if row["step"] <= bad[0]]
         self.writer.write(rows)
         self._measures.extend(row["M"] for row in rows if "M" in row)
-        for observer in self.observers:
-            observer.scalars(rows)
+        for callback in self.callbacks:
+            callback.on_steps(rows)
         # every rank has the same scalars, and the first one tells
         if bad and self.ranks.first:
             raise Diverged(*bad)
@@ -274,8 +282,8 @@ class Trainer:
         points = len(self.variant.sample_shape) == 1
         shown = self.plan.grid_points if points else self.plan.grid_images
         grid = torch.cat(list(self.sampler("grid latent")(shown))).cpu()
-        for observer in self.observers:
-            observer.evaluation(row, grid)
+        for callback in self.callbacks:
+            callback.on_evaluation(row, grid)
         self._clock = time.perf_counter()
 
     def _stop_clock(self) -> None:
@@ -300,8 +308,8 @@ class Trainer:
         checkpoint.write(self.folder / file, self.state() | told)
         self.writer.event("checkpoint", **row)
         self.record.checkpoints.append(row)
-        for observer in self.observers:
-            observer.checkpoint(row)
+        for callback in self.callbacks:
+            callback.on_checkpoint(row)
         kept = {row["file"] for row in self.record.checkpoints[-2:]}
         kept |= {best["file"] for best in best_checkpoints(self.record, self.lower_is_better).values()}
         for path in self.folder.glob("step-*.safetensors"):

@@ -6,7 +6,7 @@ from typing import Any
 
 from configurations import quick
 from interleaved import Side, compare, spread
-from loops import set_up
+from loops import quiet_setup
 from tables import markdown, with_notes, with_quartiles
 
 from bench.judging.comparison import Comparison
@@ -98,20 +98,20 @@ def shares(judge: Judge, sampler: Sampler, times: int) -> dict[str, float]:
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
     """Judge samples of an untrained generator with the shipped extractor."""
-    bench = set_up(quick(name, request.threads, eval_samples=SAMPLES, device="cpu"))
-    sampler = make_sampler(bench.variant.generator, bench.variant.draw_latent, 0, bench.device)
-    evaluation, bare = Evaluation(bench.judge, sampler), BarePasses(bench.judge, sampler)
+    setup = quiet_setup(quick(name, request.threads, eval_samples=SAMPLES, device="cpu"))
+    sampler = make_sampler(setup.variant.generator, setup.variant.draw_latent, 0, setup.device)
+    evaluation, bare = Evaluation(setup.judge, sampler), BarePasses(setup.judge, sampler)
     rounds = request.pairs or PAIRS
     comparison = compare({"evaluation": evaluation, "bare": bare}, 1, rounds)
     # of the blocks that are compared; those before warmed up
     spent, least = (side.processor_seconds[-rounds:] for side in (evaluation, bare))
     return comparison.describe() | {
         "samples": SAMPLES,
-        "compared": bench.judge.paired,
+        "compared": setup.judge.paired,
         "ratio": comparison.ratio("evaluation", "bare"),
         "processor_seconds": {"evaluation": spent, "bare": least},
         "processor_ratio": spread([a / b for a, b in zip(spent, least, strict=True)]),
-        "processor_seconds_after_the_passes": shares(bench.judge, sampler, rounds),
+        "processor_seconds_after_the_passes": shares(setup.judge, sampler, rounds),
     }
 
 

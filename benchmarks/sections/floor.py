@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from configurations import published, quick
 from interleaved import spread, timed, warm
-from loops import ThroughTrainer, set_up
+from loops import ThroughTrainer, quiet_setup
 from tables import markdown, percent, with_notes
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -152,7 +152,7 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
     """Let steps, their calls alone and the machine's rates take turns."""
     with TemporaryDirectory(prefix="floor-") as folder, torch.no_grad():
         with torch.enable_grad():
-            trainer = ThroughTrainer(set_up(given), Path(folder))
+            trainer = ThroughTrainer(quiet_setup(given), Path(folder))
             if trainer.trainer.device.type != "cpu":
                 raise ValueError("the floor is measured on a CPU; CUDA_VISIBLE_DEVICES= keeps to it")
             recorder = record_step(trainer)

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from configurations import quick
 from interleaved import compare
-from loops import BareLoop, ThroughTrainer, TrackedTrainer, set_up, temporary_home
+from loops import BareLoop, ThroughTrainer, TrackedTrainer, quiet_setup, temporary_home
 from tables import markdown, with_notes, with_quartiles
 
 from sections import Request, for_each
@@ -29,10 +29,10 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
     """Time the trainers over the bare loop; all start from the same weights and see the same draws."""
     given = quick(name, request.threads)
     with temporary_home(), tempfile.TemporaryDirectory(prefix="overhead-") as folder:
-        trainer = ThroughTrainer(set_up(given), Path(folder))
-        tracked = TrackedTrainer(set_up(given | {"tracking": True}))
+        trainer = ThroughTrainer(quiet_setup(given), Path(folder))
+        tracked = TrackedTrainer(quiet_setup(given | {"tracking": True}))
         try:
-            bare = BareLoop(set_up(given))
+            bare = BareLoop(quiet_setup(given))
             sides = {"bare": bare, "trainer": trainer, "tracked": tracked}
             comparison = compare(sides, request.steps, request.pairs or PAIRS)
         finally:

@@ -12,7 +12,7 @@ import torch
 
 from bench.configuration import Configuration, resolve
 from bench.execution.progress import Progress
-from bench.execution.session import Outcome, start
+from bench.execution.session import RunResult, start
 from bench.runs import checkpoint, record
 from bench.runs.run_folder import RunFolder
 
@@ -37,7 +37,7 @@ def tiny(variant: str, **values: Any) -> Configuration:
     return resolve(TINY | {"variant": variant} | values)
 
 
-def run(configuration: Configuration) -> Outcome:
+def run(configuration: Configuration) -> RunResult:
     """Train it, quietly."""
     return start(configuration, Progress(quiet=True))
 
@@ -116,7 +116,7 @@ class StopAfter(Progress):
         super().__init__(quiet=True)
         self.left = steps
 
-    def asks_to_stop(self) -> bool:
+    def should_stop(self) -> bool:
         self.left -= 1
         return self.left <= 0
 

@@ -100,7 +100,7 @@ def test_a_value_of_another_type_or_beyond_the_range_is_refused(name: str, value
         resolve({"variant": "began", name: value})
 
 
-def test_more_threads_than_the_machine_is_fit_for_are_refused_before_torch_is_told(places: Path) -> None:
+def test_more_threads_than_the_machine_is_fit_for_are_refused_before_torch_is_told(bench_home: Path) -> None:
     harness = resolve({"variant": "began", "device": "cpu", "threads": most_threads() + 1}).harness
     with pytest.raises(RequestError, match=f"allowed is a whole number from 0 to {most_threads()}"):
         prepare(harness)

@@ -48,13 +48,13 @@ def test_many_runs_come_back_as_one_frame() -> None:
         bench.run_many(["began"], [0], lr_d=1e30, **KNOBS)
 
 
-def test_wrong_names_and_values_are_refused(places: Path) -> None:
+def test_wrong_names_and_values_are_refused(bench_home: Path) -> None:
     for variant, knobs in (("begann", {}), ("began", {"gamma": 7}), ("began", {"gama": 0.5})):
         with pytest.raises(RequestError):
             bench.run(variant, quiet=True, **knobs)
     with pytest.raises(AttributeError):
         bench.nothing  # noqa: B018
-    assert not (places / "mlruns").exists()
+    assert not (bench_home / "mlruns").exists()
 
 
 def test_importing_the_package_alone_is_light() -> None:

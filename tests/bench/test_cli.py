@@ -63,7 +63,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
     ],
 )
 def test_a_wrong_request_is_one_line_and_leaves_nothing_behind(
-    words: list[str], message: str, places: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(words) == 2
     captured = capsys.readouterr()
@@ -72,7 +72,7 @@ def test_a_wrong_request_is_one_line_and_leaves_nothing_behind(
     assert message in lines[0]
     assert "Traceback" not in captured.err
     assert captured.out == ""
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 def test_an_error_with_json_is_one_object_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
@@ -81,7 +81,7 @@ def test_an_error_with_json_is_one_object_on_stdout(capsys: pytest.CaptureFixtur
 
 
 def test_a_dry_run_needs_no_data_and_creates_nothing(
-    places: Path, capsys: pytest.CaptureFixture[str]
+    bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [
         "run",
@@ -99,7 +99,7 @@ def test_a_dry_run_needs_no_data_and_creates_nothing(
     assert report["parameters"]["total"] == 22_726_534
     assert report["config"]["batch_size"] == 128
     assert report["step_operations"] > 1e12
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 @pytest.mark.parametrize("command", ["variants", "datasets", "doctor"])
@@ -128,7 +128,7 @@ def test_the_knobs_of_a_variant_are_listed_with_range_and_meaning(capsys: pytest
 
 
 def test_a_run_with_json_prints_one_object_and_imports_no_tracker(
-    small: SimpleNamespace, places: Path
+    small: SimpleNamespace, bench_home: Path
 ) -> None:
     code = (
         "import sys; from bench.cli import main; status = main(sys.argv[1:]);"
@@ -141,7 +141,7 @@ def test_a_run_with_json_prints_one_object_and_imports_no_tracker(
     assert report["status"] == "FINISHED"
     assert report["step"] == 3
     assert report["alarms"] == []
-    assert Path(report["folder"]).is_relative_to(places)
+    assert Path(report["folder"]).is_relative_to(bench_home)
 
 
 def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -153,12 +153,12 @@ def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.Capt
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on_and_does(
-    number: int, small: SimpleNamespace, places: Path
+    number: int, small: SimpleNamespace, bench_home: Path
 ) -> None:
     words = [sys.executable, "-m", "bench", "run", "--variant", "began", "--steps", "400"]
     words += settings(small, eval_every=0, checkpoint_every=20)
     process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    wait_for_checkpoint(places)
+    wait_for_checkpoint(bench_home)
     process.send_signal(number)
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err

@@ -3,7 +3,7 @@
 import pytest
 import torch
 from configurations import quick
-from loops import ThroughTrainer, set_up
+from loops import ThroughTrainer, quiet_setup
 from sections import floor
 
 from bench.configuration import resolve
@@ -14,7 +14,7 @@ from variants.registry import all_variants
 @pytest.mark.parametrize("name", all_variants())
 def test_what_is_repeated_is_what_a_step_computes(name, tmp_path):
     given = quick(name, 1, batch_size=4)
-    trainer = ThroughTrainer(set_up(given), tmp_path)
+    trainer = ThroughTrainer(quiet_setup(given), tmp_path)
     recorder = floor.record_step(trainer)
     with OperationCounter() as counter:
         trainer.advance(1)

@@ -40,7 +40,7 @@ def in_order(given, update):
     configuration = resolve(given)
     fields = type(configuration.hyperparameters).model_fields
     changes = {"update": update} if "update" in fields else {}
-    return configuration.with_values(**changes, **({"remeasure": False} if "remeasure" in fields else {}))
+    return configuration.with_values(**changes, **({"reevaluate": False} if "reevaluate" in fields else {}))
 
 
 def steps_of_variant(variant, configuration, reals):
@@ -63,7 +63,7 @@ def steps_of_variant(variant, configuration, reals):
             scalars |= phase.accumulate_gradients(batch)
             for network in phase.updates:
                 optimizers[network].step()
-        yield scalars | variant.settle(scalars)
+        yield scalars | variant.update_state(scalars)
 
 
 def orders():

@@ -19,7 +19,7 @@ def test_there_are_many_and_no_two_are_the_same() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_wrong_request_is_one_short_line_and_leaves_nothing_behind(
-    kind: str, places: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    kind: str, bench_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for request in REQUESTS:
         if request.name.partition(":")[0] != kind:
@@ -33,4 +33,4 @@ def test_a_wrong_request_is_one_short_line_and_leaves_nothing_behind(
         assert captured.err.count("\n") == 1, request.name
         assert len(captured.err) <= 300, request.name
         assert captured.out == "", request.name
-        assert not places.exists(), request.name
+        assert not bench_home.exists(), request.name

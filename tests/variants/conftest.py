@@ -290,7 +290,7 @@ class Equations:
 
         logged = {name: value.item() for name, value in parts.items()}
         logged["loss_g"] = logged["loss_fake"] = loss_g.item()
-        if self.knobs.remeasure:
+        if self.knobs.reevaluate:
             logged["loss_real"] = self.loss(self.real, None).item()
             logged["loss_fake"] = self.loss(self.generator(self.latent_g), None).item()
         balance = self.knobs.gamma * logged["loss_real"] - logged["loss_fake"]

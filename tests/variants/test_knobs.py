@@ -153,9 +153,9 @@ def test_what_began_must_not_take_is_refused(key: str, value: Any) -> None:
     [
         ("began", {"gamma": 0.5, "lambda_k": 0.001, "norm": "l1", "update": "simultaneous"}),
         ("began", {"prior": "uniform", "lr_g": 1e-4, "beta1": 0.9, "beta2": 0.999, "adam_epsilon": 1e-8}),
-        ("began-cs", {"alpha": 0.1, "update": "alternating", "fresh_latent": False, "remeasure": True}),
+        ("began-cs", {"alpha": 0.1, "update": "alternating", "fresh_latent": False, "reevaluate": True}),
         ("began-v3", {"alpha": 0.1, "gamma": 0.5, "lr_g": 1e-4, "lr_d": 1e-4, "constraint_code": "mean"}),
-        ("began-resnet18", {"update": "alternating", "fresh_latent": True, "remeasure": False}),
+        ("began-resnet18", {"update": "alternating", "fresh_latent": True, "reevaluate": False}),
         ("wgan-gp", {"penalty_weight": 10.0, "critic_steps": 5, "beta1": 0.0, "beta2": 0.9, "lr_g": 1e-4}),
     ],
 )

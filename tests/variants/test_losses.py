@@ -99,10 +99,10 @@ def test_k_moves_by_plus_lambda_times_the_balance_and_stays_within_0_and_1(
     loss_fake: float,
     moved: float,
 ) -> None:
-    variant = build(name, gamma=0.5, lambda_k=0.1, remeasure=False, dtype=torch.float64)
+    variant = build(name, gamma=0.5, lambda_k=0.1, reevaluate=False, dtype=torch.float64)
     variant.k.fill_(k)
     scalars = {"loss_real": scalar(loss_real), "loss_fake": scalar(loss_fake)}
-    settled = variant.settle(scalars)
+    settled = variant.update_state(scalars)
     assert variant.k.item() == pytest.approx(moved, abs=1e-12)
     assert settled["k"].item() == variant.k.item()
     balance = 0.5 * loss_real - loss_fake
@@ -115,7 +115,7 @@ def test_gamma_weighs_the_loss_of_real_images_in_the_balance(build: Build, gamma
     variant = build("began", gamma=gamma, lambda_k=0.1, dtype=torch.float64)
     variant.k.fill_(0.5)
     scalars = {"loss_real": scalar(0.8), "loss_fake": scalar(0.3)}
-    settled = variant.settle(scalars)
+    settled = variant.update_state(scalars)
     assert settled["balance"].item() == pytest.approx(gamma * 0.8 - 0.3, abs=1e-12)
     assert variant.k.item() == pytest.approx(0.5 + 0.1 * (gamma * 0.8 - 0.3), abs=1e-12)
 
@@ -123,8 +123,8 @@ def test_gamma_weighs_the_loss_of_real_images_in_the_balance(build: Build, gamma
 def test_the_logged_k_stays_when_k_moves_on(build: Build) -> None:
     variant = build("began", lambda_k=0.1, dtype=torch.float64)
     scalars = {"loss_real": scalar(0.8), "loss_fake": scalar(0.1)}
-    first = variant.settle(scalars)["k"]
-    variant.settle(scalars)
+    first = variant.update_state(scalars)["k"]
+    variant.update_state(scalars)
     assert first.item() == pytest.approx(0.03, abs=1e-12)
 
 
@@ -139,15 +139,15 @@ OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"norm": norm}) for name in FAMILY for norm in ("l2", "frobenius")),
     *((name, {"layers": "strided", "update": u}) for name in FAMILY[:3] for u in UPDATES),
     *((name, {"layers": "points", "update": u}) for name in FAMILY for u in UPDATES),
-    ("began-cs", {"layers": "points", "remeasure": False}),
+    ("began-cs", {"layers": "points", "reevaluate": False}),
     *((name, {"prior": "normal"}) for name in FAMILY[:3]),
     ("began-resnet18", {"prior": "uniform", "fresh_latent": False}),
-    ("began", {"remeasure": True}),
-    ("began", {"remeasure": True, "update": "alternating", "fresh_latent": True}),
-    ("began-cs", {"remeasure": False}),
-    ("began-cs", {"remeasure": True, "update": "alternating"}),
-    ("began-cs", {"remeasure": True, "update": "simultaneous"}),
-    ("began-cs", {"alpha": 2.0, "update": "simultaneous", "remeasure": False}),
+    ("began", {"reevaluate": True}),
+    ("began", {"reevaluate": True, "update": "alternating", "fresh_latent": True}),
+    ("began-cs", {"reevaluate": False}),
+    ("began-cs", {"reevaluate": True, "update": "alternating"}),
+    ("began-cs", {"reevaluate": True, "update": "simultaneous"}),
+    ("began-cs", {"alpha": 2.0, "update": "simultaneous", "reevaluate": False}),
     ("began-v3", {"layers": "table3"}),
     ("began-v3", {"kl_over": "sum"}),
     ("began-v3", {"kl_over": "mean", "kl_weight": 0.2}),
@@ -189,7 +189,7 @@ def test_one_step_gives_the_losses_k_and_m_of_the_equations(
     batch = Batch(real, double_noise())
     logged, _ = phases_run(variant, batch, rate)
     logged |= variant.measure(batch)
-    logged |= variant.settle(logged)
+    logged |= variant.update_state(logged)
 
     # the simultaneous form pulls by 2**-27 even at k = 0
     slack = 1e-7 if k == 0.0 and variant.hyperparameters.update == "simultaneous" else 1e-10
@@ -219,7 +219,7 @@ def test_began_cs_moves_k_by_the_losses_measured_again_after_both_updates(
     build: Build, images: Images, double_noise: Callable[[], Any], phases_run: Callable[..., Any]
 ) -> None:
     variant = build("began-cs", shaken=True, dtype=torch.float64, gamma=0.6, lambda_k=0.3)
-    assert variant.hyperparameters.remeasure
+    assert variant.hyperparameters.reevaluate
     variant.k.fill_(0.4)
     real = images().double()
     batch = Batch(real, double_noise())
@@ -230,7 +230,7 @@ def test_began_cs_moves_k_by_the_losses_measured_again_after_both_updates(
         loss_real = (real - variant.discriminator(real)).abs().mean().item()
         loss_fake = (fake - variant.discriminator(fake)).abs().mean().item()
     assert abs(loss_real - scalars["loss_real"].item()) > 1e-6
-    settled = variant.settle(scalars | variant.measure(batch))
+    settled = variant.update_state(scalars | variant.measure(batch))
     assert variant.k.item() == pytest.approx(0.4 + 0.3 * (0.6 * loss_real - loss_fake), rel=1e-10)
     assert settled["M"].item() == pytest.approx(loss_real + abs(0.6 * loss_real - loss_fake), rel=1e-10)
 

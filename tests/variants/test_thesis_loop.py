@@ -94,7 +94,7 @@ def test_the_trainer_does_what_the_plain_loop_does(
 ) -> None:
     variant = build("began-resnet18", size=size, shaken=bool(knobs), dtype=torch.float64, **knobs)
     chosen = variant.hyperparameters
-    assert (chosen.update, chosen.fresh_latent, chosen.prior, chosen.norm, chosen.remeasure) == (
+    assert (chosen.update, chosen.fresh_latent, chosen.prior, chosen.norm, chosen.reevaluate) == (
         "alternating",
         True,
         "normal",

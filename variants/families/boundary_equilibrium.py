@@ -90,7 +90,7 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
         "simultaneous", "both networks from one forward pass, or D and then G against the new D"
     )
     fresh_latent: bool = knob(False, "alternating only: G's phase draws its own z instead of reusing D's")
-    remeasure: bool = knob(
+    reevaluate: bool = knob(
         False,
         "k and M from L(x) and L(G(z)) computed again after both updates, as the BEGAN-CS program has it",
     )
@@ -198,7 +198,7 @@ class BoundaryEquilibrium(Variant):
 
     def measure(self, batch: Batch) -> Scalars:
         """L(x) and L(G(z)) again, of the networks as they are now, where an option says so."""
-        if not self.hyperparameters.remeasure:
+        if not self.hyperparameters.reevaluate:
             return {}
         with torch.no_grad(), statistics_kept(self):
             fake = self.generator(batch.kept["latent"])
@@ -213,7 +213,7 @@ class BoundaryEquilibrium(Variant):
         """The generator, and the discriminator's two halves."""
         return [self.generator, self.discriminator.trunk, self.discriminator.decoder]
 
-    def settle(self, scalars: Scalars) -> Scalars:
+    def update_state(self, scalars: Scalars) -> Scalars:
         """Move k and measure M."""
         loss_real, loss_fake = scalars["loss_real"], scalars["loss_fake"]
         balance = self.hyperparameters.gamma * loss_real - loss_fake

@@ -61,7 +61,7 @@ def mixed(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small: S
 
 
 @pytest.fixture
-def home(mixed: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(mixed: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("BENCH_HOME", str(mixed))
     return mixed
 

@@ -29,7 +29,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small:
 
 
 @pytest.fixture(autouse=True)
-def _home(trained: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _home(trained: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_HOME", str(trained))
 
 

@@ -16,7 +16,7 @@ from bench.execution.session import start
 from bench.runs import record, run_folder
 from bench.searching.study_file import shipped
 from bench.system.errors import RequestError
-from bench.training.trainer import Interrupted, Observer
+from bench.training.trainer import Callback, Interrupted
 
 FILE = """
 variant: began
@@ -48,13 +48,13 @@ def told(capsys: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.mark.parametrize("name", sorted(shipped()))
 def test_a_dry_run_of_each_shipped_study_tells_what_would_be_searched(
-    name: str, places: Path, capsys: pytest.CaptureFixture[str]
+    name: str, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["study", name, "--dry-run", "--json"]) == 0
     (study,) = told(capsys)["studies"]
     assert study["name"].startswith(f"{name}-began-v3-")
     assert {"gamma", "lambda_k"} <= set(study["search"])
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 def test_a_dry_run_tells_what_a_variant_lacks(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -83,13 +83,13 @@ def test_a_dry_run_tells_what_a_variant_lacks(file: Path, capsys: pytest.Capture
     ],
 )
 def test_a_wrong_request_is_refused_in_one_line_and_leaves_nothing(
-    words: list[str], message: str, places: Path, capsys: pytest.CaptureFixture[str]
+    words: list[str], message: str, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["study", *words]) == 2
     error = capsys.readouterr().err.strip().splitlines()
     assert len(error) == 1
     assert re.search(message, error[0])
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 def test_a_length_in_epochs_takes_the_place_of_the_files_steps(capsys: pytest.CaptureFixture[str]) -> None:
@@ -107,18 +107,18 @@ def test_an_objective_may_not_be_named_twice_by_two_names(
 
 
 def test_an_objective_that_no_run_records_is_refused(
-    file: Path, places: Path, capsys: pytest.CaptureFixture[str]
+    file: Path, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(FILE + "objectives: [{metric: coverge}]\n")
     assert main(["study", str(file)]) == 2
     assert "unknown metric 'coverge': allowed are " in (line := capsys.readouterr().err)
     assert line.endswith("did you mean 'coverage'?\n")
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 @pytest.mark.slow
 def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
-    file: Path, places: Path, capsys: pytest.CaptureFixture[str]
+    file: Path, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file.write_text(FILE + "fresh_seeds: [7]\nseeds: [0, 1]\n")
     command = ["study", str(file), "--variant", "began,began-cs", "--workers", "2", "--json"]
@@ -146,7 +146,7 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
         assert {(config["gamma"], config["lr_g"]) for config in mine} == {
             (study["best"]["params"]["gamma"], study["best"]["params"]["lr"])
         }
-    multirun = next((places / "mlruns" / "multiruns").iterdir())
+    multirun = next((bench_home / "mlruns" / "multiruns").iterdir())
     table = (multirun / "table.md").read_text()
     assert "winners of 3 trials a variant on seeds 0, 1" in table
     assert "trained again on seeds 7, which no trial saw" in table
@@ -170,12 +170,12 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
 def test_the_doctor_tells_of_runs_that_were_cut_off_but_not_of_trials(
     marks: dict[str, Any], cut_off: int, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    class Stop(Observer):
-        def asks_to_stop(self) -> bool:
+    class Stop(Callback):
+        def should_stop(self) -> bool:
             return True
 
     with pytest.raises(Interrupted):
-        start(small.tiny("began"), Progress(quiet=True), marks=marks, begun=lambda run, workbench: [Stop()])
+        start(small.tiny("began"), Progress(quiet=True), marks=marks, begun=lambda run, setup: [Stop()])
     assert main(["doctor", "--json"]) == 0
     assert len(told(capsys)["cut_off"]) == cut_off
 

@@ -26,7 +26,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small:
 
 
 @pytest.fixture(autouse=True)
-def _home(trained: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _home(trained: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCH_HOME", str(trained))
 
 
@@ -117,9 +117,9 @@ def test_a_folder_that_does_not_exist_is_a_wrong_request(capsys: pytest.CaptureF
 
 
 def test_without_runs_there_is_no_table(
-    places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    bench_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("BENCH_HOME", str(places))
+    monkeypatch.setenv("BENCH_HOME", str(bench_home))
     assert main(["table"]) == 2
     assert "no finished run" in capsys.readouterr().err
-    assert not os.path.exists(places)
+    assert not os.path.exists(bench_home)

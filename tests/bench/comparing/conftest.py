@@ -94,7 +94,7 @@ def trained_home(
 
 
 @pytest.fixture
-def home(trained_home: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def home(trained_home: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The results folder of the real runs, for one test; read only."""
     before = sorted(trained_home.rglob("*"))
     monkeypatch.setenv("BENCH_HOME", str(trained_home))

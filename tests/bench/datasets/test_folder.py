@@ -217,7 +217,7 @@ def test_what_may_not_be_read_is_named(folder: Path) -> None:
     ]
 
 
-def test_a_run_on_unusable_images_is_one_line_and_leaves_nothing(folder: Path, places: Path) -> None:
+def test_a_run_on_unusable_images_is_one_line_and_leaves_nothing(folder: Path, bench_home: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "good.png")
     os.mkfifo(folder / os.fsdecode(b"caf\xe9.png"))
     words = ["run", "--variant", "began", "--dataset", f"folder:{folder}", "--set", "image_size=28"]
@@ -227,4 +227,4 @@ def test_a_run_on_unusable_images_is_one_line_and_leaves_nothing(folder: Path, p
     assert ended.returncode == 1, ended.stderr
     (line,) = ended.stderr.splitlines()
     assert r"1 of 2 images cannot be used: caf\udce9.png is a FIFO" in line
-    assert not places.exists()
+    assert not bench_home.exists()

@@ -21,7 +21,7 @@ from bench.runs import checkpoint, record
 from bench.runs.record import RecordWriter
 from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import WorkError
-from bench.training.trainer import Observer
+from bench.training.trainer import Callback
 
 
 @contextmanager
@@ -37,13 +37,13 @@ def mounted(folder: Path, *options: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
-class FillsTheDisk(Observer):
+class FillsTheDisk(Callback):
     """Leaves no room for the next checkpoint."""
 
     def __init__(self, folder: Path, step: int) -> None:
         self.file, self.step = folder / "filler", step
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         if not self.file.exists() and rows[-1]["step"] >= self.step:
             with self.file.open("wb", buffering=0) as file, suppress(OSError):
                 while True:
@@ -77,7 +77,7 @@ def test_a_disk_that_fills_in_training_stops_it_in_one_line_and_the_run_ends_bit
         monkeypatch.setenv("BENCH_HOME", str(disk))
         filler = FillsTheDisk(disk, 5)
         with pytest.raises(WorkError) as stopped:
-            start(configuration, Progress(quiet=True), begun=lambda run, workbench: [filler])
+            start(configuration, Progress(quiet=True), begun=lambda run, setup: [filler])
         (run,) = all_runs()
         told = str(stopped.value)
         assert "No space left on device" in told
@@ -127,7 +127,7 @@ def test_a_read_only_results_folder_is_told_in_one_line(
 
 def test_a_read_only_cache_is_told_in_one_line(
     small: SimpleNamespace,
-    places: Path,
+    bench_home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -137,21 +137,23 @@ def test_a_read_only_cache_is_told_in_one_line(
         status, line = line_of(run_words(small), capsys)
     assert status == 1
     assert "Read-only file system" in line
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 @pytest.mark.parametrize("place", ["BENCH_HOME", "mlruns", "runs", "BENCH_CACHE"])
 def test_a_file_where_a_folder_belongs_is_told_in_one_line(
     place: str,
     small: SimpleNamespace,
-    places: Path,
+    bench_home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    file = {"BENCH_HOME": places, "mlruns": places / "mlruns", "runs": places / "mlruns" / "runs"}.get(
-        place, tmp_path / "cache"
-    )
+    file = {
+        "BENCH_HOME": bench_home,
+        "mlruns": bench_home / "mlruns",
+        "runs": bench_home / "mlruns" / "runs",
+    }.get(place, tmp_path / "cache")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("not a folder")
     if place == "BENCH_CACHE":
@@ -206,7 +208,7 @@ def test_rows_that_find_no_room_leave_a_whole_record(tmp_path: Path) -> None:
     assert [row["step"] for row in record.read(path).steps] == [1, 2, 3]
 
 
-def test_a_file_size_limit_stops_a_run_in_one_line(small: SimpleNamespace, places: Path) -> None:
+def test_a_file_size_limit_stops_a_run_in_one_line(small: SimpleNamespace, bench_home: Path) -> None:
     def limited() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 

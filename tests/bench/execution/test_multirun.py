@@ -55,11 +55,11 @@ def test_seeds_are_lists_and_ranges(text: str, seeds: list[int]) -> None:
 
 @pytest.mark.parametrize("text", ["", "a", "-1", "1-", "4-0", "0..4", "1.5", "0-99999", "0,,1"])
 def test_other_seeds_are_refused_in_one_line(
-    text: str, capsys: pytest.CaptureFixture[str], places: Path
+    text: str, capsys: pytest.CaptureFixture[str], bench_home: Path
 ) -> None:
     assert main(["run", "--variant", "began", f"--seeds={text}"]) == 2
     assert len(capsys.readouterr().err.splitlines()) == 1
-    assert not (places / "mlruns").exists()
+    assert not (bench_home / "mlruns").exists()
 
 
 @pytest.mark.parametrize(
@@ -77,22 +77,22 @@ def test_other_seeds_are_refused_in_one_line(
     ],
 )
 def test_a_wrong_request_leaves_nothing_behind(
-    arguments: list[str], places: Path, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 2
     lines = capsys.readouterr().err.splitlines()
     # images may have been decoded into the cache, and that is told
     assert [line for line in lines if not line.startswith("mnist-5k: decoding")] == [lines[-1]]
     assert lines[-1].startswith("bench: ")
-    assert not (places / "mlruns").exists()
+    assert not (bench_home / "mlruns").exists()
 
 
-def test_a_dry_run_trains_nothing(places: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_dry_run_trains_nothing(bench_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words("began,began-v3", "0-9"), "--dry-run", "--json"]) == 0
     plan = told(capsys)
     assert plan["seeds"] == list(range(10))
     assert list(plan["variants"]) == ["began", "began-v3"]
-    assert not (places / "mlruns").exists()
+    assert not (bench_home / "mlruns").exists()
 
 
 def test_cores_are_divided_among_workers_unless_threads_are_given() -> None:
@@ -118,7 +118,7 @@ def test_identity_is_what_is_computed_not_how() -> None:
 
 @pytest.mark.slow
 def test_the_product_is_trained_recorded_below_one_run_and_not_trained_again(
-    places: Path, capsys: pytest.CaptureFixture[str]
+    bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from mlflow import MlflowClient
 
@@ -136,7 +136,7 @@ def test_the_product_is_trained_recorded_below_one_run_and_not_trained_again(
     trained = {(d["config"]["variant"], d["config"]["seed"]) for d in runs.values()}
     assert trained == {(v, s) for v in ("began", "began-v3") for s in (0, 1)}
 
-    client = MlflowClient(tracking_uri=f"sqlite:///{places / 'mlruns' / 'mlflow.db'}")
+    client = MlflowClient(tracking_uri=f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
     parent = client.get_run(outcome["parent"])
     assert parent.info.status == "FINISHED"
     for run_id in runs:
@@ -160,7 +160,7 @@ def test_the_product_is_trained_recorded_below_one_run_and_not_trained_again(
     assert {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()} == before
 
 
-def start(places: Path, command: list[str]) -> "subprocess.Popen[str]":
+def start(bench_home: Path, command: list[str]) -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-m", "bench", *command],
         stdout=subprocess.PIPE,
@@ -185,17 +185,17 @@ def wait_for_steps(count: int) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_what_was_stopped_goes_on_when_the_command_is_given_again(
-    number: int, places: Path, capsys: pytest.CaptureFixture[str]
+    number: int, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     command = [*words("began", "0,1", steps=400), "--set", "eval_every=0", "--set", "checkpoint_every=20"]
-    process = start(places, command)
+    process = start(bench_home, command)
     wait_for_steps(1)
     process.send_signal(number)
     out, error = process.communicate(timeout=120)
     if number != signal.SIGKILL:
         assert process.returncode == 130
         assert error.splitlines()[-1] == "bench: stopped; the same command goes on"
-        assert not [p for p in psutil.process_iter() if is_of(p, places)]
+        assert not [p for p in psutil.process_iter() if is_of(p, bench_home)]
     assert main([*command, "--json"]) == 0
     assert len(told(capsys)["runs"]) == 2
     rows = [record.read(run.record_path) for run in run_folder.all_runs()]
@@ -204,14 +204,14 @@ def test_what_was_stopped_goes_on_when_the_command_is_given_again(
     assert sum(r.resumes for r in rows) == (1 if number == signal.SIGINT else 0)
 
 
-def is_of(process: psutil.Process, places: Path) -> bool:
+def is_of(process: psutil.Process, bench_home: Path) -> bool:
     try:
-        return process.environ().get("BENCH_HOME") == str(places) and "bench" in process.cmdline()
+        return process.environ().get("BENCH_HOME") == str(bench_home) and "bench" in process.cmdline()
     except (psutil.NoSuchProcess, psutil.AccessDenied, psutil.ZombieProcess):
         return False
 
 
-def test_a_second_command_for_the_same_runs_is_refused(places: Path) -> None:
+def test_a_second_command_for_the_same_runs_is_refused(bench_home: Path) -> None:
     planned = multirun.plan(["began"], [0], KNOBS | {"steps": 3}, None, 1, QUIET)
     with multirun.hold(planned), pytest.raises(RequestError, match="another process is carrying out"):
         multirun.hold(multirun.plan(["began"], [0], KNOBS | {"steps": 3}, None, 1, QUIET))

@@ -8,8 +8,8 @@ import pytest
 
 from bench.cli import main
 from bench.execution.progress import Progress
-from bench.execution.reevaluation import remeasure
-from bench.execution.session import Outcome
+from bench.execution.reevaluation import reevaluate
+from bench.execution.session import RunResult
 from bench.runs import record
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError
@@ -18,14 +18,14 @@ QUIET = Progress(quiet=True)
 
 
 @pytest.fixture
-def outcome(small: SimpleNamespace) -> Outcome:
-    found: Outcome = small.run(small.tiny("began-v3", ema_decay=0.5))
+def outcome(small: SimpleNamespace) -> RunResult:
+    found: RunResult = small.run(small.tiny("began-v3", ema_decay=0.5))
     return found
 
 
 @pytest.mark.parametrize("checkpoint", ["last", "best", "8"])
-def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str, outcome: Outcome) -> None:
-    result = remeasure(outcome.run, QUIET, checkpoint)
+def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str, outcome: RunResult) -> None:
+    result = reevaluate(outcome.run, QUIET, checkpoint)
     row = next(row for row in outcome.record.evaluations if row["step"] == result.step)
     assert result.values == {name: value for name, value in row.items() if name != "step"}
     assert result.recorded == result.values
@@ -38,17 +38,17 @@ def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str
     assert result.real == outcome.description["real"]
 
 
-def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Outcome) -> None:
-    result = remeasure(outcome.run, QUIET, "last", ["fd_digits_garments"], 150)
+def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: RunResult) -> None:
+    result = reevaluate(outcome.run, QUIET, "last", ["fd_digits_garments"], 150)
     assert list(result.values) == ["fd_digits_garments"]
     assert "; 150 samples;" in result.protocols["fd_digits_garments"]
     assert result.recorded == {}
     assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1]["fd_digits_garments"]
 
 
-def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one(outcome: Outcome) -> None:
+def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one(outcome: RunResult) -> None:
     names = ["fd_digits_garments", "vendi", "precision"]
-    one, two, three = (remeasure(outcome.run, QUIET, "last", names, eval_seeds=seeds) for seeds in (1, 2, 3))
+    one, two, three = (reevaluate(outcome.run, QUIET, "last", names, eval_seeds=seeds) for seeds in (1, 2, 3))
     assert list(three.values) == list(three.spread) == list(three.real) == list(one.values)
     assert one.recorded == one.values
     assert two.recorded == three.recorded == {}
@@ -62,7 +62,7 @@ def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one
 
 
 def test_the_command_tells_values_spread_real_and_recorded(
-    outcome: Outcome, capsys: pytest.CaptureFixture[str]
+    outcome: RunResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["eval", "last", "--metrics", "kid,vendi", "--checkpoint", "last"]
     told = {}
@@ -70,7 +70,7 @@ def test_the_command_tells_values_spread_real_and_recorded(
         assert main([*words, "--eval-seeds", str(seeds), "--json"]) == 0
         told[seeds] = json.loads(capsys.readouterr().out)
         assert told[seeds]["eval_seeds"] == seeds
-    result = remeasure(outcome.run, QUIET, "last", ["kid", "vendi"], eval_seeds=2)
+    result = reevaluate(outcome.run, QUIET, "last", ["kid", "vendi"], eval_seeds=2)
     assert (told[2]["values"], told[2]["spread"]) == (result.values, result.spread)
     assert told[1]["spread"] == told[2]["recorded"] == {}
     assert told[1]["real"] == told[2]["real"] == result.real
@@ -102,7 +102,7 @@ def test_the_command_tells_values_spread_real_and_recorded(
     ],
 )
 def test_a_wrong_request_is_one_line(
-    words: list[str], told: str, outcome: Outcome, capsys: pytest.CaptureFixture[str]
+    words: list[str], told: str, outcome: RunResult, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["eval", outcome.run.id, *words]) == 2
     lines = capsys.readouterr().err.splitlines()
@@ -110,7 +110,7 @@ def test_a_wrong_request_is_one_line(
     assert told in lines[0]
 
 
-def test_the_run_is_only_read(outcome: Outcome, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_run_is_only_read(outcome: RunResult, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in outcome.run.path.rglob("*") if path.is_file()}
     assert main(["eval", "last", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
@@ -119,9 +119,9 @@ def test_the_run_is_only_read(outcome: Outcome, capsys: pytest.CaptureFixture[st
     assert record.read(outcome.run.record_path).resumes == 0
 
 
-def test_a_run_without_a_checkpoint_is_refused(outcome: Outcome) -> None:
+def test_a_run_without_a_checkpoint_is_refused(outcome: RunResult) -> None:
     run = RunFolder(outcome.run.path)
     for path in run.checkpoints.iterdir():
         path.unlink()
     with pytest.raises(RequestError, match="has none"):
-        remeasure(run, QUIET)
+        reevaluate(run, QUIET)

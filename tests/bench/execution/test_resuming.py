@@ -30,7 +30,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small
 
 
 @pytest.fixture
-def stopped(small: SimpleNamespace, places: Path) -> RunFolder:
+def stopped(small: SimpleNamespace, bench_home: Path) -> RunFolder:
     """A run of nine steps, stopped at eight; it has checkpoints at three, four, six and eight at most."""
     with pytest.raises(Interrupted) as name:
         start(small.tiny("began"), small.StopAfter(8))

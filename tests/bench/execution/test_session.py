@@ -14,7 +14,7 @@ import torch
 
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
-from bench.execution.setup import prepare_workbench
+from bench.execution.setup import set_up
 from bench.health.alarms import Watch, watch_over
 from bench.health.verdict import COLLAPSED_BELOW, RULES
 from bench.runs import record, run_folder
@@ -34,8 +34,8 @@ class StopAt(Progress):
         super().__init__(quiet=True)
         self.step, self.number = step, number
 
-    def evaluation(self, row: dict[str, Any], grid: torch.Tensor) -> None:
-        super().evaluation(row, grid)
+    def on_evaluation(self, row: dict[str, Any], grid: torch.Tensor) -> None:
+        super().on_evaluation(row, grid)
         if row["step"] == self.step:
             os.kill(os.getpid(), self.number)
 
@@ -341,6 +341,6 @@ def test_a_run_that_does_not_exist_is_refused(small: SimpleNamespace) -> None:
 
 
 def test_two_variants_of_one_seed_see_the_same_images_in_the_same_order(small: SimpleNamespace) -> None:
-    benches = [prepare_workbench(small.tiny(name), Progress(quiet=True)) for name in ("began", "began-v3")]
+    setups = [set_up(small.tiny(name), Progress(quiet=True)) for name in ("began", "began-v3")]
     for index in (0, 3, 700):
-        assert torch.equal(benches[0].batches.take(index), benches[1].batches.take(index))
+        assert torch.equal(setups[0].batches.take(index), setups[1].batches.take(index))

@@ -48,10 +48,10 @@ def recorded(
 
 
 @pytest.fixture
-def copied(recorded: RunFolder, places: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def copied(recorded: RunFolder, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A copy that a test may alter."""
     monkeypatch.setattr("bench.execution.verification.Watch", partial(Watch, **QUICK_ALARMS))
-    target = places / "mlruns" / "runs" / recorded.id
+    target = bench_home / "mlruns" / "runs" / recorded.id
     shutil.copytree(recorded.path, target)
     return RunFolder(target)
 

@@ -45,7 +45,7 @@ def _cut_off(whole: Path, folder: Path) -> RunFolder:
 
 
 @pytest.fixture
-def home(reported_home: Path, places: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def home(reported_home: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The results folder of these runs."""
     monkeypatch.setenv("BENCH_HOME", str(reported_home))
     return reported_home

@@ -36,9 +36,9 @@ def write_multirun(home: Path, members: list[dict[str, Any]]) -> None:
     )
 
 
-def test_runs_of_a_multirun_have_one_command(places: Path) -> None:
+def test_runs_of_a_multirun_have_one_command(bench_home: Path) -> None:
     members = [described(variant, seed) for seed in (0, 1, 2, 4) for variant in ("began", "began-v3")]
-    write_multirun(places, members)
+    write_multirun(bench_home, members)
     alone = described("began", 9, ["run", "--variant", "began", "--seed", "9"])
     found = commands([*members, alone])
     assert [command.line for command in found] == [
@@ -49,7 +49,7 @@ def test_runs_of_a_multirun_have_one_command(places: Path) -> None:
     assert found[0].makes == "8 of the runs"
 
 
-def test_without_a_multirun_each_run_has_its_own(places: Path) -> None:
+def test_without_a_multirun_each_run_has_its_own(bench_home: Path) -> None:
     found = commands([described("began", 0), described("began", 1)])
     assert [command.line for command in found] == [
         f"bench run --variant began --seed {seed} --dataset mnist-5k --set norm=l1" for seed in (0, 1)

@@ -34,7 +34,7 @@ def studies_at(address: str, process: "subprocess.Popen[bytes]") -> list[dict[st
     raise AssertionError("the dashboard does not answer")
 
 
-def test_the_dashboard_lists_a_study_from_its_journal(places: Path) -> None:
+def test_the_dashboard_lists_a_study_from_its_journal(bench_home: Path) -> None:
     settings = {"variant": "began", "preset": "quick", "steps": 20, "eval_every": 10, "channels": 1}
     plan = StudyPlan("shown", StudyFile(trials=2), settings, "fd_digits_garments", "0")
     storage = JournalStorage(plan.folder)

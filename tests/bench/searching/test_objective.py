@@ -23,8 +23,8 @@ def go_through(followed: ObjectiveCallback, steps: list[dict[str, Any]] = STEPS)
     """As the trainer tells it: rows before the evaluation that follows them."""
     grid = torch.zeros(1, 1, 2, 2)
     for evaluation in EVALUATIONS:
-        followed.scalars([row for row in steps if followed.step < row["step"] <= evaluation["step"]])
-        followed.evaluation(evaluation, grid)
+        followed.on_steps([row for row in steps if followed.step < row["step"] <= evaluation["step"]])
+        followed.on_evaluation(evaluation, grid)
 
 
 def test_the_frechet_distance_is_the_one_that_the_judge_measures() -> None:
@@ -71,8 +71,8 @@ def test_what_was_recorded_before_a_kill_counts_once() -> None:
     resumed.replay(Record(steps=STEPS[:7], evaluations=[dict(row) for row in EVALUATIONS[:2]]))
     assert resumed.step == 7
     # goes on from the checkpoint of step 6
-    resumed.scalars(STEPS[6:])
-    resumed.evaluation(EVALUATIONS[2], torch.zeros(1, 1, 2, 2))
+    resumed.on_steps(STEPS[6:])
+    resumed.on_evaluation(EVALUATIONS[2], torch.zeros(1, 1, 2, 2))
     assert resumed.values == whole.values
 
 
@@ -86,9 +86,9 @@ def test_whoever_is_told_may_end_the_run() -> None:
     followed = ObjectiveCallback((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, reached)
     grid = torch.zeros(1, 1, 2, 2)
     followed.replay(Record(evaluations=[dict(EVALUATIONS[0])]))
-    assert not followed.asks_to_stop()
-    followed.evaluation(EVALUATIONS[1], grid)
-    assert followed.asks_to_stop()
+    assert not followed.should_stop()
+    followed.on_evaluation(EVALUATIONS[1], grid)
+    assert followed.should_stop()
     assert told == [(3, True, True), (6, False, False)]
 
 

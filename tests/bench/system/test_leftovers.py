@@ -15,7 +15,7 @@ import pytest
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import start
-from bench.execution.setup import Workbench
+from bench.execution.setup import TrainingSetup
 from bench.runs import run_folder
 from bench.runs.run_folder import RunFolder
 from bench.system.atomic_files import PREFIX, beside
@@ -132,7 +132,7 @@ def test_a_killed_process_leaves_what_is_told_by_its_name(tmp_path: Path) -> Non
 
 
 def test_caches_are_rid_of_them_when_the_next_run_begins(
-    small: SimpleNamespace, places: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    small: SimpleNamespace, bench_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = tmp_path / "cache"
     monkeypatch.setenv("BENCH_CACHE", str(cache))
@@ -145,12 +145,12 @@ def test_caches_are_rid_of_them_when_the_next_run_begins(
 
 
 @pytest.mark.slow
-def test_unfinished_files_are_not_uploaded(small: SimpleNamespace, places: Path) -> None:
+def test_unfinished_files_are_not_uploaded(small: SimpleNamespace, bench_home: Path) -> None:
     from mlflow import MlflowClient
 
     planted: list[Path] = []
 
-    def begun(run: RunFolder, workbench: Workbench) -> list[Any]:
+    def begun(run: RunFolder, setup: TrainingSetup) -> list[Any]:
         # of a living process, such as one that draws this run's figures
         for folder in (run.checkpoints, run.figures):
             planted.append(folder / f"{PREFIX}{os.getpid()}-0a1b.png")
@@ -159,6 +159,6 @@ def test_unfinished_files_are_not_uploaded(small: SimpleNamespace, places: Path)
 
     run = start(small.tiny("began", tracking=True, steps=2, eval_every=0), Progress(True), begun=begun).run
     assert all(path.exists() for path in planted)
-    client = MlflowClient(tracking_uri=f"sqlite:///{places / 'mlruns' / 'mlflow.db'}")
+    client = MlflowClient(tracking_uri=f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
     sent = [item.path for name in ("checkpoints", "figures") for item in client.list_artifacts(run.id, name)]
     assert sent == ["checkpoints/step-00000002.safetensors"]

@@ -160,7 +160,7 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     reached = rows.checkpoints[-1]["step"]
 
     class StopSoon(Progress):
-        def asks_to_stop(self) -> bool:
+        def should_stop(self) -> bool:
             return True
 
     with pytest.raises(Exception, match=name):
@@ -184,7 +184,7 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
 
 
 @pytest.mark.slow
-def test_a_wrong_request_is_told_once(small: SimpleNamespace, tmp_path: Path, places: Path) -> None:
+def test_a_wrong_request_is_told_once(small: SimpleNamespace, tmp_path: Path, bench_home: Path) -> None:
     values = small.values | {"variant": "began", "batch_size": 9}
     status, out, err = Two("--config", as_file(tmp_path / "wrong.yaml", values), "--json").wait()
     assert status != 0
@@ -192,7 +192,7 @@ def test_a_wrong_request_is_told_once(small: SimpleNamespace, tmp_path: Path, pl
     assert "2 does not divide a batch of 9" in line
     (told,) = out.splitlines()
     assert json.loads(told) == {"error": line.removeprefix("bench: "), "status": 2}
-    assert not places.exists()
+    assert not bench_home.exists()
 
 
 def test_a_run_that_others_joined_later_is_compared_up_to_there(small: SimpleNamespace) -> None:
@@ -215,7 +215,7 @@ def test_a_run_that_others_joined_later_is_compared_up_to_there(small: SimpleNam
 def test_shares_are_consecutive_and_cover_everything() -> None:
     for count in (1, 2, 3, 5):
         for things in (0, 1, 7, 100):
-            shares = [list(Ranks(rank, count).share(things)) for rank in range(count)]
+            shares = [list(Ranks(rank, count).shard(things)) for rank in range(count)]
             assert sum(shares, []) == list(range(things))
             assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
@@ -223,10 +223,10 @@ def test_shares_are_consecutive_and_cover_everything() -> None:
 def test_alone_everything_comes_back() -> None:
     alone = Ranks()
     assert alone.first
-    assert alone.agree(True)
-    assert not alone.agree(False)
+    assert alone.any_rank(True)
+    assert not alone.any_rank(False)
     assert alone.gather("x") == ["x"]
-    assert alone.told("x") == "x"
+    assert alone.broadcast("x") == "x"
 
 
 class SomeBatches:
@@ -264,7 +264,7 @@ def test_other_work_is_refused_in_one_line_by_the_first(
     rank: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
-    places: Path,
+    bench_home: Path,
 ) -> None:
     for name, value in {
         "TORCHELASTIC_RUN_ID": "x",
@@ -276,4 +276,4 @@ def test_other_work_is_refused_in_one_line_by_the_first(
     assert main(words) == 2
     told = capsys.readouterr().err
     assert (named in told and told.count("\n") == 1) if rank == 0 else told == ""
-    assert not places.exists()
+    assert not bench_home.exists()

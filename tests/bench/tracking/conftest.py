@@ -21,26 +21,26 @@ from bench.execution.progress import Progress
 from bench.execution.session import start
 from bench.runs import record, run_folder
 from bench.runs.run_folder import RunFolder
-from bench.training.trainer import Interrupted, Observer
+from bench.training.trainer import Callback, Interrupted
 
 
-class Stop(Observer):
+class Stop(Callback):
     """Stops a run after a step."""
 
     def __init__(self, step: int) -> None:
         self.step, self.reached = step, 0
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         self.reached = rows[-1]["step"]
 
-    def asks_to_stop(self) -> bool:
+    def should_stop(self) -> bool:
         return self.reached >= self.step
 
 
 def stopped(configuration: Configuration, step: int = 4) -> RunFolder:
     """A run that was stopped after about a step."""
     with pytest.raises(Interrupted):
-        start(configuration, Progress(quiet=True), begun=lambda run, workbench: [Stop(step)])
+        start(configuration, Progress(quiet=True), begun=lambda run, setup: [Stop(step)])
     return run_folder.find("last")
 
 

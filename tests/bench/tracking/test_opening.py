@@ -17,9 +17,9 @@ OPEN += "opening.open_store(store_choice.default_store(), paths.results())"
 
 
 @pytest.mark.slow
-def test_a_kill_while_the_tables_are_made_costs_nothing(places: Path) -> None:
+def test_a_kill_while_the_tables_are_made_costs_nothing(bench_home: Path) -> None:
     """Killed with the first bytes in the file, and further and further into the migrations."""
-    results = places / "mlruns"
+    results = bench_home / "mlruns"
     database = results / "mlflow.db"
     for size in (1, 100_000, 300_000):
         process = subprocess.Popen([sys.executable, "-c", OPEN])
@@ -36,8 +36,8 @@ def test_a_kill_while_the_tables_are_made_costs_nothing(places: Path) -> None:
     assert not list(results.glob(f"{PREFIX}*"))
 
 
-def test_an_empty_file_becomes_a_store(places: Path) -> None:
-    results = places / "mlruns"
+def test_an_empty_file_becomes_a_store(bench_home: Path) -> None:
+    results = bench_home / "mlruns"
     results.mkdir(parents=True)
     (results / "mlflow.db").touch(mode=0o640)
     open_store(default_store(), results)

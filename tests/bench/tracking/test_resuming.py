@@ -13,7 +13,7 @@ from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.runs import record, run_folder
-from bench.training.trainer import Observer
+from bench.training.trainer import Callback
 
 LOUD, QUIET = Progress(), Progress(quiet=True)
 
@@ -37,25 +37,25 @@ def said(capfd: pytest.CaptureFixture[str]) -> list[str]:
     return [line for line in err.splitlines() if "track" in line]
 
 
-class At(Observer):
+class At(Callback):
     """Does something once, when a run has reached a step."""
 
     def __init__(self, step: int, work: Any) -> None:
         self.step, self.work = step, work
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         if self.work and rows[-1]["step"] >= self.step:
             work, self.work = self.work, None
             work()
 
 
-class Kill(Observer):
+class Kill(Callback):
     """Kills the tracking process when steps have come, so many times."""
 
     def __init__(self, times: int) -> None:
         self.times = times
 
-    def scalars(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[dict[str, Any]]) -> None:
         if not self.times:
             return
         self.times -= 1
@@ -67,14 +67,14 @@ class Kill(Observer):
 
 
 def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capsys: pytest.CaptureFixture[str]
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
     assert run.describe()["tracking"] == "default"
-    delete_store(places)
+    delete_store(bench_home)
     assert main(["run", "--resume", "last", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "FINISHED"
-    client = store(places)
+    client = store(bench_home)
     (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
     (shown,) = client.search_runs([experiment.experiment_id])
     assert shown.data.tags["bench.run"] == run.id
@@ -89,16 +89,16 @@ def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
 def test_a_moved_mlruns_is_gone_on_with_where_it_is_now(
     small: SimpleNamespace,
     tools: SimpleNamespace,
-    places: Path,
+    bench_home: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
     moved = tmp_path / "moved"
-    places.rename(moved)
+    bench_home.rename(moved)
     monkeypatch.setenv("BENCH_HOME", str(moved))
     resume(run_folder.find(run.id), QUIET)
-    assert not places.exists()
+    assert not bench_home.exists()
     client = store(moved)
     assert client.get_run(run.id).info.status == "FINISHED"
     assert client.get_run(run.id).info.artifact_uri.startswith((moved / "mlruns" / "artifacts").as_uri())
@@ -108,7 +108,7 @@ def test_a_moved_mlruns_is_gone_on_with_where_it_is_now(
 
 
 def test_circumstances_may_change_at_a_resume_and_what_computes_may_not(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capsys: pytest.CaptureFixture[str]
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
     before = (run.path / "run.json").read_bytes()
@@ -122,19 +122,19 @@ def test_circumstances_may_change_at_a_resume_and_what_computes_may_not(
     assert first.circumstances == {}
     assert last.circumstances == {"tracking": False, "threads": 2, "experiment": "other"}
     # the store has what it had
-    assert store(places).get_run(run.id).info.status == "KILLED"
+    assert store(bench_home).get_run(run.id).info.status == "KILLED"
     assert main(["track", run.id, "--json"]) == 0
-    assert store(places).get_run(run.id).info.status == "FINISHED"
-    assert tools.points(store(places), run.id) == tools.recorded(run)
+    assert store(bench_home).get_run(run.id).info.status == "FINISHED"
+    assert tools.points(store(bench_home), run.id) == tools.recorded(run)
 
 
 def test_a_run_begun_without_tracking_may_be_tracked_from_a_resume_on(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path
 ) -> None:
     run = tools.stopped(small.tiny("began"))
     assert run.describe()["tracking"] is None
     assert main(["run", "--resume", "last", "--set", "tracking=true"]) == 0
-    client = store(places)
+    client = store(bench_home)
     (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
     (shown,) = client.search_runs([experiment.experiment_id])
     assert tools.points(client, shown.info.run_id) == tools.recorded(run)
@@ -143,7 +143,7 @@ def test_a_run_begun_without_tracking_may_be_tracked_from_a_resume_on(
 def test_a_store_that_is_away_at_a_resume_is_told_and_sent_later(
     small: SimpleNamespace,
     tools: SimpleNamespace,
-    places: Path,
+    bench_home: Path,
     monkeypatch: pytest.MonkeyPatch,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
@@ -159,14 +159,14 @@ def test_a_store_that_is_away_at_a_resume_is_told_and_sent_later(
     assert "hunter22" not in " ".join(lines)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert main(["track", name]) == 0
-    assert tools.points(store(places), run.id) == tools.recorded(run)
+    assert tools.points(store(bench_home), run.id) == tools.recorded(run)
 
 
 def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_later(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capfd: pytest.CaptureFixture[str]
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    at = At(5, lambda: delete_store(places))
-    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, workbench: [at])
+    at = At(5, lambda: delete_store(bench_home))
+    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, setup: [at])
     assert outcome.record.end is not None
     assert outcome.record.end["status"] == "FINISHED"
     lines = said(capfd)
@@ -175,40 +175,40 @@ def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_l
     assert "mlflow.db was deleted or replaced" in line
     assert f"bench track {outcome.description['name']}" in line
     assert main(["track", "--all"]) == 0
-    client = store(places)
+    client = store(bench_home)
     (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
     (shown,) = client.search_runs([experiment.experiment_id])
     assert tools.points(client, shown.info.run_id) == tools.recorded(outcome.run)
 
 
 def test_a_tracking_process_that_dies_again_and_again_is_told_with_what_to_do(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capfd: pytest.CaptureFixture[str]
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     configuration = small.tiny("began", tracking=True, eval_every=2)
-    outcome = start(configuration, LOUD, begun=lambda run, workbench: [Kill(4)])
+    outcome = start(configuration, LOUD, begun=lambda run, setup: [Kill(4)])
     lines = said(capfd)
     again = "warning: tracking: the tracking process was killed by signal 9; it is started again"
     assert lines[:-1] == [again] * 3
     assert lines[-1].endswith(f"bench track {outcome.description['name']}")
     # the end tries once more
-    assert store(places).get_run(outcome.run.id).info.status == "FINISHED"
-    assert tools.points(store(places), outcome.run.id) == tools.recorded(outcome.run)
+    assert store(bench_home).get_run(outcome.run.id).info.status == "FINISHED"
+    assert tools.points(store(bench_home), outcome.run.id) == tools.recorded(outcome.run)
 
 
 def test_a_sample_grid_counts_as_sent_when_it_is_and_is_sent_once(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path, capfd: pytest.CaptureFixture[str]
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def block() -> None:
         run = run_folder.find("last")
-        images = places / "mlruns" / "artifacts" / run.id / "artifacts" / "images"
+        images = bench_home / "mlruns" / "artifacts" / run.id / "artifacts" / "images"
         images.parent.mkdir(parents=True, exist_ok=True)
         # a file where the pictures' folder should be
         images.write_text("in the way")
 
-    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, workbench: [At(1, block)])
+    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, setup: [At(1, block)])
     assert f"bench track {outcome.description['name']}" in said(capfd)[-1]
-    (places / "mlruns" / "artifacts" / outcome.run.id / "artifacts" / "images").unlink()
-    client = store(places)
+    (bench_home / "mlruns" / "artifacts" / outcome.run.id / "artifacts" / "images").unlink()
+    client = store(bench_home)
     whole = [f"{step}{kind}" for step in ("4", "8", "9") for kind in (".png", ".webp")]
     for _ in range(2):
         assert main(["track", outcome.run.id]) == 0
@@ -219,9 +219,9 @@ def test_a_sample_grid_counts_as_sent_when_it_is_and_is_sent_once(
 
 @pytest.mark.parametrize("kind", ["folder", "text"])
 def test_a_store_that_is_no_database_ends_a_start_in_one_line(
-    kind: str, places: Path, capfd: pytest.CaptureFixture[str]
+    kind: str, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    path = places / "mlruns" / "mlflow.db"
+    path = bench_home / "mlruns" / "mlflow.db"
     if kind == "folder":
         path.mkdir(parents=True)
     else:
@@ -235,11 +235,11 @@ def test_a_store_that_is_no_database_ends_a_start_in_one_line(
     assert len(told) == 2
     assert all(reason in line for line in told)
     assert not any("Traceback" in line for line in lines)
-    assert not (places / "mlruns" / "runs").exists()
+    assert not (bench_home / "mlruns" / "runs").exists()
 
 
 def test_a_database_where_nobody_answers_ends_a_start_within_its_patience(
-    places: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    bench_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("psycopg")
     monkeypatch.setenv("BENCH_TRACKING_PATIENCE", "6")
@@ -255,11 +255,11 @@ def test_a_database_where_nobody_answers_ends_a_start_within_its_patience(
     assert len(told) == 1
     assert "tracking" in told[0]
     assert "hunter22" not in captured.err + captured.out
-    assert not (places / "mlruns" / "runs").exists()
+    assert not (bench_home / "mlruns" / "runs").exists()
 
 
 def test_two_processes_that_send_one_run_take_turns(
-    small: SimpleNamespace, tools: SimpleNamespace, places: Path
+    small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path
 ) -> None:
     from bench.system.errors import WorkError
     from bench.tracking.follower import Follower
@@ -267,7 +267,7 @@ def test_two_processes_that_send_one_run_take_turns(
     from bench.tracking.store_choice import current_store
 
     run = small.run(small.tiny("began")).run
-    opened = open_store(current_store(), places / "mlruns")
+    opened = open_store(current_store(), bench_home / "mlruns")
     first, second = (Follower(run, lambda: opened) for _ in range(2))
     first.send()
     with pytest.raises(WorkError, match="another process still sends"):
@@ -284,5 +284,5 @@ def test_two_processes_that_send_one_run_take_turns(
     second.close()
     second.close()
     assert second.id == first.id
-    assert tools.points(store(places), first.id) == tools.recorded(run)
-    assert set(tools.points(store(places), first.id).values()) == {1}
+    assert tools.points(store(bench_home), first.id) == tools.recorded(run)
+    assert set(tools.points(store(bench_home), first.id).values()) == {1}

@@ -81,7 +81,7 @@ def holding(folders: list[Path], texts: list[str]) -> list[str]:
 def test_the_password_of_a_server_is_nowhere(
     small: SimpleNamespace,
     server: Any,
-    places: Path,
+    bench_home: Path,
     cache_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -98,7 +98,7 @@ def test_the_password_of_a_server_is_nowhere(
     trained = run_folder.find("last")
     assert trained.describe()["tracking"] == server.url
     assert server.client().get_run(trained.id).info.status == "FINISHED"
-    assert holding([places, cache_folder, server.folder], texts) == []
+    assert holding([bench_home, cache_folder, server.folder], texts) == []
     assert not [line for line in lines.seen if any(secret.encode() in line for secret in SECRETS)]
 
 

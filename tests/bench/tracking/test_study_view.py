@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from bench.execution.progress import Progress
-from bench.execution.setup import prepare_workbench
+from bench.execution.setup import set_up
 from bench.runs import run_folder
 from bench.runs.run_folder import RunFolder
-from bench.system import paths as results_places
+from bench.system import paths
 from bench.tracking.parents import ParentSummary, study_parent
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
@@ -39,7 +39,7 @@ def tracker() -> Iterator[TrackingProcess]:
 def store() -> Any:
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=f"sqlite:///{results_places.results() / 'mlflow.db'}")
+    return MlflowClient(tracking_uri=f"sqlite:///{paths.results() / 'mlflow.db'}")
 
 
 def trial(number: int, state: str = "RUNNING", **values: Any) -> dict[str, Any]:
@@ -70,8 +70,8 @@ def points(run_id: str, name: str) -> list[tuple[int, float]]:
 
 def begin_seed(small: SimpleNamespace, tracker: TrackingProcess, parent: str, number: int) -> RunFolder:
     """A seed's run of a trial, as it is before its first step."""
-    workbench = prepare_workbench(small.tiny("began", tracking=True, experiment="search"), Progress(True))
-    described = workbench.describe("none", "a seed") | {"parent": parent}
+    setup = set_up(small.tiny("began", tracking=True, experiment="search"), Progress(True))
+    described = setup.describe("none", "a seed") | {"parent": parent}
     described |= {"study": {"name": STUDY, "trial": number}}
     described["id"] = tracker.create(described, current_store())
     return run_folder.create(described["id"], described)
@@ -106,7 +106,7 @@ def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
     show(tracker, parent, best={"fd": {"0": 9.0, "2": 8.0, "4": 7.0}})
     assert sorted(points(parent, "best/fd")) == [(0, 9.0), (2, 8.0), (4, 7.0)]
     summary = ParentSummary([], {"importance/gamma": 0.75}, 3, [], "FINISHED")
-    assert tracker.finish_parent(parent, summary, results_places.results(), current_store()) is None
+    assert tracker.finish_parent(parent, summary, paths.results(), current_store()) is None
     assert store().get_run(parent).info.status == "FINISHED"
     assert store().get_run(parent).data.metrics["importance/gamma"] == 0.75
     assert tracker.close() is None
@@ -251,7 +251,7 @@ def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespa
 
 
 def test_a_store_that_is_away_is_told_and_catches_up(
-    tracker: TrackingProcess, places: Path, monkeypatch: pytest.MonkeyPatch
+    tracker: TrackingProcess, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")

@@ -26,22 +26,22 @@ from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
 
 
-def store(places: Path) -> Any:
+def store(bench_home: Path) -> Any:
     from mlflow import MlflowClient
 
-    return MlflowClient(tracking_uri=f"sqlite:///{places / 'mlruns' / 'mlflow.db'}")
+    return MlflowClient(tracking_uri=f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
 
 
 def steps(client: Any, run_id: str, name: str) -> list[int]:
     return [metric.step for metric in client.get_metric_history(run_id, name)]
 
 
-def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, places: Path) -> None:
+def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, bench_home: Path) -> None:
     import mlflow
     import torch
 
     run = small.run(small.tiny("began-v3", tracking=True, figures=True)).run
-    client = store(places)
+    client = store(bench_home)
     seen = client.get_run(run.id)
     described, rows = run.describe(), record.read(run.record_path)
     assert seen.info.status == "FINISHED"
@@ -73,14 +73,17 @@ def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, places: Path)
     assert [i.dataset.name for i in seen.inputs.dataset_inputs] == ["mnist-5k"]
     names = {item.path for item in client.list_artifacts(run.id)}
     assert {"checkpoints", "figures", "generator", "images", "record.jsonl", "run.json"} <= names
-    mlflow.set_tracking_uri(f"sqlite:///{places / 'mlruns' / 'mlflow.db'}")
+    mlflow.set_tracking_uri(f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
     generator = mlflow.pytorch.load_model(f"runs:/{run.id}/generator")
     assert generator(torch.zeros(3, 6)).shape == (3, 1, 28, 28)
     assert not list(Path.cwd().glob("mlartifacts"))
 
 
 def test_a_store_that_is_away_ends_the_request_in_one_line(
-    small: SimpleNamespace, places: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    small: SimpleNamespace,
+    bench_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
@@ -88,7 +91,7 @@ def test_a_store_that_is_away_ends_the_request_in_one_line(
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("bench: ")]
     assert len(lines) == 1
     assert "tracking=false" in lines[0]
-    assert not (places / "mlruns" / "runs").exists()
+    assert not (bench_home / "mlruns" / "runs").exists()
 
 
 def start_process(small: SimpleNamespace, steps: int, **values: Any) -> subprocess.Popen[str]:
@@ -110,12 +113,12 @@ def wait_until(condition: Any, seconds: float = 90.0) -> None:
         time.sleep(0.05)
 
 
-def kill_after(process: subprocess.Popen[str], places: Path, checkpoints: int, delay: float) -> None:
+def kill_after(process: subprocess.Popen[str], bench_home: Path, checkpoints: int, delay: float) -> None:
     """Kill -9 a run `delay` seconds after it has written so many checkpoints in all."""
 
     def reached() -> bool:
         assert process.poll() is None, process.communicate()[1]
-        lines = [path.read_text() for path in places.glob("mlruns/runs/*/record.jsonl")]
+        lines = [path.read_text() for path in bench_home.glob("mlruns/runs/*/record.jsonl")]
         return bool(lines) and lines[0].count('"event": "checkpoint"') >= checkpoints
 
     wait_until(reached)
@@ -130,15 +133,15 @@ def kill_after(process: subprocess.Popen[str], places: Path, checkpoints: int, d
 
 @pytest.mark.slow
 def test_kill_9_again_and_again_leaves_no_gap_no_double_and_the_same_bits(
-    small: SimpleNamespace, places: Path, tmp_path: Path
+    small: SimpleNamespace, bench_home: Path, tmp_path: Path
 ) -> None:
     total = 300
     delays = random.Random(0)
     process = start_process(small, total, eval_every=50, checkpoint_every=20)
     for checkpoints in (2, 6, 11):
-        kill_after(process, places, checkpoints, delays.uniform(0, 0.4))
+        kill_after(process, bench_home, checkpoints, delays.uniform(0, 0.4))
         run = run_folder.find("last")
-        assert store(places).get_run(run.id).info.status == "KILLED"
+        assert store(bench_home).get_run(run.id).info.status == "KILLED"
         process = subprocess.Popen(
             [sys.executable, "-m", "bench", "run", "--resume", "last", "--json"],
             stdout=subprocess.PIPE,
@@ -152,7 +155,7 @@ def test_kill_9_again_and_again_leaves_no_gap_no_double_and_the_same_bits(
     whole = small.run(small.tiny("began-v3", steps=total, eval_every=50, checkpoint_every=20)).run
     assert small.numbers(run) == small.numbers(whole)
     assert small.same(small.final_state(run), small.final_state(whole))
-    client = store(places)
+    client = store(bench_home)
     for name in ("M", "k", "loss_d", "lr_g"):
         assert steps(client, run.id, name) == list(range(1, total + 1)), name
     assert steps(client, run.id, "classes_covered") == list(range(50, total + 1, 50))
@@ -162,29 +165,31 @@ def test_kill_9_again_and_again_leaves_no_gap_no_double_and_the_same_bits(
 
 @pytest.mark.slow
 def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
-    small: SimpleNamespace, places: Path
+    small: SimpleNamespace, bench_home: Path
 ) -> None:
     process = start_process(small, 200, eval_every=0)
-    wait_until(lambda: list(places.glob("mlruns/runs/*/checkpoints/step-*")))
+    wait_until(lambda: list(bench_home.glob("mlruns/runs/*/checkpoints/step-*")))
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=90)
     assert process.returncode == 130, err
-    run, client = run_folder.find("last"), store(places)
+    run, client = run_folder.find("last"), store(bench_home)
     assert client.get_run(run.id).info.status == "KILLED"
     resume(run, Progress(quiet=True))
     assert client.get_run(run.id).info.status == "FINISHED"
     assert steps(client, run.id, "k") == list(range(1, 201))
 
 
-def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
-    from bench.execution.setup import prepare_workbench
+def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(
+    small: SimpleNamespace, bench_home: Path
+) -> None:
+    from bench.execution.setup import set_up
 
     tracker = TrackingProcess()
-    workbench = prepare_workbench(small.tiny("began", tracking=True), Progress(quiet=True))
-    run_id = tracker.create(workbench.describe("none", "never begun"), current_store())
-    assert store(places).get_run(run_id).info.status == "RUNNING"
+    setup = set_up(small.tiny("began", tracking=True), Progress(quiet=True))
+    run_id = tracker.create(setup.describe("none", "never begun"), current_store())
+    assert store(bench_home).get_run(run_id).info.status == "RUNNING"
     assert tracker.close() is None
-    assert store(places).get_run(run_id).info.status == "KILLED"
+    assert store(bench_home).get_run(run_id).info.status == "KILLED"
 
 
 def follow_trained(
@@ -200,8 +205,8 @@ def follow_trained(
     return RunFolder(path)
 
 
-def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places: Path) -> None:
-    tracker, client = TrackingProcess(), store(places)
+def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, bench_home: Path) -> None:
+    tracker, client = TrackingProcess(), store(bench_home)
     first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.finish_run() is None
     assert client.get_run(first.id).info.status == "FINISHED"
@@ -226,9 +231,9 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, places
 
 
 def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next_run(
-    small: SimpleNamespace, places: Path
+    small: SimpleNamespace, bench_home: Path
 ) -> None:
-    tracker, client = TrackingProcess(), store(places)
+    tracker, client = TrackingProcess(), store(bench_home)
     first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     (first.path / "samples").rename(first.path / "elsewhere")
     (first.path / "checkpoints").rename(first.path / "checkpoints-elsewhere")
@@ -243,12 +248,12 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
     assert tracker.finish_run() == "its process is finished"
 
 
-def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, places: Path) -> None:
+def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, bench_home: Path) -> None:
     run = small.run(small.tiny("began", steps=3)).run
     run.record_path.unlink()
     writer = record.RecordWriter(run.record_path)
     writer.session(small.session(0))
-    opened, client = open_store(current_store(), places / "mlruns"), store(places)
+    opened, client = open_store(current_store(), bench_home / "mlruns"), store(bench_home)
 
     def alarm(kind: str, step: int) -> None:
         writer.event("alarm", step=step, kind=kind, words="w")
@@ -275,23 +280,23 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, pl
 
 
 def test_the_alarms_of_a_tracked_run_are_its_tag(
-    small: SimpleNamespace, places: Path, monkeypatch: pytest.MonkeyPatch
+    small: SimpleNamespace, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "bench.execution.session.Watch", partial(Watch, window=2, constraint_rise=1.0, loss_rise=1.0)
     )
     outcome = small.run(small.tiny("began-v3", tracking=True))
     assert outcome.record.alarms
-    tags = store(places).get_run(outcome.run.id).data.tags
+    tags = store(bench_home).get_run(outcome.run.id).data.tags
     assert tags["alarms"] == record.tag_of_alarms(outcome.record.alarms)
 
 
-def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, places: Path) -> None:
+def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, bench_home: Path) -> None:
     from bench.training.trainer import Diverged
 
     with pytest.raises(Diverged):
         small.run(small.tiny("began", tracking=True, lr_g=1e30, lr_d=1e30, steps=40, eval_every=0))
     run = run_folder.find("last")
-    seen = store(places).get_run(run.id)
+    seen = store(bench_home).get_run(run.id)
     assert seen.info.status == "FAILED"
     assert seen.data.tags["health"].startswith("diverged@")

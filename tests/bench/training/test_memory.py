@@ -16,7 +16,7 @@ from bench.execution.session import start
 from bench.system.errors import RequestError, WorkError
 from bench.system.os_errors import in_words
 from bench.training import memory
-from bench.training.trainer import Observer
+from bench.training.trainer import Callback
 from variants.registry import all_variants
 
 CPU = torch.device("cpu")
@@ -95,21 +95,21 @@ def test_a_step_takes_at_least_what_is_estimated_and_not_much_more(variant: str)
     assert 0.9 * estimated < int(done.stdout) < 3 * estimated
 
 
-class Asks(Observer):
+class Asks(Callback):
     """Asks for more memory than there is, in the middle of training."""
 
-    def scalars(self, rows: list[dict[str, object]]) -> None:
+    def on_steps(self, rows: list[dict[str, object]]) -> None:
         torch.empty(2**55, dtype=torch.uint8)
 
 
 def test_memory_that_ends_in_training_stops_it_with_the_command_that_resumes(
-    small: SimpleNamespace, places: Path
+    small: SimpleNamespace, bench_home: Path
 ) -> None:
     configuration = small.tiny("began")
     with pytest.raises(
         WorkError, match=r"not enough memory on the machine: 32.0 PiB could not .* resume with: bench"
     ):
-        start(configuration, Progress(quiet=True), begun=lambda run, workbench: [Asks()])
+        start(configuration, Progress(quiet=True), begun=lambda run, setup: [Asks()])
 
 
 def test_errors_of_allocation_are_told_from_bugs() -> None:

@@ -118,8 +118,8 @@ class Told(Progress):
         super().__init__(quiet=True)
         self.lines: list[str] = []
 
-    def warning(self, words: str) -> None:
-        self.lines.append(words)
+    def on_warning(self, message: str) -> None:
+        self.lines.append(message)
 
 
 def test_the_most_memory_that_was_held_is_recorded(small: SimpleNamespace) -> None:
