@@ -30,7 +30,7 @@ from bench.health import alarms, verdict
 from bench.judging.judge import Sampler, as_stored
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.modes import MODES_COVERED
-from bench.judging.reference import order
+from bench.judging.reference import pairing_order
 from bench.runs import record
 from bench.runs.generator import TrainedGenerator, configuration_of, load
 from bench.runs.run_folder import RunFolder
@@ -99,7 +99,7 @@ def main(data_root: str | None, out: Path | None) -> None:
         setup = setups[key] = setups.get(key) or set_up(configuration, Progress(quiet=True))
         case, generator = trained_case(run, setup, configuration.harness.seed)
         watched.append(watch(run, setup, case))
-        if "classes" not in setup.judge.extractor.gives:
+        if "classes" not in setup.judge.extractor.provides:
             continue
         cases.append(case)
         alike = case.data, configuration.variant.name
@@ -171,7 +171,7 @@ def collapsed_cases(loaded: TrainedGenerator, setup: TrainingSetup, case: Case, 
     ]
     seen = setup.judge.extractor(as_stored(pool))
     assert seen.probabilities is not None
-    known = np.argsort(-setup.judge.reference.observation.classes.hard)[:10]
+    known = np.argsort(-setup.judge.reference.statistics.classes.predicted)[:10]
     kinds = seen.probabilities.argmax(dim=1).numpy()
     for made in collapses(pool, kinds, known, setup.judge.samples, seed):
         cases.append(judged(setup, made.sampler, case.source, made.kind, made.degree, made.truth))
@@ -186,7 +186,7 @@ def known_mode_cases(name: str) -> list[Case]:
     configuration = resolve({"variant": "began", "dataset": name, "eval_samples": SAMPLES})
     setup = set_up(configuration, Progress(quiet=True))
     samples = setup.array.samples
-    unused = order(len(samples))[len(samples) // 2 + setup.judge.paired :]
+    unused = pairing_order(len(samples))[len(samples) // 2 + setup.judge.paired :]
     pool = as_generated(samples[unused])
     kinds = torch.cat([setup.judge.extractor(as_stored(part)).modes for part in pool.split(1000)]).numpy()
     cases = []

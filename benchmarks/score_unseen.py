@@ -26,7 +26,7 @@ from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.health import verdict
 from bench.judging.judge import Sampler, as_stored
-from bench.judging.reference import order
+from bench.judging.reference import pairing_order
 from bench.runs.generator import load
 from bench.training.sampler import EVALUATION, make_sampler
 from variants.noise import Noise
@@ -100,7 +100,7 @@ def cases_of_data(name: str, data_root: str | None) -> Iterator[Case]:
         given["data_root"] = data_root
     setup = set_up(resolve(given), Progress(quiet=True))
     samples = setup.array.samples
-    unused = order(len(samples))[len(samples) // 2 + setup.judge.paired :][:POOL]
+    unused = pairing_order(len(samples))[len(samples) // 2 + setup.judge.paired :][:POOL]
     pool = as_generated(samples[unused])
     kinds = kinds_of(setup, pool)
     for seed in range(DRAWS):

@@ -1,1 +1,1 @@
-"""From runs to result tables: what may be compared, with what uncertainty, and how it is printed."""
+"""Comparing turns several finished runs into result tables: groups of seeds, intervals, comparability."""

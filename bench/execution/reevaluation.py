@@ -150,7 +150,7 @@ def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampl
 
 
 def _protocol(judge: Judge, metric: str) -> str:
-    settings = judge.metrics[metric]
+    settings = judge.metrics[metric].settings
     return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
 
 

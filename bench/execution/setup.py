@@ -81,7 +81,7 @@ class TrainingSetup:
             },
             "metric": self.judge.extractor.metric,
             "protocol": self.judge.protocol,
-            "metrics": self.judge.metrics,
+            "metrics": {name: metric.settings for name, metric in self.judge.metrics.items()},
             "paired": self.judge.paired,
             "real": self.real,
             "health_rules": self.health_rules.plain(),

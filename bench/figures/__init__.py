@@ -1,1 +1,1 @@
-"""Figures: of one run, of several, and the sample grids; all in one look, and repeatable to the byte."""
+"""Figures of one run and of several, and the sample grids; the same run always gives the same bytes."""

@@ -1,1 +1,1 @@
-"""Signs of trouble: alarms while a run trains, and its verdict at the end."""
+"""Health of one run from its recorded numbers: alarms while it trains, and the verdict at its end."""

@@ -1,6 +1,9 @@
-"""Judging: what a sampler's images are worth, measured without knowing what made them.
+"""Judging measures one sampler: how close and how diverse its samples are, against real samples.
 
-`extractors.choose` picks the feature network, `reference.reference_statistics` measures the real images once,
-`judge.Judge` measures a sampler against them and `health.verdict` turns a run's numbers into its health tag.
-Nothing is imported here: each module is paid for by whoever uses it.
+- :mod:`bench.judging.extractors` chooses the network that extracts features;
+- :mod:`bench.judging.reference` computes the statistics of the real samples once;
+- :class:`bench.judging.judge.Judge` draws samples and computes every metric of :mod:`bench.judging.metrics`.
+
+Verdicts on whole runs are made in `bench.health`, tables over several runs in `bench.comparing`. Nothing is
+imported here, so that importing one module does not import the others.
 """

@@ -1,4 +1,4 @@
-"""Which extractor judges: where Inception's weights are looked for, and what serves without them."""
+"""Choice of the extractor: where Inception's weights are searched for, and the fallback without them."""
 
 from __future__ import annotations
 
@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Literal
 import torch
 
 from bench.judging import feature_network
-from bench.judging.extraction import INCEPTION_NAME, PUBLISHED_PREFIX, SHIPPED_NAME, DigitsGarments, Inception
-from bench.judging.known_modes import Points, StackedDigits
+from bench.judging.image_extractors import (
+    INCEPTION_NAME,
+    PUBLISHED_PREFIX,
+    SHIPPED_NAME,
+    DigitsGarments,
+    Inception,
+)
+from bench.judging.mode_extractors import Points, StackedDigits
 from bench.judging.protocol import Extractor
 from bench.system.errors import WorkError
 
@@ -31,13 +37,13 @@ __all__ = [
     "inception_paths",
 ]
 
-# The same file goes by two names: pytorch-fid's and torch-fidelity's.
+# The same file has two names: pytorch-fid's and torch-fidelity's.
 INCEPTION_FILES = (
     f"pt_inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
     f"weights-inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
 )
 SHIPPED_METRIC = "fd_" + SHIPPED_NAME.replace("-", "_")
-# the word of the knob `extractor` that brings a Fréchet distance of images
+# value of the knob `extractor` that selects the network of each Fréchet distance of images
 BROUGHT_BY: dict[str, Literal["inception", "shipped"]] = {"fid": "inception", SHIPPED_METRIC: "shipped"}
 _log = logging.getLogger(__name__)
 
@@ -49,17 +55,17 @@ class Availability:
     Attributes
     ----------
     name, metric : str
-        The extractor, and what its distance is called.
+        The extractor, and the name of its Fréchet distance.
     present : bool
         Whether it can be used now.
     path : str
-        The weights found; where missing, where to put them; empty where none are needed.
+        The weights found; where they are missing, where to put them; empty where none are needed.
     searched : tuple of str
-        Every path looked at, in order.
+        Every path that was searched, in order.
     hash : str or None
         sha256 of the file found.
     note : str
-        What is wrong, or empty.
+        The problem, or empty.
     """
 
     name: str
@@ -72,7 +78,7 @@ class Availability:
 
 
 def inception_paths(cache: Path) -> tuple[Path, ...]:
-    """List where Inception's weights may lie, in order: the bench's cache, then torch.hub's checkpoints."""
+    """Return the paths searched for Inception's weights, in order: the bench's cache, then torch.hub's."""
     folders = (cache / "weights", Path(torch.hub.get_dir()) / "checkpoints")
     return tuple(folder / name for folder in folders for name in INCEPTION_FILES)
 
@@ -87,24 +93,24 @@ def extractor_for(
     allow_download: bool = False,
     device: torch.device | str = "cpu",
 ) -> Extractor:
-    """Give the extractor that judges samples of a kind.
+    """Return the extractor for a kind of samples.
 
     Parameters
     ----------
     judged_by : str
-        What judges them: `points` needs `modes`, `images` needs `channels`.
+        Kind of the samples: `points` needs `modes`, `images` needs `channels`.
     cache : Path
         The bench's cache folder.
     channels : int, optional
         1 or 3.
     modes : KnownModes, optional
-        What points are drawn from.
+        The mixture that points are drawn from.
     preferred : str
-        Which network comes first where both can look at the images.
+        Which network to prefer where both accept the images.
     allow_download : bool
         Whether missing Inception weights may be fetched into the cache.
     device : torch.device or str
-        Where a network runs.
+        Device of the network.
 
     Raises
     ------
@@ -127,26 +133,26 @@ def choose(
     device: torch.device | str = "cpu",
     prefer_shipped: bool = False,
 ) -> Extractor:
-    """Choose the extractor: Inception where its weights are, else for grey images the shipped network.
+    """Return Inception where its weights are found, else for grey images the shipped network.
 
     Parameters
     ----------
     channels : int
         1 or 3.
     prefer_shipped : bool
-        Take the shipped network for grey images even where Inception's weights are.
+        Choose the shipped network for grey images even where Inception's weights are found.
     cache : Path
         The bench's cache folder.
     allow_download : bool
         Whether missing Inception weights may be fetched into the cache.
     device : torch.device or str
-        Where the extractor runs.
+        Device of the network.
 
     Raises
     ------
     WorkError
-        If a file that goes by the published name is not the published one, or if there is none and the images
-        have colours; says where to put it.
+        If a file with the published name is not the published one, or if there is none and the images have
+        colours; the message says where to put the file.
     """
     if prefer_shipped and channels == 1:
         return DigitsGarments(device=device)
@@ -172,7 +178,7 @@ def choose(
 
 
 def availability(cache: Path) -> list[Availability]:
-    """List every extractor and whether it can be used, for `bench doctor`. Downloads nothing."""
+    """Return every extractor and whether it can be used, for `bench doctor`; nothing is downloaded."""
     searched = tuple(str(path) for path in inception_paths(cache))
     found = _find(cache)
     digest = _hash(found) if found else None
@@ -210,7 +216,7 @@ def _wrong(digest: str) -> str:
 
 
 def _download(cache: Path) -> Path:
-    # The address is torch-fidelity's own; importing it costs seconds, so only here.
+    # imported late: torch-fidelity, whose address this is, takes seconds to import
     from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
 
     path = cache / "weights" / INCEPTION_FILES[0]

@@ -1,4 +1,4 @@
-"""The judge: measures a sampler against real samples, knowing nothing of the model behind it."""
+"""The judge: measures a sampler against real samples, knowing nothing of the model behind the sampler."""
 
 from __future__ import annotations
 
@@ -6,38 +6,34 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache, cached_property
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from bench.datasets import fixed_draws
-from bench.judging.comparison import Comparison
-from bench.judging.metrics import metrics_for
+from bench.judging.metric_inputs import MetricInputs, PairedFeatures
+from bench.judging.metrics import Metric, metrics_for
 from bench.judging.moments import too_few
-from bench.judging.observation import Observation
 from bench.judging.protocol import Extractor
-from bench.judging.reference import FEWEST, Reference, cache_path, order
+from bench.judging.reference import MINIMUM_SAMPLES, Reference, cache_path, pairing_order
+from bench.judging.sample_statistics import SampleStatistics
 from bench.runs import environment
 from bench.system.atomic_files import write_text
 from bench.system.errors import WorkError
 from bench.system.ranks import ALONE, Ranks
-
-Sampler = Callable[..., Iterable[Tensor]]
-"""Called with a count, yields float32 batches in [-1, 1], images (B, C, H, W) or points (B, D), that hold
-`count` samples together; called with a range of places beside it, only those of the samples."""
+from bench.training.sampler import Sampler
 
 _GENERATED = "generated samples"
 _HELD_OUT = "held-out real samples"
-_BATCH = 250  # real samples handed to the judge at a time
+_BATCH = 250  # held-out real samples in a batch
 _log = logging.getLogger(__name__)
 
 
 def as_stored(samples: Tensor) -> Tensor:
-    """Turn samples into what files hold, on the CPU.
+    """Convert samples to the values that files hold, on the CPU.
 
     Images (N, C, H, W) in [-1, 1] become uint8, rounded and clamped; points (N, D) stay float32.
 
@@ -62,15 +58,15 @@ class Judge:
     Parameters
     ----------
     extractor : Extractor
-        Who looks.
+        The extractor of features.
     reference : Reference
-        What it saw in the real samples.
+        The real samples, by the same extractor.
     samples : int
-        Samples asked of a sampler, at least 12.
+        Number of samples to draw from a sampler, at least 12.
     generator : str
-        Which weights the sampler uses, such as `raw` or `ema`; only told in the protocol.
+        Which weights the sampler uses, such as `raw` or `ema`; stated in the protocol only.
     ranks : Ranks
-        The processes that share the samples; every one of them measures what they saw together.
+        The processes that share the extraction. The first one computes the metrics, and all return them.
 
     Raises
     ------
@@ -86,15 +82,15 @@ class Judge:
         generator: str = "raw",
         ranks: Ranks = ALONE,
     ) -> None:
-        if samples < FEWEST:
-            raise ValueError(f"a judge needs at least {FEWEST} samples, not {samples}")
+        if samples < MINIMUM_SAMPLES:
+            raise ValueError(f"a judge needs at least {MINIMUM_SAMPLES} samples, not {samples}")
         if reference.extractor_hash != extractor.hash:
-            raise ValueError(f"the reference {reference.words} was not measured by {extractor.name}")
+            raise ValueError(f"the reference {reference.label} was not measured by {extractor.name}")
         self.extractor, self.reference = extractor, reference
         self.samples, self.generator, self.ranks = samples, generator, ranks
-        for what, count in ((_GENERATED, samples), ("reference samples", reference.count)):
+        for name, count in ((_GENERATED, samples), ("reference samples", reference.count)):
             if too_few(count, extractor.width):
-                sizes = f"{count} {what} for {extractor.width} features"
+                sizes = f"{count} {name} for {extractor.width} features"
                 _log.warning("%s: %s: compare it only with the same counts", extractor.metric, sizes)
 
     @property
@@ -102,96 +98,94 @@ class Judge:
         """How the numbers come about, for the tag `metric.protocol`."""
         network = f"{self.extractor.name}@{self.extractor.hash[:8]} {self.extractor.preprocessing}"
         return (
-            f"{network}; {self.samples} samples; reference {self.reference.words}; generator {self.generator}"
+            f"{network}; {self.samples} samples; reference {self.reference.label}; generator {self.generator}"
         )
 
     @property
     def paired(self) -> int:
-        """Samples of each side that are compared with each other."""
+        """Number of samples of each side that are compared pairwise."""
         return self.reference.paired(self.samples)
 
     @cached_property
-    def metrics(self) -> dict[str, str]:
-        """What it measures: the recorded name of each metric, and its settings in words."""
-        return {metric.recorded_as(self.extractor): metric.settings for metric in metrics_for(self.extractor)}
+    def metrics(self) -> dict[str, Metric]:
+        """The metrics that this judge measures, by their recorded names."""
+        return {metric.recorded_as(self.extractor): metric for metric in metrics_for(self.extractor)}
+
+    @cached_property
+    def _real_features(self) -> PairedFeatures:
+        """Of the reference, kept for every evaluation."""
+        statistics = self.reference.statistics
+        return PairedFeatures(statistics.features[: self.paired], statistics.moments.mean)
 
     def measure(self, sampler: Sampler) -> dict[str, float]:
-        """Draw the samples and measure them; each passes the extractor once.
+        """Draw the samples and measure them; each is extracted once.
 
         Parameters
         ----------
-        sampler : callable
-            See `Sampler`. It owns its randomness; the judge draws none.
+        sampler : Sampler
+            The sampler. It owns its randomness; the judge draws none.
 
         Returns
         -------
         dict
-            Every metric of the registry that the extractor gives evidence for, by its recorded name.
+            Value of every metric whose requirement the extractor meets, by its recorded name.
 
         Raises
         ------
         WorkError
-            If a sample, a feature or a metric is not finite, or the sampler gives another number of samples.
+            If a sample, a feature or a metric is not finite, or the sampler yields another number of samples.
         """
-        if self.ranks.count == 1:
-            observed = self._observe(sampler, self.samples, _GENERATED)
-            return self._compare(observed, self.reference.observation)
-        share = self.ranks.shard(self.samples)
-        own = self._observe(lambda count: sampler(self.samples, share), len(share), _GENERATED)
+        shard = self.ranks.shard(self.samples)
+        batches = sampler(self.samples) if self.ranks.count == 1 else sampler(self.samples, shard)
+        own = self._extract(batches, len(shard), _GENERATED)
         values = None
         if gathered := self.ranks.gather(own):
             whole, *others = gathered
             for other in others:
                 whole.merge(other)
-            values = self._compare(whole, self.reference.observation)
+            real = self.reference.statistics
+            values = self._compute(MetricInputs(whole, real, self.paired, self._real_features))
         measured = self.ranks.broadcast(values)
         assert measured is not None
         return measured
 
-    def _observe(self, sampler: Sampler, count: int, name: str) -> Observation:
-        observed = Observation(self.extractor, name, kept=self.paired)
-        for samples in sampler(count):
-            if observed.count + len(samples) > count:
+    def _extract(self, batches: Iterable[Tensor], count: int, name: str) -> SampleStatistics:
+        statistics = SampleStatistics(self.extractor, name, kept=self.paired)
+        for samples in batches:
+            if statistics.count + len(samples) > count:
                 raise WorkError(f"the sampler gave more than the {count} samples asked for")
             stored = as_stored(samples)
-            observed.update(stored, self.extractor(stored))
-        if observed.count != count:
-            raise WorkError(f"the sampler gave {observed.count} samples, {count} were asked for")
-        return observed
+            statistics.update(stored, self.extractor(stored))
+        if statistics.count != count:
+            raise WorkError(f"the sampler gave {statistics.count} samples, {count} were asked for")
+        return statistics
 
-    def _compare(self, observed: Observation, real: Observation) -> dict[str, float]:
-        compared = Comparison(observed, real, self.paired)
+    def _compute(self, inputs: MetricInputs) -> dict[str, float]:
         values: dict[str, float] = {}
-        for metric in metrics_for(self.extractor):
-            name, value = metric.recorded_as(self.extractor), metric.compute(compared)
+        for name, metric in self.metrics.items():
+            value = metric.compute(inputs)
             if not math.isfinite(value):
-                raise WorkError(f"{name} of the {observed.moments.name} is {value}")
+                raise WorkError(f"{name} of the {inputs.generated_moments.name} is {value}")
             values[name] = value
         return values
 
     def measure_real(self, samples: np.ndarray, folder: Path) -> dict[str, float]:
-        """Measure held-out real samples as though they were generated, or read what was measured before.
+        """Measure held-out real samples as though they were generated, or read the cached values.
 
         Parameters
         ----------
         samples : ndarray
-            All real samples, those of the reference. As many as are compared with each other are taken from
-            the half that generated samples are not compared with, and judged by all others.
+            All real samples, those of the reference. The held-out half, as many as are compared pairwise, is
+            measured against all others.
         folder : Path
             The bench's cache folder.
 
         Returns
         -------
         dict
-            As `measure`, of `paired` samples: what a generator as good as the data would get from so many.
+            As :meth:`measure`: the values that so many samples of a perfect generator would have.
         """
-        device = str(getattr(self.extractor, "device", "cpu"))
-        rules = json.dumps(
-            [_code(), self.paired, self.reference.count, device, environment.kinds_of_arithmetic()]
-        )
-        name = hashlib.sha256(rules.encode()).hexdigest()[:16]
-        base = cache_path(self.extractor, self.reference.data_hash, folder)
-        path = base.with_name(f"{base.stem}-real-{name}.json")
+        path = self._cache_path(folder)
         known = _read(path, self.metrics)
         if known is not None:
             return known
@@ -199,39 +193,36 @@ class Judge:
         try:
             write_text(path, json.dumps(values))
         except WorkError as error:
-            _log.warning("what real samples score could not be kept: %s", error)
+            _log.warning("the scores of real samples could not be cached: %s", error)
         return values
 
+    def _cache_path(self, folder: Path) -> Path:
+        """The cache file of the scores of real samples, named by all that decides them."""
+        device = str(getattr(self.extractor, "device", "cpu"))
+        metrics = {name: [metric.settings, metric.revision] for name, metric in self.metrics.items()}
+        key = [metrics, self.paired, self.reference.count, device, environment.kinds_of_arithmetic()]
+        name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+        base = cache_path(self.extractor, self.reference.data_hash, folder)
+        return base.with_name(f"{base.stem}-real-{name}.json")
+
     def score_real(self, samples: np.ndarray) -> dict[str, float]:
-        """Measure held-out real samples as :meth:`measure_real` does, without its cache."""
+        """Measure held-out real samples as :meth:`measure_real` does, without the cache."""
         half = len(samples) // 2
-        held_out = order(len(samples))[half : half + self.paired]
-        observed = self._observe(_sampler_of(samples, held_out), self.paired, _HELD_OUT)
-        # without those that are judged: a set is nearer to one that it is a part of
-        return self._compare(observed, self.reference.observation.without(observed))
+        held_out = pairing_order(len(samples))[half : half + self.paired]
+        statistics = self._extract(_batches(samples, held_out), self.paired, _HELD_OUT)
+        # without those that are measured: a set is nearer to one that contains it
+        others = self.reference.statistics.without(statistics)
+        return self._compute(MetricInputs(statistics, others, self.paired))
 
 
-@cache
-def _code() -> str:
-    """The hash of what computes the metrics, so that a mended one is not read from the cache."""
-    digest = hashlib.sha256()
-    for source in [Path(fixed_draws.__file__), *sorted(Path(__file__).parent.rglob("*.py"))]:
-        digest.update(source.read_bytes())
-    return digest.hexdigest()
+def _batches(samples: np.ndarray, indices: np.ndarray) -> Iterator[Tensor]:
+    """Yield stored samples as a sampler would."""
+    for start in range(0, len(indices), _BATCH):
+        part = torch.from_numpy(samples[indices[start : start + _BATCH]])
+        yield part if part.dtype == torch.float32 else part.float() / 127.5 - 1
 
 
-def _sampler_of(samples: np.ndarray, places: np.ndarray) -> Sampler:
-    """Hand out stored samples as a generator would."""
-
-    def sampler(count: int) -> Iterator[Tensor]:
-        for start in range(0, count, _BATCH):
-            part = torch.from_numpy(samples[places[start : min(start + _BATCH, count)]])
-            yield part if part.dtype == torch.float32 else part.float() / 127.5 - 1
-
-    return sampler
-
-
-def _read(path: Path, wanted: dict[str, str]) -> dict[str, float] | None:
+def _read(path: Path, wanted: Iterable[str]) -> dict[str, float] | None:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
         return {name: float(values[name]) for name in wanted}

@@ -1,4 +1,4 @@
-"""Mean and covariance of feature vectors, gathered over batches."""
+"""Mean and covariance of feature vectors, accumulated over batches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from bench.system.errors import WorkError
 
 
 class Moments:
-    """Count, mean and covariance of feature vectors, gathered batch by batch in float64.
+    """Count, mean and covariance of feature vectors, accumulated batch by batch in float64.
 
     Batches are joined by Chan, Golub and LeVeque's update (1979), which keeps deviations from the mean and so
     loses no digits when features lie far from 0.
@@ -19,7 +19,7 @@ class Moments:
     width : int
         Length of a feature vector.
     name : str
-        What the features belong to; errors say it.
+        Name of the set of samples, for error messages.
     """
 
     def __init__(self, width: int, name: str = "features") -> None:
@@ -48,12 +48,12 @@ class Moments:
         return self.scatter / (self.count - 1)
 
     def update(self, features: Tensor | np.ndarray) -> Moments:
-        """Take in a batch of features (N, width), N may be 0; returns itself.
+        """Add a batch of features (N, width), N may be 0; return this object.
 
         Raises
         ------
         WorkError
-            If a feature is NaN or infinite; nothing of the batch is then taken in.
+            If a feature is NaN or infinite; the batch is then not added.
         ValueError
             If the shape is wrong.
         """
@@ -76,7 +76,7 @@ class Moments:
         return self
 
     def merge(self, other: Moments) -> Moments:
-        """Take in what `other`, of the same width, has gathered; returns itself."""
+        """Add the vectors of `other`, of the same width; return this object."""
         if other.width != self.width:
             raise ValueError(f"{self.name} has features of width {self.width}, {other.name} of {other.width}")
         if other.count:
@@ -84,7 +84,7 @@ class Moments:
         return self
 
     def without(self, part: Moments) -> Moments:
-        """Moments of these vectors less those of `part`, which are some of them but not all."""
+        """Moments with the subset `part`, which is not all of them, removed."""
         rest = Moments(self.width, self.name)
         rest.count = self.count - part.count
         rest.mean = self.mean + (self.mean - part.mean) * (part.count / rest.count)
@@ -102,5 +102,5 @@ class Moments:
 
 
 def too_few(count: int, width: int) -> bool:
-    """Whether `count` samples are too few for a covariance of `width` features that is not singular."""
+    """Whether the covariance of `width` features of `count` samples is singular."""
     return count <= width

@@ -1,4 +1,4 @@
-"""The parts of a judge that others can provide: an extractor, and its results for a batch of samples."""
+"""The types that extractors and metrics share."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ from typing import Literal, NamedTuple, Protocol
 
 from torch import Tensor
 
-# What an extractor gives of samples, and a metric may need: features of any kind, pixels of images with a
-# network's features of them, predicted classes, known modes, and which samples lie well on their mode.
-Evidence = Literal["features", "images", "classes", "modes", "quality"]
+# What a metric can require of an extractor: features of any samples, images with a network's features of
+# them, predicted classes, known modes, and a rule for which samples lie well on their mode.
+Requirement = Literal["features", "images", "classes", "modes", "quality"]
 Better = Literal["lower", "higher"]
 
 
-class Seen(NamedTuple):
-    """What an extractor sees of N samples, on the CPU.
+class Extraction(NamedTuple):
+    """Result of an extractor for N samples, on the CPU.
 
     Attributes
     ----------
     features : Tensor
         float32 (N, width).
     probabilities : Tensor or None
-        Of classes, float32 (N, K), rows summing to 1; None where it predicts none.
+        Class probabilities, float32 (N, K), rows summing to 1; None for an extractor without classes.
     modes : Tensor or None
-        The known mode that each is of, int64 (N,); None where none are known.
+        Index of each sample's known mode, int64 (N,); None where no modes are known.
     on_mode : Tensor or None
-        Which samples lie well on their mode, bool (N,); None where there is no such rule.
+        Whether each sample lies well on its mode, bool (N,); None where the data has no such rule.
     """
 
     features: Tensor
@@ -34,22 +34,22 @@ class Seen(NamedTuple):
 
 
 class Extractor(Protocol):
-    """What looks at samples: features that are compared, and classes or modes.
+    """Maps samples to the features that metrics compare, and to classes or modes.
 
     Attributes
     ----------
     name : str
         Such as `digits-garments` or `inception-2015-12-05`.
     metric : str
-        Name of the Fréchet distance on these features: `fid` or `fd_NAME`.
+        Name of the Fréchet distance between these features: `fid` or `fd_NAME`.
     hash : str
         sha256 of the weights file, hexadecimal.
     width : int
         Number of features.
     preprocessing : str
-        How a sample reaches the network, in words for the protocol.
-    gives : frozenset of str
-        What metrics can be computed from: see :data:`bench.judging.protocol.Evidence`.
+        How a sample is prepared for the network, for the protocol.
+    provides : frozenset of str
+        The requirements of metrics that this extractor meets.
     mode_count : int
         Number of known modes; 0 where none are known.
     """
@@ -59,9 +59,9 @@ class Extractor(Protocol):
     hash: str
     width: int
     preprocessing: str
-    gives: frozenset[Evidence]
+    provides: frozenset[Requirement]
     mode_count: int
 
-    def __call__(self, samples: Tensor, /) -> Seen:
-        """Look at samples as they are stored: uint8 images (N, C, H, W), or float32 points (N, D)."""
+    def __call__(self, samples: Tensor, /) -> Extraction:
+        """Extract from samples as files hold them: uint8 images (N, C, H, W), or float32 points (N, D)."""
         ...

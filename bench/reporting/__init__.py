@@ -1,1 +1,1 @@
-"""A comparison of runs as one self-contained HTML page."""
+"""Reporting renders a comparison of runs, with its tables and figures, as one self-contained HTML page."""

@@ -1,6 +1,7 @@
 """Samples of a generator at fixed latents: all that the judge sees of a model."""
 
 from collections.abc import Callable, Iterator
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +12,16 @@ from variants.noise import Noise
 CHUNK = 250  # samples a forward pass
 EVALUATION = "evaluation latent"  # the stream of latents that a run's evaluations draw from
 
-Sampler = Callable[..., Iterator[Tensor]]
+
+class Sampler(Protocol):
+    """Draws generated samples; owns its randomness."""
+
+    def __call__(self, count: int, places: range | None = None, /) -> Iterator[Tensor]:
+        """Yield float32 batches in [-1, 1], images (B, C, H, W) or points (B, D), `count` samples in all.
+
+        Of several processes each asks for the samples at its own `places` only.
+        """
+        ...
 
 
 def make_sampler(
@@ -38,9 +48,8 @@ def make_sampler(
 
     Returns
     -------
-    callable
-        ``sampler(count)`` iterates over float32 batches of samples, `count` in all, always the same;
-        ``sampler(count, places)`` over those at a range of places among them.
+    Sampler
+        Yields the same samples at every call.
     """
 
     @torch.no_grad()

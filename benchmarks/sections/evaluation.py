@@ -9,10 +9,10 @@ from interleaved import Side, compare, spread
 from loops import quiet_setup
 from tables import markdown, with_notes, with_quartiles
 
-from bench.judging.comparison import Comparison
 from bench.judging.judge import Judge, as_stored
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics import metrics_for
-from bench.judging.observation import Observation
+from bench.judging.sample_statistics import SampleStatistics
 from bench.training.sampler import Sampler, make_sampler
 from sections import Request, for_each
 
@@ -85,12 +85,12 @@ def shares(judge: Judge, sampler: Sampler, times: int) -> dict[str, float]:
         seconds.setdefault(name, []).append(time.process_time() - start)
 
     for _ in range(times):
-        observed = Observation(judge.extractor, "generated samples", kept=judge.paired)
-        timed("moments and shares", lambda: [observed.update(*batch) for batch in seen])  # noqa: B023
-        compared = Comparison(observed, judge.reference.observation, judge.paired)
-        compared.real_neighbours  # noqa: B018
+        observed = SampleStatistics(judge.extractor, "generated samples", kept=judge.paired)
+        timed("moments and counts", lambda: [observed.update(*batch) for batch in seen])  # noqa: B023
+        compared = MetricInputs(observed, judge.reference.statistics, judge.paired)
+        compared.real_features.neighbours  # noqa: B018
         timed("distances", lambda: compared.distances)  # noqa: B023
-        timed("neighbours", lambda: compared.generated_neighbours)  # noqa: B023
+        timed("neighbours", lambda: compared.generated_features.neighbours)  # noqa: B023
         for metric in metrics_for(judge.extractor):
             timed(metric.recorded_as(judge.extractor), lambda: metric.compute(compared))  # noqa: B023
     return {name: median(each) for name, each in seconds.items()}

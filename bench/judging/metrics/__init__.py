@@ -1,7 +1,7 @@
 """The metrics, each in a file of its own, registered by decorator and imported below.
 
-A metric sees a :class:`bench.judging.comparison.Comparison` of what an extractor saw of generated and of real
-samples, never a model. None of these modules imports torch at its top: tables need the directions only.
+Each is computed from :class:`bench.judging.metric_inputs.MetricInputs`: statistics and features of generated
+and real samples, never a model. Tables import these modules for names and directions alone.
 """
 
 # isort: off

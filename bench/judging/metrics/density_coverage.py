@@ -6,7 +6,7 @@ use the balls about the real samples, which outliers among the generated ones ca
 
 from __future__ import annotations
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.registry import metric
 
 NEAREST = 5
@@ -21,10 +21,10 @@ _SETTINGS = f"k = {NEAREST}"
     needs="features",
     settings=_SETTINGS,
 )
-def density(compared: Comparison) -> float:
+def density(inputs: MetricInputs) -> float:
     """At least 0; about 1 where both sets have one distribution, and it may exceed 1."""
-    reach = compared.real_neighbours[:, NEAREST - 1]
-    return float((compared.distances <= reach[None, :]).sum() / (NEAREST * compared.paired))
+    reach = inputs.real_features.neighbours[:, NEAREST - 1]
+    return float((inputs.distances <= reach[None, :]).sum() / (NEAREST * len(inputs.real_features)))
 
 
 @metric(
@@ -34,7 +34,7 @@ def density(compared: Comparison) -> float:
     needs="features",
     settings=_SETTINGS,
 )
-def coverage(compared: Comparison) -> float:
+def coverage(inputs: MetricInputs) -> float:
     """From 0 to 1: real samples whose ball holds a generated sample; 1 - 2^-k or so for real against real."""
-    reach = compared.real_neighbours[:, NEAREST - 1]
-    return float((compared.distances.min(axis=0) <= reach).mean())
+    reach = inputs.real_features.neighbours[:, NEAREST - 1]
+    return float((inputs.distances.min(axis=0) <= reach).mean())

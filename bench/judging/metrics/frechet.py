@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.registry import FRECHET_DISTANCE, metric
 from bench.judging.moments import Moments
 
 
 @metric(FRECHET_DISTANCE, "Fréchet distance to all real samples", better="lower", needs="features")
-def of_samples(compared: Comparison) -> float:
+def of_samples(inputs: MetricInputs) -> float:
     """Fréchet distance between the generated samples and all real ones; at least 0."""
-    return frechet_distance(compared.generated.moments, compared.real.moments)
+    return frechet_distance(inputs.generated_moments, inputs.real_moments)
 
 
 def frechet_distance(first: Moments, second: Moments) -> float:

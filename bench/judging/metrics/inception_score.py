@@ -1,4 +1,4 @@
-"""The inception score, on the class probabilities of whichever network looks.
+"""The inception score, of the class probabilities that the extractor predicts.
 
 Salimans et al. 2016, "Improved techniques for training GANs", section 4: ``exp(E KL(p(y|x) || p(y)))``.
 """
@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.registry import INCEPTION_SCORE, metric
 
 
@@ -20,9 +20,9 @@ from bench.judging.metrics.registry import INCEPTION_SCORE, metric
     needs="classes",
     settings="all samples in one split",
 )
-def inception_score(compared: Comparison) -> float:
-    """From 1 to the network's number of classes. It never looks at real images."""
-    shares = compared.generated.classes
-    mean = shares.summed / shares.count
+def inception_score(inputs: MetricInputs) -> float:
+    """From 1 to the network's number of classes. Real images are not used."""
+    classes = inputs.generated_classes
+    mean = classes.probability_sums / classes.count
     entropy_of_mean = -float((mean * np.log(np.where(mean > 0, mean, 1.0))).sum())
-    return math.exp(max(0.0, entropy_of_mean - shares.entropy / shares.count))
+    return math.exp(max(0.0, entropy_of_mean - classes.entropy_sum / classes.count))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.registry import metric
 
 _ROWS = 500  # of a kernel matrix at a time
@@ -20,11 +20,10 @@ _ROWS = 500  # of a kernel matrix at a time
     needs="features",
     settings="cubic kernel, all pairs at once (no subsets)",
 )
-def kernel_distance(compared: Comparison) -> float:
+def kernel_distance(inputs: MetricInputs) -> float:
     """Unbiased estimate over all pairs; its expectation is 0 where both sets have one distribution."""
-    generated = compared.generated.features[: compared.paired].astype(np.float64)
-    real = compared.real.features[: compared.paired].astype(np.float64)
-    within_real = compared.real.once(("kernel", compared.paired), lambda: mean_kernel_within(real))
+    generated, real = inputs.generated_features.values, inputs.real_features.values
+    within_real = inputs.real_features.cached(mean_kernel_within)
     between = _kernel_sum(generated, real) / (len(generated) * len(real))
     return mean_kernel_within(generated) + within_real - 2 * between
 
@@ -32,8 +31,8 @@ def kernel_distance(compared: Comparison) -> float:
 def mean_kernel_within(vectors: np.ndarray) -> float:
     """Mean of the kernel over all pairs of different vectors (N, width), N at least 2."""
     count, width = vectors.shape
-    alone = float(((np.einsum("ij,ij->i", vectors, vectors) / width + 1) ** 3).sum())
-    return (_kernel_sum(vectors, vectors) - alone) / (count * (count - 1))
+    diagonal = float(((np.einsum("ij,ij->i", vectors, vectors) / width + 1) ** 3).sum())
+    return (_kernel_sum(vectors, vectors) - diagonal) / (count * (count - 1))
 
 
 def _kernel_sum(rows: np.ndarray, columns: np.ndarray) -> float:

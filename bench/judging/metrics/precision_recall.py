@@ -6,7 +6,7 @@ a set's manifold is the union of balls about its samples that reach their 3rd ne
 
 from __future__ import annotations
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.registry import metric
 
 PRECISION = "precision"
@@ -21,10 +21,10 @@ _SETTINGS = f"k = {NEAREST}"
     needs="features",
     settings=_SETTINGS,
 )
-def precision(compared: Comparison) -> float:
+def precision(inputs: MetricInputs) -> float:
     """From 0 to 1: generated samples that lie in the ball of some real sample."""
-    reach = compared.real_neighbours[:, NEAREST - 1]
-    return float((compared.distances <= reach[None, :]).any(axis=1).mean())
+    reach = inputs.real_features.neighbours[:, NEAREST - 1]
+    return float((inputs.distances <= reach[None, :]).any(axis=1).mean())
 
 
 @metric(
@@ -34,7 +34,7 @@ def precision(compared: Comparison) -> float:
     needs="features",
     settings=_SETTINGS,
 )
-def recall(compared: Comparison) -> float:
+def recall(inputs: MetricInputs) -> float:
     """From 0 to 1: real samples that lie in the ball of some generated sample."""
-    reach = compared.generated_neighbours[:, NEAREST - 1]
-    return float((compared.distances <= reach[:, None]).any(axis=0).mean())
+    reach = inputs.generated_features.neighbours[:, NEAREST - 1]
+    return float((inputs.distances <= reach[:, None]).any(axis=0).mean())

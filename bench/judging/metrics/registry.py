@@ -1,12 +1,12 @@
-"""The one list of metrics: what each is called, which way is better and what it needs to see."""
+"""The registry of metrics: the name of each, which direction is better and what the metric needs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bench.judging.comparison import Comparison
-from bench.judging.protocol import Better, Evidence, Extractor
+from bench.judging.metric_inputs import MetricInputs
+from bench.judging.protocol import Better, Extractor, Requirement
 
 # These two are recorded under names that say whose features they are: `fid` or `fd_NAME`, and
 # `inception_score` or `is_NAME`.
@@ -16,30 +16,34 @@ INCEPTION_SCORE = "inception_score"
 
 @dataclass(frozen=True)
 class Metric:
-    """One number that a judge gives.
+    """One number that a judge measures.
 
     Attributes
     ----------
     name : str
-        Its name here; `recorded_as` is what tables and the tracking store call it.
+        Its name in the registry; `recorded_as` returns that of records, tables and the tracking store.
     title : str
-        What it is, in one line.
+        Its meaning, in one line.
     better : {"lower", "higher"}
         Which values are better.
     needs : str
-        What the extractor must give of the samples.
+        What the extractor must provide.
     settings : str
-        What decides its value beside the samples, for the protocol; empty where nothing does.
+        Constants that decide its value, for the protocol; empty where there are none.
+    revision : int
+        Raised by one whenever a change of code changes its values: scores of real samples that an earlier
+        revision cached are then measured again.
     compute : callable
-        Takes a :class:`bench.judging.comparison.Comparison`.
+        Computes the value.
     """
 
     name: str
     title: str
     better: Better
-    needs: Evidence
+    needs: Requirement
     settings: str
-    compute: Callable[[Comparison], float]
+    revision: int
+    compute: Callable[[MetricInputs], float]
 
     def recorded_as(self, extractor: Extractor) -> str:
         """The name of its values on an extractor's features."""
@@ -54,12 +58,12 @@ _METRICS: dict[str, Metric] = {}
 
 
 def metric(
-    name: str, title: str, *, better: Better, needs: Evidence, settings: str = ""
-) -> Callable[[Callable[[Comparison], float]], Callable[[Comparison], float]]:
+    name: str, title: str, *, better: Better, needs: Requirement, settings: str = "", revision: int = 1
+) -> Callable[[Callable[[MetricInputs], float]], Callable[[MetricInputs], float]]:
     """Register a function as a metric; the fields are those of :class:`Metric`."""
 
-    def register(compute: Callable[[Comparison], float]) -> Callable[[Comparison], float]:
-        _METRICS[name] = Metric(name, title, better, needs, settings, compute)
+    def register(compute: Callable[[MetricInputs], float]) -> Callable[[MetricInputs], float]:
+        _METRICS[name] = Metric(name, title, better, needs, settings, revision, compute)
         return compute
 
     return register
@@ -71,8 +75,8 @@ def all_metrics() -> tuple[Metric, ...]:
 
 
 def metrics_for(extractor: Extractor) -> tuple[Metric, ...]:
-    """The metrics for which an extractor gives what they need."""
-    return tuple(entry for entry in all_metrics() if entry.needs in extractor.gives)
+    """The metrics whose requirement an extractor meets."""
+    return tuple(entry for entry in all_metrics() if entry.needs in extractor.provides)
 
 
 def better_direction(recorded: str) -> Better:

@@ -18,7 +18,7 @@ from bench.system.errors import RequestError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from bench.judging.comparison import Comparison
+    from bench.judging.metric_inputs import MetricInputs
 
 
 # Wang et al.'s exponents of the scales, finest first.
@@ -36,11 +36,11 @@ _VALUES = 2**18  # of images at a time: bounds memory
     needs="images",
     settings="250 pairs, window 11, as many of 5 scales as the size allows",
 )
-def of_samples(compared: Comparison) -> float:
-    """From about 0 to 1. It never looks at real images; theirs is the value to compare with."""
-    pictures = compared.generated.pictures
-    half = len(pictures) // 2
-    return float(np.mean(structural_similarity(pictures[:half], pictures[half : 2 * half])))
+def of_samples(inputs: MetricInputs) -> float:
+    """From about 0 to 1. Real images are not used; their own value is the one to compare with."""
+    images = inputs.generated_images
+    half = len(images) // 2
+    return float(np.mean(structural_similarity(images[:half], images[half : 2 * half])))
 
 
 def scales(side: int) -> int:

@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.registry import metric
 
 VENDI = "vendi"
@@ -20,19 +20,19 @@ VENDI = "vendi"
     VENDI,
     "Vendi score: effective number of different samples, by the cosine between features",
     better="higher",
-    # not of coordinates: between those the cosine says nothing about likeness
+    # points are left out: the cosine between coordinates does not measure their similarity
     needs="images",
     settings="cosine kernel",
 )
-def of_samples(compared: Comparison) -> float:
-    """From 1 to the smaller of number and width of features. It never looks at real samples."""
-    return vendi_score(compared.generated.features[: compared.paired])
+def of_samples(inputs: MetricInputs) -> float:
+    """From 1 to the smaller of number and width of features. Real samples are not used."""
+    return vendi_score(inputs.generated_features.values)
 
 
 def vendi_score(features: np.ndarray) -> float:
     """Vendi score of features (N, width) under the cosine kernel.
 
-    The N x N kernel matrix has the eigenvalues of the width x width one, so the smaller is taken.
+    The N x N kernel matrix and the width x width one share their nonzero eigenvalues: the smaller is used.
     """
     vectors = features.astype(np.float64)
     norms = np.linalg.norm(vectors, axis=1, keepdims=True)

@@ -168,5 +168,5 @@ def test_a_row_costs_microseconds() -> None:
 
 
 def test_it_needs_no_torch() -> None:
-    code = "import sys; from bench.judging import alarms; sys.exit('torch' in sys.modules)"
+    code = "import sys; from bench.health import alarms; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

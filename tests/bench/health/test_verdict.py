@@ -22,7 +22,7 @@ from bench.health.verdict import (
     verdict,
 )
 from bench.judging.judge import Judge
-from bench.judging.known_modes import Points
+from bench.judging.mode_extractors import Points
 from bench.judging.reference import reference_statistics
 
 REAL = {

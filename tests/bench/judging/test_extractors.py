@@ -16,8 +16,8 @@ import torch
 from train_feature_network import accuracy, read_split
 
 from bench.datasets import KnownModes
-from bench.judging import extraction, extractors, feature_network
-from bench.judging.extraction import DigitsGarments, Inception
+from bench.judging import extractors, feature_network, image_extractors
+from bench.judging.image_extractors import DigitsGarments, Inception
 from bench.system.errors import WorkError
 
 
@@ -145,7 +145,7 @@ def test_every_kind_of_samples_has_its_judge(
 def test_the_preferred_network_comes_first(random_inception: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (extraction, extractors):
+        for module in (image_extractors, extractors):
             patch.setattr(module, "PUBLISHED_PREFIX", digest[:8])
         (tmp_path / "weights").mkdir()
         shutil.copy(random_inception, tmp_path / "weights" / extractors.INCEPTION_FILES[0])
@@ -169,7 +169,7 @@ def test_only_the_published_hash_is_called_fid(
     random_inception: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()
-    for module in (extraction, extractors):  # as if this were the published file
+    for module in (image_extractors, extractors):  # as if this were the published file
         monkeypatch.setattr(module, "PUBLISHED_PREFIX", digest[:8])
     (tmp_path / "weights").mkdir()
     shutil.copy(random_inception, tmp_path / "weights" / extractors.INCEPTION_FILES[1])

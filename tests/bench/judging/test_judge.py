@@ -14,15 +14,16 @@ from torch import Tensor
 from train_feature_network import Labelled
 
 from bench.health.verdict import collapsed
-from bench.judging.comparison import Comparison
-from bench.judging.extraction import DigitsGarments
-from bench.judging.judge import Judge, Sampler, _code, as_stored
+from bench.judging.image_extractors import DigitsGarments
+from bench.judging.judge import Judge, as_stored
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics import Metric, metrics_for, registry
-from bench.judging.observation import Observation
-from bench.judging.protocol import Seen
-from bench.judging.reference import Reference, order, reference_statistics
+from bench.judging.protocol import Extraction
+from bench.judging.reference import Reference, pairing_order, reference_statistics
+from bench.judging.sample_statistics import SampleStatistics
 from bench.runs import environment
 from bench.system.errors import WorkError
+from bench.training.sampler import Sampler
 
 
 def sampler_of(images: Tensor | np.ndarray, batch_size: int = 64) -> Sampler:
@@ -156,7 +157,28 @@ def test_real_samples_are_measured_once(
     assert judge.measure_real(halves[0], tmp_path / "no folder") == measured
 
 
-def test_real_samples_are_measured_anew_when_the_code_of_the_metrics_changes(
+@pytest.mark.parametrize("field", ["revision", "settings"])
+def test_real_samples_are_measured_again_when_a_metric_is_revised(
+    shipped: DigitsGarments,
+    reference: Reference,
+    halves: tuple[np.ndarray, np.ndarray],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    field: str,
+) -> None:
+    measured = Judge(shipped, reference, 100).measure_real(halves[0], tmp_path)
+    (file,) = tmp_path.rglob("*.json")
+    stale = dict.fromkeys(measured, 7.0)
+    file.write_text(json.dumps(stale))
+    assert Judge(shipped, reference, 100).measure_real(halves[0], tmp_path) == stale
+    changed = replace(registry._METRICS["kid"], **{field: {"revision": 2, "settings": "other"}[field]})
+    with monkeypatch.context() as revised:
+        revised.setitem(registry._METRICS, "kid", changed)
+        assert Judge(shipped, reference, 100).measure_real(halves[0], tmp_path) == measured
+    assert Judge(shipped, reference, 100).measure_real(halves[0], tmp_path) == stale
+
+
+def test_real_samples_are_measured_again_when_the_statistics_are_revised(
     shipped: DigitsGarments,
     reference: Reference,
     halves: tuple[np.ndarray, np.ndarray],
@@ -164,15 +186,10 @@ def test_real_samples_are_measured_anew_when_the_code_of_the_metrics_changes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     judge = Judge(shipped, reference, 100)
-    measured = judge.measure_real(halves[0], tmp_path)
-    (file,) = tmp_path.rglob("*.json")
-    stale = dict.fromkeys(measured, 7.0)
-    file.write_text(json.dumps(stale))
-    assert judge.measure_real(halves[0], tmp_path) == stale
-    with monkeypatch.context() as mended:
-        mended.setattr("bench.judging.judge._code", lambda: "mended")
-        assert judge.measure_real(halves[0], tmp_path) == measured
-    assert judge.measure_real(halves[0], tmp_path) == stale  # the code as it was finds what it left
+    judge.measure_real(halves[0], tmp_path)
+    monkeypatch.setattr("bench.judging.reference._REVISION", "another")
+    judge.measure_real(halves[0], tmp_path)
+    assert len(list(tmp_path.rglob("*.json"))) == 2
 
 
 def test_real_samples_are_measured_anew_under_other_arithmetic(
@@ -196,57 +213,39 @@ def test_real_samples_are_measured_anew_under_other_arithmetic(
             assert judge.measure_real(halves[0], tmp_path) == measured
 
 
-def test_the_code_of_the_metrics_is_all_that_lies_beside_and_below_the_judge(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "metrics").mkdir()
-    sources = [tmp_path / "judge.py", tmp_path / "moments.py", tmp_path / "metrics" / "vendi.py"]
-    for source in sources:
-        source.write_text("as it was\n")
-    monkeypatch.setattr("bench.judging.judge.__file__", str(sources[0]))
-    hash_now = _code.__wrapped__  # the answer that is kept is of the real sources
-    found = [hash_now()]
-    for source in sources:
-        source.write_text("mended\n")
-        found.append(hash_now())
-    assert len(set(found)) == 4
-    (tmp_path / "notes.txt").write_text("no code")
-    assert hash_now() == found[-1]
-
-
-class Watching:
-    """The shipped network, keeping the samples that it sees."""
+class Recording:
+    """The shipped network, recording its samples."""
 
     def __init__(self, inner: DigitsGarments) -> None:
         self.inner, self.seen = inner, []
-        for fact in ("name", "metric", "hash", "width", "preprocessing", "gives", "mode_count"):
+        for fact in ("name", "metric", "hash", "width", "preprocessing", "provides", "mode_count"):
             setattr(self, fact, getattr(inner, fact))
 
-    def __call__(self, images: Tensor) -> Seen:
+    def __call__(self, images: Tensor) -> Extraction:
         self.seen += [image.numpy().tobytes() for image in images]
         return self.inner(images)
 
 
-def test_real_samples_are_judged_by_others_alone(
+def test_held_out_real_samples_are_compared_with_all_others(
     shipped: DigitsGarments, some_digits: np.ndarray, tmp_path: Path
 ) -> None:
     assert len({image.tobytes() for image in some_digits}) == 1000
-    watching = Watching(shipped)
-    reference = reference_statistics(watching, some_digits, "ab" * 32, "digits", tmp_path)
-    watching.seen.clear()
-    found = Judge(watching, reference, 300).measure_real(some_digits, tmp_path)
+    recording = Recording(shipped)
+    reference = reference_statistics(recording, some_digits, "ab" * 32, "digits", tmp_path)
+    recording.seen.clear()
+    found = Judge(recording, reference, 300).measure_real(some_digits, tmp_path)
 
-    held_out = order(1000)[500:800]
-    assert watching.seen == [image.tobytes() for image in some_digits[held_out]]
+    held_out = pairing_order(1000)[500:800]
+    assert recording.seen == [image.tobytes() for image in some_digits[held_out]]
     others = np.setdiff1d(np.arange(1000), held_out)
-    assert set(order(1000)[:300]) <= set(others)  # those whose features are compared with
-    judged, real = Observation(shipped, "held out", 300), Observation(shipped, "others", 0)
-    for observation, places in ((judged, held_out), (real, others)):
+    assert set(pairing_order(1000)[:300]) <= set(others)  # those whose features are compared with
+    held, real = SampleStatistics(shipped, "held out", 300), SampleStatistics(shipped, "others", 0)
+    for statistics, places in ((held, held_out), (real, others)):
         images = torch.from_numpy(some_digits[places])
-        observation.update(images, shipped(images))
-    real.keep(shipped(torch.from_numpy(some_digits[order(1000)[:300]])).features.numpy())
-    compared = Comparison(judged, real, 300)
-    by_hand = {metric.recorded_as(shipped): metric.compute(compared) for metric in metrics_for(shipped)}
+        statistics.update(images, shipped(images))
+    real.set_features(shipped(torch.from_numpy(some_digits[pairing_order(1000)[:300]])).features.numpy())
+    inputs = MetricInputs(held, real, 300)
+    by_hand = {metric.recorded_as(shipped): metric.compute(inputs) for metric in metrics_for(shipped)}
     assert found == pytest.approx(by_hand, rel=1e-4, abs=1e-6)
 
 
@@ -263,7 +262,7 @@ def test_a_dozen_real_samples_are_enough(
 def test_a_metric_that_is_not_finite_is_refused_by_name(
     judge: Judge, halves: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    broken = Metric("broken", "never finite", "lower", "features", "", lambda compared: float("nan"))
+    broken = Metric("broken", "never finite", "lower", "features", "", 1, lambda inputs: float("nan"))
     monkeypatch.setitem(registry._METRICS, "broken", broken)
     with pytest.raises(WorkError, match="broken of the generated samples is nan"):
         judge.measure(sampler_of(halves[1]))

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from bench.judging.extraction import Inception
+from bench.judging.image_extractors import Inception
 from bench.judging.judge import Judge
-from bench.judging.reference import order, reference_statistics
+from bench.judging.reference import pairing_order, reference_statistics
 
 
 class _Stored(torch.utils.data.Dataset):
@@ -52,7 +52,7 @@ def test_whole_images_agree_with_torch_fidelity_and_torchmetrics(
     inception_score = found["is_" + ours.metric.removeprefix("fd_")]
     assert inception_score == pytest.approx(theirs["inception_score_mean"], rel=1e-6)
 
-    compared = second[order(24)[:12]]
+    compared = second[pairing_order(24)[:12]]
     theirs = torch_fidelity.calculate_metrics(
         input1=_Stored(first), input2=_Stored(compared), kid=True, kid_subsets=1, kid_subset_size=12,
         prc=True, feature_extractor="inception-v3-compat", feature_layer_prc="2048", **same,

@@ -11,14 +11,14 @@ from torch import Tensor
 from train_feature_network import Labelled
 
 from bench.datasets import fixed_draws
-from bench.judging.extraction import DigitsGarments
-from bench.judging.known_modes import Points
-from bench.judging.protocol import Seen
+from bench.judging.image_extractors import DigitsGarments
+from bench.judging.mode_extractors import Points
+from bench.judging.protocol import Extraction
 from bench.judging.reference import (
-    MOST_PAIRED,
+    MAXIMUM_PAIRED,
     Reference,
     cache_path,
-    order,
+    pairing_order,
     reference_statistics,
 )
 from bench.system.errors import WorkError
@@ -28,13 +28,13 @@ class Counting:
     """The shipped network, counting the images that it sees."""
 
     def __init__(self, inner: DigitsGarments) -> None:
-        self.inner, self.seen = inner, 0
+        self.inner, self.count = inner, 0
         self.name, self.metric, self.hash = inner.name, inner.metric, inner.hash
         self.width, self.preprocessing = inner.width, inner.preprocessing
-        self.gives, self.mode_count = inner.gives, inner.mode_count
+        self.provides, self.mode_count = inner.provides, inner.mode_count
 
-    def __call__(self, images: Tensor) -> Seen:
-        self.seen += len(images)
+    def __call__(self, images: Tensor) -> Extraction:
+        self.count += len(images)
         return self.inner(images)
 
 
@@ -53,7 +53,7 @@ def statistics(counting: Counting, images: np.ndarray, cache: Path, data_hash: s
 
 
 def assert_same(first: Reference, second: Reference) -> None:
-    one, other = first.observation.arrays(), second.observation.arrays()
+    one, other = first.statistics.arrays(), second.statistics.arrays()
     assert list(one) == list(other)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
@@ -61,18 +61,18 @@ def assert_same(first: Reference, second: Reference) -> None:
 
 def test_measured_once_then_read(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
     measured = statistics(counting, images, tmp_path)
-    assert counting.seen == 200
+    assert counting.count == 200
     read = statistics(counting, images, tmp_path)
-    assert counting.seen == 200
+    assert counting.count == 200
     assert_same(measured, read)
-    assert read.words == "mnist-5k train 200@abababab"
+    assert read.label == "mnist-5k train 200@abababab"
     assert list(tmp_path.rglob("*.*")) == [cache_path(counting, "ab" * 32, tmp_path)]
 
 
 def test_other_data_another_file(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
     statistics(counting, images, tmp_path)
     statistics(counting, images, tmp_path, "cd" * 32)
-    assert counting.seen == 400
+    assert counting.count == 400
     assert len(list((tmp_path / "reference").iterdir())) == 2
 
 
@@ -87,20 +87,20 @@ def test_a_broken_file_is_measured_again(
     broken = {"cut": bytes(content[:-50]), "flipped": bytes(content), "empty": b"", "foreign": b"\xff" * 100}
     path.write_bytes(broken[damage])
     again = statistics(counting, images, tmp_path)
-    assert counting.seen == 400
+    assert counting.count == 400
     assert_same(measured, again)
     statistics(counting, images, tmp_path)
-    assert counting.seen == 400  # it was replaced
+    assert counting.count == 400  # it was replaced
 
 
 def test_a_file_of_too_few_features_is_measured_again(
     counting: Counting, images: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr("bench.judging.reference.MOST_PAIRED", 50)
-        assert len(statistics(counting, images, tmp_path).observation.features) == 50
-    assert len(statistics(counting, images, tmp_path).observation.features) == 100
-    assert counting.seen == 400
+        patched.setattr("bench.judging.reference.MAXIMUM_PAIRED", 50)
+        assert len(statistics(counting, images, tmp_path).statistics.features) == 50
+    assert len(statistics(counting, images, tmp_path).statistics.features) == 100
+    assert counting.count == 400
 
 
 def test_a_part_under_the_hash_of_the_whole_is_not_taken_for_it(
@@ -110,7 +110,7 @@ def test_a_part_under_the_hash_of_the_whole_is_not_taken_for_it(
     half = statistics(counting, images[:100], tmp_path)
     other = statistics(counting, images[100:], tmp_path)
     assert (whole.count, half.count, other.count) == (200, 100, 100)
-    assert not np.array_equal(half.observation.moments.mean, other.observation.moments.mean)
+    assert not np.array_equal(half.statistics.moments.mean, other.statistics.moments.mean)
 
 
 def test_a_cache_that_cannot_be_written_is_no_obstacle(
@@ -140,9 +140,9 @@ def test_points_are_measured_as_well_as_images(tmp_path: Path) -> None:
     reference = reference_statistics(extractor, points, "ef" * 32, "cloud", tmp_path)
     read = reference_statistics(extractor, points, "ef" * 32, "cloud", tmp_path)
     assert_same(reference, read)
-    np.testing.assert_array_equal(reference.observation.features, points[order(40)[:20]])
-    assert reference.observation.pictures.size == 0
-    assert reference.observation.modes.nearest.tolist() == [40]
+    np.testing.assert_array_equal(reference.statistics.features, points[pairing_order(40)[:20]])
+    assert reference.statistics.images.size == 0
+    assert reference.statistics.modes.nearest.tolist() == [40]
 
 
 def test_moments_are_of_all_samples_and_equal_those_of_one_pass(
@@ -152,26 +152,26 @@ def test_moments_are_of_all_samples_and_equal_those_of_one_pass(
     features = counting.inner(torch.from_numpy(images)).features
     reference = statistics(counting, images, tmp_path)
     expected = np.cov(features.double().numpy(), rowvar=False)
-    np.testing.assert_allclose(reference.observation.moments.covariance, expected, atol=1e-5)
+    np.testing.assert_allclose(reference.statistics.moments.covariance, expected, atol=1e-5)
 
 
 def test_features_kept_are_those_of_the_first_half_of_the_order(
     counting: Counting, digits: Labelled, tmp_path: Path
 ) -> None:
     images: np.ndarray = digits.images[::2].numpy()  # more than one batch
-    observation = statistics(counting, images, tmp_path).observation
-    compared = order(2500)[:1250]
+    found = statistics(counting, images, tmp_path).statistics
+    compared = pairing_order(2500)[:1250]
     expected = counting.inner(torch.from_numpy(images[compared])).features.numpy()
-    np.testing.assert_allclose(observation.features, expected, atol=1e-4)
-    assert observation.features.dtype == np.float32
-    assert observation.pictures.size == 0  # no metric looks at them
+    np.testing.assert_allclose(found.features, expected, atol=1e-4)
+    assert found.features.dtype == np.float32
+    assert found.images.size == 0  # no metric looks at them
 
 
 @pytest.mark.parametrize("count", [101, 5000], ids=["any count", "mnist-5k"])
 def test_the_order_is_the_one_that_no_version_of_numpy_changes(count: int) -> None:
-    np.testing.assert_array_equal(order(count), fixed_draws.permutation(0, count))
-    assert sorted(order(count)) == list(range(count))
-    assert order(count).tolist() != list(range(count))
+    np.testing.assert_array_equal(pairing_order(count), fixed_draws.permutation(0, count))
+    assert sorted(pairing_order(count)) == list(range(count))
+    assert pairing_order(count).tolist() != list(range(count))
 
 
 @pytest.mark.parametrize(
@@ -181,4 +181,4 @@ def test_at_most_half_of_the_real_samples_are_compared(
     counting: Counting, images: np.ndarray, tmp_path: Path, generated: int, paired: int
 ) -> None:
     assert statistics(counting, images, tmp_path).paired(generated) == paired
-    assert MOST_PAIRED == 5000
+    assert MAXIMUM_PAIRED == 5000

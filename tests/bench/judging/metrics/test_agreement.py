@@ -14,13 +14,13 @@ import torch
 from torch import nn
 from train_feature_network import Labelled
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics import all_metrics
 from bench.judging.metrics.structural_similarity import EXPONENTS, scales, structural_similarity
 from bench.judging.metrics.vendi import vendi_score
-from bench.judging.protocol import Seen
+from bench.judging.protocol import Extraction
 
-Compare = Callable[..., Comparison]
+Compare = Callable[..., MetricInputs]
 Features = tuple[np.ndarray, np.ndarray]
 METRICS = {metric.name: metric.compute for metric in all_metrics()}
 
@@ -35,7 +35,7 @@ class _Given(nn.Module):
 
 
 @pytest.fixture
-def compared(compare: Compare, digit_features: Features) -> Comparison:
+def inputs(compare: Compare, digit_features: Features) -> MetricInputs:
     return compare(*digit_features)
 
 
@@ -46,11 +46,11 @@ def exact(digit_features: Features) -> tuple[torch.Tensor, torch.Tensor]:
     return generated, real
 
 
-def test_frechet_distance(compared: Comparison, exact: tuple[torch.Tensor, torch.Tensor]) -> None:
+def test_frechet_distance(inputs: MetricInputs, exact: tuple[torch.Tensor, torch.Tensor]) -> None:
     from torch_fidelity.metric_fid import fid_features_to_statistics, fid_statistics_to_metric
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    found = METRICS["frechet_distance"](compared)
+    found = METRICS["frechet_distance"](inputs)
     statistics = [fid_features_to_statistics(part) for part in exact]
     theirs = fid_statistics_to_metric(*statistics, verbose=False)["frechet_inception_distance"]
     assert found == pytest.approx(theirs, rel=1e-8)
@@ -62,12 +62,12 @@ def test_frechet_distance(compared: Comparison, exact: tuple[torch.Tensor, torch
 
 
 def test_kernel_distance_with_one_subset_of_all_samples(
-    compared: Comparison, exact: tuple[torch.Tensor, torch.Tensor]
+    inputs: MetricInputs, exact: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     from torch_fidelity.metric_kid import kid_features_to_metric
     from torchmetrics.image.kid import KernelInceptionDistance
 
-    found = METRICS["kid"](compared)
+    found = METRICS["kid"](inputs)
     theirs = kid_features_to_metric(*exact, kid_subsets=1, kid_subset_size=len(exact[0]), verbose=False)
     assert found == pytest.approx(theirs["kernel_inception_distance_mean"], rel=1e-9)
 
@@ -77,13 +77,15 @@ def test_kernel_distance_with_one_subset_of_all_samples(
     assert found == pytest.approx(float(metric.compute()[0]), rel=1e-9)
 
 
-def test_inception_score_in_one_split(compare_seen: Compare, blurred_and_real: tuple[Seen, Seen]) -> None:
+def test_inception_score_in_one_split(
+    compare_batches: Compare, blurred_and_real: tuple[Extraction, Extraction]
+) -> None:
     from torch_fidelity.metric_isc import isc_features_to_metric
     from torchmetrics.image.inception import InceptionScore
 
     probabilities = blurred_and_real[0].probabilities
     seen = {"probabilities": probabilities.numpy()}
-    found = METRICS["inception_score"](compare_seen(seen, seen))
+    found = METRICS["inception_score"](compare_batches(seen, seen))
     scores = probabilities.double().clamp(min=1e-45).log()  # their softmax makes probabilities of these again
     assert found > 5
     assert found == pytest.approx(isc_features_to_metric(scores, splits=1)["inception_score_mean"], rel=1e-6)
@@ -94,15 +96,15 @@ def test_inception_score_in_one_split(compare_seen: Compare, blurred_and_real: t
 
 
 def test_precision_and_recall_where_torch_fidelity_takes_the_generated_samples_first(
-    compared: Comparison, exact: tuple[torch.Tensor, torch.Tensor]
+    inputs: MetricInputs, exact: tuple[torch.Tensor, torch.Tensor]
 ) -> None:
     """torch-fidelity 0.4.0 has each under its own name; its issue 58 tells of sources that swapped them."""
     from torch_fidelity.metric_prc import prc_features_to_metric
 
     theirs = prc_features_to_metric(*exact, prc_neighborhood=3, verbose=False)
     assert abs(theirs["precision"] - theirs["recall"]) > 0.02  # else a swap would not be seen
-    assert METRICS["precision"](compared) == pytest.approx(theirs["precision"], rel=1e-6)
-    assert METRICS["recall"](compared) == pytest.approx(theirs["recall"], rel=1e-6)
+    assert METRICS["precision"](inputs) == pytest.approx(theirs["precision"], rel=1e-6)
+    assert METRICS["recall"](inputs) == pytest.approx(theirs["recall"], rel=1e-6)
 
 
 def test_a_repeated_real_sample_is_precise_and_recalls_nothing_in_both(
@@ -115,9 +117,9 @@ def test_a_repeated_real_sample_is_precise_and_recalls_nothing_in_both(
         real.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64
     )
     theirs = prc_features_to_metric(repeated, real, prc_neighborhood=3, verbose=False)
-    compared = compare(repeated.numpy(), real.numpy())
-    assert METRICS["precision"](compared) == theirs["precision"] == 1.0
-    assert METRICS["recall"](compared) == pytest.approx(theirs["recall"], abs=1e-7)
+    inputs = compare(repeated.numpy(), real.numpy())
+    assert METRICS["precision"](inputs) == theirs["precision"] == 1.0
+    assert METRICS["recall"](inputs) == pytest.approx(theirs["recall"], abs=1e-7)
     assert theirs["recall"] < 0.01
 
 
@@ -125,7 +127,7 @@ def test_a_repeated_real_sample_is_precise_and_recalls_nothing_in_both(
     ("names", "nearest"), [(("precision", "recall"), 3), (("density", "coverage"), 5)], ids=["k=3", "k=5"]
 )
 def test_precision_recall_density_and_coverage_of_prdc(
-    compared: Comparison, exact: tuple[torch.Tensor, torch.Tensor], names: tuple[str, str], nearest: int
+    inputs: MetricInputs, exact: tuple[torch.Tensor, torch.Tensor], names: tuple[str, str], nearest: int
 ) -> None:
     from prdc import compute_prdc
 
@@ -133,7 +135,7 @@ def test_precision_recall_density_and_coverage_of_prdc(
     theirs = compute_prdc(real, generated, nearest_k=nearest)
     for name in names:
         assert 0.05 < theirs[name] < 0.99
-        assert METRICS[name](compared) == pytest.approx(theirs[name], rel=1e-12)
+        assert METRICS[name](inputs) == pytest.approx(theirs[name], rel=1e-12)
 
 
 @pytest.mark.parametrize("count", [40, 700], ids=["fewer samples than features", "more samples"])

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.kernel_distance import kernel_distance
 
-Compare = Callable[..., Comparison]
+Compare = Callable[..., MetricInputs]
 
 
 def expected(shift: float) -> float:

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from train_feature_network import Labelled
 
-from bench.judging.comparison import Comparison
+from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.density_coverage import coverage, density
 from bench.judging.metrics.duplicates import duplicates
 from bench.judging.metrics.precision_recall import precision, recall
 
-Compare = Callable[..., Comparison]
+Compare = Callable[..., MetricInputs]
 
 
 @pytest.fixture
@@ -22,40 +22,40 @@ def cloud() -> np.ndarray:
 
 
 def test_a_copy_of_the_real_samples_is_precise_and_covers_them(compare: Compare, cloud: np.ndarray) -> None:
-    compared = compare(cloud, cloud)
-    assert precision(compared) == recall(compared) == coverage(compared) == 1.0
+    inputs = compare(cloud, cloud)
+    assert precision(inputs) == recall(inputs) == coverage(inputs) == 1.0
     # each lies in its own ball, and in those of the samples of whose five nearest it is one (or the sixth)
-    assert density(compared) == pytest.approx((5 + 1) / 5)
+    assert density(inputs) == pytest.approx((5 + 1) / 5)
 
 
 def test_sets_far_apart_share_nothing(compare: Compare, cloud: np.ndarray) -> None:
-    compared = compare(cloud + 1000, cloud)
-    assert precision(compared) == recall(compared) == coverage(compared) == density(compared) == 0.0
+    inputs = compare(cloud + 1000, cloud)
+    assert precision(inputs) == recall(inputs) == coverage(inputs) == density(inputs) == 0.0
 
 
 def test_one_real_sample_repeated_is_precise_but_neither_recalls_nor_covers(
     compare: Compare, cloud: np.ndarray
 ) -> None:
     # every generated sample lies in the balls that hold the real one
-    compared = compare(np.repeat(cloud[:1], 400, axis=0), cloud)
-    assert precision(compared) == 1.0
-    assert recall(compared) <= 1 / 400
+    inputs = compare(np.repeat(cloud[:1], 400, axis=0), cloud)
+    assert precision(inputs) == 1.0
+    assert recall(inputs) <= 1 / 400
     apart = ((cloud.astype(np.float64) - cloud[0]) ** 2).sum(axis=1)
-    held = (apart <= compared.real_neighbours[:, 4] * (1 + 1e-6)).mean()  # as far as the fifth is near enough
-    assert coverage(compared) == pytest.approx(held)
+    held = (apart <= inputs.real_features.neighbours[:, 4] * (1 + 1e-6)).mean()  # within the fifth's distance
+    assert coverage(inputs) == pytest.approx(held)
     assert held < 0.1
 
 
 def test_points_on_a_line(compare: Compare) -> None:
     real = np.arange(12.0)[:, None]  # the 3rd nearest is 2 away, 3 at the ends; the 5th 3, up to 5
     generated = np.array([-2.9, -3.1, 14.2, 5.4] + [100.0] * 8)[:, None]
-    compared = compare(generated, real)
-    assert precision(compared) == pytest.approx(2 / 12)  # -2.9 and 5.4
+    inputs = compare(generated, real)
+    assert precision(inputs) == pytest.approx(2 / 12)  # -2.9 and 5.4
     # 5.4's balls of the 5th nearest: 2 to 9 (3 away, of 3 to 8; 4 away for 2 and 9)
     reaches = np.array([5, 4, 3, 3, 3, 3, 3, 3, 3, 3, 4, 5])
     inside = np.abs(generated - real.T) <= reaches
-    assert density(compared) == pytest.approx(inside.sum() / 60)
-    assert coverage(compared) == pytest.approx(inside.any(axis=0).mean())
+    assert density(inputs) == pytest.approx(inside.sum() / 60)
+    assert coverage(inputs) == pytest.approx(inside.any(axis=0).mean())
 
 
 def test_recall_is_precision_with_the_sides_exchanged(compare: Compare, cloud: np.ndarray) -> None:
@@ -91,9 +91,9 @@ def test_where_real_samples_have_exact_twins_equal_samples_are_duplicates_and_ne
     assert duplicates(compare(fresh, real)) == 0.0
     twins = fresh.copy()
     twins[:100] = twins[100:200]
-    compared = compare(twins, real)
-    assert compared.generated_neighbours[:200, 0].max() > 0  # equal but for rounding
-    assert duplicates(compared) == 0.5
+    inputs = compare(twins, real)
+    assert inputs.generated_features.neighbours[:200, 0].max() > 0  # equal but for rounding
+    assert duplicates(inputs) == 0.5
     near = twins.copy()
     near[:100, 0] += 0.001
     assert duplicates(compare(near, real)) == 0.0

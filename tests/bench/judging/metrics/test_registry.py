@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from bench.datasets import load
-from bench.judging.extraction import DigitsGarments
+from bench.judging.image_extractors import DigitsGarments
 from bench.judging.judge import Judge
-from bench.judging.known_modes import Points, StackedDigits
 from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for
+from bench.judging.mode_extractors import Points, StackedDigits
 from bench.judging.protocol import Extractor
 from bench.judging.reference import reference_statistics
 
@@ -79,11 +79,11 @@ def test_held_out_real_samples_are_better_than_their_mean_repeated(
         ),
         # the names of an Inception extractor, without its weights
         (
-            lambda: SimpleNamespace(metric="fid", gives=DigitsGarments.gives),
+            lambda: SimpleNamespace(metric="fid", provides=DigitsGarments.provides),
             ["fid", "inception_score", *OF_NETWORKS],
         ),
         (
-            lambda: SimpleNamespace(metric="fd_inception_0a1b2c3d", gives=DigitsGarments.gives),
+            lambda: SimpleNamespace(metric="fd_inception_0a1b2c3d", provides=DigitsGarments.provides),
             ["fd_inception_0a1b2c3d", "is_inception_0a1b2c3d", *OF_NETWORKS],
         ),
     ],

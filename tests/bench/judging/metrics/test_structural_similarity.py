@@ -63,9 +63,9 @@ def test_too_small_images_are_refused() -> None:
         scales(10)
 
 
-def test_the_first_half_of_the_pictures_is_paired_with_the_second() -> None:
+def test_the_first_half_of_the_images_is_paired_with_the_second() -> None:
     rng = np.random.default_rng(0)
     half = rng.integers(0, 256, (4, 1, 16, 16), dtype=np.uint8)
     odd = np.zeros((1, 1, 16, 16), dtype=np.uint8)
-    generated = SimpleNamespace(pictures=np.concatenate([half, half, odd]))
-    assert of_samples(SimpleNamespace(generated=generated)) == pytest.approx(1.0)
+    inputs = SimpleNamespace(generated_images=np.concatenate([half, half, odd]))
+    assert of_samples(inputs) == pytest.approx(1.0)

@@ -1,4 +1,4 @@
-"""Distances and nearest neighbours against scipy's."""
+"""Distances and nearest neighbours agree with scipy's."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from bench.judging.comparison import NEIGHBOURS, neighbours, squared_distances
+from bench.judging.metric_inputs import NEIGHBOURS, PairedFeatures, neighbours, squared_distances
 
 
 @pytest.mark.parametrize(("rows", "columns", "width"), [(7, 9, 2), (1203, 6, 64), (6, 501, 300)])
@@ -32,3 +32,16 @@ def test_a_sample_is_not_its_own_neighbour_but_its_copy_is() -> None:
     nearest = neighbours(vectors)[:, 0]
     assert (nearest[:2] < 1e-12).all()
     assert (nearest[2:] > 0.01).all()
+
+
+def test_results_of_paired_features_are_computed_once() -> None:
+    features = PairedFeatures(np.ones((3, 2), dtype=np.float32), np.zeros(2))
+    calls = []
+
+    def total(values: np.ndarray) -> float:
+        calls.append(values.dtype)
+        return float(values.sum())
+
+    assert [features.cached(total) for _ in range(3)] == [6.0] * 3
+    assert calls == [np.float64]
+    assert features.cached(lambda values: float(len(values))) == 3.0

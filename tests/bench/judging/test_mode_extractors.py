@@ -10,9 +10,9 @@ import torch
 from train_feature_network import Labelled, read_split
 
 from bench.datasets import load
-from bench.judging.extraction import DigitsGarments
+from bench.judging.image_extractors import DigitsGarments
 from bench.judging.judge import Judge
-from bench.judging.known_modes import Points, StackedDigits
+from bench.judging.mode_extractors import Points, StackedDigits
 from bench.judging.reference import reference_statistics
 
 CENTRES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])
@@ -42,19 +42,19 @@ def test_a_point_lies_well_on_its_mode_within_three_deviations_in_any_direction(
     points: Points, angle: float, deviations: float, well: bool
 ) -> None:
     away = deviations * DEVIATION * np.array([np.cos(angle), np.sin(angle)])
-    seen = points(torch.from_numpy(CENTRES + away).float())
-    assert seen.modes is not None
-    assert seen.modes.tolist() == [0, 1, 2]
-    assert seen.on_mode is not None
-    assert seen.on_mode.tolist() == [well] * 3
+    extraction = points(torch.from_numpy(CENTRES + away).float())
+    assert extraction.modes is not None
+    assert extraction.modes.tolist() == [0, 1, 2]
+    assert extraction.on_mode is not None
+    assert extraction.on_mode.tolist() == [well] * 3
 
 
 def test_a_point_belongs_to_the_nearest_mode_and_its_features_are_its_coordinates(points: Points) -> None:
     samples = torch.tensor([[0.49, 0.0], [0.51, 0.0], [-9.0, 0.99], [-9.0, 1.01], [50.0, 50.0]])
-    seen = points(samples)
-    assert seen.modes is not None
-    assert seen.modes.tolist() == [0, 1, 0, 2, 2]
-    assert torch.equal(seen.features, samples)
+    extraction = points(samples)
+    assert extraction.modes is not None
+    assert extraction.modes.tolist() == [0, 1, 0, 2, 2]
+    assert torch.equal(extraction.features, samples)
 
 
 def test_points_of_another_kind_are_refused(points: Points) -> None:
@@ -93,18 +93,18 @@ def test_held_out_points_show_every_mode_and_lie_on_it_as_gaussians_do(
 def test_stacked_digits_are_read_as_a_number(stacked: StackedDigits, digits: Labelled) -> None:
     """Measured: 99.8% of 3,000 stacks of the packaged digits, on which the network was trained."""
     images, numbers = stack(digits, 3000)
-    seen = stacked(images)
-    assert seen.modes is not None
-    assert (seen.modes == numbers).double().mean() > 0.995
-    assert seen.features.shape == (3000, 192)
+    extraction = stacked(images)
+    assert extraction.modes is not None
+    assert (extraction.modes == numbers).double().mean() > 0.995
+    assert extraction.features.shape == (3000, 192)
     assert stacked.mode_count == 1000
 
 
 def test_stacked_digits_that_the_network_never_saw(stacked: StackedDigits, shared_data: Path) -> None:
     """Measured: 99.7% of 3,000 stacks of 1,000 held-out digits."""
     images, numbers = stack(read_split(shared_data, "MNIST", "t10k"), 3000)
-    seen = stacked(images)
-    assert (seen.modes == numbers).double().mean() > 0.98
+    extraction = stacked(images)
+    assert (extraction.modes == numbers).double().mean() > 0.98
 
 
 def test_each_channel_is_seen_as_a_grey_image(
@@ -129,9 +129,9 @@ def test_what_looks_like_a_garment_is_read_as_a_digit(
     classes = shipped(noise.flatten(0, 1).unsqueeze(1)).probabilities
     assert classes is not None
     assert classes.argmax(dim=1).max() >= 10
-    seen = stacked(noise)
-    assert seen.modes is not None
-    assert seen.modes.max() <= 999
+    extraction = stacked(noise)
+    assert extraction.modes is not None
+    assert extraction.modes.max() <= 999
 
 
 def test_stacks_of_another_kind_are_refused(stacked: StackedDigits) -> None:

@@ -1,7 +1,7 @@
-"""The extractors themselves: images in, features and class probabilities out, each with an exact name.
+"""Extractors for images: networks that map images to features and class probabilities.
 
-`bench.judging.extractors` chooses among them. Only the standard Inception weights of 2015-12-05 may be called
-`fid`; every other network is `fd_NAME`.
+`bench.judging.extractors` chooses among them. The Fréchet distance is called `fid` only with the standard
+Inception weights of 2015-12-05; with any other network its name is `fd_NAME`.
 """
 
 from __future__ import annotations
@@ -10,13 +10,12 @@ import hashlib
 import io
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from bench.judging import feature_network
-from bench.judging.protocol import Evidence, Seen
+from bench.judging.protocol import Extraction, Requirement
 from bench.system.errors import WorkError
 from bench.training.device import whole_float32
 
@@ -25,15 +24,15 @@ INCEPTION_NAME = "inception-2015-12-05"
 SHIPPED_NAME = "digits-garments"
 
 
-class _Network(ABC):
-    """What extractors share: checks, batches, and the network run alone in float32, results on the CPU."""
+class ImageExtractor(ABC):
+    """Base class: checks images and runs a network on batches of them in float32."""
 
     name: str
     metric: str
     hash: str
     width: int
     preprocessing: str
-    gives: frozenset[Evidence] = frozenset({"features", "images", "classes"})
+    provides: frozenset[Requirement] = frozenset({"features", "images", "classes"})
     mode_count = 0
     channels: tuple[int, ...]
     batch_size: int
@@ -43,16 +42,16 @@ class _Network(ABC):
 
     @abstractmethod
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute features and class scores of one batch on the device."""
+        """Compute features and class logits of one batch on the device."""
 
-    def __call__(self, images: Tensor) -> Seen:
-        """Look at uint8 images (N, C, H, W).
+    def __call__(self, images: Tensor) -> Extraction:
+        """Extract from uint8 images (N, C, H, W).
 
         Raises
         ------
         ValueError
             If the images are not uint8, not 4-dimensional or of a number of channels that the network does
-            not take.
+            not accept.
         """
         if images.dtype != torch.uint8 or images.dim() != 4 or images.shape[1] not in self.channels:
             raise ValueError(
@@ -60,7 +59,7 @@ class _Network(ABC):
                 f" not {images.dtype} {tuple(images.shape)}"
             )
         features, probabilities = [], []
-        # A caller's mixed precision must not reach the judge, nor may TF32 shorten its convolutions on a GPU.
+        # The caller's mixed precision and TF32 must not change the features.
         with (
             torch.inference_mode(),
             torch.autocast(self.device.type, enabled=False),
@@ -68,22 +67,22 @@ class _Network(ABC):
             whole_float32(),
         ):
             for batch in images.split(self.batch_size):
-                found, scores = self._forward(batch.to(self.device))
-                features.append(found.float().cpu())
-                probabilities.append(scores.float().softmax(dim=1).cpu())
-        return Seen(torch.cat(features), torch.cat(probabilities))
+                values, logits = self._forward(batch.to(self.device))
+                features.append(values.float().cpu())
+                probabilities.append(logits.float().softmax(dim=1).cpu())
+        return Extraction(torch.cat(features), torch.cat(probabilities))
 
 
-class DigitsGarments(_Network):
+class DigitsGarments(ImageExtractor):
     """The project's own network for grey images: digits 0-9 and the ten garments.
 
     Parameters
     ----------
     path : Path
-        Weights written by `tools/train_feature_network.py`. Any but the shipped file is named by its
-        hash.
+        Weights written by `tools/train_feature_network.py`. With any but the shipped file the name has the
+        file's hash.
     device : torch.device or str
-        Where it runs.
+        Device of the network.
 
     Raises
     ------
@@ -109,11 +108,11 @@ class DigitsGarments(_Network):
         self._network = loaded.network.to(self.device)
 
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features, scores = self._network(feature_network.to_input(images))
-        return features, scores
+        features, logits = self._network(feature_network.to_input(images))
+        return features, logits
 
 
-class Inception(_Network):
+class Inception(ImageExtractor):
     """Inception-v3 as torch-fidelity and the original FID code run it; pool3 features.
 
     Parameters
@@ -121,7 +120,7 @@ class Inception(_Network):
     path : Path
         Weights as a state dict. Only the published file is called `fid`; any other is `fd_inception_HASH`.
     device : torch.device or str
-        Where it runs. About 0.2 s an image on a CPU.
+        Device of the network. About 0.2 s per image on a CPU.
 
     Raises
     ------
@@ -151,25 +150,24 @@ class Inception(_Network):
         self._network = _build_inception(content, path).to(self.device)
 
     def _forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        features, scores = self._network(images.expand(-1, 3, -1, -1))
-        return features, scores
+        features, logits = self._network(images.expand(-1, 3, -1, -1))
+        return features, logits
 
 
 def _build_inception(content: bytes, path: Path) -> torch.nn.Module:
-    # Late: torch-fidelity brings torchvision, 4 s and more.
+    # imported late: torch-fidelity imports torchvision, which takes 4 s and more
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     try:
-        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        # torch-fidelity unpickles freely what it is given. So it gets what was just read safely, written
-        # anew.
+        state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        # torch-fidelity unpickles without restrictions, so it gets a copy of what was just read safely
         safe = io.BytesIO()
         torch.save(state, safe)
         safe.seek(0)
         network: torch.nn.Module = FeatureExtractorInceptionV3(
             "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=safe
         )
-    except Exception as error:  # unpickling a foreign file can raise nearly anything
+    except Exception as error:  # unpickling a foreign file can raise nearly any exception
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise WorkError(f"{path} holds no Inception weights: {reason}") from error
     return network
