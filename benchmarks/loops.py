@@ -200,7 +200,7 @@ class BareLoop(Side):
         rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
         self._optimizers = {
             network: torch.optim.Adam(
-                self.variant.trainable(network),
+                self.variant.trainable_parameters(network),
                 lr=rate,
                 betas=(knobs.beta1, knobs.beta2),
                 eps=knobs.adam_epsilon,
@@ -212,8 +212,8 @@ class BareLoop(Side):
 
     def prepare(self, steps: int) -> None:
         """Slice the real batches of the next steps."""
-        count = steps * sum(phase.new_real for phase in self.variant.phases())
-        taken = (self._batches.take(self._taken + place) for place in range(count))
+        count = steps * sum(phase.new_real_batch for phase in self.variant.phases())
+        taken = (self._batches.get(self._taken + place) for place in range(count))
         self._ready = [images.contiguous(memory_format=self._layout) for images in taken]
         self._taken += count
 
@@ -227,14 +227,14 @@ class BareLoop(Side):
             batch = Batch(nothing, Noise(self._seed, self._step, self.device))
             scalars: Scalars = {}
             for phase in phases:
-                if phase.new_real:
+                if phase.new_real_batch:
                     batch.real = next(ready)
                 for network in phase.updates:
                     self._optimizers[network].zero_grad(set_to_none=True)
                 scalars |= phase.accumulate_gradients(batch)
                 for network in phase.updates:
                     self._optimizers[network].step()
-            scalars |= self.variant.measure(batch)
+            scalars |= self.variant.scalars_after_phases(batch)
             self.variant.update_state(scalars)
 
     def wait(self) -> None:

@@ -1,5 +1,5 @@
-"""Generative adversarial networks of the boundary-equilibrium family, one file each.
+"""Variants of generative adversarial networks, one file each.
 
-A variant holds its networks, its hyperparameters and its losses; it knows nothing of
-training loops, tracking stores, searches or command lines.
+A variant defines networks, hyperparameters and losses. It depends on no training loop, tracking store,
+search or command line. :mod:`variants.base` is the contract; modules and families are shared parts.
 """

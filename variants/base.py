@@ -1,44 +1,27 @@
-"""What the harness knows of a variant, and all it knows.
+"""The contract between a variant and the harness: networks, losses and the state kept between steps.
 
-A step of training is a list of phases. In each phase the variant leaves gradients on the
-parameters of the networks it names, and the trainer, which owns the optimizers, then moves
-those networks. After the phases the variant settles what it keeps between steps, such as k.
+One training step runs the phases of a variant in order. In each phase the variant computes its losses and
+accumulates gradients on the parameters of the networks that the phase updates. The trainer owns the
+optimizers: it zeroes those gradients before the phase and steps the optimizers of the updated networks
+after it. At the end of the step the variant updates its persistent state, such as k.
 """
 
-from collections.abc import Callable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
-import torch
 from torch import Tensor, nn
 
-from variants.knobs import LARGEST, WIDEST, Knobs, Search, knob
+from variants.knobs import LARGEST, WIDEST, Knobs, Preset, Search, knob
 from variants.noise import Noise
 
 NetworkName = Literal["generator", "discriminator"]
-Scalars = dict[str, Tensor]
-
-
-# What a run on points, and one on three digits at once, is beside any variant's settings: a point needs no
-# thread of its own, and 1,000 modes need many samples to be counted.
-POINTS: dict[str, Any] = {
-    "dataset": "ring-8",
-    "image_size": None,
-    "threads": 1,
-    "layers": "points",
-    "eval_samples": 2500,
-}
-STACKED: dict[str, Any] = {
-    "dataset": "stacked-mnist",
-    "image_size": 32,
-    "steps": 2000,
-    "eval_every": 1000,
-    "eval_samples": 26_000,
-}
+Scalars = dict[str, Tensor]  # name -> 0-d float32 tensor, detached, on the device
 
 
 class VariantHyperparameters(Knobs):
-    """Knobs that every variant has."""
+    """Hyperparameters that every variant has."""
 
     filters: int = knob(128, "base width of the networks", unit="channels", low=1, high=1_000_000)
     latent_dim: int = knob(
@@ -58,77 +41,85 @@ class VariantHyperparameters(Knobs):
     beta2: float = knob(0.999, "Adam's decay of the second moment", low=0, high=0.999999)
     adam_epsilon: float = knob(1e-8, "Adam's epsilon", above=0, high=LARGEST)
 
+    def caveat(self) -> str:
+        """Return a sentence to print below results with these hyperparameters, or an empty string.
+
+        For hyperparameters that deviate from the published method.
+        """
+        return ""
+
 
 class Batch:
-    """What one step has to work with, or one part of its batch where gradients are accumulated.
+    """Inputs of one training step, or of one micro-batch where gradients are accumulated.
 
     Attributes
     ----------
     real : Tensor
-        Real samples, float32 in [-1, 1], shape (B, C, H, W) or, of points, (B, N). The trainer
-        replaces it before each phase that asks for new ones.
+        Real samples, float32 in [-1, 1], shape (B, C, H, W) for images, (B, N) for points. The trainer
+        replaces the samples before each phase with `new_real_batch`.
     noise : Noise
-        This step's random draws.
-    keeps_graphs : bool
-        Whether what is kept may hold a graph of gradients: not where memory is short.
-    kept : dict
-        What one phase leaves for a later one of the same step.
+        Random draws of this step.
+    may_cache_graphs : bool
+        Whether `cache` may hold tensors with an autograd graph. False with micro-batches, which save memory.
+    cache : dict of str to Tensor
+        Tensors that one phase stores for a later phase of the same step.
     """
 
-    def __init__(self, real: Tensor, noise: Noise, keeps_graphs: bool = True) -> None:
+    def __init__(self, real: Tensor, noise: Noise, may_cache_graphs: bool = True) -> None:
         self.real = real
         self.noise = noise
-        self.keeps_graphs = keeps_graphs
-        self.kept: dict[str, Tensor] = {}
+        self.may_cache_graphs = may_cache_graphs
+        self.cache: dict[str, Tensor] = {}
 
 
 @dataclass(frozen=True)
 class Phase:
-    """One pass that ends in an optimizer step.
+    """One part of a training step: gradients, followed by an optimizer step.
 
     Attributes
     ----------
-    updates : tuple of str
-        The networks whose optimizers step after it.
+    updates : tuple of {"generator", "discriminator"}
+        Networks whose optimizers step after the phase.
     accumulate_gradients : callable
-        Takes the :class:`Batch`, adds gradients on the parameters of `updates` and on no others,
-        and returns named scalars (0-d float32 tensors, detached, on the device), each a mean over samples.
-    new_real : bool
-        Whether it starts with a new real batch.
+        Takes a :class:`Batch`, adds gradients to the parameters of `updates` and to no others, and returns
+        scalars to log, each a mean over samples.
+    new_real_batch : bool
+        Whether the phase starts with a new batch of real samples.
     """
 
     updates: tuple[NetworkName, ...]
     accumulate_gradients: Callable[[Batch], Scalars]
-    new_real: bool = True
+    new_real_batch: bool = True
 
 
-class Variant(nn.Module):
+class Variant(nn.Module, ABC):
     """A generative adversarial network that the trainer can run.
 
-    Subclasses set the class attributes, build `generator` and `discriminator` in the constructor
-    and define :meth:`phases`. Whatever lives between steps, such as k, is a registered buffer.
+    Subclasses set the class attributes, build `generator` and `discriminator` in the constructor and
+    define :meth:`phases` and :meth:`draw_latent`; the other methods have defaults. State that persists
+    between steps, such as k, is a registered buffer.
 
     Parameters
     ----------
     hyperparameters : VariantHyperparameters
         An instance of the class's own `Hyperparameters`.
     sample_shape : tuple of int
-        Shape of one sample: (channels, height, width), height = width, of images; (N,) of points.
+        Shape of one sample: (channels, height, width), height = width, for images; (N,) for points.
 
     Raises
     ------
     ValueError
-        If the networks cannot be built at that shape; the message says what is allowed.
+        If the networks cannot be built for that shape; the message names the allowed shapes.
     """
 
     name: ClassVar[str]
     title: ClassVar[str]
     source: ClassVar[str]
     Hyperparameters: ClassVar[type[VariantHyperparameters]]
-    # preset name -> values of configuration keys and hyperparameters that differ from the defaults
-    presets: ClassVar[dict[str, dict[str, Any]]]
+    # preset name -> configuration keys and hyperparameters whose values differ from the defaults
+    presets: ClassVar[dict[str, Preset]]
 
-    # whether its scalars hold M, the measure of convergence that learning rates may follow
+    # whether the scalars include the convergence measure M, which learning rates may follow
     measures_convergence: ClassVar[bool] = False
 
     generator: nn.Module
@@ -138,100 +129,52 @@ class Variant(nn.Module):
         super().__init__()
         self.sample_shape = sample_shape
 
-    @classmethod
-    def caveat(cls, hyperparameters: Any) -> str:
-        """A sentence that must stand below results with these hyperparameters; empty where none must.
-
-        Such as one that says in what they are not the published method.
-
-        Parameters
-        ----------
-        hyperparameters : VariantHyperparameters
-            An instance of the class's own `Hyperparameters`.
-        """
-        return ""
-
+    @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
-        """The passes of one step, in order."""
-        raise TypeError(f"{type(self).__name__} does not say what its phases are")
+        """Return the phases of one training step, in order."""
 
-    def measure(self, batch: Batch) -> Scalars:
-        """Measure what is wanted of the step's samples after the phases: scalars as a phase's."""
+    @abstractmethod
+    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
+        """Draw latents z from the prior, float32 (count, latent_dim)."""
+
+    def scalars_after_phases(self, batch: Batch) -> Scalars:
+        """Return scalars of the batch that need the updated networks; means over samples, as in a phase."""
         return {}
 
     def update_state(self, scalars: Scalars) -> Scalars:
-        """Move what lives between steps, by the scalars of the whole batch; return further ones."""
+        """Update persistent state such as k from the step's averaged scalars; return extra scalars to log."""
         return {}
 
     def indivisible(self) -> str:
-        """Why a batch cannot be passed in parts; empty where it can."""
+        """Return the reason why gradient accumulation is unsupported, or an empty string."""
         return ""
 
     def compilable(self) -> list[nn.Module]:
-        """Networks, or parts of them, that are called as modules and of whose gradients none are taken."""
+        """Return the modules that are safe to compile: no double backward passes through them."""
         return [self.generator]
 
-    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
-        """Draw `count` latents z, float32 (count, latent_dim), from the variant's prior."""
-        raise TypeError(f"{type(self).__name__} does not say how z is drawn")
-
     def encode(self, samples: Tensor) -> Tensor | None:
-        """The discriminator's code of samples (B, ...), float32 (B, width), or None without an encoder.
+        """Return the discriminator's codes (B, width), float32, of samples (B, ...); None without an encoder.
 
-        The mean of a variational encoder. The width need not be that of z.
+        A variational encoder returns the mean. The width may differ from the size of z.
         """
         return None
 
     def decode(self, code: Tensor) -> Tensor | None:
-        """The discriminator's samples (B, ...) of codes (B, width), or None without a decoder."""
+        """Return the discriminator's samples (B, ...) for codes (B, width); None without a decoder."""
         return None
 
     def reconstruct(self, samples: Tensor) -> Tensor | None:
-        """The discriminator's reconstruction of samples (B, ...), or None where it makes none."""
+        """Return the discriminator's reconstructions of samples (B, ...); None without an autoencoder."""
         code = self.encode(samples)
         return None if code is None else self.decode(code)
 
-    def trainable(self, network: NetworkName) -> list[nn.Parameter]:
-        """The parameters that a phase naming `network` moves."""
-        module: nn.Module = getattr(self, network)
+    def trainable_parameters(self, network: NetworkName) -> list[nn.Parameter]:
+        """Return the parameters of a network that its optimizer updates."""
+        module = self.generator if network == "generator" else self.discriminator
         return [parameter for parameter in module.parameters() if parameter.requires_grad]
 
 
 def parameter_count(module: nn.Module) -> int:
-    """Number of scalars in the parameters of a module."""
+    """Return the number of scalar parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
-
-
-def initialise(module: nn.Module, weight: Callable[[Tensor], Any]) -> None:
-    """Set every convolution's and linear layer's weight by `weight`, and its bias to zero."""
-    for layer in layers_with_weights(module):
-        weight(layer.weight)
-        if layer.bias is not None:
-            nn.init.zeros_(layer.bias)
-
-
-def layers_with_weights(module: nn.Module) -> Iterator[nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
-    """Convolutions and linear layers of a module, in order."""
-    for layer in module.modules():
-        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
-            yield layer
-
-
-# norms whose value depends on the batch size B too (as 1/sqrt(B)): M is comparable at equal B only
-NORMS_THAT_DEPEND_ON_BATCH_SIZE = frozenset({"frobenius"})
-
-
-def mean_loss(residual: Tensor, norm: str) -> Tensor:
-    """L(v) of a residual v - D(v), shape (B, ...), under a named norm.
-
-    ``l1`` is the mean absolute error, ``l2`` the mean squared error and ``frobenius`` the Frobenius
-    norm of the whole batch over the batch size, as the BEGAN-CS program has it (it scales as
-    1/sqrt(B)). M under different norms cannot be compared.
-    """
-    if norm == "l1":
-        return residual.abs().mean()
-    if norm == "l2":
-        return residual.square().mean()
-    if norm == "frobenius":
-        return torch.linalg.vector_norm(residual) / residual.shape[0]
-    raise ValueError(f"norm {norm!r} is none of l1, l2, frobenius")

@@ -2,7 +2,6 @@
 
 from typing import Literal
 
-from variants.base import STACKED
 from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
@@ -10,27 +9,28 @@ from variants.families.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import knob
-from variants.modules.architectures import arrange, start
+from variants.modules.architectures import build_networks, initialise_weights
 from variants.modules.autoencoders import AutoEncoder
 from variants.modules.networks import elu
+from variants.presets import STACKED
 from variants.registry import register
 
 
 class BeganHyperparameters(BoundaryEquilibriumHyperparameters):
-    """Knobs of BEGAN."""
+    """Hyperparameters of BEGAN."""
 
     layers: Literal["published", "strided", "points"] = knob(
         "published",
-        "carpedm20's arrangement, a small DCGAN-like one for quick runs, or linear layers for points",
+        "carpedm20's architecture, a small DCGAN-like one for quick runs, or linear layers for points",
     )
 
 
 @register
 class Began(BoundaryEquilibrium):
-    """BEGAN (Berthelot et al. 2017, arXiv 1703.10717).
+    """BEGAN (Berthelot et al. 2017, arXiv 1703.10717), whose equations the base class has.
 
-    Layers as in carpedm20/BEGAN-tensorflow `models.py`; that program's learning rate is 8e-5, its
-    batch 16. The paper's z is U[-1, 1]^64.
+    Layers as in carpedm20/BEGAN-tensorflow `models.py`, with that program's learning rate of 8e-5 and batch
+    size of 16 in preset ``paper``. The paper's z is U[-1, 1]^64.
     """
 
     name = "began"
@@ -54,7 +54,7 @@ class Began(BoundaryEquilibrium):
 
     def __init__(self, hyperparameters: BeganHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
-        self.discriminator, self.generator = arrange(
+        self.discriminator, self.generator = build_networks(
             AutoEncoder,
             hyperparameters.layers,
             "began",
@@ -64,4 +64,4 @@ class Began(BoundaryEquilibrium):
             elu,
             hyperparameters.generator_norm,
         )
-        start(self, hyperparameters.layers)
+        initialise_weights(self, hyperparameters.layers)

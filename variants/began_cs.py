@@ -1,10 +1,9 @@
-"""BEGAN-CS: BEGAN whose encoder is held to invert the generator."""
+"""BEGAN-CS: BEGAN with a loss that trains the encoder to invert the generator."""
 
 from typing import Literal
 
 from torch import Tensor
 
-from variants.base import STACKED
 from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
@@ -12,41 +11,45 @@ from variants.families.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
-from variants.knobs import LARGEST, Search, knob
-from variants.modules.architectures import arrange, start
+from variants.knobs import LARGEST, Preset, Search, knob
+from variants.modules.architectures import build_networks, initialise_weights
 from variants.modules.autoencoders import AutoEncoder, Encoding
 from variants.modules.networks import elu
+from variants.presets import STACKED
 from variants.registry import register
 
 
 class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
-    """Knobs of BEGAN-CS. The published program alternates and then measures k and M again."""
+    """Hyperparameters of BEGAN-CS. The published program alternates, then computes k and M again."""
 
     update: Literal["simultaneous", "alternating"] = knob(
         "alternating", "both networks from one forward pass, or D and then G against the new D"
     )
     reevaluate: bool = knob(
         True,
-        "k and M from L(x) and L(G(z)) computed again after both updates, as the published program has it",
+        "k and M from L(x) and L(G(z)) computed again after both updates, as in the published program",
     )
     alpha: float = knob(
         0.1, "weight of the constraint loss L_c in L_D", low=0, high=LARGEST, search=Search(0.01, 1.0, "log")
     )
     layers: Literal["published", "strided", "points"] = knob(
         "published",
-        "BEGAN_CS.py's arrangement, a small DCGAN-like one for quick runs, or linear layers for points",
+        "BEGAN_CS.py's architecture, a small DCGAN-like one for quick runs, or linear layers for points",
     )
 
 
-# gamma, lambda_k and rates as a study found them: docs/quick-presets.md
-FOUND = {"reevaluate": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3}
+# found by a study: docs/quick-presets.md
+FOUND: Preset = {"reevaluate": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3}
 
 
 @register
 class BeganCs(BoundaryEquilibrium):
-    """BEGAN-CS (Chang et al., ECCV 2018): L_D = L(x) - k L(G(z)) + alpha mean|z - Enc(G(z))|.
+    """BEGAN-CS (Chang et al., ECCV 2018).
 
-    The constraint loss moves D's encoder only. Layers and order as in chang810249/BEGAN-CS.
+        L_D = L(x) - k L(G(z)) + alpha L_c,  L_c = mean |z - Enc(G(z))|
+
+    The gradient of the constraint loss L_c reaches D's encoder only. Layers and order of updates as in
+    chang810249/BEGAN-CS.
     """
 
     name = "began-cs"
@@ -79,7 +82,7 @@ class BeganCs(BoundaryEquilibrium):
     def __init__(self, hyperparameters: BeganCsHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
         self.alpha = hyperparameters.alpha
-        self.discriminator, self.generator = arrange(
+        self.discriminator, self.generator = build_networks(
             AutoEncoder,
             hyperparameters.layers,
             "constrained",
@@ -89,9 +92,9 @@ class BeganCs(BoundaryEquilibrium):
             elu,
             hyperparameters.generator_norm,
         )
-        start(self, hyperparameters.layers)
+        initialise_weights(self, hyperparameters.layers)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
-        """L_c = mean |z - Enc(G(z))|."""
+        """Return alpha L_c, with L_c = mean |z - Enc(G(z))|."""
         constraint = (latent - fake.mean).abs().mean()
         return Regularisers(None, self.alpha * constraint, {"loss_constraint": constraint})

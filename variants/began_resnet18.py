@@ -1,27 +1,28 @@
-"""The ResNet-18 BEGAN of a bachelor's thesis (Kyiv 2025), made for Fashion-MNIST at 64 px."""
+"""The ResNet-18 BEGAN of a bachelor's thesis (Kyiv 2025), for Fashion-MNIST at 64 px."""
 
 from contextlib import nullcontext
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from variants.base import STACKED, initialise
 from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
 )
-from variants.knobs import LARGEST, WIDEST, Search, knob
+from variants.knobs import LARGEST, WIDEST, Preset, Search, knob
 from variants.modules.autoencoders import AutoEncoder, Trunk
+from variants.modules.initialisation import initialise
 from variants.modules.networks import transposed_decoder
 from variants.modules.point_networks import makes_points, point_decoder, residual_point_trunk
 from variants.modules.strided_pointwise import replace_strided_pointwise
+from variants.presets import STACKED
 from variants.registry import register
 
 
 class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
-    """Knobs of the ResNet-18 BEGAN; defaults are the thesis's program."""
+    """Hyperparameters of the ResNet-18 BEGAN; the defaults are those of the thesis's program."""
 
     filters: int = knob(
         64,
@@ -40,7 +41,7 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
     )
     lr_d: float = knob(
         1e-5,
-        "Adam's learning rate of the discriminator; slower than G's as the thesis's cure for collapse",
+        "Adam's learning rate of the discriminator; below G's, the thesis's remedy for mode collapse",
         above=0,
         high=LARGEST,
         search=Search(1e-5, 5e-3, "log"),
@@ -56,47 +57,47 @@ class BeganResnet18Hyperparameters(BoundaryEquilibriumHyperparameters):
     )
     decoder_gain: float = knob(
         0.02,
-        "gain of the Xavier normal weights of G and of D's decoder; small only suits a G with batch norm: "
-        "without, its images start all but equal",
+        "gain of the Xavier normal weights of G and of D's decoder; a small gain needs a G with batch norm: "
+        "without it, the first generated images are almost equal",
         above=0,
         high=LARGEST,
     )
     encoder_weights: Literal["random", "imagenet"] = knob(
         "random",
-        "D's encoder starts from torchvision's own initialisation or from its ImageNet weights "
-        "(filters 64 only; they must be on the machine or be fetched)",
+        "initial weights of D's encoder: torchvision's random initialisation, or its ImageNet weights "
+        "(filters 64 only; torchvision downloads them unless they are on the machine)",
     )
 
 
 class ResNet18Features(nn.Module):
     """torchvision's resnet18 up to its average pool, at any base width and number of channels.
 
-    The classifier is kept, unused and frozen: published weights load, and it is in the thesis's
-    parameter count.
+    The classifier is unused and frozen. It stays in the module because ImageNet weights include it, and the
+    thesis's parameter count too.
 
     Parameters
     ----------
     channels : int
         Channels of the images; the first convolution is 7x7, stride 2, padding 3, without bias.
     filters : int
-        Base width, 64 for torchvision's own.
-        A first convolution that is replaced starts as torch's Conv2d does.
+        Base width; torchvision's is 64.
     weights : {"random", "imagenet"}
-        ImageNet weights cover everything but a first convolution of other than 3 channels.
+        Initial weights. With other than 3 channels, the first convolution has torch's default
+        initialisation in either case.
     """
 
-    def __init__(self, channels: int, filters: int, weights: str) -> None:
+    def __init__(self, channels: int, filters: int, weights: Literal["random", "imagenet"]) -> None:
         super().__init__()
-        # torchvision takes seconds to import, and no other variant needs it
+        # imported late: torchvision takes seconds to import and no other variant needs it
         from torchvision.models import ResNet18_Weights, resnet
         from torchvision.models.resnet import BasicBlock
 
         own_width = filters == 64
         if weights == "imagenet" and not own_width:
             raise ValueError(f"encoder_weights 'imagenet' needs filters 64, not {filters}")
-        # at another width every layer with weights is replaced: do not fill them first
+        # at another width every layer with weights is replaced, so initialising the original ones is skipped
         with nullcontext() if own_width else torch.device("meta"):
-            network: Any = resnet.ResNet(BasicBlock, [2, 2, 2, 2])
+            network = resnet.ResNet(BasicBlock, [2, 2, 2, 2])
         if weights == "imagenet":
             network.load_state_dict(ResNet18_Weights.IMAGENET1K_V1.get_state_dict(check_hash=True))
         if not own_width:
@@ -121,20 +122,20 @@ class ResNet18Features(nn.Module):
 
 
 def initialise_like_torchvision(network: nn.Module) -> None:
-    """Set convolutions as torchvision's ResNet constructor does."""
+    """Initialise convolutions as torchvision's ResNet constructor does: He normal by fan-out."""
     for layer in network.modules():
         if isinstance(layer, nn.Conv2d):
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
-QUICK: dict[str, Any] = {
+QUICK: Preset = {
     "extractor": "shipped",
     "threads": 1,
     "image_size": 32,
     "steps": 2000,
     "filters": 16,
     "norm": "l2",
-    # as a study found them: docs/quick-presets.md
+    # found by a study: docs/quick-presets.md
     "gamma": 0.82,
     "lambda_k": 0.072,
     "lr_g": 2.7e-3,
@@ -152,8 +153,8 @@ QUICK: dict[str, Any] = {
 class BeganResnet18(BoundaryEquilibrium):
     """The ResNet-18 BEGAN for Fashion-MNIST (a bachelor's thesis, Kyiv 2025).
 
-    Alternating updates with a fresh z for G; k and M compare L(x) from before D's update with
-    L(G(z_G)) from after it. Real and fake pass D separately, all in train mode.
+    Alternating updates with a fresh z for G. k and M compare L(x) before D's update with L(G(z_G)) after it.
+    Real and fake samples pass D separately, with D in train mode. The equations are the base class's.
     """
 
     name = "began-resnet18"

@@ -1,11 +1,10 @@
-"""BEGAN v3: BEGAN-CS whose discriminator is a variational autoencoder."""
+"""BEGAN v3: BEGAN-CS with a variational autoencoder as discriminator."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from variants.base import STACKED
 from variants.families.boundary_equilibrium import (
     POINTS_QUICK,
     QUICK,
@@ -14,28 +13,29 @@ from variants.families.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import LARGEST, Search, knob
-from variants.modules.architectures import arrange, start
+from variants.modules.architectures import build_networks, initialise_weights
 from variants.modules.autoencoders import Encoding, VariationalAutoEncoder
 from variants.modules.networks import leaky_relu
 from variants.noise import Noise
+from variants.presets import STACKED
 from variants.registry import register
 
 
 class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
-    """Knobs of BEGAN v3. What the paper leaves open is an option here."""
+    """Hyperparameters of BEGAN v3, among them choices that the paper leaves open."""
 
     update: Literal["simultaneous", "alternating"] = knob(
         "alternating",
         "both networks from one forward pass, or D and then G against the new D "
-        "(the paper does not say; BEGAN-CS's program, its likely parent, alternates)",
+        "(the paper does not specify this; the BEGAN-CS program, its likely origin, alternates)",
     )
     alpha: float = knob(
         0.1, "weight of the constraint loss L_c in L_D", low=0, high=LARGEST, search=Search(0.01, 1.0, "log")
     )
     kl_over: Literal["mean", "sum"] = knob(
         "mean",
-        "KL averaged over latent dimensions, or summed, as the divergence of independent dimensions is; the "
-        "sum weighs latent_dim times as much beside a loss that is a mean per pixel",
+        "KL averaged or summed over latent dimensions; the sum is the divergence of independent dimensions, "
+        "and weighs latent_dim times as much beside a loss that is a mean over pixels",
     )
     kl_weight: float = knob(
         1.0,
@@ -47,8 +47,8 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
     )
     kl_fake_limit: float = knob(
         10.0,
-        "mean KL(G(z)) of a batch, or of each of its parts, above this pulls no more: -k KL(G(z)) has no "
-        "lower bound",
+        "mean KL(G(z)) of a batch or micro-batch is clamped at this value; the gradient vanishes above it: "
+        "-k KL(G(z)) has no lower bound",
         unit="nats",
         above=0,
         high=LARGEST,
@@ -61,9 +61,22 @@ class BeganV3Hyperparameters(BoundaryEquilibriumHyperparameters):
     )
     layers: Literal["published", "table3", "strided", "points"] = knob(
         "published",
-        "BEGAN-CS's arrangement with Leaky ReLU and two heads, one with the parameter count of the paper's "
+        "BEGAN-CS's architecture with Leaky ReLU and two heads, one with the parameter count of the paper's "
         "Table 3 (a conjecture), a small DCGAN-like one for quick runs, or linear layers for points",
     )
+
+    def caveat(self) -> str:
+        """Return the weight of the variational term if it differs from equation 21."""
+        averaged = self.kl_over == "mean" and self.latent_dim > 1
+        if self.kl_weight == 1 and not averaged:
+            return ""
+        sentence = f"the variational term of L_D has the weight kl_weight {self.kl_weight:g}"
+        if averaged:
+            sentence += (
+                f" on a KL averaged over {self.latent_dim} latent dimensions, "
+                f"{self.kl_weight / self.latent_dim:.2g} of their sum"
+            )
+        return f"{sentence}; in equation 21 of the paper it has the weight 1 and no average."
 
 
 @register
@@ -73,12 +86,14 @@ class BeganV3(BoundaryEquilibrium):
         L_R = KL(q(z|x) || N(0, I)) - k KL(q(z|G(z)) || N(0, I))
         L_D = ((L(x) - k L(G(z))) + L_R) / 2 + alpha L_c
 
-    Glorot uniform weights, zero biases. The constraint loss and KL(G(z)) move D's encoder only. The
-    sign of k's update is Berthelot's; equation 8 of the v3 paper has it reversed, a positive feedback.
+    Glorot uniform weights, zero biases. The gradients of the constraint loss L_c and of KL(q(z|G(z))) reach
+    D's encoder only. The sign in the update of k is that of Berthelot et al.; equation 8 of the v3 paper has
+    the opposite sign, which is a positive feedback.
 
-    Neither equation has a factor on the KL, nor averages it over dimensions, and the paper does not say how
-    it scales L: `kl_weight` and `kl_over` are ours. In the presets quick and stacked the KL weighs 1/800 of
-    a summed one, in points 1/1000, so their results say little about the variational term.
+    The equations neither weight the KL nor average it over dimensions, and the paper does not specify how L
+    is scaled: `kl_weight` and `kl_over` are additions here. The weight of the KL is 1/800 of that of a summed
+    KL in presets ``quick`` and ``stacked`` and 1/1000 in ``points``, so their results say little about the
+    variational term.
     """
 
     name = "began-v3"
@@ -98,7 +113,7 @@ class BeganV3(BoundaryEquilibrium):
     def __init__(self, hyperparameters: BeganV3Hyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
         self.options = hyperparameters
-        self.discriminator, self.generator = arrange(
+        self.discriminator, self.generator = build_networks(
             VariationalAutoEncoder,
             hyperparameters.layers,
             "constrained",
@@ -108,22 +123,10 @@ class BeganV3(BoundaryEquilibrium):
             leaky_relu,
             hyperparameters.generator_norm,
         )
-        start(self, hyperparameters.layers)
-
-    @classmethod
-    def caveat(cls, hyperparameters: BeganV3Hyperparameters) -> str:
-        """The weight of the variational term, where it is not equation 21's."""
-        weight, size = hyperparameters.kl_weight, hyperparameters.latent_dim
-        averaged = hyperparameters.kl_over == "mean" and size > 1
-        if weight == 1 and not averaged:
-            return ""
-        words = f"the variational term of L_D has the weight kl_weight {weight:g}"
-        if averaged:
-            words += f" on a KL averaged over {size} latent dimensions, {weight / size:.2g} of their sum"
-        return f"{words}; in equation 21 of the paper it has the weight 1 and no average."
+        initialise_weights(self, hyperparameters.layers)
 
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
-        """Draw mu + sigma epsilon, or give mu where an option says so."""
+        """Draw mu + sigma epsilon; return mu for fake samples with `fake_code` ``mean``."""
         assert encoding.log_variance is not None
         if fake and self.options.fake_code == "mean":
             return encoding.mean
@@ -131,14 +134,17 @@ class BeganV3(BoundaryEquilibrium):
         return encoding.mean + (0.5 * encoding.log_variance).exp() * epsilon
 
     def divergence(self, encoding: Encoding) -> Tensor:
-        """KL(N(mu, sigma^2) || N(0, I)) in nats, averaged over the batch and over or along dimensions."""
+        """Return KL(N(mu, sigma^2) || N(0, I)) in nats, averaged over the batch.
+
+        Averaged or summed over latent dimensions, as `kl_over` says.
+        """
         mean, log_variance = encoding
         assert log_variance is not None
         terms = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
         return terms.mean() if self.options.kl_over == "mean" else terms.sum(1).mean()
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
-        """L_R / 2 + alpha L_c, split by the half it comes from."""
+        """Return the terms of L_R / 2 + alpha L_c of the real and of the fake samples."""
         kl_real, kl_fake = self.divergence(real), self.divergence(fake)
         encoded = fake.mean if self.options.constraint_code == "mean" else fake_code
         constraint = (latent - encoded).abs().mean()

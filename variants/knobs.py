@@ -1,27 +1,36 @@
-"""Declaring a knob once: type, default, range, unit and the range worth searching."""
+"""Declare a knob once: type, default, range, unit and the range worth searching."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Literal, get_args
+from types import NoneType
+from typing import Literal, TypeVar, cast, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
-# upper bounds of knobs that have none by what they mean
-LARGEST = 1e30  # of a float32: products of a few of them are still numbers
-WIDEST = 1_000_000_000  # of a network: sizes in bytes are still numbers of 64 bits
+Setting = str | int | float | bool | None  # value of a knob
+Preset = dict[str, Setting]  # knob -> value
+
+# Upper bounds of knobs whose meaning implies none.
+LARGEST = 1e30  # for float32 values: products of a few such values stay finite
+WIDEST = 1_000_000_000  # for sizes of networks: sizes in bytes still fit into 64 bits
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Search:
-    """The range of a knob that a study searches unless it names its own.
+    """The range of a knob that a study searches unless the study file names another range.
 
     Attributes
     ----------
     low, high : float
         Inclusive bounds, in the knob's unit.
     scale : {"linear", "log"}
-        How the range is sampled.
+        Sampling scale.
     """
 
     low: float
@@ -30,7 +39,7 @@ class Search:
 
 
 def knob(
-    default: Any,
+    default: T,
     description: str,
     *,
     unit: str = "",
@@ -39,27 +48,26 @@ def knob(
     above: float | None = None,
     longest: int | None = None,
     search: Search | None = None,
-) -> Any:
+) -> T:
     """Declare a field of a :class:`Knobs` class.
 
     Parameters
     ----------
-    default : Any
-        The value where nothing else is said.
+    default
+        Value unless the user sets another.
     description : str
-        What it does and where the default comes from.
+        Meaning of the knob and, where it matters, the origin of the default.
     unit : str
         Unit of the value, empty for a pure number.
     low, high : float, optional
-        Inclusive bounds of what is allowed.
+        Inclusive bounds.
     above : float, optional
         Exclusive lower bound.
     longest : int, optional
-        Characters of a text, at most.
+        Maximum number of characters of a text.
     search : Search, optional
         The range worth searching.
     """
-    extra: Any = {"unit": unit, "search": search}
     return Field(
         default,
         description=description,
@@ -67,29 +75,44 @@ def knob(
         le=high,
         gt=above,
         max_length=longest,
-        json_schema_extra=extra,
+        json_schema_extra=cast(JsonDict, {"unit": unit, "search": search}),
     )
 
 
+def unit_of(field: FieldInfo) -> str:
+    """Return the unit of a knob, empty for a pure number."""
+    return str(_details(field).get("unit", ""))
+
+
+def search_of(field: FieldInfo) -> Search | None:
+    """Return the search range that a knob declares, if any."""
+    search = _details(field).get("search")
+    return search if isinstance(search, Search) else None
+
+
+def _details(field: FieldInfo) -> Mapping[str, object]:
+    return field.json_schema_extra if isinstance(field.json_schema_extra, dict) else {}
+
+
 class Knobs(BaseModel):
-    """A set of typed knobs. Unknown names and values out of range or of another type are refused."""
+    """A set of typed knobs. Unknown names, values out of range and values of another type are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
     @field_validator("*", mode="before")
     @classmethod
-    def _refuse_other_types(cls, value: Any, info: ValidationInfo) -> Any:
-        """Let neither true nor 3.0 count as a whole number; words of the command line are read as numbers."""
+    def _refuse_other_types(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse true and 3.0 as whole numbers; accept texts of the command line that are numbers."""
         assert info.field_name is not None
         annotation = cls.model_fields[info.field_name].annotation
-        kinds = [kind for kind in get_args(annotation) or (annotation,) if kind is not type(None)]
+        types = [kind for kind in get_args(annotation) or (annotation,) if kind is not NoneType]
         if isinstance(value, bool):
-            if bool not in kinds and _is_plain(kinds):
+            if bool not in types and _are_plain(types):
                 raise ValueError("true and false have no meaning here")
-        elif kinds == [bool]:
+        elif types == [bool]:
             if not isinstance(value, str):
                 raise ValueError("true or false is needed")
-        elif int in kinds:
+        elif int in types:
             if isinstance(value, float) or (isinstance(value, str) and not re.fullmatch(WHOLE, value)):
                 raise ValueError("a whole number is needed")
             if isinstance(value, Integral):
@@ -97,10 +120,10 @@ class Knobs(BaseModel):
         return value
 
 
-# as in 1_000 too; the longest that any knob takes has 19 digits
+# Underscores are allowed, as in 1_000. The longest whole number of any knob has 19 digits.
 WHOLE = r"\s*[-+]?[0-9][0-9_]{0,39}\s*"
 
 
-def _is_plain(kinds: list[Any]) -> bool:
-    """Whether a value is a number, a text or a choice among them."""
-    return all(kind in (int, float, str) or not isinstance(kind, type) for kind in kinds)
+def _are_plain(types: list[object]) -> bool:
+    """Return whether all types are numbers, texts or literals."""
+    return all(kind in (int, float, str) or not isinstance(kind, type) for kind in types)

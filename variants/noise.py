@@ -1,4 +1,4 @@
-"""Random draws as pure functions of named parts, so that any step can be repeated alone."""
+"""Random draws as pure functions of seed, purpose and step, so that any step can be repeated alone."""
 
 import hashlib
 
@@ -12,7 +12,7 @@ def derive_seed(*parts: int | str) -> int:
     Parameters
     ----------
     *parts : int or str
-        What the stream is for, such as ``(seed, "latent", step)``.
+        Name of the random stream, such as ``(seed, "latent", step)``.
 
     Returns
     -------
@@ -26,20 +26,20 @@ def derive_seed(*parts: int | str) -> int:
 class Noise:
     """The random draws of one training step.
 
-    Each purpose has its own stream, seeded by (seed, purpose, step). Variants that draw for the
-    same purposes therefore see the same numbers, and a resumed run needs no saved random state.
+    Each purpose has its own stream, seeded by (seed, purpose, step). Variants that draw for the same
+    purpose therefore get the same numbers, and a resumed run needs no saved random state.
 
     Parameters
     ----------
     seed : int
-        The run's seed.
+        Seed of the run.
     step : int
-        The training step.
+        Training step.
     device : torch.device
-        Where the draws are made. A CPU and a GPU make different ones.
+        Device of the draws. CPU and GPU draw different numbers.
     part, parts : int
-        Which of how many equal parts of the step's batch this is for: the parts' draws, one after another,
-        are those of the whole batch.
+        Index of the micro-batch and number of micro-batches per step. The draws of all micro-batches, one
+        after another, are the draws of the whole batch.
     """
 
     def __init__(self, seed: int, step: int, device: torch.device, part: int = 0, parts: int = 1) -> None:
@@ -58,17 +58,17 @@ class Noise:
         return self._streams[purpose]
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
-        """Draw float32 from N(0, 1); the first dimension counts samples."""
-        drawn = torch.randn(self._whole(shape), generator=self._stream(purpose), device=self.device)
-        return self._own(drawn)
+        """Draw float32 from N(0, 1) in a shape (B, ...)."""
+        drawn = torch.randn(self._whole_batch(shape), generator=self._stream(purpose), device=self.device)
+        return self._micro_batch(drawn)
 
     def uniform(self, purpose: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
-        """Draw float32 from U[low, high); the first dimension counts samples."""
-        drawn = torch.rand(self._whole(shape), generator=self._stream(purpose), device=self.device)
-        return self._own(drawn) * (high - low) + low
+        """Draw float32 from U[low, high) in a shape (B, ...)."""
+        drawn = torch.rand(self._whole_batch(shape), generator=self._stream(purpose), device=self.device)
+        return self._micro_batch(drawn) * (high - low) + low
 
-    def _whole(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+    def _whole_batch(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0] * self._parts, *shape[1:])
 
-    def _own(self, drawn: Tensor) -> Tensor:
+    def _micro_batch(self, drawn: Tensor) -> Tensor:
         return drawn if self._parts == 1 else drawn.chunk(self._parts)[self._part]

@@ -1,4 +1,4 @@
-"""Results that papers report, as data, so that ours can stand beside them."""
+"""Published results as data, for tables that compare them with ours."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ class PublishedRow:
     Attributes
     ----------
     label : str
-        As the paper names it.
+        Name in the paper.
     where : mapping
-        Configuration keys and the values that say which runs belong to the row; `variant` among them.
-        A tuple holds several values.
+        Configuration keys, among them `variant`, with the value, or a tuple of values, that our runs of this
+        row have.
     convergence : float
         "Optimal M Value".
     parameters : int
@@ -25,13 +25,13 @@ class PublishedRow:
     mode_collapse : str
         "Mode Collapse Occurrence", as printed.
     norm : str
-        The norm of the losses, and so of M, by its name here.
+        Norm of the losses, and so of M, by its name in this project.
     batch_size : int
-        Images in a batch.
+        Images per batch.
     """
 
     label: str
-    where: Mapping[str, object]
+    where: Mapping[str, str | tuple[str, ...]]
     convergence: float
     parameters: int
     training_time: str
@@ -47,21 +47,21 @@ class PublishedTable:
     Attributes
     ----------
     name : str
-        What ``--paper`` takes.
+        Value of ``--paper``.
     title, source : str
-        What it shows, and where.
+        Subject of the table, and the paper.
     dataset : str
-        Our name of the paper's data set.
+        Name of the data set in this project.
     image_size, images : int
-        Side in pixels, and how many images were trained on.
+        Side in pixels, and number of training images.
     epochs : float
         Length of training, in passes over the images.
     hardware : str
-        What the paper's times were taken on.
+        Hardware of the published training times.
     rows : tuple of PublishedRow
-        In the paper's order.
+        Rows in the paper's order.
     notes : tuple of str
-        What a reader must know about the paper's own numbers.
+        Remarks on the published numbers.
     """
 
     name: str

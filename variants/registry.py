@@ -1,4 +1,4 @@
-"""The variants there are: this package's files and those that other packages offer."""
+"""Registry of variants: the modules of this package and the entry points of other packages."""
 
 import importlib
 import pkgutil
@@ -13,12 +13,12 @@ _registered: dict[str, type[Variant]] = {}
 
 
 def register(variant: type[Variant]) -> type[Variant]:
-    """Class decorator: offer a variant under its `name`.
+    """Class decorator that registers a variant under its `name`.
 
     Raises
     ------
     ValueError
-        If another class has that name.
+        If another class is registered under that name.
     """
     other = _registered.setdefault(variant.name, variant)
     if other.__qualname__ != variant.__qualname__ or other.__module__ != variant.__module__:
@@ -27,10 +27,10 @@ def register(variant: type[Variant]) -> type[Variant]:
 
 
 def all_variants() -> dict[str, type[Variant]]:
-    """Every variant by name, in alphabetical order.
+    """Return all variants by name, in alphabetical order.
 
-    Modules of this package add themselves when imported; so does what an installed package names
-    under the entry point group ``began_bench.variants`` (a module, or a class in one).
+    Modules of this package register their variants when imported. An installed package adds variants by
+    entry points in the group ``began_bench.variants``, each a module or a class.
     """
     for module in pkgutil.iter_modules(variants.__path__):
         importlib.import_module(f"variants.{module.name}")

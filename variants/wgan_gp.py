@@ -1,30 +1,28 @@
-"""WGAN-GP: a critic held to slope 1, without k; here to compare and to keep the interface general."""
+"""WGAN-GP: a critic with gradient penalty and no k, to compare with and to keep the contract general."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
-from variants.base import (
-    POINTS,
-    STACKED,
-    Batch,
-    Phase,
-    Scalars,
-    Variant,
-    VariantHyperparameters,
-    initialise,
-)
-from variants.knobs import LARGEST, WIDEST, Search, knob
+from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
+from variants.knobs import LARGEST, WIDEST, Preset, Search, knob
 from variants.modules.autoencoders import Trunk, in_float32
+from variants.modules.initialisation import initialise
 from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
-from variants.modules.point_networks import initialise_points, makes_points, point_decoder, point_trunk
+from variants.modules.point_networks import (
+    initialise_point_networks,
+    makes_points,
+    point_decoder,
+    point_trunk,
+)
 from variants.noise import Noise
+from variants.presets import POINTS, STACKED
 from variants.registry import register
 
 
 class WganGpHyperparameters(VariantHyperparameters):
-    """Knobs of WGAN-GP (defaults of its paper, algorithm 1)."""
+    """Hyperparameters of WGAN-GP; the defaults are those of the paper, algorithm 1."""
 
     filters: int = knob(64, "base width of the networks", unit="channels", low=1, high=1_000_000)
     latent_dim: int = knob(
@@ -32,15 +30,17 @@ class WganGpHyperparameters(VariantHyperparameters):
     )
     beta1: float = knob(0.0, "Adam's decay of the first moment", low=0, high=0.9999, search=Search(0.0, 0.9))
     beta2: float = knob(0.9, "Adam's decay of the second moment", low=0, high=0.999999)
-    critic_steps: int = knob(5, "critic's updates to one of the generator", low=1, high=1000)
+    critic_steps: int = knob(5, "updates of the critic per update of the generator", low=1, high=1000)
     penalty_weight: float = knob(
         10.0, "weight of the gradient penalty", low=0, high=LARGEST, search=Search(1.0, 30.0, "log")
     )
-    layers: Literal["published", "points"] = knob("published", "DCGAN's, or linear layers for points")
+    layers: Literal["published", "points"] = knob(
+        "published", "DCGAN's architecture, or linear layers for points"
+    )
 
 
 class Critic(nn.Module):
-    """A trunk to one number a sample."""
+    """Maps samples to one score each."""
 
     def __init__(self, trunk: Trunk) -> None:
         super().__init__()
@@ -48,11 +48,11 @@ class Critic(nn.Module):
         self.score = nn.Linear(trunk.features, 1)
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Score samples (B, ...), shape (B,)."""
+        """Map samples (B, ...) to scores (B,)."""
         return in_float32(self.score(self.trunk(samples))).squeeze(1)
 
 
-QUICK: dict[str, Any] = {
+QUICK: Preset = {
     "extractor": "shipped",
     "threads": 1,
     "steps": 3000,
@@ -69,10 +69,10 @@ QUICK: dict[str, Any] = {
 class WganGp(Variant):
     """WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1), DCGAN's networks, no norm in D.
 
-        L_D = E[D(G(z))] - E[D(x)] + weight E[(|grad D(x')| - 1)^2],  x' between x and G(z)
+        L_D = E[D(G(z))] - E[D(x)] + weight E[(|grad D(x')| - 1)^2],  x' = x + u (G(z) - x),  u ~ U[0, 1)
         L_G = -E[D(G(z))]
 
-    Each critic update sees its own real batch. z ~ N(0, I).
+    Each update of the critic has a real batch of its own. z ~ N(0, I).
     """
 
     name = "wgan-gp"
@@ -115,18 +115,18 @@ class WganGp(Variant):
             trunk = strided_trunk(channels, size, filters, leaky_relu, normalise=False)
         self.discriminator = Critic(trunk)
         if hyperparameters.layers == "points":
-            initialise_points(self.generator, self.discriminator)
+            initialise_point_networks(self.generator, self.discriminator)
         else:
             initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
 
     def phases(self) -> tuple[Phase, ...]:
-        """The critic's updates, then the generator's."""
+        """Return the phases of the critic, then the phase of the generator."""
         critic = Phase(("discriminator",), self._critic_phase)
-        generator = Phase(("generator",), self._generator_phase, new_real=False)
+        generator = Phase(("generator",), self._generator_phase, new_real_batch=False)
         return (critic,) * self.hyperparameters.critic_steps + (generator,)
 
     def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
-        """z ~ N(0, I), float32 (count, latent_dim)."""
+        """Draw z ~ N(0, I), float32 (count, latent_dim)."""
         return noise.normal(purpose, (count, self.hyperparameters.latent_dim))
 
     def _critic_phase(self, batch: Batch) -> Scalars:
@@ -142,12 +142,12 @@ class WganGp(Variant):
         (slope,) = torch.autograd.grad(score, between, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1.0).square().mean()
         loss = self.hyperparameters.penalty_weight * penalty - distance
-        torch.autograd.backward(loss, inputs=self.trainable("discriminator"))
+        torch.autograd.backward(loss, inputs=self.trainable_parameters("discriminator"))
         scalars = {"loss_d": loss, "wasserstein": distance, "gradient_penalty": penalty}
         return {name: value.detach() for name, value in scalars.items()}
 
     def _generator_phase(self, batch: Batch) -> Scalars:
         fake = self.generator(self.draw_latent(batch.noise, batch.real.shape[0]))
         loss = -self.discriminator(fake).mean()
-        torch.autograd.backward(loss, inputs=self.trainable("generator"))
+        torch.autograd.backward(loss, inputs=self.trainable_parameters("generator"))
         return {"loss_g": loss.detach()}

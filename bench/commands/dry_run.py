@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 def dry_run_report(configuration: "Configuration") -> Report:
     """Tell configuration, parameter counts and the cost of a step, without data or training."""
-    from bench.configuration import knobs_of, unit_of
+    from bench.configuration import knobs_of
     from bench.training.cost import cost
+    from variants.knobs import unit_of
 
     try:
         price = cost(configuration)

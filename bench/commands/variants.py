@@ -42,13 +42,13 @@ def _entry(variant: "type[Variant]") -> dict[str, Any]:
 
 
 def _knobs(variant: "type[Variant]") -> Report:
-    from bench.configuration import allowed, knobs_of, unit_of
+    from bench.configuration import allowed, knobs_of
+    from variants.knobs import search_of, unit_of
 
     rows: list[tuple[str, str, str, str]] = []
     data: list[dict[str, Any]] = []
     for name, field in knobs_of(variant).items():
-        extra = field.json_schema_extra
-        search = extra.get("search") if isinstance(extra, dict) else None
+        search = search_of(field)
         data.append(
             {
                 "name": name,

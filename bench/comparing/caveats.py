@@ -29,7 +29,7 @@ def caveats(frame: pd.DataFrame) -> list[str]:
 
 def caveat_of(configuration: Configuration) -> str:
     """The sentence that must stand below results of a configuration; empty where none must."""
-    words = configuration.variant.caveat(configuration.hyperparameters)
+    words = configuration.hyperparameters.caveat()
     return f"{configuration.variant.name}: {words}" if words else ""
 
 
@@ -40,7 +40,7 @@ def _caveat(variant: type[Variant], run: pd.Series) -> str:
         return ""
     values = {name: _plain(run[name]) for name in names if pd.notna(run[name])}
     try:
-        return variant.caveat(variant.Hyperparameters(**values))
+        return variant.Hyperparameters(**values).caveat()
     except ValidationError:
         # recorded by a version with other knobs
         return ""

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from bench.system.errors import RequestError
-from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE
+from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS
 
 NAMED_RUNS = 2  # of each side, in an error
 NAMED_SIDES = 3
@@ -38,7 +38,7 @@ def key(run: pd.Series, metric: str) -> dict[str, Any]:
         return facts | {"protocol": run["protocol"]}
     norm = run.get("norm")
     facts["norm"] = norm if isinstance(norm, str) else "none"
-    if norm in NORMS_THAT_DEPEND_ON_BATCH_SIZE:
+    if norm in BATCH_SIZE_DEPENDENT_NORMS:
         facts["batch_size"] = int(run["batch_size"])
     return facts
 

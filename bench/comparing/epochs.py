@@ -46,4 +46,4 @@ def _real_batches(config: str) -> int:
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     with torch.device("meta"):
         variant = configuration.variant(configuration.hyperparameters, shape)
-    return sum(phase.new_real for phase in variant.phases())
+    return sum(phase.new_real_batch for phase in variant.phases())

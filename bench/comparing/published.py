@@ -14,7 +14,7 @@ from bench.comparing.summary import describe_data
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
-from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE
+from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS
 from variants.published_tables import PUBLISHED_TABLES, PublishedRow, PublishedTable
 
 NO_RUNS = "no runs"
@@ -154,7 +154,7 @@ def _differs(row: PublishedRow, norm: str, batch_size: int) -> str | None:
     if norm != row.norm:
         told = f"not comparable: norm {norm}, the paper's {row.norm}"
         return f"{told}; {batch}" if batch else told
-    if batch and norm in NORMS_THAT_DEPEND_ON_BATCH_SIZE:
+    if batch and norm in BATCH_SIZE_DEPENDENT_NORMS:
         return f"not comparable: {batch}, on which M under norm {norm} depends"
     return batch or None
 

@@ -7,7 +7,6 @@ from bench.configuration.resolution import (
     merge,
     parse_settings,
     resolve,
-    unit_of,
     variant_named,
 )
 from bench.configuration.schema import (
@@ -30,6 +29,5 @@ __all__ = [
     "merge",
     "parse_settings",
     "resolve",
-    "unit_of",
     "variant_named",
 ]

@@ -16,7 +16,7 @@ from bench.configuration.schema import CIRCUMSTANCES, PLAIN, Harness
 from bench.datasets import preset_of
 from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant, VariantHyperparameters
-from variants.knobs import Knobs
+from variants.knobs import Knobs, unit_of
 from variants.registry import all_variants
 
 
@@ -267,9 +267,3 @@ def allowed(field: FieldInfo) -> str:
 
 def _number(bound: float) -> str:
     return f"{bound:,}" if isinstance(bound, int) else f"{bound:g}"
-
-
-def unit_of(field: FieldInfo) -> str:
-    """The unit of a knob, empty for a pure number."""
-    extra = field.json_schema_extra
-    return str(extra.get("unit", "")) if isinstance(extra, dict) else ""

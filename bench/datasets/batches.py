@@ -92,7 +92,7 @@ class Batches:
             self._epoch = epoch
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def take(self, index: int, part: int = 0, parts: int = 1) -> "torch.Tensor":
+    def get(self, index: int, part: int = 0, parts: int = 1) -> "torch.Tensor":
         """Give a batch of samples, or one of several equal parts of it.
 
         Parameters

@@ -236,7 +236,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
     )
     parts = parts_of(harness, variant, batches, ranks)
-    reals = sum(phase.new_real for phase in variant.phases())
+    reals = sum(phase.new_real_batch for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
     if steps > MOST_STEPS:
         raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")

@@ -17,7 +17,7 @@ from bench.configuration import CIRCUMSTANCES, Configuration, knobs_of
 from bench.searching.study_file import Range
 from bench.system.errors import RequestError, unknown
 from variants.base import Variant
-from variants.knobs import Search
+from variants.knobs import search_of
 from variants.registry import all_variants
 
 # trials that differ in these are not comparable
@@ -146,7 +146,7 @@ def space_of(variant: type[Variant], search: Mapping[str, Range], base: Configur
         If a name is unknown, a range is empty or a bound is not possible.
     """
     fields = knobs_of(variant)
-    entries = dict(search) or {name: Range() for name, field in fields.items() if declared(field)}
+    entries = dict(search) or {name: Range() for name, field in fields.items() if search_of(field)}
     anywhere = {name for each in all_variants().values() for name in knobs_of(each)}
     dimensions, left_out = [], []
     for name, entry in entries.items():
@@ -168,13 +168,6 @@ def space_of(variant: type[Variant], search: Mapping[str, Range], base: Configur
     return SearchSpace(tuple(dimensions), tuple(left_out))
 
 
-def declared(field: FieldInfo) -> Search | None:
-    """The range that a knob declares."""
-    extra = field.json_schema_extra
-    found = extra.get("search") if isinstance(extra, dict) else None
-    return found if isinstance(found, Search) else None
-
-
 def _dimension(
     name: str, knobs: tuple[str, ...], fields: Mapping[str, FieldInfo], entry: Range, base: Configuration
 ) -> Dimension:
@@ -192,7 +185,7 @@ def _dimension(
             raise RequestError(f"search.{name}: give choices, or low and high")
         choices = tuple(_tried(name, knobs, value, base) for value in choices)
         return Dimension(name, knobs, "choice", choices=choices)
-    range_ = declared(field)
+    range_ = search_of(field)
     low = range_.low if entry.low is None and range_ else entry.low
     high = range_.high if entry.high is None and range_ else entry.high
     if low is None or high is None:

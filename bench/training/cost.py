@@ -54,7 +54,7 @@ def cost(configuration: Configuration) -> Cost:
             scalars: Scalars = {}
             for phase in variant.phases():
                 scalars |= phase.accumulate_gradients(batch)
-            scalars |= variant.measure(batch)
+            scalars |= variant.scalars_after_phases(batch)
             scalars |= variant.update_state(scalars)
     counts = parameter_count(variant.generator), parameter_count(variant.discriminator)
     return Cost(*counts, counter.total, tuple(scalars))

@@ -18,7 +18,7 @@ from bench.system.errors import RequestError
 from bench.system.os_errors import size_in_words
 from bench.training.cost import MetaNoise
 from variants.base import Batch, Variant, parameter_count
-from variants.modules.recomputation import Recomputed
+from variants.modules.activation_checkpointing import CheckpointedModule
 
 META = torch.device("meta")
 FLOAT = 4  # bytes
@@ -172,8 +172,8 @@ def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: i
     harness = configuration.harness
     variant = _built(configuration, shape)
     for module in variant.modules():
-        if isinstance(module, Recomputed):
-            module.recomputes = harness.activation_checkpointing
+        if isinstance(module, CheckpointedModule):
+            module.checkpoints_activations = harness.activation_checkpointing
     with META:
         samples = Batch(torch.zeros(batch, *shape), MetaNoise())
         with _Held() as held:

@@ -16,8 +16,8 @@ from torch import Tensor
 from bench.system.ranks import ALONE, Ranks
 from bench.training.compilation import compile_networks, leave_uncompiled
 from variants.base import Batch, NetworkName, Phase, Scalars, Variant, VariantHyperparameters
+from variants.modules.activation_checkpointing import CheckpointedModule
 from variants.modules.batch_normalisation import batch_norms
-from variants.modules.recomputation import Recomputed
 from variants.noise import Noise
 
 Compile = Literal["none", "default", "reduce-overhead"]
@@ -34,7 +34,7 @@ class RealBatches(Protocol):
 
     batch_size: int
 
-    def take(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
+    def get(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
         """One of equal parts of the batch of that index since the start of training, float32 in [-1, 1]."""
 
 
@@ -111,15 +111,15 @@ class TrainingStep:
         if computing.channels_last:
             variant.to(memory_format=torch.channels_last)
         for module in variant.modules():
-            if isinstance(module, Recomputed):
-                module.recomputes = computing.activation_checkpointing
+            if isinstance(module, CheckpointedModule):
+                module.checkpoints_activations = computing.activation_checkpointing
         self.learning_rates: dict[NetworkName, float] = {
             "generator": hyperparameters.lr_g,
             "discriminator": hyperparameters.lr_d,
         }
         self.optimizers: dict[NetworkName, torch.optim.Adam] = {
             network: torch.optim.Adam(
-                variant.trainable(network),
+                variant.trainable_parameters(network),
                 lr=rate,
                 betas=(hyperparameters.beta1, hyperparameters.beta2),
                 eps=hyperparameters.adam_epsilon,
@@ -128,7 +128,7 @@ class TrainingStep:
             )
             for network, rate in self.learning_rates.items()
         }
-        self.reals = sum(phase.new_real for phase in variant.phases())
+        self.reals = sum(phase.new_real_batch for phase in variant.phases())
         self._own_parts = computing.ranks.shard(computing.parts)
         self._statistics = [
             statistic
@@ -148,12 +148,12 @@ class TrainingStep:
             for network in phase.updates:
                 self.optimizers[network].zero_grad(set_to_none=True)
             scalars |= self._accumulate(phase, parts, taken)
-            taken += phase.new_real
+            taken += phase.new_real_batch
             self._join_gradients(phase.updates)
             for network in phase.updates:
                 self.optimizers[network].step()
         with self._precision():
-            scalars |= self._mean([self.variant.measure(part) for part in parts])
+            scalars |= self._mean([self.variant.scalars_after_phases(part) for part in parts])
         return scalars | self.variant.update_state(scalars)
 
     def compile_networks(self, mode: Compile) -> str | None:
@@ -175,7 +175,7 @@ class TrainingStep:
                 self._accumulate(phase, parts, 0)
             with self._precision():
                 for part in parts:
-                    self.variant.measure(part)
+                    self.variant.scalars_after_phases(part)
         finally:
             self.computing = together
             for optimizer in self.optimizers.values():
@@ -200,7 +200,7 @@ class TrainingStep:
         count = self.computing.parts
         nothing = torch.empty(0)
         return [
-            Batch(nothing, Noise(self.seed, step, self.device, part, count), keeps_graphs=count == 1)
+            Batch(nothing, Noise(self.seed, step, self.device, part, count), may_cache_graphs=count == 1)
             for part in self._own_parts
         ]
 
@@ -210,13 +210,13 @@ class TrainingStep:
         with self._averaged_statistics() as before_each, self._precision():
             for part, batch in zip(self._own_parts, parts, strict=True):
                 before_each()
-                if phase.new_real:
+                if phase.new_real_batch:
                     batch.real = self._real(index, part)
                 found.append(phase.accumulate_gradients(batch))
         return self._mean(found)
 
     def _real(self, index: int, part: int) -> Tensor:
-        real = self.batches.take(index, part, self.computing.parts)
+        real = self.batches.get(index, part, self.computing.parts)
         if self.computing.channels_last and real.dim() == 4:
             return real.contiguous(memory_format=torch.channels_last)
         return real
@@ -241,7 +241,7 @@ class TrainingStep:
         gradients = [
             parameter.grad
             for network in networks
-            for parameter in self.variant.trainable(network)
+            for parameter in self.variant.trainable_parameters(network)
             if parameter.grad is not None
         ]
         if self.computing.ranks.count > 1:

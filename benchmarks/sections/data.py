@@ -34,7 +34,7 @@ class HarnessBatches(Side):
     def advance(self, steps: int) -> None:
         """Take so many batches."""
         for _ in range(steps):
-            self._batches.take(self._taken)
+            self._batches.get(self._taken)
             self._taken += 1
 
 

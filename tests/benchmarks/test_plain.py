@@ -47,7 +47,7 @@ def steps_of_variant(variant, configuration, reals):
     knobs = configuration.hyperparameters
     optimizers = {
         network: torch.optim.Adam(
-            variant.trainable(network), rate, (knobs.beta1, knobs.beta2), knobs.adam_epsilon
+            variant.trainable_parameters(network), rate, (knobs.beta1, knobs.beta2), knobs.adam_epsilon
         )
         for network, rate in (("generator", knobs.lr_g), ("discriminator", knobs.lr_d))
     }
@@ -56,7 +56,7 @@ def steps_of_variant(variant, configuration, reals):
         batch = Batch(torch.empty(0), DoubleNoise(step))
         scalars = {}
         for phase in variant.phases():
-            if phase.new_real:
+            if phase.new_real_batch:
                 batch.real = next(reals)
             for network in phase.updates:
                 optimizers[network].zero_grad()

@@ -38,11 +38,16 @@ def one_thread() -> Iterator[None]:
 def first_built(
     name: str, sample_shape: tuple[int, ...], seed: int, knobs: tuple[tuple[str, Any], ...]
 ) -> Variant:
-    """Build once what many tests copy."""
+    """Build a variant once, in float32 whatever the default type of the first test that needs the variant."""
     kind = all_variants()[name]
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return kind(kind.Hyperparameters(**dict(knobs)), sample_shape)
+    default = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return kind(kind.Hyperparameters(**dict(knobs)), sample_shape)
+    finally:
+        torch.set_default_dtype(default)
 
 
 def build_variant(
@@ -141,7 +146,7 @@ def run_phases(variant: Variant, batch: Batch, rate: float = 0.0) -> tuple[Scala
         variant.zero_grad(set_to_none=True)
         scalars |= phase.accumulate_gradients(batch)
         for network in phase.updates:
-            parameters = variant.trainable(network)
+            parameters = variant.trainable_parameters(network)
             gradients[network] = [
                 torch.zeros_like(p) if p.grad is None else p.grad.clone() for p in parameters
             ]
@@ -312,7 +317,7 @@ class SomeSamples:
         self.count = count
         self.variant = variant
 
-    def take(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
+    def get(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
         whole = draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
         return whole.chunk(parts)[part]
 

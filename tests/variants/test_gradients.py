@@ -155,7 +155,7 @@ def test_at_k_0_a_fake_image_does_not_train_the_decoder(
     """All that fakes do to D at k = 0 is L_c, which is the encoder's."""
     made = setting(name, knobs, "alternating", 0.0)
     decoder = set(made.variant.discriminator.decoder.parameters())
-    places = [i for i, p in enumerate(made.variant.trainable("discriminator")) if p in decoder]
+    places = [i for i, p in enumerate(made.variant.trainable_parameters("discriminator")) if p in decoder]
     expected = gradient(
         made.equations.discriminator_losses()["loss_real"], made.equations.parameters("discriminator")
     )
@@ -185,7 +185,7 @@ def test_a_phase_leaves_gradients_on_the_networks_it_updates_and_no_others(
         phase.accumulate_gradients(batch)
         for network in ("generator", "discriminator"):
             if network in phase.updates:
-                assert all(p.grad is not None for p in variant.trainable(network)), network
+                assert all(p.grad is not None for p in variant.trainable_parameters(network)), network
             else:
                 assert all(p.grad is None for p in getattr(variant, network).parameters()), network
 

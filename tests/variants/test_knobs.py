@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from bench.configuration import knobs_of, resolve
 from bench.system.errors import RequestError
-from variants.knobs import Knobs, Search, knob
+from variants.knobs import Knobs, Search, knob, search_of
 from variants.registry import all_variants
 
 VARIANTS = all_variants()
@@ -94,11 +94,8 @@ def test_every_choice_of_a_knob_is_taken(name: str, key: str) -> None:
 
 @every_knob
 def test_the_range_worth_searching_lies_within_what_is_allowed(name: str, key: str) -> None:
-    extra = field_of(name, key).json_schema_extra
-    assert isinstance(extra, dict)
-    search: Any = extra["search"]
+    search = search_of(field_of(name, key))
     if search is not None:
-        assert isinstance(search, Search)
         assert search.low < search.high
         assert search.scale == "linear" or search.low > 0
         kind: Any = VARIANTS[name].Hyperparameters
@@ -114,15 +111,13 @@ def test_the_range_worth_searching_lies_within_what_is_allowed(name: str, key: s
 def test_a_knob_of_every_variant_keeps_its_search_range_where_its_default_differs(
     name: str, key: str, expected: Search
 ) -> None:
-    extra = field_of(name, key).json_schema_extra
-    assert isinstance(extra, dict)
-    assert extra["search"] == expected
+    assert search_of(field_of(name, key)) == expected
 
 
 @pytest.mark.parametrize("name", VARIANTS)
 def test_something_of_every_variant_is_worth_searching(name: str) -> None:
     fields = VARIANTS[name].Hyperparameters.model_fields.values()
-    assert any(isinstance(f.json_schema_extra, dict) and f.json_schema_extra["search"] for f in fields)
+    assert any(search_of(field) for field in fields)
 
 
 @pytest.mark.parametrize("name", VARIANTS)

@@ -11,8 +11,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from variants.base import Batch, mean_loss
-from variants.modules.batch_normalisation import statistics_kept
+from variants.base import Batch
+from variants.modules.batch_normalisation import frozen_statistics
+from variants.modules.losses import mean_loss
 
 FAMILY = ["began", "began-cs", "began-v3", "began-resnet18"]
 UPDATES = ["simultaneous", "alternating"]
@@ -102,12 +103,12 @@ def test_k_moves_by_plus_lambda_times_the_balance_and_stays_within_0_and_1(
     variant = build(name, gamma=0.5, lambda_k=0.1, reevaluate=False, dtype=torch.float64)
     variant.k.fill_(k)
     scalars = {"loss_real": scalar(loss_real), "loss_fake": scalar(loss_fake)}
-    settled = variant.update_state(scalars)
+    updated = variant.update_state(scalars)
     assert variant.k.item() == pytest.approx(moved, abs=1e-12)
-    assert settled["k"].item() == variant.k.item()
+    assert updated["k"].item() == variant.k.item()
     balance = 0.5 * loss_real - loss_fake
-    assert settled["balance"].item() == pytest.approx(balance, abs=1e-12)
-    assert settled["M"].item() == pytest.approx(loss_real + abs(balance), abs=1e-12)
+    assert updated["balance"].item() == pytest.approx(balance, abs=1e-12)
+    assert updated["M"].item() == pytest.approx(loss_real + abs(balance), abs=1e-12)
 
 
 @pytest.mark.parametrize("gamma", [0.0, 0.7, 1.0])
@@ -115,8 +116,8 @@ def test_gamma_weighs_the_loss_of_real_images_in_the_balance(build: Build, gamma
     variant = build("began", gamma=gamma, lambda_k=0.1, dtype=torch.float64)
     variant.k.fill_(0.5)
     scalars = {"loss_real": scalar(0.8), "loss_fake": scalar(0.3)}
-    settled = variant.update_state(scalars)
-    assert settled["balance"].item() == pytest.approx(gamma * 0.8 - 0.3, abs=1e-12)
+    updated = variant.update_state(scalars)
+    assert updated["balance"].item() == pytest.approx(gamma * 0.8 - 0.3, abs=1e-12)
     assert variant.k.item() == pytest.approx(0.5 + 0.1 * (gamma * 0.8 - 0.3), abs=1e-12)
 
 
@@ -188,7 +189,7 @@ def test_one_step_gives_the_losses_k_and_m_of_the_equations(
 
     batch = Batch(real, double_noise())
     logged, _ = phases_run(variant, batch, rate)
-    logged |= variant.measure(batch)
+    logged |= variant.scalars_after_phases(batch)
     logged |= variant.update_state(logged)
 
     # the simultaneous form pulls by 2**-27 even at k = 0
@@ -198,7 +199,9 @@ def test_one_step_gives_the_losses_k_and_m_of_the_equations(
         assert logged[key].item() == pytest.approx(value, rel=slack, abs=1e-12), key
     assert variant.k.item() == pytest.approx(expected["k"], rel=slack, abs=1e-12)
     for network in ("generator", "discriminator"):
-        for moved, wanted in zip(variant.trainable(network), reference.parameters(network), strict=True):
+        for moved, wanted in zip(
+            variant.trainable_parameters(network), reference.parameters(network), strict=True
+        ):
             torch.testing.assert_close(moved, wanted, rtol=slack, atol=slack)
 
 
@@ -230,9 +233,9 @@ def test_began_cs_moves_k_by_the_losses_measured_again_after_both_updates(
         loss_real = (real - variant.discriminator(real)).abs().mean().item()
         loss_fake = (fake - variant.discriminator(fake)).abs().mean().item()
     assert abs(loss_real - scalars["loss_real"].item()) > 1e-6
-    settled = variant.update_state(scalars | variant.measure(batch))
+    updated = variant.update_state(scalars | variant.scalars_after_phases(batch))
     assert variant.k.item() == pytest.approx(0.4 + 0.3 * (0.6 * loss_real - loss_fake), rel=1e-10)
-    assert settled["M"].item() == pytest.approx(loss_real + abs(0.6 * loss_real - loss_fake), rel=1e-10)
+    assert updated["M"].item() == pytest.approx(loss_real + abs(0.6 * loss_real - loss_fake), rel=1e-10)
 
 
 def test_the_divergence_is_that_of_two_normal_distributions(
@@ -257,7 +260,7 @@ def test_measuring_again_leaves_batch_norms_running_statistics_alone(
 ) -> None:
     images = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     before = layer.running_mean.clone()
-    with statistics_kept(layer):
+    with frozen_statistics(layer):
         measured = layer(images)
     assert torch.equal(layer.running_mean, before)
     assert torch.equal(layer(images), measured)

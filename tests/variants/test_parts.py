@@ -85,21 +85,23 @@ def test_gradients_are_the_mean_of_the_parts_and_statistics_move_by_their_mean(
     """Each part is passed alone here, by the variant's first phase, from where the whole step starts."""
     start = started(build, name, knobs)
     trainer = make_trainer(copy.deepcopy(start), 1, count=6, computing=Computing(parts=2))
-    real = trainer.batches.take(0)
+    real = trainer.batches.get(0)
     gradients, statistics, scalars = [], [], []
     for part in range(2):
         alone = copy.deepcopy(start)
         phase = alone.phases()[0]
-        batch = Batch(real.chunk(2)[part], Noise(7, 1, CPU, part, 2), keeps_graphs=False)
+        batch = Batch(real.chunk(2)[part], Noise(7, 1, CPU, part, 2), may_cache_graphs=False)
         scalars.append(phase.accumulate_gradients(batch))
-        gradients.append([p.grad for network in phase.updates for p in alone.trainable(network)])
+        gradients.append([p.grad for network in phase.updates for p in alone.trainable_parameters(network)])
         statistics.append(running(alone))
 
     seen: list[Any] = []
 
     def look(*_: Any) -> None:
         first = trainer.variant.phases()[0]
-        of = [p.grad.clone() for network in first.updates for p in trainer.variant.trainable(network)]
+        of = [
+            p.grad.clone() for network in first.updates for p in trainer.variant.trainable_parameters(network)
+        ]
         seen.append((of, running(trainer.variant)))
 
     first_moved = start.phases()[0].updates[0]

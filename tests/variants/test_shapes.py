@@ -147,7 +147,7 @@ def test_scalars_are_detached_numbers_without_dimensions(
     variant = build(name, **layers)
     batch = Batch(samples(variant), Noise(0, 1, torch.device("cpu")))
     scalars, _ = phases_run(variant, batch)
-    scalars |= variant.measure(batch)
+    scalars |= variant.scalars_after_phases(batch)
     scalars |= variant.update_state(scalars)
     assert {"loss_d", "loss_g"} <= set(scalars)
     for value in scalars.values():

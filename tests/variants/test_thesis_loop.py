@@ -26,7 +26,7 @@ def double_precision() -> Iterator[None]:
 
 
 def train_plainly(
-    generator: Any, discriminator: Any, take: Callable[[int], Tensor], seed: int, knobs: Any
+    generator: Any, discriminator: Any, get: Callable[[int], Tensor], seed: int, knobs: Any
 ) -> list[dict[str, Any]]:
     """Train as the thesis does, one step after the other, and tell what each left."""
     g_optimizer = torch.optim.Adam(
@@ -44,7 +44,7 @@ def train_plainly(
     told = []
     for step in range(1, STEPS + 1):
         noise = Noise(seed, step, torch.device("cpu"))
-        real = take(step - 1)
+        real = get(step - 1)
 
         z = noise.normal("latent", (len(real), knobs.latent_dim))
         fake = generator(z).detach()
@@ -112,8 +112,8 @@ def test_the_trainer_does_what_the_plain_loop_does(
     trainer.stop_requested = look
     trainer.train()
     rows = record.read(tmp_path / "run" / "record.jsonl").steps
-    take, seed = trainer.batches.take, trainer.plan.seed
-    plain = train_plainly(start.generator, start.discriminator, take, seed, chosen)
+    get, seed = trainer.batches.get, trainer.plan.seed
+    plain = train_plainly(start.generator, start.discriminator, get, seed, chosen)
 
     assert len(after) == len(rows) == STEPS
     for step, (state, row, told) in enumerate(zip(after, rows, plain, strict=True), start=1):

@@ -53,7 +53,7 @@ def critic_loss(variant: Any, real: Tensor, latent: Tensor, weight: Tensor) -> t
 def test_a_step_is_so_many_critic_updates_on_new_images_and_then_one_of_the_generator(build: Fixture) -> None:
     phases = build("wgan-gp", critic_steps=3).phases()
     assert [phase.updates for phase in phases] == [("discriminator",)] * 3 + [("generator",)]
-    assert [phase.new_real for phase in phases] == [True, True, True, False]
+    assert [phase.new_real_batch for phase in phases] == [True, True, True, False]
     assert len(build("wgan-gp").phases()) == 6
 
 
@@ -64,14 +64,14 @@ def test_critic_loss_and_gradient_are_those_of_the_paper(
     latent = noise.normal("latent", (3, 6))
     weight = noise.uniform("interpolation", (3, 1, 1, 1)).reshape(3, *(1 for _ in variant.sample_shape))
     loss, distance, penalty = critic_loss(variant, real, latent, weight)
-    expected = gradient(loss, variant.trainable("discriminator"))
+    expected = gradient(loss, variant.trainable_parameters("discriminator"))
 
     scalars = variant.phases()[0].accumulate_gradients(Batch(real, double_noise()))
     assert scalars["loss_d"].item() == pytest.approx(loss.item(), rel=1e-10)
     assert scalars["wasserstein"].item() == pytest.approx(distance.item(), rel=1e-10)
     assert scalars["gradient_penalty"].item() == pytest.approx(penalty.item(), rel=1e-10)
     scale = max(g.abs().max().item() for g in expected)
-    for parameter, wanted in zip(variant.trainable("discriminator"), expected, strict=True):
+    for parameter, wanted in zip(variant.trainable_parameters("discriminator"), expected, strict=True):
         torch.testing.assert_close(parameter.grad, wanted, rtol=1e-8, atol=1e-10 * scale)
 
 
@@ -79,11 +79,11 @@ def test_generator_loss_and_gradient_are_those_of_the_paper(
     variant: Any, real: Tensor, double_noise: Fixture, gradient: Fixture
 ) -> None:
     loss = -variant.discriminator(variant.generator(double_noise().normal("latent", (3, 6)))).mean()
-    expected = gradient(loss, variant.trainable("generator"))
+    expected = gradient(loss, variant.trainable_parameters("generator"))
     scalars = variant.phases()[-1].accumulate_gradients(Batch(real, double_noise()))
     assert scalars["loss_g"].item() == pytest.approx(loss.item(), rel=1e-10)
     scale = max(g.abs().max().item() for g in expected)
-    for parameter, wanted in zip(variant.trainable("generator"), expected, strict=True):
+    for parameter, wanted in zip(variant.trainable_parameters("generator"), expected, strict=True):
         torch.testing.assert_close(parameter.grad, wanted, rtol=1e-8, atol=1e-10 * scale)
 
 

@@ -1,4 +1,4 @@
-"""The rules that every BEGAN shares: equilibrium between L(x) and L(G(z)), kept by k.
+"""Losses and updates that every BEGAN shares: an equilibrium of L(x) and L(G(z)), controlled by k.
 
 Berthelot, Schumm, Metz 2017 (arXiv 1703.10717), section 3:
 
@@ -7,33 +7,36 @@ Berthelot, Schumm, Metz 2017 (arXiv 1703.10717), section 3:
     k_{t+1} = clip(k_t + lambda_k (gamma L(x) - L(G(z_G))), 0, 1),  k_0 = 0
     M = L(x) + |gamma L(x) - L(G(z_G))|
 
-Variants add terms to L_D through :meth:`BoundaryEquilibrium.regularise`.
+k is updated in :meth:`BoundaryEquilibrium.update_state`. Variants add terms to L_D with
+:meth:`BoundaryEquilibrium.regularise`.
 """
 
 from functools import cached_property
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from variants.base import POINTS, Batch, Phase, Scalars, Variant, VariantHyperparameters, mean_loss
-from variants.knobs import LARGEST, Search, knob
+from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
+from variants.knobs import LARGEST, Preset, Search, knob
 from variants.modules.autoencoders import AutoEncoder, Encoding
-from variants.modules.batch_normalisation import batch_norms, statistics_kept
+from variants.modules.batch_normalisation import batch_norms, frozen_statistics
+from variants.modules.losses import Norm, mean_loss
 from variants.noise import Noise
+from variants.presets import POINTS
 
-# The simultaneous form divides by the weight of L(G(z)) in L_D, and k starts at 0: below this the
-# weight adds less to D's gradient than float32 can hold.
-SMALLEST_PULL = 2.0**-27
+# Lower bound on the weight of L(G(z)) in L_D in the simultaneous form, which divides by that weight (k starts
+# at 0). So small a weight changes D's gradient by less than the precision of float32.
+MIN_FAKE_WEIGHT = 2.0**-27
 
-# Settings of the small strided networks with which the family learns packaged digits in minutes on
-# one CPU thread without falling onto the digit 1; docs/quick-presets.md says how they were found.
-QUICK: dict[str, Any] = {
+# Small strided networks that learn the packaged digits in minutes on one CPU thread without collapsing to
+# the digit 1; docs/quick-presets.md describes the search.
+QUICK: Preset = {
     "extractor": "shipped",
     "threads": 1,
     "steps": 4000,
     "layers": "strided",
-    # maps so small lie better channel by channel
+    # faster for feature maps of this size
     "channels_last": False,
     "filters": 16,
     "latent_dim": 16,
@@ -48,8 +51,8 @@ QUICK: dict[str, Any] = {
     "eval_samples": 2000,
 }
 
-# Settings with which the family learns mixtures of points.
-POINTS_QUICK: dict[str, Any] = POINTS | {
+# Small networks that learn mixtures of points in the plane.
+POINTS_QUICK: Preset = POINTS | {
     "steps": 4000,
     "batch_size": 256,
     "filters": 64,
@@ -70,7 +73,7 @@ POINTS_QUICK: dict[str, Any] = POINTS | {
 
 
 class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
-    """Knobs of the family."""
+    """Hyperparameters of the family."""
 
     gamma: float = knob(
         0.5, "diversity ratio L(G(z)) / L(x) at equilibrium", low=0, high=1, search=Search(0.3, 1.0)
@@ -83,7 +86,7 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
         high=LARGEST,
         search=Search(1e-4, 0.2, "log"),
     )
-    norm: Literal["l1", "l2", "frobenius"] = knob(
+    norm: Norm = knob(
         "l1", "L(v): mean absolute error, mean squared error, or Frobenius norm of the batch over its size"
     )
     update: Literal["simultaneous", "alternating"] = knob(
@@ -92,7 +95,7 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
     fresh_latent: bool = knob(False, "alternating only: G's phase draws its own z instead of reusing D's")
     reevaluate: bool = knob(
         False,
-        "k and M from L(x) and L(G(z)) computed again after both updates, as the BEGAN-CS program has it",
+        "k and M from L(x) and L(G(z)) computed again after both updates, as in the BEGAN-CS program",
     )
     prior: Literal["uniform", "normal"] = knob("uniform", "z ~ U[-1, 1] or N(0, I)")
     generator_norm: Literal["batch", "none"] = knob(
@@ -103,16 +106,16 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
 
 
 class Regularisers(NamedTuple):
-    """Further terms of L_D, None where there are none.
+    """Terms of L_D beside the reconstruction losses, each a 0-d tensor or None.
 
     Attributes
     ----------
     real : Tensor or None
-        A term of the real half's encoding.
+        Term of the encodings of real samples.
     fake : Tensor or None
-        A term of the fake half's encoding. It reaches the encoder only, never the generator.
-    scalars : dict
-        What to log of them.
+        Term of the encodings of fake samples. Its gradient reaches D's encoder only, never the generator.
+    scalars : dict of str to Tensor
+        Scalars to log.
     """
 
     real: Tensor | None
@@ -120,19 +123,30 @@ class Regularisers(NamedTuple):
     scalars: Scalars
 
 
-class Reconstructions(NamedTuple):
-    """One forward pass of D over a real and a fake batch."""
+class ForwardPass(NamedTuple):
+    """Losses of one forward pass of D over a real and a fake batch.
+
+    Attributes
+    ----------
+    loss_real, loss_fake : Tensor
+        L(x) and L(G(z)), 0-d.
+    regularisers : Regularisers
+        Further terms of L_D.
+    encoder_outputs : list of Tensor
+        Outputs of the encoder for the fake samples; empty unless the graph is detached there.
+    detached_outputs : list of Tensor
+        Detached leaf copies of `encoder_outputs`, from which the losses are computed.
+    """
 
     loss_real: Tensor
     loss_fake: Tensor
     regularisers: Regularisers
-    # the encoder's outputs of the fake half, and the leaves that stand for them beyond a cut
-    outputs: list[Tensor]
-    leaves: list[Tensor]
+    encoder_outputs: list[Tensor]
+    detached_outputs: list[Tensor]
 
 
 class BoundaryEquilibrium(Variant):
-    """A GAN whose discriminator is an autoencoder and whose balance is kept by k.
+    """A GAN whose discriminator is an autoencoder and whose loss weight k is adapted in every step.
 
     Subclasses build `generator` and `discriminator` (an :class:`AutoEncoder`).
     """
@@ -141,7 +155,7 @@ class BoundaryEquilibrium(Variant):
     measures_convergence: ClassVar[bool] = True
     # weight of L(x) - k L(G(z)) in L_D
     reconstruction_weight: ClassVar[float] = 1.0
-    # whether L_D has a term of the fake half's encoding
+    # whether `regularise` returns a term of the fake samples' encodings
     regularises_fake: ClassVar[bool] = False
 
     discriminator: AutoEncoder
@@ -154,198 +168,227 @@ class BoundaryEquilibrium(Variant):
         self.hyperparameters = hyperparameters
         self.register_buffer("k", torch.zeros(()))
 
-    def phases(self) -> tuple[Phase, ...]:
-        """One phase for both networks, or D's and then G's."""
-        if self.hyperparameters.update == "simultaneous":
-            return (Phase(("discriminator", "generator"), self._simultaneous_phase),)
-        return (
-            Phase(("discriminator",), self._discriminator_phase),
-            Phase(("generator",), self._generator_phase, new_real=False),
-        )
-
-    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
-        """z ~ U[-1, 1] or N(0, I), float32 (count, latent_dim)."""
-        shape = (count, self.hyperparameters.latent_dim)
-        if self.hyperparameters.prior == "uniform":
-            return noise.uniform(purpose, shape, -1.0, 1.0)
-        return noise.normal(purpose, shape)
-
-    def encode(self, samples: Tensor) -> Tensor:
-        """The code of samples by D's encoder, (B, width): the mean where it is variational."""
-        return self.discriminator.encode(samples).mean
-
-    def decode(self, code: Tensor) -> Tensor:
-        """The samples of codes by D's decoder."""
-        return self.discriminator.decoder(code)
-
-    def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
-        """Terms of L_D beside the reconstruction losses; none in BEGAN itself.
-
-        Parameters
-        ----------
-        latent : Tensor
-            The z of the fake images, (B, latent_dim).
-        real, fake : Encoding
-            What D's encoder says of each half.
-        fake_code : Tensor
-            The code that D's decoder gets of the fake half, (B, latent_dim).
-        """
-        return Regularisers(None, None, {})
-
-    def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
-        """The latent that D's decoder gets of an encoding, (B, latent_dim)."""
-        return encoding.mean
-
-    def measure(self, batch: Batch) -> Scalars:
-        """L(x) and L(G(z)) again, of the networks as they are now, where an option says so."""
-        if not self.hyperparameters.reevaluate:
-            return {}
-        with torch.no_grad(), statistics_kept(self):
-            fake = self.generator(batch.kept["latent"])
-            passed = self._compare(batch, batch.kept["latent"], batch.real, fake)
-        return {"loss_real": passed.loss_real, "loss_fake": passed.loss_fake}
-
-    def indivisible(self) -> str:
-        """The Frobenius norm is of a whole batch."""
-        return "norm 'frobenius' is that of a whole batch" if self.hyperparameters.norm == "frobenius" else ""
-
-    def compilable(self) -> list[nn.Module]:
-        """The generator, and the discriminator's two halves."""
-        return [self.generator, self.discriminator.trunk, self.discriminator.decoder]
-
     def update_state(self, scalars: Scalars) -> Scalars:
-        """Move k and measure M."""
+        """Update k and return the balance gamma L(x) - L(G(z)), M and the new k."""
         loss_real, loss_fake = scalars["loss_real"], scalars["loss_fake"]
         balance = self.hyperparameters.gamma * loss_real - loss_fake
         self.k.add_(self.hyperparameters.lambda_k * balance).clamp_(0.0, 1.0)
         return {
             "balance": balance,
             "M": loss_real + balance.abs(),
-            # a copy: the next step moves k in place
+            # a copy, since the next step updates k in place
             "k": self.k.clone(),
         }
 
+    def phases(self) -> tuple[Phase, ...]:
+        """Return one phase for both networks, or a phase for D and then one for G."""
+        if self.hyperparameters.update == "simultaneous":
+            return (Phase(("discriminator", "generator"), self._simultaneous_phase),)
+        return (
+            Phase(("discriminator",), self._discriminator_phase),
+            Phase(("generator",), self._generator_phase, new_real_batch=False),
+        )
+
+    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
+        """Draw z ~ U[-1, 1] or N(0, I), float32 (count, latent_dim)."""
+        shape = (count, self.hyperparameters.latent_dim)
+        if self.hyperparameters.prior == "uniform":
+            return noise.uniform(purpose, shape, -1.0, 1.0)
+        return noise.normal(purpose, shape)
+
+    def encode(self, samples: Tensor) -> Tensor:
+        """Return the codes of samples by D's encoder, (B, width); the mean of a variational encoder."""
+        return self.discriminator.encode(samples).mean
+
+    def decode(self, code: Tensor) -> Tensor:
+        """Return the samples of codes (B, width) by D's decoder."""
+        return self.discriminator.decoder(code)
+
+    def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
+        """Return the terms of L_D beside the reconstruction losses; BEGAN itself has none.
+
+        Parameters
+        ----------
+        latent : Tensor
+            The z of the fake samples, (B, latent_dim).
+        real, fake : Encoding
+            Outputs of D's encoder for the real and the fake samples.
+        fake_code : Tensor
+            Input of D's decoder for the fake samples, (B, latent_dim).
+        """
+        return Regularisers(None, None, {})
+
+    def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
+        """Return the input of D's decoder for an encoding, (B, latent_dim)."""
+        return encoding.mean
+
+    def scalars_after_phases(self, batch: Batch) -> Scalars:
+        """Return L(x) and L(G(z)) of the updated networks if `reevaluate` is set."""
+        if not self.hyperparameters.reevaluate:
+            return {}
+        with torch.no_grad(), frozen_statistics(self):
+            fake = self.generator(batch.cache["latent"])
+            losses = self._discriminate(batch, batch.cache["latent"], batch.real, fake)
+        return {"loss_real": losses.loss_real, "loss_fake": losses.loss_fake}
+
+    def indivisible(self) -> str:
+        """Return why gradient accumulation is unsupported: the Frobenius norm is not a mean over samples."""
+        return "norm 'frobenius' is that of a whole batch" if self.hyperparameters.norm == "frobenius" else ""
+
+    def compilable(self) -> list[nn.Module]:
+        """Return the generator and the two halves of the discriminator."""
+        return [self.generator, self.discriminator.trunk, self.discriminator.decoder]
+
     @cached_property
-    def _normalises(self) -> bool:
+    def _has_batch_norm_in_discriminator(self) -> bool:
         return bool(batch_norms(self.discriminator))
 
     def _loss(self, samples: Tensor, reconstructed: Tensor) -> Tensor:
         return mean_loss(samples - reconstructed, self.hyperparameters.norm)
 
-    def _compare(
-        self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor, cut: bool = False
-    ) -> Reconstructions:
-        """Pass real and fake samples, (B, ...) each, through D once.
+    def _discriminate(
+        self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor, detach_fake_encoding: bool = False
+    ) -> ForwardPass:
+        """Compute the losses of real and fake samples, (B, ...) each, in one forward pass of D.
 
-        Both go as one batch, but not where batch norm would mix their statistics, and not through
-        the encoder where the fake half is to be passed backward alone. With `cut`, gradients stop at
-        the fake half's encoding.
+        Real and fake samples are concatenated, with two exceptions: batch norm would mix their statistics,
+        and the encoder needs separate passes if the fake samples have a backward pass of their own. With
+        `detach_fake_encoding`, no gradient flows from the losses into the encoder of the fake samples.
         """
         count = real.shape[0]
         outputs: list[Tensor] = []
-        leaves: list[Tensor] = []
-        if self._normalises or self.regularises_fake:
-            encoded = self.discriminator.encode(real), self.discriminator.encode(fake)
+        detached: list[Tensor] = []
+        if self._has_batch_norm_in_discriminator or self.regularises_fake:
+            encodings = self.discriminator.encode(real), self.discriminator.encode(fake)
         else:
             encoding = self.discriminator.encode(torch.cat((real, fake)))
-            encoded = encoding.half(0, count), encoding.half(count, 2 * count)
-        if cut:
-            outputs = [output for output in encoded[1] if output is not None]
-            leaves = [output.detach().requires_grad_() for output in outputs]
-            encoded = encoded[0], Encoding(*leaves)
-        codes = self.code(encoded[0], batch.noise, fake=False), self.code(encoded[1], batch.noise, fake=True)
-        if self._normalises:
+            encodings = encoding.rows(0, count), encoding.rows(count, 2 * count)
+        if detach_fake_encoding:
+            outputs = [output for output in encodings[1] if output is not None]
+            detached = [output.detach().requires_grad_() for output in outputs]
+            encodings = encodings[0], Encoding(*detached)
+        codes = (
+            self.code(encodings[0], batch.noise, fake=False),
+            self.code(encodings[1], batch.noise, fake=True),
+        )
+        if self._has_batch_norm_in_discriminator:
             decoded = tuple(self.discriminator.decoder(code) for code in codes)
         else:
             decoded = self.discriminator.decoder(torch.cat(codes)).split(count)
-        return Reconstructions(
+        return ForwardPass(
             self._loss(real, decoded[0]),
             self._loss(fake, decoded[1]),
-            self.regularise(latent, *encoded, codes[1]),
+            self.regularise(latent, *encodings, codes[1]),
             outputs,
-            leaves,
+            detached,
         )
 
     def _simultaneous_phase(self, batch: Batch) -> Scalars:
-        """Both networks' gradients from one forward of D over [x, G(z)] and one backward.
+        """Compute the gradients of both networks in one forward pass of D over [x, G(z)] and one backward.
 
-        That backward leaves -weight dL(G(z))/dG(z) at the fake images; divided by -weight it is the
-        generator's. Where the fake half's encoding has a term of its own, the backward is cut there.
+        The backward pass of L_D leaves -weight dL(G(z))/dG(z) at the fake samples. Divided by -weight, that
+        is the gradient of L_G at the fake samples, which is then propagated through the generator. If L_D
+        has a term of the fake samples' encodings, the backward pass stops at those encodings, and
+        :meth:`_backward_fake_encoder` continues it.
         """
-        latent = batch.kept["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
+        latent = batch.cache["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
         fake = self.generator(latent)
-        images = fake.detach().requires_grad_()
-        passed = self._compare(batch, latent, batch.real, images, cut=self.regularises_fake)
-        loss_real, loss_fake, terms = passed.loss_real, passed.loss_fake, passed.regularisers
+        detached_fake = fake.detach().requires_grad_()
+        losses = self._discriminate(
+            batch, latent, batch.real, detached_fake, detach_fake_encoding=self.regularises_fake
+        )
+        terms = losses.regularisers
 
-        pull = self.k.clamp(min=SMALLEST_PULL)
-        objective = self.reconstruction_weight * (loss_real - pull * loss_fake)
+        fake_weight = self.k.clamp(min=MIN_FAKE_WEIGHT)
+        objective = self.reconstruction_weight * (losses.loss_real - fake_weight * losses.loss_fake)
         if terms.real is not None:
             objective = objective + terms.real
-        extra: tuple[Tensor, ...] = ()
+        regulariser_gradients: tuple[Tensor, ...] = ()
         if terms.fake is not None:
-            extra = torch.autograd.grad(terms.fake, passed.leaves, retain_graph=True)
-        torch.autograd.backward(objective, inputs=[*self.trainable("discriminator"), images, *passed.leaves])
-        assert images.grad is not None
-        if passed.leaves:
-            images.grad += self._pass_fake_encoder(passed, images, extra)
-        fake.backward(images.grad / (-self.reconstruction_weight * pull), inputs=self.trainable("generator"))
-        return self._scalars(loss_real, loss_fake, terms) | {"loss_g": loss_fake.detach()}
+            regulariser_gradients = torch.autograd.grad(
+                terms.fake, losses.detached_outputs, retain_graph=True
+            )
+        torch.autograd.backward(
+            objective,
+            inputs=[*self.trainable_parameters("discriminator"), detached_fake, *losses.detached_outputs],
+        )
+        assert detached_fake.grad is not None
+        if losses.detached_outputs:
+            detached_fake.grad += self._backward_fake_encoder(losses, detached_fake, regulariser_gradients)
+        fake.backward(
+            detached_fake.grad / (-self.reconstruction_weight * fake_weight),
+            inputs=self.trainable_parameters("generator"),
+        )
+        return self._scalars(losses) | {"loss_g": losses.loss_fake.detach()}
 
-    def _pass_fake_encoder(
-        self, passed: Reconstructions, images: Tensor, extra: tuple[Tensor, ...]
+    def _backward_fake_encoder(
+        self, losses: ForwardPass, fake: Tensor, regulariser_gradients: tuple[Tensor, ...]
     ) -> Tensor:
-        """Pass the fake half's encoder backward: D's gradients have the extra term, the images' have not.
+        """Run the backward pass of the encoder for the fake samples.
 
-        Returns the images' gradient by way of the encoder.
+        The gradients of D's encoder include the regulariser. The returned gradient of the fake samples does
+        not include it, so that the regulariser does not reach the generator.
         """
-        # an output that no loss is made of has no gradient
-        pulls = [torch.zeros_like(leaf) if leaf.grad is None else leaf.grad for leaf in passed.leaves]
-        (of_images,) = torch.autograd.grad(passed.outputs, images, pulls, retain_graph=True)
-        both = [pull + more for pull, more in zip(pulls, extra, strict=True)] if extra else pulls
-        torch.autograd.backward(passed.outputs, both, inputs=self.discriminator.encoder_parameters())
-        return of_images
+        # an encoder output that no loss depends on has no gradient
+        upstream = [
+            torch.zeros_like(output) if output.grad is None else output.grad
+            for output in losses.detached_outputs
+        ]
+        (of_fake,) = torch.autograd.grad(losses.encoder_outputs, fake, upstream, retain_graph=True)
+        if regulariser_gradients:
+            pairs = zip(upstream, regulariser_gradients, strict=True)
+            upstream = [gradient + regulariser for gradient, regulariser in pairs]
+        torch.autograd.backward(
+            losses.encoder_outputs, upstream, inputs=self.discriminator.encoder_parameters()
+        )
+        return of_fake
 
     def _discriminator_phase(self, batch: Batch) -> Scalars:
-        latent = batch.kept["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
+        latent = batch.cache["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
         if self.hyperparameters.fresh_latent:
             with torch.no_grad():
                 fake = self.generator(latent)
-        elif batch.keeps_graphs:
-            # G does not move before its own phase, so its graph serves there too
-            fake = batch.kept["fake"] = self.generator(latent)
+        elif batch.may_cache_graphs:
+            # the generator is unchanged until its own phase, which can reuse this graph
+            fake = batch.cache["fake"] = self.generator(latent)
         else:
-            with torch.no_grad(), statistics_kept(self):
+            with torch.no_grad(), frozen_statistics(self):
                 fake = self.generator(latent)
-        passed = self._compare(batch, latent, batch.real, fake.detach())
-        loss_real, loss_fake, terms = passed.loss_real, passed.loss_fake, passed.regularisers
-        objective = self.reconstruction_weight * (loss_real - self.k * loss_fake)
-        for term in (terms.real, terms.fake):
-            if term is not None:
-                objective = objective + term
-        torch.autograd.backward(objective, inputs=self.trainable("discriminator"))
-        return self._scalars(loss_real, loss_fake, terms)
+        losses = self._discriminate(batch, latent, batch.real, fake.detach())
+        torch.autograd.backward(
+            self._discriminator_loss(losses), inputs=self.trainable_parameters("discriminator")
+        )
+        return self._scalars(losses)
 
     def _generator_phase(self, batch: Batch) -> Scalars:
         if self.hyperparameters.fresh_latent:
             latent = self.draw_latent(batch.noise, batch.real.shape[0], "generator latent")
-            batch.kept["latent"] = latent
+            batch.cache["latent"] = latent
             fake = self.generator(latent)
-        elif batch.keeps_graphs:
-            fake = batch.kept["fake"]
+        elif batch.may_cache_graphs:
+            fake = batch.cache["fake"]
         else:
-            fake = self.generator(batch.kept["latent"])
+            fake = self.generator(batch.cache["latent"])
         encoding = self.discriminator.encode(fake)
         decoded = self.discriminator.decoder(self.code(encoding, batch.noise, fake=True))
         loss_fake = self._loss(fake, decoded)
-        torch.autograd.backward(loss_fake, inputs=self.trainable("generator"))
-        # with L(x) from D's phase, this L(G(z)) is what k and M compare
+        torch.autograd.backward(loss_fake, inputs=self.trainable_parameters("generator"))
+        # k and M compare this L(G(z)) with L(x) of D's phase
         return {"loss_g": loss_fake.detach(), "loss_fake": loss_fake.detach()}
 
-    def _scalars(self, loss_real: Tensor, loss_fake: Tensor, terms: Regularisers) -> Scalars:
-        loss_d = self.reconstruction_weight * (loss_real - self.k * loss_fake)
-        for term in (terms.real, terms.fake):
+    def _discriminator_loss(self, losses: ForwardPass) -> Tensor:
+        """Return L_D."""
+        loss = self.reconstruction_weight * (losses.loss_real - self.k * losses.loss_fake)
+        for term in (losses.regularisers.real, losses.regularisers.fake):
             if term is not None:
-                loss_d = loss_d + term
-        scalars = {"loss_real": loss_real, "loss_fake": loss_fake, "loss_d": loss_d, **terms.scalars}
+                loss = loss + term
+        return loss
+
+    def _scalars(self, losses: ForwardPass) -> Scalars:
+        scalars = {
+            "loss_real": losses.loss_real,
+            "loss_fake": losses.loss_fake,
+            "loss_d": self._discriminator_loss(losses),
+            **losses.regularisers.scalars,
+        }
         return {name: value.detach() for name, value in scalars.items()}

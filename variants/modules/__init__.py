@@ -1,1 +1,1 @@
-"""Layers and networks that several variants are built of."""
+"""Layers and networks that several variants share."""

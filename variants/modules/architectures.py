@@ -1,9 +1,12 @@
-"""Discriminator and generator of a named arrangement of layers, and their first weights."""
+"""Build the discriminator and the generator of a named architecture, and initialise their weights."""
+
+from typing import Literal
 
 from torch import nn
 
-from variants.base import Variant, initialise
+from variants.base import Variant
 from variants.modules.autoencoders import AutoEncoder, Decoder
+from variants.modules.initialisation import initialise
 from variants.modules.networks import (
     Activation,
     began_decoder,
@@ -16,49 +19,58 @@ from variants.modules.networks import (
     table3_trunk,
     transposed_decoder,
 )
-from variants.modules.point_networks import initialise_points, makes_points, point_decoder, point_trunk
+from variants.modules.point_networks import (
+    initialise_point_networks,
+    makes_points,
+    point_decoder,
+    point_trunk,
+)
+
+Layers = Literal["published", "table3", "strided", "points"]
+PublishedLayers = Literal["began", "constrained"]
 
 
-def arrange(
+def build_networks(
     discriminator: type[AutoEncoder],
-    layers: str,
-    published: str,
+    layers: Layers,
+    published: PublishedLayers,
     sample_shape: tuple[int, ...],
     filters: int,
     latent_dim: int,
     activation: Activation,
-    generator_norm: str = "batch",
+    generator_norm: Literal["batch", "none"] = "batch",
 ) -> tuple[AutoEncoder, Decoder]:
-    """Build the discriminator and the generator of a named arrangement of layers.
+    """Build the discriminator and the generator of a named architecture.
 
     Parameters
     ----------
     discriminator : type[AutoEncoder]
-        Plain or variational.
-    layers : str
-        ``published`` is the variant's own, ``table3`` another of the v3 paper; ``strided`` is a small one of
-        DCGAN's kind, with batch norm in encoder, decoder and generator, whose work sits at low
-        resolution: for runs of minutes on a CPU. ``points`` is of linear layers, for points.
+        Plain or variational autoencoder.
+    layers : {"published", "table3", "strided", "points"}
+        ``published`` is the variant's own architecture, ``table3`` another one of the v3 paper. ``strided``
+        is small and DCGAN-like, with batch norm in encoder, decoder and generator and most of its work at
+        low resolution: for runs of minutes on a CPU. ``points`` has linear layers, for points.
     published : {"began", "constrained"}
-        What ``published`` stands for.
+        Meaning of ``published``.
     sample_shape : tuple of int
-        (C, S, S) of images, (N,) of points.
+        (C, S, S) for images, (N,) for points.
     filters, latent_dim : int
         Base width and size of the latent.
     activation : callable
-        Makes the activation modules of images; those of points are ReLU.
+        Returns a new activation module; for images only, since networks of points use ReLU.
     generator_norm : {"batch", "none"}
-        ``none`` leaves the batch norm out of the ``strided`` or ``points`` generator, and of no other part.
+        ``none`` removes batch norm from a ``strided`` or ``points`` generator, and from no other part.
 
     Returns
     -------
-    tuple
+    tuple of AutoEncoder and Decoder
         The discriminator and the generator.
 
     Raises
     ------
     ValueError
-        If the layers do not make such samples, or the norm is to be left out of layers that have none.
+        If the architecture does not fit `sample_shape`, or `generator_norm` is ``none`` and the generator
+        has no norm.
     """
     normalise = generator_norm == "batch"
     if makes_points(layers, sample_shape):
@@ -89,10 +101,10 @@ def arrange(
     return discriminator(trunk, latent_dim, decoder), generator
 
 
-def start(variant: Variant, layers: str) -> None:
-    """Draw the first weights of what `arrange` built: Glorot uniform, zero biases; points have their own."""
+def initialise_weights(variant: Variant, layers: Layers) -> None:
+    """Initialise networks of `build_networks`: Glorot uniform weights, zero biases; points have their own."""
     if layers == "points":
         assert isinstance(variant.generator, Decoder)
-        initialise_points(variant.generator, variant.discriminator)
+        initialise_point_networks(variant.generator, variant.discriminator)
     else:
         initialise(variant, nn.init.xavier_uniform_)

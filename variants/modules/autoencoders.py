@@ -1,8 +1,7 @@
-"""Encoders, decoders and the autoencoders made of them, whatever their layers are.
+"""Encoders, decoders and autoencoders, with any layers.
 
-An encoder's trunk maps samples, images (B, C, S, S) or points (B, N), to flat features; heads turn
-these into a latent. A decoder maps a latent (B, latent_dim) to samples; a generator is a decoder of
-its own.
+The trunk of an encoder maps samples, images (B, C, S, S) or points (B, N), to flat features; heads map the
+features to a latent. A decoder maps a latent (B, latent_dim) to samples. A generator is a decoder too.
 """
 
 import math
@@ -11,23 +10,24 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.modules.recomputation import Recomputed
+from variants.modules.activation_checkpointing import CheckpointedModule
 
-LOG_VARIANCE_LIMIT = 8.0  # |log sigma^2| beyond this is clamped: exp() stays finite, KL bounded in sigma
+# log sigma^2 is clamped to +- this value: exp() stays finite, and sigma contributes a bounded KL
+LOG_VARIANCE_LIMIT = 8.0
 
 
 def in_float32(values: Tensor) -> Tensor:
-    """What mixed precision made bfloat16, as float32: losses are computed in it. All else stays as it is."""
+    """Convert bfloat16 outputs of mixed precision to float32 for the losses; return others unchanged."""
     return values.float() if values.dtype == torch.bfloat16 else values
 
 
-class Trunk(Recomputed):
+class Trunk(CheckpointedModule):
     """An encoder without its head.
 
     Parameters
     ----------
     layers : nn.Module
-        Maps images to feature maps, or points to features.
+        Map images to feature maps, or points to features.
     features : int
         Number of features after flattening.
     """
@@ -39,20 +39,20 @@ class Trunk(Recomputed):
 
     def forward(self, samples: Tensor) -> Tensor:
         """Map samples (B, ...) to (B, features)."""
-        return self.through(self.layers, samples).flatten(1)
+        return self.run_layers(self.layers, samples).flatten(1)
 
 
-class Decoder(Recomputed):
-    """A latent, through a linear layer to features, through `layers` to samples.
+class Decoder(CheckpointedModule):
+    """Map a latent by a linear layer to features, and by `layers` to samples.
 
     Parameters
     ----------
     latent_dim : int
         Size of the latent.
     maps : tuple of int
-        Shape of the features: (width, side, side) on the way to images, (width,) to points.
+        Shape of the features: (width, side, side) for images, (width,) for points.
     layers : nn.Sequential
-        Maps the features to samples.
+        Map the features to samples.
     """
 
     def __init__(self, latent_dim: int, maps: tuple[int, ...], layers: nn.Sequential) -> None:
@@ -63,32 +63,40 @@ class Decoder(Recomputed):
 
     def forward(self, latent: Tensor) -> Tensor:
         """Map (B, latent_dim) to samples (B, ...)."""
-        return in_float32(self.through(self.layers, self.project(latent).unflatten(1, self.maps)))
+        return in_float32(self.run_layers(self.layers, self.project(latent).unflatten(1, self.maps)))
 
 
 class Encoding(NamedTuple):
-    """What an encoder says of samples: the latent, (B, latent_dim), and for a VAE its spread."""
+    """Outputs of an encoder.
+
+    Attributes
+    ----------
+    mean : Tensor
+        The latent, or its mean for a variational encoder, (B, latent_dim).
+    log_variance : Tensor or None
+        log sigma^2 of the latent for a variational encoder, (B, latent_dim).
+    """
 
     mean: Tensor
     log_variance: Tensor | None = None
 
-    def half(self, start: int, stop: int) -> "Encoding":
-        """The rows from `start` to `stop`."""
-        spread = None if self.log_variance is None else self.log_variance[start:stop]
-        return Encoding(self.mean[start:stop], spread)
+    def rows(self, start: int, stop: int) -> "Encoding":
+        """Return the encodings of samples `start` to `stop` - 1."""
+        log_variance = None if self.log_variance is None else self.log_variance[start:stop]
+        return Encoding(self.mean[start:stop], log_variance)
 
 
 class AutoEncoder(nn.Module):
-    """A discriminator that reconstructs, D(v) = decoder(mean(trunk(v))).
+    """A discriminator that reconstructs samples: D(v) = decoder(mean(trunk(v))).
 
     Parameters
     ----------
     trunk : Trunk
         The encoder without its head.
     latent_dim : int or None
-        Size of the latent; None takes the trunk's features themselves for it.
+        Size of the latent; None uses the features of the trunk as latent.
     decoder : Decoder
-        The latent to samples.
+        Maps the latent to samples.
     """
 
     def __init__(self, trunk: Trunk, latent_dim: int | None, decoder: Decoder) -> None:
@@ -98,21 +106,21 @@ class AutoEncoder(nn.Module):
         self.decoder = decoder
 
     def encode(self, samples: Tensor) -> Encoding:
-        """Map samples to their latents."""
+        """Map samples (B, ...) to latents."""
         return Encoding(in_float32(self.mean(self.trunk(samples))))
 
     def encoder_parameters(self) -> list[nn.Parameter]:
-        """Everything but the decoder's."""
+        """Return all trainable parameters but those of the decoder."""
         decoder = set(self.decoder.parameters())
         return [p for p in self.parameters() if p.requires_grad and p not in decoder]
 
     def forward(self, samples: Tensor) -> Tensor:
-        """Reconstruct samples from the mean of their encoding."""
+        """Reconstruct samples (B, ...) from the mean of their encodings."""
         return self.decoder(self.encode(samples).mean)
 
 
 class VariationalAutoEncoder(AutoEncoder):
-    """An autoencoder whose encoder gives the mean and the logarithm of the variance of z."""
+    """An autoencoder whose encoder returns the mean and the log variance of z."""
 
     def __init__(self, trunk: Trunk, latent_dim: int | None, decoder: Decoder) -> None:
         if latent_dim is None:
@@ -121,7 +129,7 @@ class VariationalAutoEncoder(AutoEncoder):
         self.log_variance = nn.Linear(trunk.features, latent_dim)
 
     def encode(self, samples: Tensor) -> Encoding:
-        """Map samples to mean and clamped log variance of their latents."""
+        """Map samples (B, ...) to mean and clamped log variance of their latents."""
         features = self.trunk(samples)
         log_variance = in_float32(self.log_variance(features))
         return Encoding(

@@ -1,4 +1,4 @@
-"""Batch norm, of images and of points alike."""
+"""Batch norm for images and for points."""
 
 from types import TracebackType
 
@@ -8,26 +8,28 @@ BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def batch_norms(module: nn.Module) -> list[nn.BatchNorm1d | nn.BatchNorm2d]:
-    """The batch norms within a module, in order."""
+    """Return the batch norms of a module, in order."""
     return [layer for layer in module.modules() if isinstance(layer, BATCH_NORMS)]
 
 
-class statistics_kept:  # named as a function is: it is used like one
-    """Let batch norm use each batch's statistics without moving its running ones; can be entered again.
+class frozen_statistics:  # in lower case like other context managers
+    """Context manager that leaves the running statistics of batch norm unchanged; reusable.
+
+    Batch norm still normalises by the statistics of each batch.
 
     Parameters
     ----------
     module : nn.Module
-        Whose batch norms they are.
+        Module whose batch norms are frozen.
     """
 
     def __init__(self, module: nn.Module) -> None:
         self._layers = batch_norms(module)
-        self._kept: list[dict[str, Tensor]] = []
+        self._saved: list[dict[str, Tensor]] = []
 
     def __enter__(self) -> None:
-        self._kept = [dict(layer.named_buffers()) for layer in self._layers]
-        for layer, buffers in zip(self._layers, self._kept, strict=True):
+        self._saved = [dict(layer.named_buffers()) for layer in self._layers]
+        for layer, buffers in zip(self._layers, self._saved, strict=True):
             for name, buffer in buffers.items():
                 setattr(layer, name, buffer.clone())
 
@@ -37,6 +39,6 @@ class statistics_kept:  # named as a function is: it is used like one
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for layer, buffers in zip(self._layers, self._kept, strict=True):
+        for layer, buffers in zip(self._layers, self._saved, strict=True):
             for name, buffer in buffers.items():
                 setattr(layer, name, buffer)

@@ -1,4 +1,4 @@
-"""Networks of images that the variants share: trunks of encoders, decoders and generators."""
+"""Networks for images that variants share: trunks of encoders, decoders and generators."""
 
 import math
 from collections.abc import Callable
@@ -11,26 +11,26 @@ from variants.modules.narrow_convolution import doubling_convolution
 Activation = Callable[[], nn.Module]
 
 
-# Activations overwrite their input, which no layer before them needs for its gradient: half the memory.
+# Activations work in place, which halves the memory: no layer before them needs its output for its gradient.
 
 
 def elu() -> nn.Module:
-    """ELU, as BEGAN's programs have it."""
+    """Return an ELU, as in the programs of BEGAN and BEGAN-CS."""
     return nn.ELU(inplace=True)
 
 
 def relu() -> nn.Module:
-    """ReLU."""
+    """Return a ReLU."""
     return nn.ReLU(inplace=True)
 
 
 def leaky_relu() -> nn.Module:
-    """Leaky ReLU of slope 0.2 (v3 paper, equation 22)."""
+    """Return a Leaky ReLU of slope 0.2 (v3 paper, equation 22)."""
     return nn.LeakyReLU(0.2, inplace=True)
 
 
 def halvings_to_eight(size: int) -> int:
-    """How often an image's side is halved on the way to 8x8 (7x7 from 28).
+    """Return how often the side of an image is halved down to 8x8 (7x7 from 28).
 
     Raises
     ------
@@ -43,7 +43,7 @@ def halvings_to_eight(size: int) -> int:
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
-    """A convolution that keeps the side, or halves it at stride 2; even kernels pad below and right."""
+    """Return a convolution that keeps the side, or halves it at stride 2; even kernels pad bottom right."""
     if kernel % 2:
         return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
     if stride == 2:
@@ -54,7 +54,7 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
 
 
 def began_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
-    """Encoder of carpedm20/BEGAN-tensorflow: widths grow by `filters` with each block."""
+    """Build the encoder of carpedm20/BEGAN-tensorflow: each block is wider by `filters`."""
     halvings = halvings_to_eight(size)
     layers: list[nn.Module] = [convolution(channels, filters), activation()]
     width = filters
@@ -68,7 +68,7 @@ def began_trunk(channels: int, size: int, filters: int, activation: Activation) 
 
 
 def began_decoder(channels: int, size: int, filters: int, latent_dim: int, activation: Activation) -> Decoder:
-    """Decoder and generator of carpedm20/BEGAN-tensorflow: constant width, nearest-neighbour doubling."""
+    """Build the decoder of carpedm20/BEGAN-tensorflow: constant width, nearest-neighbour upsampling."""
     doublings = halvings_to_eight(size)
     side = size >> doublings
     layers: list[nn.Module] = []
@@ -82,7 +82,7 @@ def began_decoder(channels: int, size: int, filters: int, latent_dim: int, activ
 
 
 def constrained_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
-    """Encoder of chang810249/BEGAN-CS: each block widens by `filters` before it halves the side."""
+    """Build the encoder of chang810249/BEGAN-CS: each block widens by `filters`, then halves the side."""
     halvings = halvings_to_eight(size)
     layers: list[nn.Module] = [convolution(channels, filters), activation()]
     width = filters
@@ -98,7 +98,7 @@ def constrained_trunk(channels: int, size: int, filters: int, activation: Activa
 def constrained_decoder(
     channels: int, size: int, filters: int, latent_dim: int, activation: Activation
 ) -> Decoder:
-    """Decoder and generator of chang810249/BEGAN-CS: 1x1 convolutions widen before each doubling."""
+    """Build the decoder of chang810249/BEGAN-CS: 1x1 convolutions double the width before upsampling."""
     doublings = halvings_to_eight(size)
     side = size >> doublings
     layers: list[nn.Module] = []
@@ -113,7 +113,7 @@ def constrained_decoder(
 
 
 def table3_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
-    """An encoder of 1x1 and 4x4 convolutions that has the v3 paper's parameter count: a conjecture."""
+    """Build an encoder of 1x1 and 4x4 convolutions with the v3 paper's parameter count (a conjecture)."""
     halvings = halvings_to_eight(size)
     base = max(1, filters // 2)
     layers: list[nn.Module] = [convolution(channels, base, kernel=1), activation()]
@@ -131,7 +131,7 @@ def table3_trunk(channels: int, size: int, filters: int, activation: Activation)
 def table3_decoder(
     channels: int, size: int, filters: int, latent_dim: int, activation: Activation
 ) -> Decoder:
-    """The decoder and generator that go with :func:`table3_trunk`."""
+    """Build the decoder that belongs to :func:`table3_trunk`."""
     doublings = halvings_to_eight(size)
     side = size >> doublings
     layers: list[nn.Module] = []
@@ -156,11 +156,11 @@ def transposed_decoder(
     bounded: bool = True,
     normalise: bool = True,
 ) -> Decoder:
-    """Transposed convolutions that halve the width as they double the side, with or without batch norm.
+    """Build a decoder of transposed convolutions that halve the width and double the side (DCGAN, thesis).
 
-    At 64 px and `filters` 64: 512x4x4, then four times [batch norm, activation, 4x4 transposed
-    convolution of stride 2] to 256, 128, 64 and `channels`, then tanh where `bounded` (the thesis's
-    decoder, DCGAN's generator). Unless `normalise`, the batch norms are left out.
+    At 64 px and `filters` 64: 512x4x4, then four times [batch norm, activation, 4x4 transposed convolution
+    of stride 2] to 256, 128, 64 and `channels` maps, then tanh if `bounded`. Without `normalise`, there is no
+    batch norm.
     """
     doublings = halvings_to_eight(size) + (size != 28)
     side = size >> doublings
@@ -179,9 +179,9 @@ def transposed_decoder(
 
 
 def strided_trunk(channels: int, size: int, filters: int, activation: Activation, normalise: bool) -> Trunk:
-    """DCGAN's discriminator: 4x4 convolutions of stride 2 that double the width.
+    """Build the layers of DCGAN's discriminator: 4x4 convolutions of stride 2 that double the width.
 
-    Batch norm, where wanted, follows every convolution but the first.
+    With `normalise`, batch norm follows every convolution but the first.
     """
     halvings = halvings_to_eight(size) + (size != 28)
     layers: list[nn.Module] = []

@@ -1,4 +1,4 @@
-"""Networks of points (B, N): small ones, of linear layers."""
+"""Small networks of linear layers for points (B, N)."""
 
 import math
 
@@ -8,17 +8,19 @@ from torch import Tensor, nn
 from variants.modules.autoencoders import Decoder, Trunk
 from variants.modules.networks import Activation, relu
 
-FIRST_GAIN = 3.0  # of the weights that take points in: modes are a hundredth of the square wide
-SPREAD = 0.4  # standard deviation of the generator's first points, before tanh: over the modes, not on one
+# factor of the discriminator's first layer: a mode is only a hundredth as wide as the square of all points
+FIRST_GAIN = 3.0
+# standard deviation of the untrained generator's points, before tanh: they cover all modes
+SPREAD = 0.4
 
 
 def makes_points(layers: str, sample_shape: tuple[int, ...]) -> bool:
-    """Whether a variant of these layers makes points, not images.
+    """Return whether samples of a shape are points rather than images.
 
     Raises
     ------
     ValueError
-        If the layers do not go with the shape of the samples.
+        If networks of `layers` cannot make samples of that shape.
     """
     points = len(sample_shape) == 1
     if points and layers != "points":
@@ -33,7 +35,7 @@ def makes_points(layers: str, sample_shape: tuple[int, ...]) -> bool:
 
 
 def point_trunk(dimensions: int, filters: int, activation: Activation, normalise: bool = True) -> Trunk:
-    """An encoder of two hidden layers; batch norm, where wanted, follows the second one."""
+    """Build an encoder of two hidden layers; with `normalise`, batch norm follows the second."""
     layers: list[nn.Module] = [nn.Linear(dimensions, filters), activation(), nn.Linear(filters, filters)]
     if normalise:
         layers.append(nn.BatchNorm1d(filters))
@@ -49,9 +51,9 @@ def point_decoder(
     bounded: bool = True,
     normalise: bool = True,
 ) -> Decoder:
-    """A decoder or generator of two hidden layers, then tanh where `bounded`.
+    """Build a decoder or generator of two hidden layers, then tanh if `bounded`.
 
-    Unless `normalise`, the batch norms of the hidden layers are left out.
+    Without `normalise`, the hidden layers have no batch norm.
     """
     layers: list[nn.Module] = []
     for outputs in (filters, dimensions):
@@ -63,19 +65,20 @@ def point_decoder(
     return Decoder(latent_dim, (filters,), nn.Sequential(*layers))
 
 
-def initialise_points(generator: Decoder, judge: nn.Module) -> None:
-    """Start the networks so that kinks, and the first generated points, lie all over the square.
+def initialise_point_networks(generator: Decoder, discriminator: nn.Module) -> None:
+    """Initialise networks such that ReLU kinks and generated points are spread over the whole square.
 
     Without biases every kink of a ReLU network would pass through the origin.
 
     Parameters
     ----------
     generator : Decoder
-        Its weights are He's, its first biases U[-1, 1]; the last layer centres and scales its points.
-    judge : nn.Module
-        The discriminator or critic; starts as torch's linear layers do, the first one steeper.
+        He normal weights, biases of the first layer from U[-1, 1]; the last layer is rescaled to centre the
+        points and to give them a standard deviation of `SPREAD`.
+    discriminator : nn.Module
+        Discriminator or critic: torch's default, with the first layer multiplied by `FIRST_GAIN`.
     """
-    layers = [layer for layer in judge.modules() if isinstance(layer, nn.Linear)]
+    layers = [layer for layer in discriminator.modules() if isinstance(layer, nn.Linear)]
     for layer in layers:
         layer.reset_parameters()
     with torch.no_grad():
@@ -114,6 +117,6 @@ class ResidualBlock(nn.Module):
 
 
 def residual_point_trunk(dimensions: int, filters: int, blocks: int = 2) -> Trunk:
-    """The nearest relative of ResNet-18's features: a linear layer, then residual blocks."""
+    """Build a counterpart of ResNet-18 for points: a linear layer, then residual blocks."""
     stem = (nn.Linear(dimensions, filters, bias=False), nn.BatchNorm1d(filters), relu())
     return Trunk(nn.Sequential(*stem, *(ResidualBlock(filters) for _ in range(blocks))), filters)

@@ -41,7 +41,7 @@ def replace_strided_pointwise(network: nn.Module) -> None:
 
 
 def overruns(layer: nn.Conv2d) -> bool:
-    """Whether oneDNN may write past a buffer when it computes the weight gradient of `layer`."""
+    """Return whether oneDNN may write past a buffer when it computes the weight gradient of `layer`."""
     strided = layer.kernel_size == (1, 1) and layer.stride != (1, 1) and layer.padding == (0, 0)
     narrow = layer.groups == 1 and layer.in_channels < VECTOR
     return strided and narrow and not isinstance(layer, StridedPointwise)

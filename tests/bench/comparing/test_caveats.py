@@ -62,7 +62,6 @@ def test_a_frame_without_knobs_or_of_an_unknown_variant_says_nothing(runs: Runs)
     ],
 )
 def test_equation_21s_weight_needs_no_caveat(values: dict[str, object], told: str) -> None:
-    variant = all_variants()["began-v3"]
-    words = variant.caveat(variant.Hyperparameters(**values))
+    words = all_variants()["began-v3"].Hyperparameters(**values).caveat()
     assert told in words
     assert bool(words) == bool(told)

@@ -9,7 +9,7 @@ import torch
 
 from bench.comparing.comparable import check, data_words, key
 from bench.system.errors import RequestError
-from variants.base import NORMS_THAT_DEPEND_ON_BATCH_SIZE, mean_loss
+from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS, mean_loss
 
 Runs = Callable[..., pd.DataFrame]
 
@@ -77,7 +77,7 @@ def test_only_one_norm_has_the_batch_size_in_its_key(runs: Runs) -> None:
     for norm in ("l1", "l2", "frobenius"):
         small, large = (mean_loss(torch.ones(count, 3, 4, 4), norm) for count in (4, 16))
         depends = not torch.isclose(small, large)
-        assert depends == (norm in NORMS_THAT_DEPEND_ON_BATCH_SIZE)
+        assert depends == (norm in BATCH_SIZE_DEPENDENT_NORMS)
         assert depends == ("batch_size" in key(runs({"norm": norm}).iloc[0], "M"))
         if depends:
             assert torch.isclose(small / large, torch.tensor(2.0))  # 1/sqrt(B)

@@ -35,7 +35,7 @@ def epoch_of(batches, epoch):
 @pytest.mark.parametrize("device", DEVICES)
 def test_values_are_the_bytes_from_minus_one_to_one(array, device):
     batches = Batches(array, batch_size=64, seed=0, device=device)
-    taken = batches.take(3)
+    taken = batches.get(3)
     assert taken.dtype == torch.float32
     assert taken.shape == (64, 1, 28, 28)
     assert taken.device.type == device.type
@@ -46,7 +46,7 @@ def test_values_are_the_bytes_from_minus_one_to_one(array, device):
 
 @pytest.mark.parametrize("device", DEVICES)
 def test_every_byte_value_is_exact(device):
-    taken = Batches(made(256), batch_size=256, seed=0, device=device).take(0).flatten().sort().values.cpu()
+    taken = Batches(made(256), batch_size=256, seed=0, device=device).get(0).flatten().sort().values.cpu()
     assert torch.equal(taken, torch.arange(256, dtype=torch.float32) / 127.5 - 1)
 
 
@@ -54,7 +54,7 @@ def test_every_byte_value_is_exact(device):
 def test_points_are_handed_out_as_they_are(device, tmp_path):
     points = load("ring-8", image_size=None, channels=None, data_root=tmp_path, cache=tmp_path)
     batches = Batches(points, batch_size=64, seed=0, device=device)
-    taken = batches.take(3)
+    taken = batches.get(3)
     assert taken.device.type == device.type
     assert torch.equal(taken.cpu(), torch.from_numpy(points.samples[batches.indices(3).numpy()]))
 
@@ -80,15 +80,15 @@ def test_order_does_not_depend_on_batch_size(array):
 
 def test_order_leaves_the_global_random_state_alone(array):
     before = torch.get_rng_state()
-    Batches(array, batch_size=50, seed=0, device=CPU).take(0)
+    Batches(array, batch_size=50, seed=0, device=CPU).get(0)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 @pytest.mark.parametrize("index", [0, 1, 11, 12, 13, 37])
 def test_resumption_at_any_index_equals_going_through(array, index):
     through = Batches(array, batch_size=400, seed=3, device=CPU)
-    taken = [through.take(step) for step in range(index + 1)][-1]
-    assert torch.equal(Batches(array, batch_size=400, seed=3, device=CPU).take(index), taken)
+    taken = [through.get(step) for step in range(index + 1)][-1]
+    assert torch.equal(Batches(array, batch_size=400, seed=3, device=CPU).get(index), taken)
 
 
 def test_batches_may_be_asked_for_in_any_order(array):
@@ -100,14 +100,14 @@ def test_batches_may_be_asked_for_in_any_order(array):
 def test_last_batch_is_dropped():
     batches = Batches(made(10), batch_size=4, seed=0, device=CPU)
     assert batches.batches_per_epoch == 2
-    assert [len(batches.take(index)) for index in range(4)] == [4, 4, 4, 4]
+    assert [len(batches.get(index)) for index in range(4)] == [4, 4, 4, 4]
     assert len(epoch_of(batches, 0).unique()) == 8
 
 
 def test_last_batch_is_kept():
     batches = Batches(made(10), batch_size=4, seed=0, device=CPU, drop_last=False)
     assert batches.batches_per_epoch == 3
-    assert [len(batches.take(index)) for index in range(6)] == [4, 4, 2, 4, 4, 2]
+    assert [len(batches.get(index)) for index in range(6)] == [4, 4, 2, 4, 4, 2]
     assert torch.equal(epoch_of(batches, 1).sort().values, torch.arange(10))
 
 
@@ -120,7 +120,7 @@ def test_batch_size_out_of_range(size, drop_last):
 
 def test_negative_index():
     with pytest.raises(ValueError, match="negative"):
-        Batches(made(10), batch_size=2, seed=0, device=CPU).take(-1)
+        Batches(made(10), batch_size=2, seed=0, device=CPU).get(-1)
 
 
 def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, monkeypatch):
@@ -129,8 +129,8 @@ def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, 
     assert isinstance(mapped.samples, np.memmap)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        taken = Batches(mapped, batch_size=32, seed=0, device=CPU).take(5)
-    assert torch.equal(taken, Batches(array, batch_size=32, seed=0, device=CPU).take(5))
+        taken = Batches(mapped, batch_size=32, seed=0, device=CPU).get(5)
+    assert torch.equal(taken, Batches(array, batch_size=32, seed=0, device=CPU).get(5))
 
 
 def test_a_large_array_is_not_copied_on_the_cpu_and_gives_what_a_small_one_gives(array, monkeypatch):
@@ -140,4 +140,4 @@ def test_a_large_array_is_not_copied_on_the_cpu_and_gives_what_a_small_one_gives
     assert large._samples.data_ptr() == array.samples.ctypes.data
     assert small._samples.dtype == torch.float32
     for index in (0, 200):
-        assert torch.equal(small.take(index), large.take(index))
+        assert torch.equal(small.get(index), large.get(index))

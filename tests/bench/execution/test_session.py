@@ -343,4 +343,4 @@ def test_a_run_that_does_not_exist_is_refused(small: SimpleNamespace) -> None:
 def test_two_variants_of_one_seed_see_the_same_images_in_the_same_order(small: SimpleNamespace) -> None:
     setups = [set_up(small.tiny(name), Progress(quiet=True)) for name in ("began", "began-v3")]
     for index in (0, 3, 700):
-        assert torch.equal(setups[0].batches.take(index), setups[1].batches.take(index))
+        assert torch.equal(setups[0].batches.get(index), setups[1].batches.get(index))

@@ -6,10 +6,10 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from bench.configuration import knobs_of, resolve
-from bench.searching.space import SearchSpace, declared, space_of
+from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import Range
 from bench.system.errors import RequestError
-from variants.knobs import Search
+from variants.knobs import Search, search_of
 from variants.registry import all_variants
 
 NEVER = ("seed", "steps", "eval_every", "eval_samples", "image_size", "dataset", "extractor", "device")
@@ -25,7 +25,7 @@ def test_without_a_search_every_declared_range_is_searched(name: str) -> None:
     variant = all_variants()[name]
     wanted: dict[str, Search] = {}
     for knob, field in knobs_of(variant).items():
-        if found := declared(field):
+        if found := search_of(field):
             wanted[knob] = found
     found = {d.name: (d.knobs, d.low, d.high, d.scale) for d in space(name).dimensions}
     assert found == {knob: ((knob,), s.low, s.high, s.scale) for knob, s in wanted.items()}

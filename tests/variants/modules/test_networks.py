@@ -11,10 +11,11 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import resnet18
 
-from variants.base import Variant, layers_with_weights, parameter_count
+from variants.base import Variant, parameter_count
 from variants.began_resnet18 import ResNet18Features
 from variants.modules.autoencoders import LOG_VARIANCE_LIMIT
 from variants.modules.batch_normalisation import batch_norms
+from variants.modules.initialisation import layers_with_weights
 from variants.registry import all_variants
 
 
@@ -162,7 +163,7 @@ def test_the_unused_classifier_is_not_trained(build: Callable[..., Any]) -> None
     variant = build("began-resnet18")
     frozen = [name for name, p in variant.named_parameters() if not p.requires_grad]
     assert sorted(frozen) == [f"discriminator.trunk.layers.network.fc.{part}" for part in ("bias", "weight")]
-    trained = {id(p) for p in variant.trainable("discriminator")}
+    trained = {id(p) for p in variant.trainable_parameters("discriminator")}
     assert not trained & {id(p) for p in variant.discriminator.trunk.layers.network.fc.parameters()}
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.training.step import Computing
-from variants.modules.recomputation import Recomputed, segments
+from variants.modules.activation_checkpointing import CheckpointedModule, segments
 from variants.registry import all_variants
 
 Fixture = Callable[..., Any]
@@ -36,8 +36,8 @@ def test_a_step_is_the_same_to_the_bit(
     kept, recomputed = copy.deepcopy(start), copy.deepcopy(start)
     make_trainer(kept, 2, "kept", computing=Computing()).train()
     make_trainer(recomputed, 2, "recomputed", computing=Computing(activation_checkpointing=True)).train()
-    assert any(m.recomputes for m in recomputed.modules() if isinstance(m, Recomputed))
-    assert not any(m.recomputes for m in kept.modules() if isinstance(m, Recomputed))
+    assert any(m.checkpoints_activations for m in recomputed.modules() if isinstance(m, CheckpointedModule))
+    assert not any(m.checkpoints_activations for m in kept.modules() if isinstance(m, CheckpointedModule))
     for (key, one), other in zip(kept.state_dict().items(), recomputed.state_dict().values(), strict=True):
         assert torch.equal(one, other), key
 
@@ -63,7 +63,7 @@ def test_a_generator_keeps_less_than_half(build: Fixture, name: str) -> None:
     generator = build(name, size=64).generator
     latent = torch.randn(4, 6)
     before = bytes_saved(generator, latent)
-    generator.recomputes = True
+    generator.checkpoints_activations = True
     assert bytes_saved(generator, latent) < before / 2
 
 

@@ -1,0 +1,20 @@
+"""Initial weights of convolutions and linear layers."""
+
+from collections.abc import Callable, Iterator
+
+from torch import Tensor, nn
+
+
+def initialise(module: nn.Module, fill: Callable[[Tensor], object]) -> None:
+    """Fill the weight of every convolution and linear layer with `fill`, and set every bias to zero."""
+    for layer in layers_with_weights(module):
+        fill(layer.weight)
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+
+
+def layers_with_weights(module: nn.Module) -> Iterator[nn.Conv2d | nn.ConvTranspose2d | nn.Linear]:
+    """Yield the convolutions and linear layers of a module, in order."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
+            yield layer
