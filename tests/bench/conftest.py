@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from bench.execution.progress import Progress
 from bench.execution.session import RunResult, start
 from bench.runs import checkpoint, record
 from bench.runs.run_folder import RunFolder
+from bench.training.trainer import Diverged
 
 TINY: dict[str, Any] = {
     "preset": "quick",
@@ -136,3 +138,28 @@ def small() -> SimpleNamespace:
         StopAfter=StopAfter,
         values=TINY,
     )
+
+
+@pytest.fixture(scope="session")
+def trained_home(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path) -> Path:
+    """A results folder with five real runs: began twice, began-v3, wgan-gp, and one that diverged."""
+    home = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(home))
+        patch.setenv("BENCH_CACHE", str(cache_folder))
+        run(tiny("began", norm="l1", seed=0, experiment="first"))
+        run(tiny("began", norm="l1", seed=1, experiment="second"))
+        run(tiny("began-v3"))
+        run(tiny("wgan-gp", critic_steps=2))
+        with pytest.raises(Diverged):
+            run(tiny("began", lr_g=1e30, lr_d=1e30, norm="l2", eval_every=0))
+    return home
+
+
+@pytest.fixture
+def home(trained_home: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The results folder of the real runs, for one test; read only."""
+    before = sorted(trained_home.rglob("*"))
+    monkeypatch.setenv("BENCH_HOME", str(trained_home))
+    yield trained_home
+    assert sorted(trained_home.rglob("*")) == before

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from train_feature_network import Labelled, augment, main, read_idx
+from train_feature_network import Labelled, augment, main, read_idx, read_mnist_5k
 
 from bench.judging import feature_network
 
@@ -28,6 +28,11 @@ def tiny_data(tmp_path: Path) -> Path:
             write_idx(folder / f"{split}-images-idx3-ubyte", rng.integers(0, 256, (30, 28, 28)))
             write_idx(folder / f"{split}-labels-idx1-ubyte", np.arange(30) % 10)
     return root
+
+
+@pytest.fixture(scope="module")
+def digits() -> Labelled:
+    return read_mnist_5k()
 
 
 @pytest.fixture

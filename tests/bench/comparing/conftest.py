@@ -1,14 +1,10 @@
-"""Runs made by hand, as the frame has them, and a few real ones that several tests read."""
+"""Runs made by hand, as the frame has them."""
 
-from collections.abc import Callable, Iterator
-from pathlib import Path
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
 import pytest
-
-from bench.training.trainer import Diverged
 
 RUN: dict[str, Any] = {
     "variant": "began",
@@ -73,30 +69,3 @@ def seeds(runs: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFrame]:
         )
 
     return made
-
-
-@pytest.fixture(scope="session")
-def trained_home(
-    tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small: SimpleNamespace
-) -> Path:
-    """A results folder with five real runs: began twice, began-v3, wgan-gp, and one that diverged."""
-    home = tmp_path_factory.mktemp("trained")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("BENCH_HOME", str(home))
-        patch.setenv("BENCH_CACHE", str(cache_folder))
-        small.run(small.tiny("began", norm="l1", seed=0, experiment="first"))
-        small.run(small.tiny("began", norm="l1", seed=1, experiment="second"))
-        small.run(small.tiny("began-v3"))
-        small.run(small.tiny("wgan-gp", critic_steps=2))
-        with pytest.raises(Diverged):
-            small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, norm="l2", eval_every=0))
-    return home
-
-
-@pytest.fixture
-def home(trained_home: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The results folder of the real runs, for one test; read only."""
-    before = sorted(trained_home.rglob("*"))
-    monkeypatch.setenv("BENCH_HOME", str(trained_home))
-    yield trained_home
-    assert sorted(trained_home.rglob("*")) == before
