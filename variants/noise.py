@@ -37,17 +37,19 @@ class Noise:
         Training step.
     device : torch.device
         Device of the draws. CPU and GPU draw different numbers.
-    part, parts : int
-        Index of the micro-batch and number of micro-batches per step. The draws of all micro-batches, one
-        after another, are the draws of the whole batch.
+    micro_batch, micro_batches : int
+        Index of the micro-batch and number of micro-batches per step. The draws of all micro-batches,
+        concatenated, are the draws of the whole batch.
     """
 
-    def __init__(self, seed: int, step: int, device: torch.device, part: int = 0, parts: int = 1) -> None:
+    def __init__(
+        self, seed: int, step: int, device: torch.device, micro_batch: int = 0, micro_batches: int = 1
+    ) -> None:
         self.device = device
         self._seed = seed
         self._step = step
-        self._part = part
-        self._parts = parts
+        self._index = micro_batch
+        self._micro_batches = micro_batches
         self._streams: dict[str, torch.Generator] = {}
 
     def _stream(self, purpose: str) -> torch.Generator:
@@ -68,7 +70,7 @@ class Noise:
         return self._micro_batch(drawn) * (high - low) + low
 
     def _whole_batch(self, shape: tuple[int, ...]) -> tuple[int, ...]:
-        return (shape[0] * self._parts, *shape[1:])
+        return (shape[0] * self._micro_batches, *shape[1:])
 
     def _micro_batch(self, drawn: Tensor) -> Tensor:
-        return drawn if self._parts == 1 else drawn.chunk(self._parts)[self._part]
+        return drawn if self._micro_batches == 1 else drawn.chunk(self._micro_batches)[self._index]

@@ -21,7 +21,11 @@ MOST_STEPS = 99_999_999  # names of files have eight digits for a step
 LARGEST_SEED = 2**63 - 1  # of result tables, whose whole numbers have 64 bits
 
 # Values that say no more than a configuration from before there were such knobs: outside the identity too.
-PLAIN: dict[str, tuple[Any, ...]] = {"parts": (None, 1), "compute_dtype": ("float32",), "tf32": (False,)}
+PLAIN: dict[str, tuple[Any, ...]] = {
+    "micro_batches": (None, 1),
+    "compute_dtype": ("float32",),
+    "tf32": (False,),
+}
 
 
 class Harness(Knobs):
@@ -66,11 +70,11 @@ class Harness(Knobs):
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
         "else the shipped one for grey images; shipped takes that one first (far faster on a CPU)",
     )
-    parts: int | None = knob(
+    micro_batches: int | None = knob(
         None,
-        "equal parts that a batch is passed in, one after another (gradient accumulation) or spread over the "
-        "processes that torchrun starts; none: one a process. Batch norm sees a part at a time",
-        unit="parts",
+        "micro-batches per step, computed in turn (gradient accumulation) or spread over the processes that "
+        "torchrun starts; none: one per process. Batch norm sees one micro-batch at a time",
+        unit="micro-batches",
         low=1,
         high=1_000_000,
     )

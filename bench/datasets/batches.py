@@ -92,22 +92,22 @@ class Batches:
             self._epoch = epoch
         return self._order[place * self.batch_size : (place + 1) * self.batch_size]
 
-    def get(self, index: int, part: int = 0, parts: int = 1) -> "torch.Tensor":
-        """Give a batch of samples, or one of several equal parts of it.
+    def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> "torch.Tensor":
+        """Return a batch of samples, or one of its equal micro-batches.
 
         Parameters
         ----------
         index : int
             As for `indices`.
-        part, parts : int
-            Which of how many parts, in the batch's order.
+        micro_batch, micro_batches : int
+            Index of the micro-batch, in the order of the batch, and number of micro-batches.
 
         Returns
         -------
         torch.Tensor
             float32 of shape (batch, *sample shape) in [-1, 1], on the device.
         """
-        rows = self.indices(index).chunk(parts)[part].to(self._samples.device)
+        rows = self.indices(index).chunk(micro_batches)[micro_batch].to(self._samples.device)
         return self._scaled(self._samples.index_select(0, rows).to(self.device))
 
     def _scaled(self, samples: "torch.Tensor") -> "torch.Tensor":

@@ -44,7 +44,7 @@ class Progress(Callback):
     @contextmanager
     def bar(self, trainer: Trainer) -> Iterator[None]:
         """Show a progress bar of a trainer while the block runs."""
-        self._samples_per_step = trainer.reals_per_step * trainer.batches.batch_size
+        self._samples_per_step = trainer.real_batches_per_step * trainer.batches.batch_size
         self._mark = (time.perf_counter(), trainer.step)
         with tqdm(
             total=trainer.plan.steps,

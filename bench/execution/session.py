@@ -179,16 +179,16 @@ def resume(
 
 
 def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:
-    """The configuration with as many parts of a batch as its own and these ranks need."""
-    parts = configuration.harness.parts or 1
-    if parts % ranks.count == 0:
+    """Return the configuration with a number of micro-batches that these ranks can share."""
+    micro_batches = configuration.harness.micro_batches or 1
+    if micro_batches % ranks.count == 0:
         return configuration
-    needed = math.lcm(parts, ranks.count)
+    needed = math.lcm(micro_batches, ranks.count)
     progress.warning(
-        f"{ranks.count} processes pass a batch in {needed} parts, not {parts}: "
+        f"{ranks.count} processes compute {needed} micro-batches per step, not {micro_batches}: "
         "batch norm, where there is any, sees fewer samples at a time"
     )
-    return configuration.with_values(parts=needed)
+    return configuration.with_values(micro_batches=needed)
 
 
 def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
@@ -233,8 +233,8 @@ def _train(
 ) -> RunResult:
     """Train to the end, in whatever way it comes, and write that end into the record."""
     ranks.broadcast({"config": setup.configuration.flat(), "state": state, "measures": rows.series("M")})
-    if setup.configuration.harness.parts != 1:
-        progress.info(setup.batch_in_words(ranks))
+    if setup.configuration.harness.micro_batches != 1:
+        progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:

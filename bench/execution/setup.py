@@ -26,7 +26,7 @@ from bench.tracking.store_choice import current_store, recorded_name
 from bench.training import memory
 from bench.training.device import prepare
 from bench.training.learning_rate import LearningRateRule
-from bench.training.step import Computing
+from bench.training.step import ComputeOptions
 from bench.training.trainer import NO_RUN, Callback, Plan, Trainer
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
@@ -122,16 +122,18 @@ class TrainingSetup:
             cpu_capability=environment["cpu_capability"],
             device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({environment['gpu']})",
             ranks=ranks.count,
-            parts=self.configuration.harness.parts,
+            micro_batches=self.configuration.harness.micro_batches,
             circumstances=dict(circumstances or {}),
         )
 
-    def batch_in_words(self, ranks: Ranks) -> str:
-        """The whole batch of a step, and how it is passed."""
+    def batch_text(self, ranks: Ranks) -> str:
+        """Return a text such as ``batch of 8 in 2 micro-batches of 4 on 2 processes``."""
         harness = self.configuration.harness
         words = f"batch of {harness.batch_size}"
-        if harness.parts and harness.parts > 1:
-            words += f" in {harness.parts} parts of {harness.batch_size // harness.parts}"
+        if harness.micro_batches and harness.micro_batches > 1:
+            words += (
+                f" in {harness.micro_batches} micro-batches of {harness.batch_size // harness.micro_batches}"
+            )
         return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
 
     def with_recorded_rules(self, description: dict[str, Any]) -> "TrainingSetup":
@@ -173,7 +175,7 @@ class TrainingSetup:
             record=rows,
             callbacks=callbacks,
             stop_requested=stop_requested,
-            computing=computing_of(self.configuration.harness, ranks),
+            options=compute_options_of(self.configuration.harness, ranks),
             origin=origin,
         )
 
@@ -206,7 +208,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     ------
     RequestError
         If the variant cannot be built at that size, does not fit into memory, the batch is larger than the
-        data set, or it cannot be passed in so many parts.
+        data set, or cannot be split into so many micro-batches.
     WorkError
         If the data or what judging needs is missing.
     """
@@ -235,7 +237,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     batches = datasets.Batches(
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
     )
-    parts = parts_of(harness, variant, batches, ranks)
+    micro_batches = micro_batches_of(harness, variant, batches, ranks)
     reals = sum(phase.new_real_batch for phase in variant.phases())
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
     if steps > MOST_STEPS:
@@ -258,34 +260,40 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         ranks=ranks,
     )
     real = judge.measure_real(array.samples, paths.cache())
-    resolved = configuration.with_values(steps=steps, epochs=None, channels=channels, parts=parts)
+    resolved = configuration.with_values(
+        steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
+    )
     return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device)
 
 
-def parts_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:
-    """The number of parts that batches are passed in: what was asked for, else one a rank.
+def micro_batches_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:
+    """Return the number of micro-batches per step: as configured, else one per rank.
 
     Raises
     ------
     RequestError
-        If the ranks cannot share them, or batches cannot be parted so.
+        If the ranks cannot share them, or a batch cannot be split into them.
     """
-    parts = harness.parts or ranks.count
-    if parts % ranks.count:
-        raise RequestError(f"parts: {parts} cannot be shared by {ranks.count} ranks: give a multiple of it")
-    if parts > 1 and (reason := variant.indivisible()):
-        raise RequestError(f"parts: {parts} is not possible: {reason}; allowed is 1")
+    micro_batches = harness.micro_batches or ranks.count
+    if micro_batches % ranks.count:
+        raise RequestError(
+            f"micro_batches: {micro_batches} cannot be shared by {ranks.count} ranks: give a multiple of it"
+        )
+    if micro_batches > 1 and (reason := variant.indivisible()):
+        raise RequestError(f"micro_batches: {micro_batches} is not possible: {reason}; allowed is 1")
     for size in batches.sizes:
-        if size % parts:
-            raise RequestError(f"parts: {parts} does not divide a batch of {size}: give a divisor of it")
-    return parts
+        if size % micro_batches:
+            raise RequestError(
+                f"micro_batches: {micro_batches} does not divide a batch of {size}: give a divisor of it"
+            )
+    return micro_batches
 
 
-def computing_of(harness: Harness, ranks: Ranks) -> Computing:
-    """How steps are computed; `harness` knows its parts by now."""
-    assert harness.parts is not None
-    return Computing(
-        parts=harness.parts,
+def compute_options_of(harness: Harness, ranks: Ranks) -> ComputeOptions:
+    """Return the options of how steps are computed; `harness.micro_batches` is resolved."""
+    assert harness.micro_batches is not None
+    return ComputeOptions(
+        micro_batches=harness.micro_batches,
         ranks=ranks,
         bfloat16=harness.compute_dtype == "bfloat16",
         channels_last=harness.channels_last,

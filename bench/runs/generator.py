@@ -21,7 +21,7 @@ CPU = torch.device("cpu")
 
 
 # How runs were computed before there were knobs for it.
-BEFORE_KNOBS = {"channels_last": False, "fused_adam": False, "parts": 1}
+BEFORE_KNOBS = {"channels_last": False, "fused_adam": False, "micro_batches": 1}
 
 
 def configuration_of(description: dict[str, Any]) -> Configuration:

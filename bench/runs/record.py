@@ -41,7 +41,7 @@ class Session:
         Where networks were computed.
     ranks : int
         Processes that trained together.
-    parts : int or None
+    micro_batches : int or None
         Parts that a batch was passed in.
     circumstances : dict
         Knobs outside the run's identity that the session has otherwise than run.json says.
@@ -54,7 +54,7 @@ class Session:
     cpu_capability: str
     device: str
     ranks: int
-    parts: int | None
+    micro_batches: int | None
     circumstances: dict[str, Any] = field(default_factory=dict)
 
     def differences(self, before: "Session") -> list[str]:

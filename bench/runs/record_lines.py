@@ -18,7 +18,7 @@ EVENTS: dict[str, dict[str, Any]] = {
         "cpu_capability": str,
         "device": str,
         "ranks": int,
-        "parts": int | None,
+        "micro_batches": int | None,
         "circumstances": dict,
     },
     "evaluation": {},

@@ -89,7 +89,7 @@ def of_memory(error: BaseException) -> str:
     if tried:
         count, _, unit = tried[1].partition(" ")
         words += f": {size_in_words(int(count)) if unit == 'bytes' else tried[1]} could not be allocated"
-    return f"{words}; a smaller batch_size, filters, latent_dim or eval_samples, or more parts, need less"
+    return f"{words}; reduce batch_size, filters, latent_dim or eval_samples, or increase micro_batches"
 
 
 def size_in_words(count: float) -> str:

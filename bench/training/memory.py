@@ -95,7 +95,7 @@ def check(
     fits = largest(configuration, knob, shape, free, processes)
     message += f"; {knob}={fits} would fit" if fits else "; smaller networks or batches need less"
     if knob == "batch_size":
-        message += ", more parts or activation_checkpointing need less"
+        message += ", more micro_batches or activation_checkpointing need less"
     raise RequestError(message)
 
 
@@ -130,7 +130,7 @@ def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, pr
     average = parameter_count(variant.generator) if harness.ema_decay else 0
     latents = FLOAT * harness.eval_samples * own.latent_dim
     networks = FLOAT * (4 * count + average)
-    batch = max(1, harness.batch_size // max(harness.parts or 1, processes))
+    batch = max(1, harness.batch_size // max(harness.micro_batches or 1, processes))
     elements = batch * (shape[-1] ** 2 if len(shape) == 3 else 1)
     if networks > free or FLOAT * ROUGH_LAYERS * elements * own.filters < SMALL * free:
         return Need(networks, 0, latents)

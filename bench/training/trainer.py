@@ -25,7 +25,7 @@ from bench.runs.run_folder import Origin
 from bench.system.errors import WorkError
 from bench.training.learning_rate import LearningRateRule
 from bench.training.sampler import EVALUATION, Sampler, make_sampler
-from bench.training.step import Computing, RealBatches, TrainingStep
+from bench.training.step import ComputeOptions, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
 
 NO_RUN = Origin("", "")
@@ -141,8 +141,8 @@ class Trainer:
         Who is told.
     stop_requested : callable
         Asked after each step.
-    computing : Computing
-        How steps are computed, and with which other processes; only the first of these writes anything.
+    options : ComputeOptions
+        How steps are computed, and with which other processes; only rank 0 writes files.
     origin : Origin
         The run that checkpoints belong to.
     """
@@ -159,17 +159,17 @@ class Trainer:
     record: Record = field(default_factory=Record)
     callbacks: list[Callback] = field(default_factory=list)
     stop_requested: Callable[[], bool] = lambda: False
-    computing: Computing = field(default_factory=Computing)
+    options: ComputeOptions = field(default_factory=ComputeOptions)
     origin: Origin = NO_RUN
 
     def __post_init__(self) -> None:
         self._training_step = TrainingStep(
-            self.variant, self.batches, self.hyperparameters, self.plan.seed, self.device, self.computing
+            self.variant, self.batches, self.hyperparameters, self.plan.seed, self.device, self.options
         )
         self.learning_rates = self._training_step.learning_rates
         self.optimizers = self._training_step.optimizers
-        self.ranks = self.computing.ranks
-        self._to_compile = self.computing.compile
+        self.ranks = self.options.ranks
+        self._to_compile = self.options.compile
         self.average: AveragedModel | None = None
         if self.plan.ema_decay:
             self.average = AveragedModel(
@@ -179,7 +179,7 @@ class Trainer:
             )
         self.step = 0
         self.seconds = 0.0
-        self.reals_per_step = self._training_step.reals
+        self.real_batches_per_step = self._training_step.real_batches_per_step
         self._measures = array("d", self.record.series("M"))
         self.record.steps = []  # a long run's rows stay in the file
         self._rates: dict[str, float] = {}
@@ -204,7 +204,7 @@ class Trainer:
         first = self.step + 1
         for step in range(first, self.plan.steps + 1):
             rates = self._set_learning_rates(step, step == first)
-            scalars = self._training_step.take(step)
+            scalars = self._training_step.run(step)
             if self.average is not None:
                 self.average.update_parameters(self.variant.generator)
             self._keep(step, rates, scalars)

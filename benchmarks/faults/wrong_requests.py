@@ -46,7 +46,7 @@ ODD_NUMBERS = {
 }
 WHOLE = (
     "seed", "steps", "batch_size", "image_size", "latent_dim", "filters", "eval_samples", "eval_every",
-    "checkpoint_every", "threads", "lr_window", "parts",
+    "checkpoint_every", "threads", "lr_window", "micro_batches",
 )  # fmt: skip
 REAL = ("epochs", "gamma", "lambda_k", "lr_g", "beta1", "ema_decay", "adam_epsilon", "lr_floor")
 CHOICES = ("channels", "device", "norm", "extractor", "compile", "tracking", "figures", "prior", "lr_rule")

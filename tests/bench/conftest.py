@@ -70,7 +70,7 @@ def describe_in(folder: Path, **further: Any) -> RunFolder:
 def session(step: int, **facts: Any) -> record.Session:
     """A session on a machine that is none."""
     values = {"commit": "0", "torch": "2", "threads": 1, "cpu_capability": "AVX2", "device": "cpu"}
-    return record.Session(**({"step": step, "ranks": 1, "parts": 1} | values | facts))
+    return record.Session(**({"step": step, "ranks": 1, "micro_batches": 1} | values | facts))
 
 
 def adopt_checkpoints(folder: RunFolder) -> None:

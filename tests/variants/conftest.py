@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from bench.runs.record import RecordWriter
 from bench.training.learning_rate import LearningRateRule
-from bench.training.step import Computing
+from bench.training.step import ComputeOptions
 from bench.training.trainer import Plan, Trainer
 from variants.base import Batch, Scalars, Variant
 from variants.noise import Noise
@@ -317,9 +317,9 @@ class SomeSamples:
         self.count = count
         self.variant = variant
 
-    def get(self, index: int, part: int = 0, parts: int = 1) -> Tensor:
+    def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> Tensor:
         whole = draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
-        return whole.chunk(parts)[part]
+        return whole.chunk(micro_batches)[micro_batch]
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
     writers: list[RecordWriter] = []
 
     def make(
-        variant: Any, steps: int, folder: str = "run", count: int = 3, computing: Computing | None = None
+        variant: Any, steps: int, folder: str = "run", count: int = 3, options: ComputeOptions | None = None
     ) -> Trainer:
         """Make a trainer that judges nothing and has a checkpoint after the last step."""
         place = tmp_path / folder
@@ -344,7 +344,7 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
             folder=place,
             measure=lambda sampler: {"d": 0.0},
             lower_is_better="d",
-            computing=computing or Computing(),
+            options=options or ComputeOptions(),
         )
 
     yield make

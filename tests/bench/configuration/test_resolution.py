@@ -153,7 +153,7 @@ def test_the_hash_knows_what_is_computed_and_not_where() -> None:
 def test_the_hash_of_what_was_possible_before_there_were_knobs_stays() -> None:
     base = resolve({"variant": "began"})
     for name, plain, other in (
-        ("parts", 1, 2),
+        ("micro_batches", 1, 2),
         ("compute_dtype", "float32", "bfloat16"),
         ("tf32", False, True),
     ):

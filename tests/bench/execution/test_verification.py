@@ -142,7 +142,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
     run: RunFolder, small: SimpleNamespace
 ) -> None:
     description = run.describe()
-    for knob in ("generator_norm", "parts", "compute_dtype", "tf32"):
+    for knob in ("generator_norm", "micro_batches", "compute_dtype", "tf32"):
         del description["config"][knob]
     identity = {k: v for k, v in description["config"].items() if k not in CIRCUMSTANCES}
     description["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()

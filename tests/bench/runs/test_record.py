@@ -270,7 +270,7 @@ def test_a_session_takes_back_what_came_after_its_step(tmp_path: Path, small: Si
 def test_what_differs_between_sessions_is_told(small: SimpleNamespace) -> None:
     before = small.session(0)
     assert small.session(5).differences(before) == []
-    now = small.session(5, threads=4, torch="3", commit="1", cpu_capability="AVX512", parts=2)
+    now = small.session(5, threads=4, torch="3", commit="1", cpu_capability="AVX512", micro_batches=2)
     assert now.differences(before) == [
         "commit 0, now 1",
         "torch 2, now 3",

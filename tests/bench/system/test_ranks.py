@@ -18,7 +18,7 @@ import yaml
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume
-from bench.execution.setup import parts_of
+from bench.execution.setup import micro_batches_of
 from bench.execution.verification import verify
 from bench.runs import record, run_folder
 from bench.runs.run_folder import RunFolder
@@ -80,9 +80,9 @@ def as_file(path: Path, values: dict[str, Any]) -> str:
 @pytest.mark.parametrize(
     ("variant", "values"),
     [
-        ("began-v3", {"parts": 2}),  # with batch norm
-        ("began", {"layers": "published", "parts": 1, "update": "alternating"}),  # without
-        ("wgan-gp", {"parts": 2, "critic_steps": 2}),
+        ("began-v3", {"micro_batches": 2}),  # with batch norm
+        ("began", {"layers": "published", "micro_batches": 1, "update": "alternating"}),  # without
+        ("wgan-gp", {"micro_batches": 2, "critic_steps": 2}),
     ],
 )
 def test_two_ranks_equal_one_at_the_same_batch(
@@ -90,14 +90,14 @@ def test_two_ranks_equal_one_at_the_same_batch(
 ) -> None:
     given = {"variant": variant, "steps": 4, "eval_every": 2} | values
     alone = small.run(small.tiny(**given)).record
-    given |= {"parts": None}
+    given |= {"micro_batches": None}
     status, out, err = Two("--config", as_file(tmp_path / "two.yaml", small.values | given)).wait()
     assert status == 0, err
-    assert "batch of 8 in 2 parts of 4 on 2 processes" in err
+    assert "batch of 8 in 2 micro-batches of 4 on 2 processes" in err
     assert out.count("health") == 1  # one of them tells
     run = run_folder.all_runs()[-1]
     assert run.describe()["environment"]["ranks"] == 2
-    assert run.describe()["config"]["parts"] == 2
+    assert run.describe()["config"]["micro_batches"] == 2
     together = record.read(run.record_path)
     assert [row["step"] for row in together.steps] == [1, 2, 3, 4]
     for one, other in zip(alone.steps, together.steps, strict=True):
@@ -125,7 +125,7 @@ sys.exit(f"still there: {names}" if any("gloo" in name for name in names) else s
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="threads have no names here")
 def test_no_thread_of_the_process_group_outlives_the_training(small: SimpleNamespace, tmp_path: Path) -> None:
     (tmp_path / "threads.py").write_text(THREADS)
-    values = small.values | {"variant": "wgan-gp", "steps": 2, "eval_every": 0, "parts": None}
+    values = small.values | {"variant": "wgan-gp", "steps": 2, "eval_every": 0, "micro_batches": None}
     words = ["run", "--config", as_file(tmp_path / "two.yaml", values)]
     ended = subprocess.run(
         [*TORCHRUN, str(tmp_path / "threads.py"), *words],
@@ -201,7 +201,9 @@ def test_a_run_that_others_joined_later_is_compared_up_to_there(small: SimpleNam
     lines = path.read_text().splitlines(keepends=True)
     place = next(i for i, line in enumerate(lines) if json.loads(line).get("step") == 4)
     first = record.read(path).sessions[0]
-    joined = json.dumps({"event": "session", **asdict(replace(first, step=3, ranks=2, parts=2))}) + "\n"
+    joined = (
+        json.dumps({"event": "session", **asdict(replace(first, step=3, ranks=2, micro_batches=2))}) + "\n"
+    )
     # what two processes would have rounded otherwise
     after = [line.replace('"loss_g": 0', '"loss_g": 1') for line in lines[place:]]
     path.write_text("".join([*lines[:place], joined, *after]))
@@ -234,7 +236,7 @@ class SomeBatches:
 
 
 @pytest.mark.parametrize(
-    ("parts", "ranks", "values", "named"),
+    ("micro_batches", "ranks", "values", "named"),
     [
         (3, 2, {}, "3 cannot be shared by 2 ranks"),
         (4, 2, {}, "4 does not divide a batch of 6"),
@@ -242,12 +244,12 @@ class SomeBatches:
     ],
 )
 def test_what_cannot_be_shared_is_refused(
-    parts: int, ranks: int, values: dict[str, Any], named: str, small: SimpleNamespace
+    micro_batches: int, ranks: int, values: dict[str, Any], named: str, small: SimpleNamespace
 ) -> None:
-    configuration = small.tiny("began", parts=parts, **values)
+    configuration = small.tiny("began", micro_batches=micro_batches, **values)
     variant = configuration.variant(configuration.hyperparameters, (1, 28, 28))
     with pytest.raises(RequestError, match=named):
-        parts_of(configuration.harness, variant, SomeBatches(), Ranks(0, ranks))
+        micro_batches_of(configuration.harness, variant, SomeBatches(), Ranks(0, ranks))
 
 
 @pytest.mark.parametrize(

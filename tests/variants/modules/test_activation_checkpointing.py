@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from bench.training.step import Computing
+from bench.training.step import ComputeOptions
 from variants.modules.activation_checkpointing import CheckpointedModule, segments
 from variants.registry import all_variants
 
@@ -34,8 +34,8 @@ def test_a_step_is_the_same_to_the_bit(
 ) -> None:
     start = build(name, shaken=True, **knobs)
     kept, recomputed = copy.deepcopy(start), copy.deepcopy(start)
-    make_trainer(kept, 2, "kept", computing=Computing()).train()
-    make_trainer(recomputed, 2, "recomputed", computing=Computing(activation_checkpointing=True)).train()
+    make_trainer(kept, 2, "kept", options=ComputeOptions()).train()
+    make_trainer(recomputed, 2, "recomputed", options=ComputeOptions(activation_checkpointing=True)).train()
     assert any(m.checkpoints_activations for m in recomputed.modules() if isinstance(m, CheckpointedModule))
     assert not any(m.checkpoints_activations for m in kept.modules() if isinstance(m, CheckpointedModule))
     for (key, one), other in zip(kept.state_dict().items(), recomputed.state_dict().values(), strict=True):

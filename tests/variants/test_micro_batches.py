@@ -1,4 +1,4 @@
-"""A batch passed in parts: the same step as that of the whole, but for what batch norm sees at a time."""
+"""Micro-batches: the same step as that of the whole batch, except for what batch norm sees at a time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from bench.runs import record
-from bench.training.step import Computing
+from bench.training.step import ComputeOptions
 from variants.base import Batch
 from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.modules.batch_normalisation import batch_norms
@@ -58,39 +58,39 @@ def started(build: Fixture, name: str, knobs: dict[str, Any]) -> Any:
 
 
 @pytest.mark.usefixtures("double")
-@pytest.mark.parametrize("parts", [2, 3, 6])
+@pytest.mark.parametrize("micro_batches", [2, 3, 6])
 @pytest.mark.parametrize(("name", "knobs"), ids(WITHOUT_NORM))
-def test_without_batch_norm_parts_make_the_step_of_the_whole(
-    build: Fixture, make_trainer: Fixture, name: str, knobs: dict[str, Any], parts: int
+def test_without_batch_norm_micro_batches_make_the_step_of_the_whole_batch(
+    build: Fixture, make_trainer: Fixture, name: str, knobs: dict[str, Any], micro_batches: int
 ) -> None:
     start = started(build, name, knobs)
-    whole, parted = copy.deepcopy(start), copy.deepcopy(start)
+    whole, split = copy.deepcopy(start), copy.deepcopy(start)
     trained = []
-    for variant, count in ((whole, 1), (parted, parts)):
-        trainer = make_trainer(variant, 2, str(count), count=6, computing=Computing(parts=count))
+    for variant, count in ((whole, 1), (split, micro_batches)):
+        trainer = make_trainer(variant, 2, str(count), count=6, options=ComputeOptions(micro_batches=count))
         trainer.train()
         trained.append(record.read(trainer.folder / "record.jsonl").steps)
     for one, other in zip(*trained, strict=True):
         assert one == pytest.approx(other, rel=1e-6)
-    for (key, one), other in zip(whole.state_dict().items(), parted.state_dict().values(), strict=True):
+    for (key, one), other in zip(whole.state_dict().items(), split.state_dict().values(), strict=True):
         # Adam turns rounding into a step wherever a gradient is all but zero
         assert (one - other).abs().max() < 1e-6, key
 
 
 @pytest.mark.usefixtures("double")
 @pytest.mark.parametrize(("name", "knobs"), ids(WITH_NORM))
-def test_gradients_are_the_mean_of_the_parts_and_statistics_move_by_their_mean(
+def test_gradients_and_updates_of_statistics_are_means_over_micro_batches(
     build: Fixture, make_trainer: Fixture, name: str, knobs: dict[str, Any]
 ) -> None:
-    """Each part is passed alone here, by the variant's first phase, from where the whole step starts."""
+    """Each micro-batch is computed alone, by the first phase, from the state before the step."""
     start = started(build, name, knobs)
-    trainer = make_trainer(copy.deepcopy(start), 1, count=6, computing=Computing(parts=2))
+    trainer = make_trainer(copy.deepcopy(start), 1, count=6, options=ComputeOptions(micro_batches=2))
     real = trainer.batches.get(0)
     gradients, statistics, scalars = [], [], []
-    for part in range(2):
+    for number in range(2):
         alone = copy.deepcopy(start)
         phase = alone.phases()[0]
-        batch = Batch(real.chunk(2)[part], Noise(7, 1, CPU, part, 2), may_cache_graphs=False)
+        batch = Batch(real.chunk(2)[number], Noise(7, 1, CPU, number, 2), may_cache_graphs=False)
         scalars.append(phase.accumulate_gradients(batch))
         gradients.append([p.grad for network in phase.updates for p in alone.trainable_parameters(network)])
         statistics.append(running(alone))
@@ -122,17 +122,17 @@ def running(variant: Any) -> Tensor:
     return torch.cat(kept)
 
 
-def test_the_draws_of_the_parts_are_those_of_the_whole() -> None:
+def test_the_draws_of_the_micro_batches_are_those_of_the_whole_batch() -> None:
     whole = Noise(3, 8, CPU)
-    parts = [Noise(3, 8, CPU, part, 3) for part in range(3)]
+    micro_batches = [Noise(3, 8, CPU, number, 3) for number in range(3)]
     for _ in range(2):  # a stream goes on
-        drawn = [noise.uniform("latent", (2, 4), -1.0, 1.0) for noise in parts]
+        drawn = [noise.uniform("latent", (2, 4), -1.0, 1.0) for noise in micro_batches]
         assert torch.equal(torch.cat(drawn), whole.uniform("latent", (6, 4), -1.0, 1.0))
-        drawn = [noise.normal("code of fake", (2, 4)) for noise in parts]
+        drawn = [noise.normal("code of fake", (2, 4)) for noise in micro_batches]
         assert torch.equal(torch.cat(drawn), whole.normal("code of fake", (6, 4)))
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_the_norm_of_a_whole_batch_cannot_be_parted(build: Fixture, name: str) -> None:
+def test_the_norm_of_a_whole_batch_allows_no_micro_batches(build: Fixture, name: str) -> None:
     assert "frobenius" in build(name, norm="frobenius").indivisible()
     assert build(name, norm="l2").indivisible() == ""
