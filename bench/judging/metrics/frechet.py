@@ -1,7 +1,8 @@
 """The Fréchet distance between two Gaussians with the moments of two sets of features.
 
 Heusel et al. 2017, "GANs trained by a two time-scale update rule", equation 6:
-``|m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2))``.
+``|m1 - m2|^2 + trace(C1 + C2 - 2 (C1 C2)^(1/2))``. Not torchmetrics': its class keeps no moments to cache or
+to merge, and its formula loses 1e-7 of the distance where samples are fewer than features.
 """
 
 from __future__ import annotations

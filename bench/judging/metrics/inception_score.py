@@ -1,6 +1,7 @@
 """The inception score, of the class probabilities that the extractor predicts.
 
 Salimans et al. 2016, "Improved techniques for training GANs", section 4: ``exp(E KL(p(y|x) || p(y)))``.
+Not torchmetrics': it keeps the predictions of all samples and computes in float32.
 """
 
 from __future__ import annotations

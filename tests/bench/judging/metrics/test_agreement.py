@@ -150,7 +150,7 @@ def test_vendi_score(digit_features: Features, count: int) -> None:
 
 @pytest.mark.parametrize(("side", "used"), [(28, 2), (32, 2), (64, 3), (128, 4), (256, 5)])
 @pytest.mark.parametrize("channels", [1, 3])
-def test_structural_similarity_of_pairs_of_torchmetrics(
+def test_structural_similarity_in_float32_agrees_with_float64(
     digits: Labelled, side: int, used: int, channels: int
 ) -> None:
     from torchmetrics.functional.image import multiscale_structural_similarity_index_measure
@@ -167,4 +167,4 @@ def test_structural_similarity_of_pairs_of_torchmetrics(
         reduction="none",
     )  # fmt: skip
     assert found.max() > 0.5
-    np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(found, theirs.numpy(), rtol=1e-5)

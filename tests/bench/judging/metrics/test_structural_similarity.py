@@ -15,13 +15,13 @@ from bench.system.errors import RequestError
 @pytest.mark.parametrize("channels", [1, 3])
 def test_equal_images_are_wholly_similar(side: int, channels: int) -> None:
     images = np.random.default_rng(0).integers(0, 256, (3, channels, side, side), dtype=np.uint8)
-    np.testing.assert_allclose(structural_similarity(images, images), 1.0, atol=1e-12)
+    np.testing.assert_allclose(structural_similarity(images, images), 1.0, atol=1e-6)
 
 
 def test_flat_images_differ_by_their_luminance_alone() -> None:
     dark, bright = (np.full((1, 1, 16, 16), value, dtype=np.uint8) for value in (51, 153))
     luminance = (2 * 0.2 * 0.6 + 0.01**2) / (0.2**2 + 0.6**2 + 0.01**2)
-    assert structural_similarity(dark, bright) == pytest.approx(luminance, rel=1e-12)
+    assert structural_similarity(dark, bright) == pytest.approx(luminance, abs=1e-4)  # float32
 
 
 def test_opposite_images_are_not_similar_at_all() -> None:
@@ -38,7 +38,7 @@ def test_noise_lowers_it() -> None:
         for size in (0, 5, 15, 40)
     ]
     assert found == sorted(found, reverse=True)
-    assert found[0] == 1.0
+    assert found[0] == pytest.approx(1.0)
     assert found[-1] < 0.9
 
 
@@ -48,11 +48,11 @@ def test_many_pairs_score_as_each_alone() -> None:
     second = (0.7 * first + 0.3 * second).astype(np.uint8)
     together = structural_similarity(first, second)
     alone = [structural_similarity(first[i : i + 1], second[i : i + 1])[0] for i in range(40)]
-    np.testing.assert_allclose(together, alone, rtol=1e-9)
+    np.testing.assert_allclose(together, alone, rtol=1e-5)
 
 
 @pytest.mark.parametrize(
-    ("side", "expected"), [(11, 1), (21, 1), (22, 2), (44, 3), (88, 4), (176, 5), (999, 5)]
+    ("side", "expected"), [(11, 1), (21, 1), (22, 2), (44, 3), (98, 3), (99, 4), (176, 5), (999, 5)]
 )
 def test_as_many_scales_as_hold_the_window(side: int, expected: int) -> None:
     assert scales(side) == expected
