@@ -95,7 +95,7 @@ def main(data_root: str | None, out: Path | None) -> None:
     setups: dict[tuple[str, int], TrainingSetup] = {}  # by the data's hash and the number of samples
     used: Counter[tuple[str, str]] = Counter()
     for number, (run, configuration) in enumerate(runs, start=1):
-        key = run.describe()["data"]["hash"], configuration.harness.eval_samples
+        key = run.describe().data.hash, configuration.harness.eval_samples
         setup = setups[key] = setups.get(key) or set_up(configuration, Progress(quiet=True))
         case, generator = trained_case(run, setup, configuration.harness.seed)
         watched.append(watch(run, setup, case))
@@ -147,7 +147,7 @@ def trained_case(run: RunFolder, setup: TrainingSetup, seed: int) -> tuple[Case,
     counted = CLASSES_COVERED if CLASSES_COVERED in values else MODES_COVERED
     covered = values[counted] / setup.real[counted]
     truth = True if covered <= FALLEN else False if covered >= WELL else None
-    source = run.describe()["name"]
+    source = run.describe().name
     signs = verdict.signs_of_collapse(values, setup.real)
     return Case(setup.array.name, source, "trained", covered, truth, signs), loaded
 
@@ -204,8 +204,9 @@ def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
     """What the alarms said of a run, and when its evaluations first showed its collapse."""
     rows = record.read(run.record_path)
     raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps)}
-    for name, rules in K_DROP.items():
-        found = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps, **rules)}
+    for name, values in K_DROP.items():
+        rules = alarms.RULES.model_copy(update=values)
+        found = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps, rules)}
         if "k-drop" in found:
             raised[name] = found["k-drop"]
     onset = None

@@ -86,7 +86,7 @@ def command(only: tuple[str, ...], times: float, seed: int, workers: int, out: P
         requests = [Request(Path(work, kind), Path(work, "cache"), times, seed) for kind in kinds]
         tallies = [tally for done in pool.map(drill, kinds, requests) for tally in done]
     results = {
-        "machine": environment.facts(),
+        "machine": environment.facts().model_dump(),
         "command": sys.argv[1:],
         "seconds": time.monotonic() - started,
         "tallies": [asdict(tally) for tally in tallies],

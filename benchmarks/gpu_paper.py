@@ -209,7 +209,7 @@ def main(
         raise click.UsageError(str(error)) from None
     layouts = (True, False) if last is None else (last,)
     results = measure(ways_of(dtypes or DTYPES, modes or COMPILE, layouts, base), steps, pairs)
-    machine = environment.facts()
+    machine = environment.facts().model_dump()
     if out:
         written = {"machine": machine, "command": sys.argv[1:], "ways": results}
         write_text(out, json.dumps(written, indent=1) + "\n")

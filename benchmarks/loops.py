@@ -133,7 +133,8 @@ class TrackedTrainer(ThroughTrainer):
         (self._process,) = (c for c in psutil.Process().children() if c.pid not in before)
         description = setup.describe("", f"{setup.variant.name}-timed")
         store = current_store()
-        run = run_folder.create(self._tracking.create(description, store), description)
+        run_id = self._tracking.create(description, store)
+        run = run_folder.create(description.model_copy(update={"id": run_id}))
         self._tracking.follow(run, store)
         super().__init__(setup, run.path)
         self._recorded, self._covered = Recorded(), 0

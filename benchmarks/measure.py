@@ -63,7 +63,7 @@ def run(
     named = tuple(variant_named(name).name for name in variants)
     torch.set_num_threads(threads)
     request = Request(named, threads, **how_often)
-    machine = environment.facts() | {"threads": threads}
+    machine = environment.facts().model_dump() | {"threads": threads}
     results: dict[str, Any] = {"machine": machine, "command": sys.argv[1:], "sections": {}, "load": {}}
     for name in names:
         say(name)

@@ -113,11 +113,11 @@ def cases_of_data(name: str, data_root: str | None) -> Iterator[Case]:
 def cases_of_generators(data_root: str | None) -> Iterator[Case]:
     """Healthy runs' generators as they are and with collapsed latents."""
     for run, configuration in finished_runs(data_root):
-        if run.describe()["data"]["name"] != "mnist-5k":
+        if run.describe().data.name != "mnist-5k":
             continue
         setup = set_up(configuration, Progress(quiet=True))
         trained = load(run, "last")
-        source = run.describe()["name"]
+        source = run.describe().name
 
         noise = Noise(UNUSED_SEED, 0, CPU)
         healthy = trained.variant.draw_latent(noise, setup.judge.samples, EVALUATION)

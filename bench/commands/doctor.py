@@ -20,7 +20,7 @@ def command() -> Report:
     from bench.system.errors import WorkError
     from bench.tracking.store_choice import current_store
 
-    facts = environment.facts()
+    facts = environment.facts().model_dump(exclude={"ranks"})
     where = {
         "results": str(paths.results()),
         "tracking store": current_store().shown,
@@ -39,8 +39,8 @@ def command() -> Report:
             damaged[str(run.record_path)] = str(error)
             continue
         # a study looks after its trials, and most of them are pruned
-        if "study" not in description and not is_over and not is_held(run):
-            cut_off.append(description["name"])
+        if description.study is None and not is_over and not is_held(run):
+            cut_off.append(description.name)
     machine = {name: value for name, value in facts.items() if name != "packages"}
     parts = [
         "Places\n" + table(list(where.items())),

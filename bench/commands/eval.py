@@ -49,13 +49,13 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
     columns |= {f"real, of {result.held_out:,} held out": result.real, "recorded": result.recorded}
     rows = [(name, *(column.get(name) for column in columns.values())) for name in result.values]
     head = [
-        ("run", f"{folder.describe()['name']}  (id {folder.id})"),
+        ("run", f"{folder.describe().name}  (id {folder.id})"),
         ("checkpoint", f"step {result.step:,}"),
     ]
     head += [("judged by", protocol) for protocol in dict.fromkeys(result.protocols.values())]
     data = {
         "run_id": folder.id,
-        "name": folder.describe()["name"],
+        "name": folder.describe().name,
         "step": result.step,
         "eval_seeds": eval_seeds,
         "values": result.values,

@@ -63,7 +63,7 @@ def command(
         raise RequestError(f"--rows {rows} and --steps {steps} are more than {MOST_IMAGES:,} images")
     trained = load(run, checkpoint)
     if trained.makes_points:
-        name = trained.run.describe()["name"]
+        name = trained.run.describe().name
         raise RequestError(f"run {name} makes 2-D points: bench interpolate draws images")
     images = _between(trained, between, path, rows, steps, seed)
     name = f"interpolation-{between}-{path}-step-{trained.step:08d}-seed-{seed}.png"

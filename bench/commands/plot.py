@@ -72,7 +72,7 @@ def _each(words: tuple[str, ...], checkpoint: str, out: Path | None) -> Report:
         runs[run.id] = run
     files: list[str] = []
     for run in runs.values():
-        folder = out / str(run.describe()["name"]) if out and len(runs) > 1 else out
+        folder = out / run.describe().name if out and len(runs) > 1 else out
         files += map(str, draw_run(run, checkpoint, folder))
     return Report({"files": files}, "\n".join(files))
 

@@ -126,8 +126,7 @@ def early_tracking() -> Iterator["TrackingProcess | None"]:
 def _train(configuration: "Configuration", parent: str | None) -> Report:
     from bench.execution.session import start
 
-    marks = {"parent": parent} if parent else {}
-    return _carry_through(partial(start, configuration, marks=marks))
+    return _carry_through(partial(start, configuration, parent=parent))
 
 
 def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:

@@ -14,7 +14,7 @@ def data(outcome: RunResult) -> dict[str, Any]:
     last = record.evaluations[-1] if record.evaluations else {}
     return {
         "run_id": outcome.run.id,
-        "name": description["name"],
+        "name": description.name,
         "status": record.end["status"],
         "health": record.end["health"],
         "alarms": record.alarms,
@@ -23,10 +23,10 @@ def data(outcome: RunResult) -> dict[str, Any]:
         "train_seconds": record.checkpoints[-1]["train_seconds"] if record.checkpoints else None,
         "last": {name: value for name, value in last.items() if name != "step"},
         "best": record.end["best"],
-        "metric": description["metric"],
-        "metric.protocol": description["protocol"],
+        "metric": description.metric,
+        "metric.protocol": description.protocol,
         "folder": str(outcome.run.path),
-        "tracking": description["tracking"],
+        "tracking": description.tracking,
     }
 
 
@@ -63,8 +63,8 @@ def text(outcome: RunResult) -> str:
         ),
         (
             "parameters",
-            f"generator {description['parameters']['generator']:,}, "
-            f"discriminator {description['parameters']['discriminator']:,}",
+            f"generator {description.parameters.generator:,}, "
+            f"discriminator {description.parameters.discriminator:,}",
         ),
         ("judged by", facts["metric.protocol"]),
         ("samples", str(samples[-1]) if samples else "none"),

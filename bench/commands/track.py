@@ -34,7 +34,7 @@ def command(runs: tuple[str, ...], every: bool) -> Report:
 
     named = list({run.id: run for run in map(find, runs)}.values())
     if every:
-        named = [run for run in all_runs() if run.describe()["tracking"] is not None]
+        named = [run for run in all_runs() if run.describe().tracking is not None]
     sender = Sender(Progress(quiet=click.get_current_context().obj["json"]))
     try:
         sent = [sender.run(run) for run in named]

@@ -37,7 +37,7 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
     folder = find(run)
     quiet = click.get_current_context().obj["json"]
     result = verify(folder, Progress(quiet=quiet), steps, tolerance)
-    name = folder.describe()["name"]
+    name = folder.describe().name
     how = "bit for bit" if result.exact else f"within {result.tolerance:g}"
     same = f"SAME, {how}" if result.verified else f"NOT VERIFIED: the same, {how}, as far as it was compared"
     counts = (

@@ -9,10 +9,10 @@ import pandas as pd
 
 from bench.comparing.columns import CONVERGENCE, COST, IDENTITY
 from bench.comparing.condition import meeting
-from bench.comparing.epochs import epochs_per_step
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.runs import record
 from bench.runs.damaged_runs import pass_over
+from bench.runs.description import RunDescription
 from bench.runs.record_events import RecordEvents
 from bench.runs.run_folder import RunFolder, survey
 from bench.system import paths
@@ -66,14 +66,14 @@ def results(
     rule = rule_named(select)
     found = survey()
     everything, damaged = found.runs, dict(found.damaged)
-    studies = {_study(description)["name"] for _, description in everything} - {None}
+    studies = {name for _, description in everything if (name := _study(description))}
     if study is not None and study not in studies:
         raise unknown(f"study (of the runs in {paths.runs()})", study, studies)
-    described = [pair for pair in everything if _study(pair[1])["name"] == study]
+    described = [pair for pair in everything if _study(pair[1]) == study]
     wanted = {"experiment": [experiment] if experiment else None}
     wanted |= {"variant": _names(variant), "dataset": _names(dataset)}
     for key, names in wanted.items():
-        present = {str(description["config"][key]) for _, description in described}
+        present = {getattr(description.config, key) for _, description in described}
         for name in names or ():
             if not present:
                 raise RequestError(f"{key} {shown(name)}: there are no runs in {paths.runs()}")
@@ -82,7 +82,7 @@ def results(
     chosen = [
         (run, description)
         for run, description in described
-        if all(names is None or str(description["config"][key]) in names for key, names in wanted.items())
+        if all(names is None or getattr(description.config, key) in names for key, names in wanted.items())
     ]
     rows = []
     for run, description in chosen:
@@ -126,7 +126,7 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
         run = RunFolder(paths.runs() / run_id)
         rows = record.read(run.record_path).steps
         known |= set(rows[0]) if rows else set()
-        pace = epochs_per_step(run.describe()) if rows else 0.0
+        pace = run.describe().epochs_per_step() if rows else 0.0
         columns: dict[str, Any] = {"run_id": run_id, "group": group, "seed": seed}
         columns |= {"step": [row["step"] for row in rows], "epoch": [row["step"] * pace for row in rows]}
         columns |= {name: [row.get(name) for row in rows] for name in names}
@@ -153,46 +153,46 @@ def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return [word.strip() for word in words]
 
 
-def _study(description: dict[str, Any]) -> dict[str, Any]:
-    """Name of the study and number of the trial that a run belongs to, None for other runs."""
-    return description.get("study") or {"name": None, "trial": None}
+def _study(description: RunDescription) -> str | None:
+    """Name of the study that a run belongs to, None for other runs."""
+    return description.study.name if description.study else None
 
 
 def _row(
-    run: RunFolder, description: dict[str, Any], events: RecordEvents, rule: SelectionRule
+    run: RunFolder, description: RunDescription, events: RecordEvents, rule: SelectionRule
 ) -> dict[str, Any]:
-    config, metric = description["config"], description["metric"]
+    config, metric = description.config.flat(), description.metric
     rows = events.record
     step = rule.select(rows, metric)
     judged: dict[str, Any] = next((row for row in rows.evaluations if row["step"] == step), {})
     saved: dict[str, Any] = next((row for row in rows.checkpoints if row["step"] == step), {})
     end = rows.end or {"status": "RUNNING", "health": None, "best": {}}
     last = rows.checkpoints[-1] if rows.checkpoints else {}
-    environment = description["environment"]
+    environment = description.environment
     row = {name: config[name] for name in IDENTITY if name in config} | {
         "run_id": run.id,
-        "name": description["name"],
-        "study": _study(description)["name"],
-        "trial": _study(description)["trial"],
+        "name": description.name,
+        "study": _study(description),
+        "trial": description.study.trial if description.study else None,
         "status": end["status"],
         "health": end["health"],
         "alarms": record.tag_of_alarms(rows.alarms),
-        "created": description["created"],
-        "commit": environment.get("commit"),
-        "config_hash": description["config_hash"],
-        "data_hash": description["data"]["hash"],
+        "created": description.created,
+        "commit": environment.commit,
+        "config_hash": description.config_hash,
+        "data_hash": description.data.hash,
         "metric": metric,
-        "protocol": description["protocol"],
-        "health_rules": _digest(description.get("health_rules")),
+        "protocol": description.protocol,
+        "health_rules": _digest(description.health_rules.model_dump()),
         "select": rule.name,
         "step": step,
         "M": saved.get("M"),
         "k": events.step(step).get("k") if step is not None else None,
         "M_best": end["best"].get("M_best"),
-        "parameters_generator": description["parameters"]["generator"],
-        "parameters_discriminator": description["parameters"]["discriminator"],
+        "parameters_generator": description.parameters.generator,
+        "parameters_discriminator": description.parameters.discriminator,
         "train_seconds": last.get("train_seconds"),
-        "processor": environment.get("gpu") or environment.get("processor"),
+        "processor": environment.gpu or environment.processor,
     }
     return {
         "judged": {name: value for name, value in judged.items() if name != "step"},

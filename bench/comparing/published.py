@@ -6,7 +6,6 @@ import numpy as np
 import pandas as pd
 
 from bench.comparing.caveats import caveats
-from bench.comparing.epochs import epochs_per_step
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.numbers import MISSING, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
@@ -161,7 +160,7 @@ def _differs(row: PublishedRow, norm: str, batch_size: int) -> str | None:
 
 def _epoch(run_id: str, health: str) -> float:
     """Passes over the images after which a run had collapsed."""
-    return int(health.partition("@")[2]) * epochs_per_step(RunFolder(paths.runs() / run_id).describe())
+    return int(health.partition("@")[2]) * RunFolder(paths.runs() / run_id).describe().epochs_per_step()
 
 
 def _cells(row: PublishedRow, facts: dict[str, Any]) -> tuple[str, ...]:
@@ -205,9 +204,9 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
         if len(runs):
             description = RunFolder(paths.runs() / runs["run_id"].iloc[0]).describe()
             steps = int(runs["steps"].iloc[0])
-            epochs = steps * epochs_per_step(description)
+            epochs = steps * description.epochs_per_step()
             settings[row.label] = (
-                int(description["data"]["count"]),
+                description.data.count,
                 steps,
                 f"{epochs:.4g}",
                 runs["norm"].iloc[0],

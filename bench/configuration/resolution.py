@@ -51,6 +51,12 @@ class Configuration:
         if self.harness.lr_rule == "halve_on_stall" and not variant.measures_convergence:
             raise RequestError(f"lr_rule: 'halve_on_stall' follows M, which {variant.name} does not measure")
 
+    @classmethod
+    def from_flat(cls, values: Mapping[str, Any]) -> "Configuration":
+        """Return the configuration that :meth:`flat` gave; RequestError if its variant is not installed."""
+        rest = {name: value for name, value in values.items() if name not in NAMES}
+        return cls(variant_named(str(values["variant"])), str(values["preset"]), rest)
+
     def flat(self) -> dict[str, Any]:
         """Every knob by name, as YAML and MLflow have them."""
         return {

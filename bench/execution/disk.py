@@ -1,8 +1,7 @@
 """Room on the disk, looked at before a run is made."""
 
-from collections.abc import Mapping
-
 from bench.configuration import Configuration
+from bench.runs.description import ParameterCounts
 from bench.system import paths
 from bench.system.errors import WorkError
 from bench.system.os_errors import free_space, size_in_words
@@ -10,15 +9,15 @@ from bench.system.os_errors import free_space, size_in_words
 FLOAT = 4  # bytes
 
 
-def check_room(configuration: Configuration, parameters: Mapping[str, int]) -> None:
+def check_room(configuration: Configuration, parameters: ParameterCounts) -> None:
     """Check that two checkpoints, of which one is being written, have room among the results.
 
     Parameters
     ----------
     configuration : Configuration
         The run's.
-    parameters : mapping
-        Parameters of its networks by name, as a run's description has them.
+    parameters : ParameterCounts
+        Of its networks.
 
     Raises
     ------
@@ -26,9 +25,9 @@ def check_room(configuration: Configuration, parameters: Mapping[str, int]) -> N
         If they have not; says what they need and what there is.
     """
     # weights and Adam's two moments
-    scalars = 3 * sum(parameters.values())
+    scalars = 3 * (parameters.generator + parameters.discriminator)
     if configuration.harness.ema_decay:
-        scalars += parameters["generator"]
+        scalars += parameters.generator
     need, free = 2 * FLOAT * scalars, free_space(paths.runs())
     if free is not None and free < need:
         raise WorkError(

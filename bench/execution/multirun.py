@@ -119,7 +119,7 @@ class Multirun:
         surveyed = run_folder.survey()
         damaged = dict(surveyed.damaged)
         for run, described in surveyed.runs:
-            if (described["data"]["hash"], described["config"]["experiment"]) == (
+            if (described.data.hash, described.config.experiment) == (
                 self.data_hash,
                 self.experiment,
             ):

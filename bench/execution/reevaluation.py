@@ -91,7 +91,7 @@ def reevaluate(
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
     own = set_up(configuration, progress)
-    if own.array.hash != description["data"]["hash"]:
+    if own.array.hash != description.data.hash:
         raise WorkError(f"the data of run {run.id} changed since: {own.array.name} has another hash")
     setups = [*_others(configuration, own, metrics, progress), own]
     found: dict[str, list[float]] = {}
@@ -158,7 +158,7 @@ def _recorded(
     run: RunFolder, step: int, own: TrainingSetup, found: dict[str, list[float]]
 ) -> dict[str, float]:
     """What the record holds of these metrics at this step, where the protocol is the same."""
-    if own.judge.protocol != run.describe()["protocol"]:
+    if own.judge.protocol != run.describe().protocol:
         return {}
     at_step = {row["step"]: row for row in record.read(run.record_path).evaluations}.get(step, {})
     return {name: at_step[name] for name in found if name in at_step and name in own.judge.metrics}

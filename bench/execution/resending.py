@@ -80,8 +80,8 @@ class Sender:
     def run(self, run: RunFolder) -> Sent:
         """Send a run that is not in training."""
         description = run.describe()
-        name = str(description["name"])
-        address, note = store_at_resume(description["tracking"])
+        name = description.name
+        address, note = store_at_resume(description.tracking)
         if note and note not in self._noted:
             self._noted.add(note)
             self.progress.info(note)

@@ -21,6 +21,7 @@ from bench.execution.tracked_run import TrackingRestarts, tracking
 from bench.figures.pictures import save_samples
 from bench.health.alarms import Watch
 from bench.runs import environment, record, run_folder
+from bench.runs.description import RunDescription, StudyTrial
 from bench.runs.generator import configuration_of, load
 from bench.runs.run_folder import RunFolder
 from bench.system import os_errors
@@ -41,14 +42,14 @@ class RunResult:
     ----------
     run : RunFolder
         Its folder.
-    description : dict
+    description : RunDescription
         What run.json says.
     record : Record
         What the record says.
     """
 
     run: RunFolder
-    description: dict[str, Any]
+    description: RunDescription
     record: record.Record
 
 
@@ -56,7 +57,8 @@ def start(
     configuration: Configuration,
     progress: Progress,
     *,
-    marks: Mapping[str, Any] | None = None,
+    parent: str | None = None,
+    study: StudyTrial | None = None,
     begun: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
@@ -69,8 +71,10 @@ def start(
         What to train.
     progress : Progress
         Told how it goes.
-    marks : mapping, optional
-        What else to note in the run's description, such as the MLflow run above it.
+    parent : str, optional
+        Id of the MLflow run above it.
+    study : StudyTrial, optional
+        The trial of a study that the run belongs to.
     begun : callable
         Called when the run exists and before it trains; returns callbacks.
     tracker : TrackingProcess, optional
@@ -95,15 +99,16 @@ def start(
         data = harness.dataset.partition(":")[0]
         token = uuid.uuid4().hex
         name = f"{setup.variant.name}-{data}-s{harness.seed}-{token[:6]}"
-        description = setup.describe(token, name) | {"alarms": Watch().rules()} | dict(marks or {})
-        disk.check_room(setup.configuration, description["parameters"])
+        description = setup.describe(token, name, parent, study)
+        disk.check_room(setup.configuration, description.parameters)
         if tracker:
             # the optimizers import it, as slowly as torch itself
             store = current_store()
-            description["id"] = tracker.create(description, store, lambda: import_module("torch._dynamo"))
-        run = run_folder.create(description["id"], description)
+            run_id = tracker.create(description, store, lambda: import_module("torch._dynamo"))
+            description = description.model_copy(update={"id": run_id})
+        run = run_folder.create(description)
         with run.lock():
-            resuming.begin(run, record.Record(), setup.session(description["environment"], ranks), None)
+            resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
             callbacks = begun(run, setup)
             if tracker:
                 tracker.follow(run, store)
@@ -147,20 +152,20 @@ def resume(
     except Timeout:
         raise RequestError(f"run {run.id} is being trained by another process") from None
     with lock, tracking(resumed.harness.tracking, progress, tracker) as tracker:
-        store, note = store_at_resume(description["tracking"])
+        store, note = store_at_resume(description.tracking)
         if tracker and note:
             progress.info(note)
         remove_leftovers(run.path)
         rows = record.read(run.record_path)
         if rows.is_over():
-            progress.info(f"run {description['name']} is complete: nothing to train")
+            progress.info(f"run {description.name} is complete: nothing to train")
             ranks.broadcast(None)
             if tracker:
                 tracker.follow(run, store)
             return RunResult(run, description, rows)
         configuration = shared_among(ranks, resumed, progress)
         setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
-        if setup.array.hash != description["data"]["hash"]:
+        if setup.array.hash != description.data.hash:
             raise WorkError(
                 f"the data of run {run.id} changed since it began: {setup.array.name} has another hash"
             )
@@ -170,7 +175,7 @@ def resume(
         if differences := resuming.begin(run, rows, session, state):
             told = "; ".join(differences)
             progress.warning(f"unlike the session before ({told}): last bits may differ")
-        progress.info(f"resuming {description['name']} after step {step}")
+        progress.info(f"resuming {description.name} after step {step}")
         callbacks = begun(run, setup)
         if tracker:
             tracker.follow(run, store)
@@ -211,7 +216,7 @@ def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
     rows = record.Record(steps=[{"M": value} for value in summons["measures"]])
     with stop_on_signal() as stop_requested:
         try:
-            setup = set_up(configuration_of({"config": summons["config"]}), progress, ranks)
+            setup = set_up(Configuration.from_flat(summons["config"]), progress, ranks)
         except RequestError as error:
             # the first one could; it is this host that cannot
             raise WorkError(str(error)) from None
@@ -223,7 +228,7 @@ def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
 
 def _train(
     run: RunFolder,
-    description: dict[str, Any],
+    description: RunDescription,
     setup: TrainingSetup,
     rows: record.Record,
     state: dict[str, Any] | None,
@@ -238,10 +243,8 @@ def _train(
     writer = record.RecordWriter(run.record_path)
     status, diverged_at = "FINISHED", None
     with stop_on_signal() as stop_requested:
-        told = [progress, Grids(run, setup.array.modes), *callbacks]
-        # runs that began without alarms go on without
-        if rules := description.get("alarms"):
-            told.insert(1, Alarms(Watch(**rules), writer, progress, rows.steps))
+        alarms = Alarms(Watch(description.alarms), writer, progress, rows.steps)
+        told = [progress, alarms, Grids(run, setup.array.modes), *callbacks]
         origin = run_folder.origin_of(description)
         trainer = setup.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks, origin)
         if state:
@@ -251,15 +254,15 @@ def _train(
                 trainer.train()
         except (Interrupted, KeyboardInterrupt):
             status = "KILLED"
-            raise Interrupted(description["name"]) from None
+            raise Interrupted(description.name) from None
         except RankLost as error:
             status = "FAILED"
-            again = f"resume with: torchrun ... -m bench run --resume {description['name']}"
+            again = f"resume with: torchrun ... -m bench run --resume {description.name}"
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
             if words := os_errors.behind(error):
-                raise WorkError(f"{words}; {going_on(trainer.step, description['name'])}") from error
+                raise WorkError(f"{words}; {going_on(trainer.step, description.name)}") from error
             raise
         finally:
             end(run, setup, writer, status, diverged_at, progress)
@@ -293,7 +296,7 @@ def end(
     except OSError as error:
         # a record without an end is that of a run that was cut off, and goes on
         if status == "FINISHED":
-            name = run.describe()["name"]
+            name = run.describe().name
             raise WorkError(f"{os_errors.of_system(error)}; {going_on(step, name)}") from error
         return
     finally:

@@ -11,15 +11,24 @@ import torch
 from bench import datasets
 from bench.configuration import MOST_STEPS, Configuration, Harness
 from bench.execution.progress import Progress
-from bench.health import verdict
+from bench.health import alarms, verdict
 from bench.judging import extractors
 from bench.judging.judge import Judge
 from bench.judging.reference import reference_statistics
 from bench.runs import environment, record
+from bench.runs.description import (
+    HealthRules,
+    ParameterCounts,
+    ResolvedConfiguration,
+    RunDescription,
+    StudyTrial,
+    TrainingData,
+)
+from bench.runs.environment import Environment
 from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import Origin
 from bench.system import paths
-from bench.system.errors import RequestError, WorkError
+from bench.system.errors import RequestError
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, Ranks
 from bench.tracking.store_choice import current_store, recorded_name
@@ -52,7 +61,7 @@ class TrainingSetup:
         What held-out real samples score with that judge.
     device : torch.device
         Where to compute.
-    health_rules : Rules
+    health_rules : HealthRules
         The rules of health that runs are judged by.
     """
 
@@ -63,40 +72,56 @@ class TrainingSetup:
     judge: Judge
     real: dict[str, float]
     device: torch.device
-    health_rules: verdict.Rules = verdict.RULES
+    health_rules: HealthRules = verdict.RULES
 
-    def describe(self, run_id: str, name: str) -> dict[str, Any]:
-        """The identity and circumstances of a run, for run.json and the tracking store."""
-        return {
-            "id": run_id,
-            "name": name,
-            "created": datetime.now(UTC).isoformat(timespec="seconds"),
-            "config": self.configuration.flat(),
-            "config_hash": self.configuration.hash(),
-            "data": {
-                "name": self.array.name,
-                "hash": self.array.hash,
-                "transform": self.array.transform,
-                "count": self.array.count,
-            },
-            "metric": self.judge.extractor.metric,
-            "protocol": self.judge.protocol,
-            "metrics": {name: metric.settings for name, metric in self.judge.metrics.items()},
-            "paired": self.judge.paired,
-            "real": self.real,
-            "health_rules": self.health_rules.plain(),
-            "parameters": {
-                "generator": parameter_count(self.variant.generator),
-                "discriminator": parameter_count(self.variant.discriminator),
-            },
-            "environment": environment.facts() | {"ranks": self.judge.ranks.count},
-            "tracking": recorded_name(current_store()) if self.configuration.harness.tracking else None,
-            "command": environment.command(),
-        }
+    def describe(
+        self, run_id: str, name: str, parent: str | None = None, study: StudyTrial | None = None
+    ) -> RunDescription:
+        """Describe a run that begins now.
+
+        Parameters
+        ----------
+        run_id, name : str
+            The run's id and name.
+        parent : str, optional
+            Id of the MLflow run above it.
+        study : StudyTrial, optional
+            The trial that the run belongs to.
+        """
+        return RunDescription(
+            id=run_id,
+            name=name,
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            config=ResolvedConfiguration(**self.configuration.flat()),
+            config_hash=self.configuration.hash(),
+            data=TrainingData(
+                name=self.array.name,
+                hash=self.array.hash,
+                transform=self.array.transform,
+                count=self.array.count,
+            ),
+            real_batches_per_step=real_batches_per_step(self.variant),
+            metric=self.judge.extractor.metric,
+            protocol=self.judge.protocol,
+            metrics={name: metric.settings for name, metric in self.judge.metrics.items()},
+            paired=self.judge.paired,
+            real=self.real,
+            health_rules=self.health_rules,
+            alarms=alarms.RULES,
+            parameters=ParameterCounts(
+                generator=parameter_count(self.variant.generator),
+                discriminator=parameter_count(self.variant.discriminator),
+            ),
+            environment=environment.facts(self.judge.ranks.count),
+            tracking=recorded_name(current_store()) if self.configuration.harness.tracking else None,
+            command=environment.command(),
+            parent=parent,
+            study=study,
+        )
 
     def session(
         self,
-        environment: Mapping[str, Any],
+        machine: Environment,
         ranks: Ranks,
         step: int = 0,
         circumstances: Mapping[str, Any] | None = None,
@@ -105,7 +130,7 @@ class TrainingSetup:
 
         Parameters
         ----------
-        environment : mapping
+        machine : Environment
             As :func:`bench.runs.environment.facts` gives it.
         ranks : Ranks
             The processes that train.
@@ -116,11 +141,11 @@ class TrainingSetup:
         """
         return record.Session(
             step=step,
-            commit=environment["commit"],
-            torch=environment["packages"]["torch"],
-            threads=environment["threads"],
-            cpu_capability=environment["cpu_capability"],
-            device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({environment['gpu']})",
+            commit=machine.commit,
+            torch=machine.packages["torch"],
+            threads=machine.threads,
+            cpu_capability=machine.cpu_capability,
+            device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({machine.gpu})",
             ranks=ranks.count,
             micro_batches=self.configuration.harness.micro_batches,
             circumstances=dict(circumstances or {}),
@@ -136,20 +161,9 @@ class TrainingSetup:
             )
         return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
 
-    def with_recorded_rules(self, description: dict[str, Any]) -> "TrainingSetup":
-        """The setup with the real scores and the rules of health that a run recorded when it began.
-
-        Raises
-        ------
-        WorkError
-            If the recorded rules are none.
-        """
-        real = description.get("real", self.real)
-        try:
-            rules = verdict.Rules.from_plain(description.get("health_rules", self.health_rules.plain()))
-        except ValueError as error:
-            raise WorkError(f"run {description['name']}: health_rules: {error}") from None
-        return replace(self, real=real, health_rules=rules)
+    def with_recorded_rules(self, description: RunDescription) -> "TrainingSetup":
+        """Return the setup with the real scores and the rules of health that a run began with."""
+        return replace(self, real=dict(description.real), health_rules=description.health_rules)
 
     def trainer(
         self,
@@ -238,7 +252,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
     )
     micro_batches = micro_batches_of(harness, variant, batches, ranks)
-    reals = sum(phase.new_real_batch for phase in variant.phases())
+    reals = real_batches_per_step(variant)
     steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
     if steps > MOST_STEPS:
         raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
@@ -264,6 +278,11 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )
     return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device)
+
+
+def real_batches_per_step(variant: Variant) -> int:
+    """Return how many new real batches the phases of one training step consume."""
+    return sum(phase.new_real_batch for phase in variant.phases())
 
 
 def micro_batches_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:

@@ -2,17 +2,20 @@
 
 import json
 import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+
+from pydantic import BaseModel
 
 from bench.configuration import Configuration
-from bench.execution.differences import Comparison, Differs, Verification, alike
+from bench.execution.differences import Comparison, Differs, Verification
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.health import verdict
-from bench.health.alarms import Watch, watch_over
+from bench.health import alarms, verdict
 from bench.runs import environment, record
+from bench.runs.description import AlarmRules, RunDescription
+from bench.runs.environment import Environment
 from bench.runs.generator import configuration_of
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
@@ -64,16 +67,16 @@ def verify(
     """
     description, rows = run.describe(), record.read(run.record_path)
     if not rows.is_over() or rows.end is None:
-        raise RequestError(f"run {description['name']} is not over: bench run --resume {run.id} first")
+        raise RequestError(f"run {description.name} is not over: bench run --resume {run.id} first")
     check_as_written(run)
     setup = set_up(as_recorded(description), progress)
-    differences = unlike(description, environment.facts())
+    differences = unlike(description.environment, environment.facts())
     exact = not differences and setup.device.type == "cpu"
     allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
     check_identity(run, description, rows, setup)
     result = Verification(allowed == 0, allowed, notes=differences)
-    if (commit := environment.commit()) != description["environment"]["commit"]:
-        result.notes.append(f"code: recorded at {description['environment']['commit']}, this is {commit}")
+    if (commit := environment.commit()) != description.environment.commit:
+        result.notes.append(f"code: recorded at {description.environment.commit}, this is {commit}")
     total = setup.configuration.harness.steps
     assert total is not None
     last = min(steps or (total if exact else STEPS_ELSEWHERE), total)
@@ -101,25 +104,23 @@ def check_as_written(run: RunFolder) -> None:
             raise Differs(row.get("step", 0), "a line", line, json.dumps(row))
 
 
-def as_recorded(description: dict[str, Any]) -> Configuration:
+def as_recorded(description: RunDescription) -> Configuration:
     """The configuration with the device and the thread count that the run had."""
-    recorded = description["environment"]
     configuration = configuration_of(description)
     return configuration.with_values(
-        device="cpu" if recorded["gpu"] is None else configuration.harness.device,
-        threads=recorded["threads"],
+        device="cpu" if description.environment.gpu is None else configuration.harness.device,
+        threads=description.environment.threads,
     )
 
 
-def unlike(description: dict[str, Any], now: dict[str, Any]) -> list[str]:
+def unlike(then: Environment, now: Environment) -> list[str]:
     """What of this machine that decides the last bit differs from the record's, in words."""
-    then = description["environment"]
-    pairs = {name: (then[name], now[name]) for name in ARITHMETIC}
+    pairs = {name: (getattr(then, name), getattr(now, name)) for name in ARITHMETIC}
     # sums over processes are made in another order
-    pairs["processes"] = (then.get("ranks", 1), 1)
+    pairs["processes"] = (then.ranks, now.ranks)
     # most metrics are computed by numpy
     for name in ("torch", "numpy"):
-        pairs[name] = (then["packages"].get(name), now["packages"].get(name))
+        pairs[name] = (then.packages.get(name), now.packages.get(name))
     return [f"{name}: recorded with {a}, this is {b}" for name, (a, b) in pairs.items() if a != b]
 
 
@@ -134,32 +135,38 @@ def first_unlike(rows: record.Record) -> record.Session | None:
 
 
 def check_identity(
-    run: RunFolder, description: dict[str, Any], rows: record.Record, setup: TrainingSetup
+    run: RunFolder, description: RunDescription, rows: record.Record, setup: TrainingSetup
 ) -> None:
     """Compare what run.json says of a run with what is to be trained; WorkError where they differ."""
     if not rows.sessions:
         raise WorkError(f"{run.record_path} does not say in which session it began")
-    now = setup.describe(run.id, description["name"])
-    pairs = [
-        ("id", description["id"], run.id),
-        (
-            "configuration hash",
-            description["config_hash"],
-            setup.configuration.hash(description["config"]),
-        ),
-        *((name, description.get(name), now[name]) for name in ("protocol", "metric", "paired")),
+    then, now = description, setup.describe(run.id, description.name)
+    began, environment_then = rows.sessions[0], then.environment
+    packages = environment_then.packages
+    pairs: list[tuple[str, object, object]] = [
+        ("id", then.id, run.id),
+        ("configuration hash", then.config_hash, setup.configuration.hash(then.config.flat())),
+        ("protocol", then.protocol, now.protocol),
+        ("metric", then.metric, now.metric),
+        ("paired", then.paired, now.paired),
+        ("real batches per step", then.real_batches_per_step, now.real_batches_per_step),
+        *_fields("data", then.data, now.data),
+        *_fields("parameters", then.parameters, now.parameters),
+        *((f"settings of {name}", words, now.metrics.get(name)) for name, words in then.metrics.items()),
+        ("commit of the first session", began.commit, environment_then.commit),
+        ("threads of the first session", began.threads, environment_then.threads),
+        ("cpu_capability of the first session", began.cpu_capability, environment_then.cpu_capability),
+        ("torch of the first session", began.torch, packages.get("torch")),
     ]
-    for part in ("data", "parameters"):
-        pairs += [(f"{part} {name}", description[part].get(name), value) for name, value in now[part].items()]
-    for name, settings in description.get("metrics", {}).items():
-        pairs.append((f"settings of {name}", settings, now["metrics"].get(name)))
-    began, environment_then = rows.sessions[0], description["environment"]
-    for name in ("commit", "threads", "cpu_capability"):
-        pairs.append((f"{name} of the first session", getattr(began, name), environment_then[name]))
-    pairs.append(("torch of the first session", began.torch, environment_then["packages"].get("torch")))
     for what, recorded, found in pairs:
         if recorded != found:
-            raise WorkError(f"run {description['name']}: {what} is recorded as {recorded} and is now {found}")
+            raise WorkError(f"run {then.name}: {what} is recorded as {recorded} and is now {found}")
+
+
+def _fields(part: str, then: BaseModel, now: BaseModel) -> Iterator[tuple[str, object, object]]:
+    """Yield each field of a part of two descriptions: its name, its recorded value and that of today."""
+    for name, value in then:
+        yield f"{part} {name}", value, getattr(now, name)
 
 
 def repeat(
@@ -177,10 +184,10 @@ def repeat(
     setup = replace(setup, real=setup.judge.score_real(setup.array.samples))
     writer = record.RecordWriter(folder / record.FILE)
     trainer = setup.trainer(writer, folder, record.Record(), [progress], lambda: False)
-    measured = frozenset(description.get("real", ()))
+    measured = frozenset(description.real)
     comparison = Comparison(run, rows, trainer, last, result, measured, setup.array.modes)
     trainer.callbacks.append(comparison)
-    compare_real(comparison, description, setup.real)
+    compare_real(comparison, description.real, setup.real)
     diverged_at = None
     try:
         with progress.bar(trainer):
@@ -192,42 +199,28 @@ def repeat(
     finally:
         writer.close()
     comparison.finish(over=diverged_at is not None)
-    compare_alarms(comparison, rows, description)
+    compare_alarms(comparison, rows, description.alarms)
     comparison.compare_marks()
     compare_end(comparison, rows, description, setup, diverged_at)
 
 
-def compare_real(comparison: Comparison, description: dict[str, Any], repeated: dict[str, float]) -> None:
+def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated: dict[str, float]) -> None:
     """Compare what held-out real samples scored with a new measurement."""
-    if "real" not in description:
-        comparison.result.undecided.append("what real samples scored, which was not recorded")
-        return
-    for name, value in description["real"].items():
+    for name, value in recorded.items():
         comparison.compare(None, f"{name} of real samples", value, repeated.get(name))
 
 
-def compare_alarms(comparison: Comparison, rows: record.Record, description: dict[str, Any]) -> None:
+def compare_alarms(comparison: Comparison, rows: record.Record, rules: AlarmRules) -> None:
     """Compare the alarms with those that the recorded steps raise by the recorded rules."""
-    undecided = comparison.result.undecided
-    if (rules := description.get("alarms")) is None:
-        if rows.steps:
-            undecided.append("alarms, which the run did not watch for")
-        return
-    try:
-        alarms = watch_over(rows.steps, **rules)
-    except (TypeError, ValueError) as error:
-        raise WorkError(
-            f"run {description['name']}: the rules of alarms in run.json are none: {error}"
-        ) from None
-    comparison.compare_alarms(rows.alarms, alarms)
-    if rules != Watch().rules():
-        undecided.append("the rules of alarms, which are not those of this version")
+    comparison.compare_alarms(rows.alarms, alarms.watch_over(rows.steps, rules))
+    if rules != alarms.RULES:
+        comparison.result.undecided.append("the rules of alarms, which are not those of this version")
 
 
 def compare_end(
     comparison: Comparison,
     rows: record.Record,
-    description: dict[str, Any],
+    description: RunDescription,
     setup: TrainingSetup,
     diverged_at: int | None,
 ) -> None:
@@ -244,16 +237,10 @@ def compare_end(
     status = "FINISHED" if diverged_at is None else "FAILED"
     was = end.pop("health", None)
     comparison.compare_row(end["step"], end, {"step": step, "status": status})
-    unrecorded = [name for name in ("real", "health_rules") if name not in description]
-    if unrecorded and not alike(was, then["health"], 0):
-        undecided.append(f"health, recorded as {was}: {' and '.join(unrecorded)} is not in run.json")
-        return
     comparison.compare(end["step"], "health", was, then["health"])
-    if setup.with_recorded_rules(description).health_rules != verdict.RULES:
+    if description.health_rules != verdict.RULES:
         today = setup.verdict(rows, diverged_at)["health"]
         undecided.append(
             f"the rules of health, which are not those of this version: by the recorded rules the run is "
             f"{was}, by this version's {today}"
         )
-    elif unrecorded:
-        undecided.append("the rules of health, which were not recorded")

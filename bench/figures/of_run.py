@@ -70,7 +70,7 @@ def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> D
         cache=paths.cache(),
         notify=notify,
     )
-    if array.hash != description["data"]["hash"]:
+    if array.hash != description.data.hash:
         raise WorkError(f"the data of run {run.id} changed since: {array.name} has another hash")
     return array
 
@@ -87,11 +87,11 @@ def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
     # networks draw weights before they load theirs
     with torch.random.fork_rng(devices=[]):
         return extractors.extractor_for(
-            datasets.judged_by(description["config"]["dataset"]),
+            datasets.judged_by(description.config.dataset),
             paths.cache(),
             channels=array.samples.shape[1],
             modes=array.modes,
-            preferred=extractors.BROUGHT_BY.get(description["metric"], "shipped"),
+            preferred=extractors.BROUGHT_BY.get(description.metric, "shipped"),
         )
 
 
@@ -144,7 +144,7 @@ def draw_run(
 def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
     """Draw what a run recorded by step, from the record alone; nothing where it has no steps."""
     rows, description = record.read(run.record_path), run.describe()
-    judged = Judged(rows.evaluations, description["metric"], description.get("real", {}))
+    judged = Judged(rows.evaluations, description.metric, dict(description.real))
     return save_trajectories(rows.steps, _name(run), (folder or run.figures) / "trajectories", judged)
 
 
@@ -175,8 +175,8 @@ def draw_samples(materials: Materials, folder: Path, most_features: int | None =
 
 
 def _name(run: RunFolder) -> str:
-    config = run.describe()["config"]
-    return f"{config['variant']}, {datasets.label(config['dataset'])}, seed {config['seed']}"
+    config = run.describe().config
+    return f"{config.variant}, {datasets.label(config.dataset)}, seed {config.seed}"
 
 
 def _title(trained: TrainedGenerator) -> str:

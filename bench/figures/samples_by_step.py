@@ -64,9 +64,9 @@ def draw_samples_by_step(
     check_steps(runs, steps)
     rows, labels = [], []
     for place, run in enumerate(runs):
-        config = run.describe()["config"]
-        rows.append([_cell(run, step, config["image_size"]) for step in steps])
-        labels.append(f"{names[place] if names else config['variant']}\nseed {config['seed']}")
+        config = run.describe().config
+        rows.append([_cell(run, step, config.image_size) for step in steps])
+        labels.append(f"{names[place] if names else config.variant}\nseed {config.seed}")
     return draw_panels(rows, title, [f"step {step:,}" for step in steps], labels)
 
 

@@ -9,19 +9,21 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-WINDOW = 100  # steps in a mean
-BOUND = 500  # steps with k exactly at a bound
-DROP = 0.5  # of the highest mean of k
-MEMORY = 1000  # steps back to which that highest mean may lie: a slow descent is none
-START = (
-    200  # steps that the rule of the drop of k passes over: k overshoots and falls back as training begins
+from bench.runs.description import AlarmRules
+
+RULES = AlarmRules(
+    window=100,  # steps in a mean
+    bound=500,  # steps with k exactly at a bound
+    memory=1000,  # steps back to which the highest mean of k may lie: a slow descent is none
+    start=200,  # steps that the rule of k's drop leaves out: k overshoots and falls back as training begins
+    drop=0.5,  # of the highest mean of k
+    least_k=0.01,  # lower than this, k weighs next to nothing and cannot lose much
+    constraint_rise=1.5,  # times the lowest mean of loss_constraint
+    loss_rise=2.0,  # times the lowest mean of loss_real
 )
-LEAST_K = 0.01  # lower than this, k weighs next to nothing and cannot lose much
-CONSTRAINT_RISE = 1.5  # times the lowest mean of loss_constraint
-LOSS_RISE = 2.0  # times the lowest mean of loss_real
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,6 @@ class _Highest:
         return self._candidates[0][1]
 
 
-@dataclass(kw_only=True)
 class Watch:
     """Watches a run's scalars, step by step; raises each kind of alarm at most once.
 
@@ -99,34 +100,20 @@ class Watch:
 
     A scalar that the variant does not record raises nothing, nor does a value that is not finite.
 
-    Attributes
+    Parameters
     ----------
-    window, bound, memory, start : int
-        In steps.
-    drop, least_k, constraint_rise, loss_rise : float
-        Factors, and the lowest k that can drop.
+    rules : AlarmRules, optional
+        The numbers; those of this version where not given.
     """
 
-    window: int = WINDOW
-    bound: int = BOUND
-    memory: int = MEMORY
-    start: int = START
-    drop: float = DROP
-    least_k: float = LEAST_K
-    constraint_rise: float = CONSTRAINT_RISE
-    loss_rise: float = LOSS_RISE
-    _raised: set[str] = field(default_factory=set, init=False, repr=False, compare=False)
-
-    def __post_init__(self) -> None:
-        self._means = {name: _Mean(self.window) for name in ("k", "loss_constraint", "loss_real")}
+    def __init__(self, rules: AlarmRules | None = None) -> None:
+        self.rules = rules or RULES
+        self._raised: set[str] = set()
+        self._means = {name: _Mean(self.rules.window) for name in ("k", "loss_constraint", "loss_real")}
         self._lowest = dict.fromkeys(("loss_constraint", "loss_real"), math.inf)
-        self._highest_k = _Highest(self.memory)
+        self._highest_k = _Highest(self.rules.memory)
         self._at_bound = 0
         self._last_k: float | None = None
-
-    def rules(self) -> dict[str, Any]:
-        """The numbers of the rules by name, as the constructor takes them."""
-        return {name: value for name, value in asdict(self).items() if not name.startswith("_")}
 
     def take(self, row: Mapping[str, Any]) -> list[Alarm]:
         """See the scalars of the next step; the alarms that it raises."""
@@ -136,8 +123,8 @@ class Watch:
         if k is not None and math.isfinite(k):
             found += self._of_k(step, k)
         for name, kind, factor, letters in (
-            ("loss_constraint", "constraint-rising", self.constraint_rise, "loss_constraint"),
-            ("loss_real", "loss-rising", self.loss_rise, "L(x)"),
+            ("loss_constraint", "constraint-rising", self.rules.constraint_rise, "loss_constraint"),
+            ("loss_real", "loss-rising", self.rules.loss_rise, "L(x)"),
         ):
             value = row.get(name)
             if value is not None and math.isfinite(value):
@@ -148,14 +135,14 @@ class Watch:
         found: list[Alarm] = []
         self._at_bound = self._at_bound + 1 if k == self._last_k else 1
         self._last_k = k
-        if k in (0, 1) and self._at_bound >= self.bound:
-            words = f"k was exactly {k:g} for {self.bound:,} steps"
+        if k in (0, 1) and self._at_bound >= self.rules.bound:
+            words = f"k was exactly {k:g} for {self.rules.bound:,} steps"
             found += self._once(f"k-at-{k:g}", step, words)
-        mean = self._means["k"].add(k) if step > self.start else None
+        mean = self._means["k"].add(k) if step > self.rules.start else None
         if mean is not None:
             highest = self._highest_k.add(step, mean)
-            if highest >= self.least_k and mean < self.drop * highest:
-                words = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.window:,} steps)"
+            if highest >= self.rules.least_k and mean < self.rules.drop * highest:
+                words = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
                 found += self._once("k-drop", step, words)
         return found
 
@@ -168,7 +155,7 @@ class Watch:
         lowest = self._lowest[name] = min(self._lowest[name], mean)
         if mean <= factor * lowest:
             return []
-        words = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.window:,} steps)"
+        words = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
         return self._once(kind, step, words)
 
     def _once(self, kind: str, step: int, words: str) -> list[Alarm]:
@@ -178,7 +165,7 @@ class Watch:
         return [Alarm(kind, step, words)]
 
 
-def watch_over(rows: Iterable[Mapping[str, Any]], **rules: Any) -> list[Alarm]:
-    """The alarms of a whole record, by a fresh :class:`Watch` of these rules."""
-    watch = Watch(**rules)
+def watch_over(rows: Iterable[Mapping[str, Any]], rules: AlarmRules | None = None) -> list[Alarm]:
+    """Return the alarms of a whole record, by the given rules or those of this version."""
+    watch = Watch(rules)
     return [alarm for row in rows for alarm in watch.take(row)]

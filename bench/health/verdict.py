@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
@@ -13,6 +11,7 @@ from bench.judging.metrics.duplicates import DUPLICATES
 from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
 from bench.judging.metrics.precision_recall import PRECISION
 from bench.judging.metrics.vendi import VENDI
+from bench.runs.description import HealthRules
 
 Values = Mapping[str, float]
 """Metric name to number, of one evaluation."""
@@ -31,61 +30,16 @@ COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
 STUCK_OVER_LAST = 0.25
 
 
-@dataclass(frozen=True)
-class Rules:
-    """The numbers by which health is judged; the defaults are this version's.
-
-    Attributes
-    ----------
-    collapsed_below : mapping
-        Metric to the part of what real samples show, below which a sampler has collapsed.
-    of_good_samples : mapping
-        Metric of `collapsed_below` to the metric by which a sampler has to be good for it to count.
-    good_from : float
-        Part of what real samples have of that other metric, from which on a sampler is good.
-    collapsed_above : mapping
-        Metric to the excess over what real samples show, above which a sampler has collapsed.
-    stuck_over_last : float
-        Last part of a run throughout which k has to be exactly 0 or 1 to be stuck.
-    """
-
-    collapsed_below: Mapping[str, float] = field(default_factory=lambda: dict(COLLAPSED_BELOW))
-    of_good_samples: Mapping[str, str] = field(default_factory=lambda: dict(OF_GOOD_SAMPLES))
-    good_from: float = GOOD_FROM
-    collapsed_above: Mapping[str, float] = field(default_factory=lambda: dict(COLLAPSED_ABOVE))
-    stuck_over_last: float = STUCK_OVER_LAST
-
-    def plain(self) -> dict[str, Any]:
-        """The rules as plain data, for a run's description."""
-        return asdict(self)
-
-    @classmethod
-    def from_plain(cls, values: Any) -> Rules:
-        """The rules that :meth:`plain` gave.
-
-        Raises
-        ------
-        ValueError
-            If the values are not such rules.
-        """
-        try:
-            rules = cls(**values)
-            numbers = (*rules.collapsed_below.values(), *rules.collapsed_above.values())
-            whole = all(isinstance(number, int | float) for number in numbers)
-            whole &= all(isinstance(name, str) for name in rules.of_good_samples.values())
-            whole &= isinstance(rules.good_from, int | float)
-            whole &= isinstance(rules.stuck_over_last, int | float) and 0 <= rules.stuck_over_last <= 1
-        except (TypeError, AttributeError) as error:
-            raise ValueError(f"no rules of health: {error}") from None
-        if not whole:
-            raise ValueError("no rules of health: a value has the wrong type or lies outside its range")
-        return rules
+RULES = HealthRules(
+    collapsed_below=COLLAPSED_BELOW,
+    of_good_samples=OF_GOOD_SAMPLES,
+    good_from=GOOD_FROM,
+    collapsed_above=COLLAPSED_ABOVE,
+    stuck_over_last=STUCK_OVER_LAST,
+)
 
 
-RULES = Rules()
-
-
-def signs_of_collapse(values: Values, real: Values, rules: Rules = RULES) -> list[str]:
+def signs_of_collapse(values: Values, real: Values, rules: HealthRules = RULES) -> list[str]:
     """Name the metrics by which a sampler has collapsed; none where it is well.
 
     Parameters
@@ -95,7 +49,7 @@ def signs_of_collapse(values: Values, real: Values, rules: Rules = RULES) -> lis
     real : mapping
         What held-out real samples score, as many as are compared with each other. A metric that either
         lacks says nothing, nor does one that is 0 for real samples (a network that is sure of no class).
-    rules : Rules
+    rules : HealthRules
         The bounds.
     """
     both = values.keys() & real.keys()
@@ -109,13 +63,13 @@ def signs_of_collapse(values: Values, real: Values, rules: Rules = RULES) -> lis
     return signs
 
 
-def _poor(name: str, values: Values, real: Values, rules: Rules) -> bool:
+def _poor(name: str, values: Values, real: Values, rules: HealthRules) -> bool:
     """Whether the samples are too far from the data for a metric to speak of collapse."""
     goodness = rules.of_good_samples.get(name, "")
     return goodness in values and goodness in real and values[goodness] < rules.good_from * real[goodness]
 
 
-def collapsed(values: Values, real: Values, rules: Rules = RULES) -> bool:
+def collapsed(values: Values, real: Values, rules: HealthRules = RULES) -> bool:
     """Whether a sampler shows far less than real samples do, by any sign."""
     return bool(signs_of_collapse(values, real, rules))
 
@@ -125,7 +79,7 @@ def verdict(
     real: Values,
     k: Sequence[float] | None,
     diverged_at: int | None,
-    rules: Rules = RULES,
+    rules: HealthRules = RULES,
 ) -> str:
     """Tell a run's health; the worst finding wins.
 
@@ -139,7 +93,7 @@ def verdict(
         k at every step, in [0, 1]; None for a variant without k.
     diverged_at : int or None
         The step at which a loss ceased to be finite, if one did.
-    rules : Rules
+    rules : HealthRules
         The rules to judge by.
 
     Returns
@@ -162,7 +116,7 @@ def verdict(
     return "ok" if bound is None else f"k-stuck-{bound}"
 
 
-def _stuck_at(k: Sequence[float], rules: Rules) -> int | None:
+def _stuck_at(k: Sequence[float], rules: HealthRules) -> int | None:
     # The last quarter of fewer than 4 steps is no stretch: k begins at 0 and has not had time to move.
     quarter = int(len(k) * rules.stuck_over_last)
     last = list(k[len(k) - quarter :])

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
@@ -16,6 +15,7 @@ from bench.reporting import figures, repeating, tables
 from bench.reporting.figures import Figure, RunFigures
 from bench.reporting.findings import findings, is_well
 from bench.reporting.repeating import Command
+from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
@@ -158,7 +158,7 @@ def gather(
 
 
 def _content(
-    title: str | None, selected: pd.DataFrame, sections: list[Section], descriptions: list[dict[str, Any]]
+    title: str | None, selected: pd.DataFrame, sections: list[Section], descriptions: list[RunDescription]
 ) -> Content:
     names = sorted(selected["variant"].unique())
     known = all_variants()
@@ -174,7 +174,7 @@ def _content(
         tables.of_environment(descriptions),
         tuple(tables.differing_environment(descriptions)),
         tuple(repeating.commands(descriptions)),
-        tuple(repeating.verifications([d for d in descriptions if d["id"] in ended])),
+        tuple(repeating.verifications([d for d in descriptions if d.id in ended])),
         len(selected),
     )
 
@@ -215,7 +215,7 @@ def _summary(
     return summarise(part, final, reported, baseline if baseline and _has(part, baseline) else None)
 
 
-def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, dict[str, Any]]) -> Section:
+def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, RunDescription]) -> Section:
     runs = _labelled(part)
     kept, _ = once_per_seed(runs[is_complete(runs)])
     older = set(runs.loc[is_complete(runs), "run_id"]) - set(kept["run_id"])
@@ -256,11 +256,11 @@ def _labelled(part: pd.DataFrame) -> pd.DataFrame:
     return everyone.assign(group=[alike.get(label, label) for label in everyone["group"]])
 
 
-def _introduction(selected: pd.DataFrame, descriptions: Sequence[dict[str, Any]]) -> str:
+def _introduction(selected: pd.DataFrame, descriptions: Sequence[RunDescription]) -> str:
     variants, seeds = selected["variant"].nunique(), sorted(selected["seed"].unique())
     steps = sorted(selected["steps"].unique())
     told = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
-    data = {d["data"]["hash"]: f"{_heading(d)} ({_count(d)})" for d in descriptions}
+    data = {d.data.hash: f"{_heading(d)} ({_count(d)})" for d in descriptions}
     of = "; and on ".join(sorted(data.values()))
     rule = rule_named(str(selected["select"].iloc[0]))
     return (
@@ -274,20 +274,20 @@ def _counted(number: int, word: str) -> str:
     return word if number == 1 else f"{word}s"
 
 
-def _heading(description: dict[str, Any]) -> str:
-    name, size = label(description["config"]["dataset"]), description["config"]["image_size"]
+def _heading(description: RunDescription) -> str:
+    name, size = label(description.config.dataset), description.config.image_size
     return name if size is None else f"{name}, {size} \N{MULTIPLICATION SIGN} {size} pixels"
 
 
-def _count(description: dict[str, Any]) -> str:
-    points = description["config"]["image_size"] is None
-    return f"{description['data']['count']:,} {'points' if points else 'images'}"
+def _count(description: RunDescription) -> str:
+    points = description.config.image_size is None
+    return f"{description.data.count:,} {'points' if points else 'images'}"
 
 
-def _data(description: dict[str, Any]) -> str:
-    config, data = description["config"], description["data"]
-    colour = {1: "grey", 3: "colour"}.get(config["channels"], "")
+def _data(description: RunDescription) -> str:
+    config, data = description.config, description.data
+    colour = {1: "grey", 3: "colour"}.get(config.channels or 0, "")
     return (
         f"{_heading(description)}{f', {colour}' if colour else ''}; {_count(description)}; sha256 "
-        f"{data['hash'][:16]}; made by: {data['transform']}"
+        f"{data.hash[:16]}; made by: {data.transform}"
     )

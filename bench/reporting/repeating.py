@@ -8,6 +8,7 @@ from typing import Any
 from bench.configuration import CIRCUMSTANCES, resolve
 from bench.configuration.resolution import NAMES
 from bench.reporting.privacy import command_line
+from bench.runs.description import RunDescription
 from bench.system import paths
 from bench.system.errors import RequestError
 
@@ -31,12 +32,12 @@ class Command:
     makes: str
 
 
-def commands(descriptions: Sequence[dict[str, Any]]) -> list[Command]:
+def commands(descriptions: Sequence[RunDescription]) -> list[Command]:
     """The commands as they were given: one for the runs of a multirun, else one a run.
 
     Parameters
     ----------
-    descriptions : sequence of dict
+    descriptions : sequence of RunDescription
         What each run's run.json says.
     """
     left = list(descriptions)
@@ -54,26 +55,26 @@ def commands(descriptions: Sequence[dict[str, Any]]) -> list[Command]:
     return found + [_command(description) for description in left]
 
 
-def verifications(descriptions: Sequence[dict[str, Any]]) -> list[Command]:
+def verifications(descriptions: Sequence[RunDescription]) -> list[Command]:
     """The commands that train runs again and compare every recorded number."""
-    return [Command(command_line(["verify", d["id"]]), d["name"]) for d in descriptions]
+    return [Command(command_line(["verify", d.id]), d.name) for d in descriptions]
 
 
-def _command(description: dict[str, Any]) -> Command:
+def _command(description: RunDescription) -> Command:
     if _was_typed(description):
-        return Command(command_line(_words(description)), description["name"])
+        return Command(command_line(_words(description)), description.name)
     return Command(
-        command_line(_equivalent(description["config"])), f"{description['name']}, made from Python"
+        command_line(_equivalent(description.config.flat())), f"{description.name}, made from Python"
     )
 
 
-def _was_typed(description: Mapping[str, Any]) -> bool:
+def _was_typed(description: RunDescription) -> bool:
     """Whether the words of the process that made a run are a command of ours: in Python they are not."""
-    return list(description["command"][:1]) == ["run"]
+    return description.command[:1] == ["run"]
 
 
-def _words(description: Mapping[str, Any]) -> list[str]:
-    words = list(description["command"])
+def _words(description: RunDescription) -> list[str]:
+    words = list(description.command)
     kept = []
     while words:
         word = words.pop(0)
@@ -124,10 +125,10 @@ def _multiruns() -> list[dict[str, Any]]:
     return found
 
 
-def _belongs(description: Mapping[str, Any], multirun: Mapping[str, Any]) -> bool:
-    same = (description["data"]["hash"], description["config"]["experiment"])
+def _belongs(description: RunDescription, multirun: Mapping[str, Any]) -> bool:
+    same = (description.data.hash, description.config.experiment)
     hashes = {member["config_hash"] for member in multirun["members"]}
-    return same == (multirun["data_hash"], multirun["experiment"]) and description["config_hash"] in hashes
+    return same == (multirun["data_hash"], multirun["experiment"]) and description.config_hash in hashes
 
 
 def _ranges(numbers: Sequence[int]) -> str:

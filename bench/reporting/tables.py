@@ -1,7 +1,7 @@
 """Tables about runs, beside those of results: the runs, what they cost, how they were configured."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,13 +10,15 @@ from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
 from bench.configuration import CIRCUMSTANCES, knobs_of
 from bench.reporting.findings import is_well, meaning, tag
-from bench.runs.environment import PACKAGES
+from bench.runs.description import RunDescription
+from bench.runs.environment import PACKAGES, Environment
 from bench.runs.record_events import RecordEvents
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
+from bench.system.json_values import Scalar
 from variants.registry import all_variants
 
-Descriptions = Sequence[dict[str, Any]]
+Descriptions = Sequence[RunDescription]
 _ASIDE = CIRCUMSTANCES | {"variant", "seed"}
 
 
@@ -65,11 +67,11 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
     return TextTable("Runs that are not ok", ("run", "health", "meaning"), tuple(rows)) if rows else None
 
 
-def _judged(run_id: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _judged(run_id: str) -> tuple[dict[str, Any], Mapping[str, float]]:
     """A run's last evaluation, and what real samples scored when it began; {} where its files do not tell."""
     run = RunFolder(paths.runs() / run_id)
     evaluations = RecordEvents(run.record_path).record.evaluations
-    return evaluations[-1] if evaluations else {}, run.describe().get("real", {})
+    return evaluations[-1] if evaluations else {}, run.describe().real
 
 
 def of_cost(runs: pd.DataFrame) -> TextTable:
@@ -100,7 +102,7 @@ def of_shared_knobs(descriptions: Descriptions) -> TextTable:
     """The knobs that have one value in all runs."""
     meanings = _meanings(descriptions)
     rows = []
-    for name, value in descriptions[0]["config"].items():
+    for name, value in descriptions[0].config.flat().items():
         if name not in _ASIDE and _same(descriptions, _knob(name)):
             rows.append((name, _word(value), meanings.get(name, "")))
     return TextTable("Knobs with the same value in all runs", ("knob", "value", "meaning"), tuple(rows))
@@ -111,12 +113,12 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
 
     Parameters
     ----------
-    descriptions : sequence of dict
+    descriptions : sequence of RunDescription
         What each run's run.json says.
     groups : sequence of str
         The group of each of them.
     """
-    names = dict.fromkeys(name for description in descriptions for name in description["config"])
+    names = dict.fromkeys(name for description in descriptions for name in description.config.flat())
     columns = sorted(set(groups))
     meanings = _meanings(descriptions)
     rows = []
@@ -126,7 +128,7 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
         cells = []
         for column in columns:
             members = [d for d, group in zip(descriptions, groups, strict=True) if group == column]
-            values = [_word(d["config"][name]) for d in members if name in d["config"]]
+            values = [_word(knobs[name]) for d in members if name in (knobs := d.config.flat())]
             cells.append(" or ".join(dict.fromkeys(values)) or MISSING)
         rows.append((name, *cells, meanings.get(name, "")))
     if not rows:
@@ -139,7 +141,7 @@ def _meanings(descriptions: Descriptions) -> dict[str, str]:
     """What each knob means; nothing for one that means another thing in another variant."""
     known = all_variants()
     told: dict[str, set[str | None]] = {"preset": {"name of the values that a configuration starts from"}}
-    for variant in {d["config"]["variant"] for d in descriptions} & set(known):
+    for variant in {d.config.variant for d in descriptions} & set(known):
         for name, field in knobs_of(known[variant]).items():
             told.setdefault(name, set()).add(field.description)
     return {name: next(iter(words)) or "" for name, words in told.items() if len(words) == 1}
@@ -147,19 +149,19 @@ def _meanings(descriptions: Descriptions) -> dict[str, str]:
 
 def of_environment(descriptions: Descriptions) -> TextTable:
     """Machine, packages and commit; where runs differ, how many have which."""
-    readings: dict[str, Callable[[dict[str, Any]], Any]] = {
-        "processor": lambda e: e.get("processor"),
-        "cores": lambda e: e.get("cores"),
-        "threads": lambda e: e.get("threads"),
-        "memory": lambda e: f"{e['memory'] / 2**30:.1f} GiB" if e.get("memory") else None,
-        "GPU": lambda e: e.get("gpu"),
-        "system": lambda e: e.get("system"),
-        "Python": lambda e: e.get("python"),
+    readings: dict[str, Callable[[Environment], Scalar]] = {
+        "processor": lambda e: e.processor,
+        "cores": lambda e: e.cores,
+        "threads": lambda e: e.threads,
+        "memory": lambda e: f"{e.memory / 2**30:.1f} GiB",
+        "GPU": lambda e: e.gpu,
+        "system": lambda e: e.system,
+        "Python": lambda e: e.python,
     }
     for package in ("began-bench", *PACKAGES):
         readings[package] = _package(package)
-    readings["commit"] = lambda e: e.get("commit")
-    rows = [(name, _tally([read(d["environment"]) for d in descriptions])) for name, read in readings.items()]
+    readings["commit"] = lambda e: e.commit
+    rows = [(name, _tally([read(d.environment) for d in descriptions])) for name, read in readings.items()]
     return TextTable("Where the runs were made", ("what", "value"), tuple(rows))
 
 
@@ -179,16 +181,16 @@ def _tally(values: Sequence[Any]) -> str:
     return ", ".join(f"{word} ({count} {'run' if count == 1 else 'runs'})" for word, count in counts)
 
 
-def _knob(name: str) -> Callable[[dict[str, Any]], Any]:
+def _knob(name: str) -> Callable[[RunDescription], object]:
     # a knob that a variant lacks is not one without a value
-    return lambda description: description["config"].get(name, ...)
+    return lambda description: description.config.flat().get(name, ...)
 
 
-def _package(name: str) -> Callable[[dict[str, Any]], Any]:
-    return lambda environment: (environment.get("packages") or {}).get(name)
+def _package(name: str) -> Callable[[Environment], str | None]:
+    return lambda environment: environment.packages.get(name)
 
 
-def _same(descriptions: Descriptions, read: Callable[[dict[str, Any]], Any]) -> bool:
+def _same(descriptions: Descriptions, read: Callable[[RunDescription], object]) -> bool:
     return len({json.dumps(read(d), default=str) for d in descriptions}) == 1
 
 

@@ -4,10 +4,14 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pydantic import BaseModel, ConfigDict
+
+from bench.system.json_values import Scalar
 from bench.system.store_address import redacted_word
 from bench.system.version import __version__
 
@@ -17,35 +21,73 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "torchvision", "torchmetrics", "mlflow", "optuna", "numpy", "pandas")
 
 
-def facts() -> dict[str, Any]:
-    """Describe the machine, the interpreter, the packages and the code's version.
+class Environment(BaseModel):
+    """The machine, the interpreter, the packages and the code's version.
 
-    Returns
-    -------
-    dict
-        Plain values by name; sizes in bytes.
+    Attributes
+    ----------
+    python, system, processor : str
+        Version of Python; names of the operating system and of the processor.
+    cores : int or None
+        Logical cores, where the system counts them.
+    threads : int
+        Threads of torch's operations.
+    memory : int
+        Bytes of the machine's memory.
+    gpu : str or None
+        Name of the GPU.
+    gpu_memory : int or None
+        Bytes of the GPU's memory.
+    cpu_capability : str
+        The kernels that torch chose for the processor.
+    packages : mapping
+        Versions of packages; None for one that is not installed.
+    commit : str
+        Commit of the code, as :func:`commit` gives it.
+    ranks : int
+        Processes that train together.
     """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    python: str
+    system: str
+    processor: str
+    cores: int | None
+    threads: int
+    memory: int
+    gpu: str | None
+    gpu_memory: int | None
+    cpu_capability: str
+    packages: Mapping[str, str | None]
+    commit: str
+    ranks: int = 1
+
+
+def facts(ranks: int = 1) -> Environment:
+    """Describe this machine, for `ranks` processes that train together."""
     import psutil
     import torch
 
     gpu = torch.cuda.is_available()
-    return {
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "processor": processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "memory": psutil.virtual_memory().total,
-        "gpu": torch.cuda.get_device_name(0) if gpu else None,
-        "gpu_memory": torch.cuda.get_device_properties(0).total_memory if gpu else None,
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "packages": package_versions(),
-        "commit": commit(),
-    }
+    return Environment(
+        python=platform.python_version(),
+        system=platform.platform(),
+        processor=processor(),
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        memory=psutil.virtual_memory().total,
+        gpu=torch.cuda.get_device_name(0) if gpu else None,
+        gpu_memory=torch.cuda.get_device_properties(0).total_memory if gpu else None,
+        cpu_capability=torch.backends.cpu.get_cpu_capability(),
+        packages=package_versions(),
+        commit=commit(),
+        ranks=ranks,
+    )
 
 
-def kinds_of_arithmetic() -> dict[str, Any]:
-    """Facts that decide the last bits of a number computed on this machine's processor."""
+def kinds_of_arithmetic() -> dict[str, Scalar]:
+    """Return the facts that decide the last bits of a number computed on this machine's processor."""
     import torch
 
     versions = package_versions()
@@ -59,10 +101,10 @@ def kinds_of_arithmetic() -> dict[str, Any]:
 
 
 def peak_memory(device: "torch.device") -> int:
-    """The most memory that was held at any time, in bytes.
+    """Return the peak memory in bytes.
 
-    Of a GPU's what torch reserved since the run began, else what this process held since it started: an
-    earlier run of the same process counts too.
+    Of a GPU, the memory that torch reserved since the run began. Else the memory of this process since its
+    start, so an earlier run of the same process counts too.
     """
     if device.type == "cuda":
         import torch
@@ -70,22 +112,22 @@ def peak_memory(device: "torch.device") -> int:
         return torch.cuda.max_memory_reserved(device)
     status = Path("/proc/self/status")
     if status.exists():
-        # getrusage would tell of the process that this one was forked from, too
+        # not getrusage, which counts the process that this one was forked from, too
         (line,) = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
         return int(line.split()[1]) * 1024
     import psutil
 
-    # where the system keeps no mark of it
+    # a system that records no peak
     return int(psutil.Process().memory_info().rss)
 
 
 def command() -> list[str]:
-    """The words after the program's name, as they may be recorded: without secrets of addresses."""
+    """Return the command's arguments, without the secrets that addresses may hold."""
     return [redacted_word(word) for word in sys.argv[1:]]
 
 
 def package_versions() -> dict[str, str | None]:
-    """Installed versions of the packages that numbers depend on, without importing them."""
+    """Return the versions of the packages that numbers depend on, without importing them."""
     versions: dict[str, str | None] = {"began-bench": __version__}
     for name in PACKAGES:
         try:
@@ -96,7 +138,7 @@ def package_versions() -> dict[str, str | None]:
 
 
 def processor() -> str:
-    """The processor's name, as well as the system tells it."""
+    """Return the processor's name, or its architecture where the system has no name."""
     info = Path("/proc/cpuinfo")
     if info.exists():
         for line in info.read_text().splitlines():
@@ -106,7 +148,7 @@ def processor() -> str:
 
 
 def commit() -> str:
-    """The commit of the project's checkout, with ``+changes`` where files differ; else ``unknown``."""
+    """Return the checkout's commit, with ``+changes`` where files differ; ``unknown`` without a checkout."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return "unknown"

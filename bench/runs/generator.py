@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from bench.configuration import Configuration, variant_named
+from bench.configuration import Configuration
 from bench.datasets import sample_shape
 from bench.runs import checkpoint, latent_paths, record, run_folder
+from bench.runs.description import RunDescription
 from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import RunFolder, origin_of
 from bench.system.errors import RequestError, shown
@@ -20,15 +20,9 @@ CHUNK = 250  # samples a forward pass
 CPU = torch.device("cpu")
 
 
-# How runs were computed before there were knobs for it.
-BEFORE_KNOBS = {"channels_last": False, "fused_adam": False, "micro_batches": 1}
-
-
-def configuration_of(description: dict[str, Any]) -> Configuration:
-    """The resolved configuration that a run's description holds."""
-    config = BEFORE_KNOBS | description["config"]
-    variant, preset = variant_named(config.pop("variant")), config.pop("preset")
-    return Configuration(variant, preset, config)
+def configuration_of(description: RunDescription) -> Configuration:
+    """Return the resolved configuration of a run; RequestError if its variant is not installed."""
+    return Configuration.from_flat(description.config.flat())
 
 
 def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
@@ -48,12 +42,12 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     """
     description = run.describe()
     rows = record.read(run.record_path)
-    best = best_checkpoints(rows, description["metric"])
+    best = best_checkpoints(rows, description.metric)
     kept = {row["step"]: row for row in rows.checkpoints if (run.checkpoints / row["file"]).exists()}
     named = {str(step): row for step, row in kept.items()}
     if kept:
         named["last"] = kept[max(kept)]
-        named["best"] = best.get(description["metric"], named["last"])
+        named["best"] = best.get(description.metric, named["last"])
     if "M" in best:
         named["best-M"] = best["M"]
     named = {name: row for name, row in named.items() if row["step"] in kept}

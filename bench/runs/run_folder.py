@@ -1,39 +1,20 @@
 """A run's folder: its identity, record, checkpoints, sample grids and figures."""
 
-import hashlib
-import json
 import shutil
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench.runs import record
+from bench.runs import description, record
 from bench.runs.damaged_runs import pass_over
+from bench.runs.description import RunDescription
 from bench.system import paths
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError, shown
 from bench.system.os_errors import of_system
 
 FILE = "run.json"
-DIGEST = "sha256"  # the key of run.json that holds the digest of all others
-# what every run's description has; further keys depend on how it was begun
-REQUIRED: dict[str, Any] = {
-    "id": str,
-    "name": str,
-    "created": str,
-    "config": {"variant": str, "preset": str, "dataset": str, "experiment": str, "seed": int},
-    "config_hash": str,
-    "data": {"name": str, "hash": str, "transform": str, "count": int},
-    "metric": str,
-    "protocol": str,
-    "parameters": {"generator": int, "discriminator": int},
-    "environment": {"threads": int, "commit": str, "cpu_capability": str, "packages": dict},
-    "tracking": str | None,
-    "command": list,
-}
 
 
 @dataclass(frozen=True)
@@ -98,31 +79,28 @@ class RunFolder:
         """Held by the process that trains the run; the system frees it when that process dies."""
         return FileLock(self.path / ".lock", timeout=0)
 
-    def describe(self) -> dict[str, Any]:
-        """The description of the run, from run.json: id, name, config, data, protocol, environment, command.
+    def describe(self) -> RunDescription:
+        """Read the description of the run.
 
         Raises
         ------
         WorkError
-            If run.json cannot be read, is damaged, or was changed since it was written.
+            If run.json cannot be read, is of another format, is damaged, or was changed since it was written.
         """
         path = self.description_path
         try:
-            described = json.loads(path.read_text(encoding="utf-8"))
-            problem = _problem(described)
+            return description.parse(path.read_text(encoding="utf-8"))
         except OSError as error:
             problem = f"cannot be read: {error.strerror or error}"
-        except (ValueError, RecursionError) as error:
+        except UnicodeDecodeError as error:
             problem = f"is damaged: {error}"
-        if problem:
-            raise WorkError(f"{path} {problem}; put a copy of the original back, or move {self.path} away")
-        del described[DIGEST]
-        return dict(described)
+        except ValueError as error:
+            problem = str(error)
+        raise WorkError(f"{path} {problem}; put a copy of the original back, or move {self.path} away")
 
-    def write_description(self, description: Mapping[str, Any]) -> None:
-        """Write run.json: the description and its digest."""
-        text = json.dumps({**description, DIGEST: digest_of(description)}, indent=2)
-        write_text(self.description_path, text + "\n")
+    def write_description(self, described: RunDescription) -> None:
+        """Write run.json."""
+        write_text(self.description_path, description.dump(described))
 
     def is_over(self) -> bool:
         """Whether the run came to an end that stands: finished or diverged."""
@@ -137,12 +115,12 @@ class RunFolder:
         return sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True)
 
 
-def origin_of(description: Mapping[str, Any]) -> Origin:
-    """What the checkpoints of a run with this description say of the run that they belong to."""
-    return Origin(description["id"], description["config_hash"])
+def origin_of(described: RunDescription) -> Origin:
+    """Return what checkpoints record of the run with this description."""
+    return Origin(described.id, described.config_hash)
 
 
-def create(run_id: str, description: dict[str, Any]) -> RunFolder:
+def create(described: RunDescription) -> RunFolder:
     """Make the folder of a new run, run.json last: a folder without it is no run.
 
     Raises
@@ -150,11 +128,11 @@ def create(run_id: str, description: dict[str, Any]) -> RunFolder:
     WorkError
         If that is not possible; nothing is left then.
     """
-    run = RunFolder(paths.runs() / run_id)
+    run = RunFolder(paths.runs() / described.id)
     try:
         for folder in (run.checkpoints, run.samples, run.figures):
             folder.mkdir(parents=True)
-        run.write_description(description)
+        run.write_description(described)
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
         raise WorkError(f"no run can be made: {of_system(error, run.path)}") from error
@@ -164,56 +142,19 @@ def create(run_id: str, description: dict[str, Any]) -> RunFolder:
     return run
 
 
-def digest_of(description: Mapping[str, Any]) -> str:
-    """SHA-256 of a description without its own digest, in hexadecimal.
-
-    The digest is that of canonical JSON: sorted keys, no spaces, ASCII only.
-    """
-    # keys that are no text become text, and tuples lists, as in the file
-    plain = json.loads(json.dumps({key: value for key, value in description.items() if key != DIGEST}))
-    canonical = json.dumps(plain, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()
-
-
-def _problem(described: Any) -> str:
-    """Why the content of a run.json is no description that a run wrote; empty where it is one."""
-    if not isinstance(described, dict):
-        return "is damaged: it is no JSON object"
-    if wrong := _wrong_key(described, REQUIRED):
-        return f"is damaged: {wrong}"
-    if DIGEST not in described:
-        return f"is damaged: {DIGEST} is missing"
-    if described[DIGEST] != digest_of(described):
-        return "was changed since it was written: its content does not match its digest"
-    return ""
-
-
-def _wrong_key(values: dict[str, Any], required: dict[str, Any]) -> str:
-    """The first key that is missing or has a value of another type; empty where there is none."""
-    for key, kind in required.items():
-        if key not in values:
-            return f"{key} is missing"
-        nested = isinstance(kind, dict)
-        if not isinstance(values[key], dict if nested else kind):
-            return f"{key} has a value of the wrong type"
-        if nested and (wrong := _wrong_key(values[key], kind)):
-            return f"{key}: {wrong}"
-    return ""
-
-
 @dataclass(frozen=True)
 class Survey:
     """What the folders of runs hold.
 
     Attributes
     ----------
-    runs : list of (RunFolder, dict)
+    runs : list of (RunFolder, RunDescription)
         Every run whose description can be read, and the description; oldest first.
     damaged : dict
         The path of every other run.json, with the line that says what is wrong with it.
     """
 
-    runs: list[tuple[RunFolder, dict[str, Any]]]
+    runs: list[tuple[RunFolder, RunDescription]]
     damaged: dict[Path, str]
 
 
@@ -226,7 +167,7 @@ def survey() -> Survey:
             runs.append((run, run.describe()))
         except WorkError as error:
             damaged[path] = str(error)
-    return Survey(sorted(runs, key=lambda pair: (pair[1]["created"], pair[0].id)), damaged)
+    return Survey(sorted(runs, key=lambda pair: (pair[1].created, pair[0].id)), damaged)
 
 
 def all_runs() -> list[RunFolder]:
@@ -247,7 +188,7 @@ def find(word: str) -> RunFolder:
         If the description of the run is damaged.
     """
     found = survey()
-    names = {run.id: str(description["name"]) for run, description in found.runs}
+    names = {run.id: described.name for run, described in found.runs}
     ids = [*names, *(path.parent.name for path in found.damaged)]
     if not ids:
         raise RequestError(f"run {shown(word)} does not exist: there are no runs in {paths.runs()}")

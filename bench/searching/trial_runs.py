@@ -15,6 +15,7 @@ from bench.execution.session import resume, start
 from bench.execution.setup import TrainingSetup
 from bench.health.verdict import collapsed
 from bench.runs import record, run_folder
+from bench.runs.description import StudyTrial
 from bench.runs.run_folder import RunFolder
 from bench.searching import trials
 from bench.searching.objective import ObjectiveCallback
@@ -137,7 +138,7 @@ class TrialRuns:
             start(
                 self.plan.configuration(self.trial.params, seed),
                 self.progress,
-                marks={"study": {"name": self.plan.name, "trial": self.trial.number}},
+                study=StudyTrial(name=self.plan.name, trial=self.trial.number),
                 begun=self._begun,
                 tracker=self.tracker,
             )

@@ -54,7 +54,7 @@ class Follower:
         self.run = run
         self.points = self.files = 0
         self.loss_reported = False
-        self.name = str(run.describe()["name"])
+        self.name = run.describe().name
         self.id = run.id
         self._connect = connect
         self._fresh, self._over = fresh, over
@@ -75,7 +75,7 @@ class Follower:
         self._slot = 0
         self._ready = False
         # a study has hundreds of runs, whose folders hold all that
-        self._numbers_only = "study" in self._description
+        self._numbers_only = self._description.study is not None
 
     @property
     def client(self) -> Any:

@@ -14,6 +14,7 @@ from pathlib import Path
 from threading import Thread
 from typing import Any, NamedTuple
 
+from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import WorkError
@@ -92,7 +93,7 @@ class TrackingProcess:
 
     def create(
         self,
-        description: dict[str, Any],
+        description: RunDescription,
         address: StoreAddress,
         meanwhile: Callable[[], object] = lambda: None,
     ) -> str:
@@ -100,7 +101,7 @@ class TrackingProcess:
 
         Parameters
         ----------
-        description : dict
+        description : RunDescription
             What run.json is to say.
         address : StoreAddress
             The store.
@@ -112,7 +113,7 @@ class TrackingProcess:
         WorkError
             If the store cannot be reached or used.
         """
-        return str(self._ask(address, {"create": description}, meanwhile)["run_id"])
+        return str(self._ask(address, {"create": description.model_dump()}, meanwhile)["run_id"])
 
     def follow(self, run: RunFolder, address: StoreAddress) -> None:
         """Keep the store like the run's folder from now on; returns at once, whatever the store does."""
@@ -138,7 +139,7 @@ class TrackingProcess:
         reason = self._death()
         self._starts += 1
         if self._starts > STARTS:
-            name = self._followed[0].describe()["name"]
+            name = self._followed[0].describe().name
             return (
                 f"{reason}, {STARTS} times; training goes on, and what is missing is sent at its end, or "
                 f"by: bench track {name}"
@@ -181,7 +182,7 @@ class TrackingProcess:
             self._followed = None
         problem = self._try({"leave": True})
         if problem and followed:
-            name = followed[0].describe()["name"]
+            name = followed[0].describe().name
             return (
                 f"the store does not show all of {name} yet ({problem}); complete it with: bench track {name}"
             )

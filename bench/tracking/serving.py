@@ -15,6 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder
 from bench.system import paths, store_address
 from bench.system.store_address import Redacting
@@ -68,7 +69,7 @@ class Requests:
             return self._send(RunFolder(Path(request["send"])), uri, results)
         opened = self._open(uri, results)
         if "create" in request:
-            run_id = store.create_run(opened, request["create"])
+            run_id = store.create_run(opened, RunDescription.model_validate(request["create"]))
             self._created = opened, run_id
             return {"run_id": run_id}
         if "gather" in request:

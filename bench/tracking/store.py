@@ -20,6 +20,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
+from bench.runs.description import RunDescription
 from bench.system.atomic_files import PREFIX
 from bench.tracking.opening import Store
 
@@ -55,15 +56,15 @@ def experiment_id(store: Store, name: str) -> str:
     raise MlflowException(f"experiment {name!r} can neither be found nor made (was it deleted?)")
 
 
-def create_run(store: Store, description: Mapping[str, Any], **tags: str) -> str:
+def create_run(store: Store, description: RunDescription, **tags: str) -> str:
     """Create the MLflow run of a description (as in run.json), with its tags and further ones."""
-    experiment = experiment_id(store, description["config"]["experiment"])
+    experiment = experiment_id(store, description.config.experiment)
     every = {name: str(value) for name, value in (tags_of(description) | tags).items()}
     # a run that is made again may lie in a store that does not know the run above it
     if PARENT in every and known_run(store.client, every[PARENT]) is None:
         del every[PARENT]
     began = created(description)
-    made = store.client.create_run(experiment, began, every, run_name=description["name"])
+    made = store.client.create_run(experiment, began, every, run_name=description.name)
     return str(made.info.run_id)
 
 
@@ -82,23 +83,23 @@ def find_run(client: Any, run_id: str) -> Run | None:
     return found[0] if found else None
 
 
-def describe_run(client: Any, run_id: str, ours: str, description: Mapping[str, Any]) -> None:
+def describe_run(client: Any, run_id: str, ours: str, description: RunDescription) -> None:
     """Give a run our id, and the params and the data set of its description where it has them not yet."""
     data = client.get_run(run_id).data
     if data.tags.get(RUN) != ours:
         send_tags(client, run_id, {RUN: ours})
-    if set(description["config"]) <= set(data.params):
+    knobs, about = description.config.flat(), description.data
+    if knobs.keys() <= data.params.keys():
         return
-    about = description["data"]
     entity = Dataset(
-        name=about["name"],
-        digest=about["hash"][:16],
+        name=about.name,
+        digest=about.hash[:16],
         source_type="files",
-        source=about["transform"],
+        source=about.transform,
         profile=None,
     )
     client.log_inputs(run_id, datasets=[DatasetInput(entity, [InputTag("mlflow.data.context", "training")])])
-    send_params(client, run_id, description["config"])
+    send_params(client, run_id, knobs)
 
 
 def parent_run(store: Store, description: Mapping[str, Any]) -> str:
@@ -173,30 +174,25 @@ def _source(command: Iterable[str]) -> dict[str, str]:
     }
 
 
-def tags_of(description: Mapping[str, Any]) -> dict[str, Any]:
+def tags_of(description: RunDescription) -> dict[str, Any]:
     """The tags of a run's description."""
-    config, environment = description["config"], description["environment"]
-    facts = {
-        f"environment.{name}": value
-        for name, value in environment.items()
-        if name not in ("packages", "commit")
-    }
-    packages = {f"package.{name}": value for name, value in environment["packages"].items()}
+    config, environment, trial = description.config, description.environment, description.study
+    facts = environment.model_dump(exclude={"packages", "commit"})
     return {
-        "variant": config["variant"],
-        "dataset": config["dataset"],
-        "preset": config["preset"],
-        "seed": config["seed"],
-        "source.commit": environment["commit"],
-        "config.hash": description["config_hash"],
-        "data.hash": description["data"]["hash"],
-        "metric.protocol": description["protocol"],
-        "mlflow.source.git.commit": environment["commit"],
-        **_source(description["command"]),
-        **({PARENT: description["parent"]} if "parent" in description else {}),
-        **({} if "study" not in description else trial_tags(**description["study"])),
-        **facts,
-        **packages,
+        "variant": config.variant,
+        "dataset": config.dataset,
+        "preset": config.preset,
+        "seed": config.seed,
+        "source.commit": environment.commit,
+        "config.hash": description.config_hash,
+        "data.hash": description.data.hash,
+        "metric.protocol": description.protocol,
+        "mlflow.source.git.commit": environment.commit,
+        **_source(description.command),
+        **({PARENT: description.parent} if description.parent else {}),
+        **(trial_tags(trial.name, trial.trial) if trial else {}),
+        **{f"environment.{name}": value for name, value in facts.items()},
+        **{f"package.{name}": version for name, version in environment.packages.items()},
     }
 
 
@@ -215,9 +211,9 @@ def sent_steps(client: Any, run_id: str, name: str) -> set[int]:
     return {int(metric.step) for metric in client.get_metric_history(run_id, name)}
 
 
-def created(description: Mapping[str, Any]) -> int:
+def created(description: RunDescription) -> int:
     """When a run began, in milliseconds since the epoch."""
-    return int(datetime.fromisoformat(description["created"]).timestamp() * 1000)
+    return int(datetime.fromisoformat(description.created).timestamp() * 1000)
 
 
 def send_points(client: Any, run_id: str, points: Iterable[Point], began: int) -> None:

@@ -14,7 +14,9 @@ import torch
 from bench.configuration import Configuration, resolve
 from bench.execution.progress import Progress
 from bench.execution.session import RunResult, start
-from bench.runs import checkpoint, record
+from bench.health import alarms, verdict
+from bench.runs import checkpoint, environment, record
+from bench.runs.description import DIGEST, RunDescription, digest_of
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged
 
@@ -45,26 +47,45 @@ def run(configuration: Configuration) -> RunResult:
 
 
 def describe_in(folder: Path, **further: Any) -> RunFolder:
-    """A run's folder with the least that a description has, and with further keys of it."""
+    """A run's folder with a description of a run that never was, with further or other fields."""
     run = RunFolder(folder)
-    config = {"variant": "began", "preset": "quick", "dataset": "mnist-5k", "experiment": "tests", "seed": 0}
-    environment = {"threads": 1, "commit": "0", "cpu_capability": "AVX2", "packages": {}}
-    words = {"created": "2026-01-01T00:00:00+00:00", "config_hash": "0", "metric": "fd", "protocol": "p"}
-    run.write_description(
-        {
-            "id": run.id,
-            "name": "a run",
-            "config": config,
-            "data": {"name": "mnist-5k", "hash": "0" * 64, "transform": "none", "count": 5000},
-            "parameters": {"generator": 1, "discriminator": 1},
-            "environment": environment,
-            "tracking": None,
-            "command": [],
-            **words,
-            **further,
-        }
-    )
+    fields = {
+        "id": run.id,
+        "name": "a run",
+        "created": "2026-01-01T00:00:00+00:00",
+        "config": tiny("began").flat() | {"experiment": "tests"},
+        "config_hash": "0",
+        "data": {"name": "mnist-5k", "hash": "0" * 64, "transform": "none", "count": 5000},
+        "real_batches_per_step": 1,
+        "metric": "fd",
+        "protocol": "p",
+        "metrics": {},
+        "paired": 100,
+        "real": {},
+        "health_rules": verdict.RULES.model_dump(),
+        "alarms": alarms.RULES.model_dump(),
+        "parameters": {"generator": 1, "discriminator": 1},
+        "environment": environment.facts().model_dump(),
+        "tracking": None,
+        "command": [],
+    }
+    run.write_description(RunDescription.model_validate(fields | further))
     return run
+
+
+def redescribe(run: RunFolder, *keys: str, value: Any) -> None:
+    """Set a value of run.json, whatever it is, and write the digest that belongs to it."""
+    content = json.loads(run.description_path.read_text())
+    inner = content
+    for key in keys[:-1]:
+        inner = inner[key]
+    inner[keys[-1]] = value
+    write_content(run, content)
+
+
+def write_content(run: RunFolder, content: dict[str, Any]) -> None:
+    """Write run.json with any content and its digest."""
+    run.description_path.write_text(json.dumps(content | {DIGEST: digest_of(content)}))
 
 
 def session(step: int, **facts: Any) -> record.Session:
@@ -130,6 +151,8 @@ def small() -> SimpleNamespace:
         tiny=tiny,
         run=run,
         describe_in=describe_in,
+        redescribe=redescribe,
+        write_content=write_content,
         session=session,
         adopt_checkpoints=adopt_checkpoints,
         final_state=final_state,

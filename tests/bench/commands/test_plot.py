@@ -132,7 +132,7 @@ def test_plot_draws_each_run_into_a_folder_of_its_own(
     files = report["files"]
     assert isinstance(files, list)
     assert len(files) == len(set(files)) == 20
-    assert {path.name for path in tmp_path.iterdir()} == {run.describe()["name"] for run in runs}
+    assert {path.name for path in tmp_path.iterdir()} == {run.describe().name for run in runs}
     assert all(Path(file).exists() for file in files)
 
 

@@ -22,8 +22,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path, small:
     copy = first.path.with_name("c" * 32)
     shutil.copytree(first.path, copy)
     described = first.describe()
-    described |= {"id": copy.name, "config": described["config"] | {"norm": "l2"}}
-    RunFolder(copy).write_description(described)
+    config = described.config.model_copy(update={"norm": "l2"})
+    RunFolder(copy).write_description(described.model_copy(update={"id": copy.name, "config": config}))
     small.adopt_checkpoints(RunFolder(copy))
     return home
 

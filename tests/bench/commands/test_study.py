@@ -14,6 +14,7 @@ from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.session import start
 from bench.runs import record, run_folder
+from bench.runs.description import StudyTrial
 from bench.searching.study_file import shipped
 from bench.system.errors import RequestError
 from bench.training.trainer import Callback, Interrupted
@@ -140,7 +141,7 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
         values = [record.read(run.record_path).evaluations[-1]["fd_digits_garments"] for run in runs]
         assert len(values) == 2
         assert study["best"]["values"]["fd_digits_garments"] == pytest.approx(sum(values) / 2, rel=1e-12)
-        fresh = [run.describe()["config"] for run in run_folder.all_runs() if trial_of(run) is None]
+        fresh = [run.describe().config.flat() for run in run_folder.all_runs() if trial_of(run) is None]
         mine = [config for config in fresh if config["variant"] == variant]
         assert [config["seed"] for config in mine] == [7]
         assert {(config["gamma"], config["lr_g"]) for config in mine} == {
@@ -166,23 +167,23 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
     assert {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()} == before
 
 
-@pytest.mark.parametrize(("marks", "cut_off"), [({}, 1), ({"study": {"name": "tried", "trial": 0}}, 0)])
+@pytest.mark.parametrize(("study", "cut_off"), [(None, 1), (StudyTrial(name="tried", trial=0), 0)])
 def test_the_doctor_tells_of_runs_that_were_cut_off_but_not_of_trials(
-    marks: dict[str, Any], cut_off: int, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    study: StudyTrial | None, cut_off: int, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Stop(Callback):
         def should_stop(self) -> bool:
             return True
 
     with pytest.raises(Interrupted):
-        start(small.tiny("began"), Progress(quiet=True), marks=marks, begun=lambda run, setup: [Stop()])
+        start(small.tiny("began"), Progress(quiet=True), study=study, begun=lambda run, setup: [Stop()])
     assert main(["doctor", "--json"]) == 0
     assert len(told(capsys)["cut_off"]) == cut_off
 
 
 def trial_of(run: run_folder.RunFolder) -> tuple[str, int] | None:
-    study = run.describe().get("study")
-    return (study["name"], study["trial"]) if study else None
+    study = run.describe().study
+    return (study.name, study.trial) if study else None
 
 
 @pytest.mark.slow

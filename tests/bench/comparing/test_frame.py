@@ -8,10 +8,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.comparing.epochs import epochs_per_step
 from bench.comparing.frame import IDENTITY, measured, results, trajectories
 from bench.comparing.groups import with_groups
 from bench.runs import record
+from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import RequestError
 
@@ -21,12 +21,12 @@ def test_a_row_says_what_the_files_say(home: Path) -> None:
     assert len(frame) == 5
     for run in all_runs():
         row, described, whole = frame.loc[run.id], run.describe(), record.read(run.record_path)
-        assert row["name"] == described["name"]
-        assert row["data_hash"] == described["data"]["hash"]
+        assert row["name"] == described.name
+        assert row["data_hash"] == described.data.hash
         assert row["status"] == whole.end["status"]  # type: ignore[index]
         assert row["health"] == whole.end["health"]  # type: ignore[index]
-        assert row["parameters_generator"] == described["parameters"]["generator"]
-        for name, value in described["config"].items():
+        assert row["parameters_generator"] == described.parameters.generator
+        for name, value in described.config.flat().items():
             assert row[name] == value or (pd.isna(row[name]) and value is None)
 
 
@@ -58,7 +58,7 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     assert tuple(columns[: len(IDENTITY)]) == IDENTITY
     place = columns.index("processor")
     assert {"gamma", "lr_g", "batch_size", "device"} <= set(columns[place:])
-    judged = next(run for run in all_runs() if "began-v3" in run.describe()["name"])
+    judged = next(run for run in all_runs() if "began-v3" in run.describe().name)
     names = [name for name in record.read(judged.record_path).evaluations[-1] if name != "step"]
     assert measured(results()) == [*names, "M"]
 
@@ -101,17 +101,15 @@ def test_rules_of_health_are_told_apart(home: Path, monkeypatch: pytest.MonkeyPa
     assert results()["health_rules"].nunique(dropna=False) == 1
     describe = RunFolder.describe
 
-    def described(run: RunFolder) -> dict[str, Any]:
+    def described(run: RunFolder) -> RunDescription:
         description = describe(run)
-        if description["config"]["variant"] == "began-v3":
-            del description["health_rules"]
-        if description["config"]["variant"] == "wgan-gp":
-            description["health_rules"]["good_from"] = 0.1
-        return description
+        if description.config.variant != "wgan-gp":
+            return description
+        rules = description.health_rules.model_copy(update={"good_from": 0.1})
+        return description.model_copy(update={"health_rules": rules})
 
     monkeypatch.setattr(RunFolder, "describe", described)
     found = results()
-    assert list(found["variant"][found["health_rules"].isna()]) == ["began-v3"]
     assert found["health_rules"].nunique() == 2
 
 
@@ -145,7 +143,7 @@ def test_without_runs_the_frame_is_empty_and_a_name_is_refused() -> None:
 
 
 def test_a_run_under_way_has_no_end(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = next(run for run in all_runs() if run.describe()["config"]["variant"] == "began-v3")
+    run = next(run for run in all_runs() if run.describe().config.variant == "began-v3")
     folder = tmp_path / "mlruns" / "runs" / run.id
     folder.mkdir(parents=True)
     (folder / "run.json").write_text((run.path / "run.json").read_text())
@@ -178,7 +176,7 @@ def test_trajectories_hold_every_step(home: Path) -> None:
             expected = [row.get(name) for row in rows]
             assert [None if pd.isna(value) else value for value in ours[name]] == expected
         # 5,000 images make 625 batches of 8; wgan-gp takes two real batches a step here
-        reals = 2 if run.describe()["config"]["variant"] == "wgan-gp" else 1
+        reals = 2 if run.describe().config.variant == "wgan-gp" else 1
         assert list(ours["epoch"]) == pytest.approx([row["step"] * reals / 625 for row in rows])
 
 
@@ -189,15 +187,15 @@ def test_a_scalar_that_no_run_has_is_refused(home: Path) -> None:
 
 @pytest.mark.parametrize(("drop_last", "batches"), [(True, 78), (False, 79)])
 def test_an_epoch_is_what_the_trainer_takes_it_for(home: Path, drop_last: bool, batches: int) -> None:
-    described = next(run.describe() for run in all_runs() if "began-v3" in run.describe()["name"])
-    described["config"] |= {"batch_size": 64, "drop_last": drop_last}
-    assert epochs_per_step(described) == pytest.approx(1 / batches)
+    described = next(run.describe() for run in all_runs() if "began-v3" in run.describe().name)
+    config = described.config.model_copy(update={"batch_size": 64, "drop_last": drop_last})
+    assert described.model_copy(update={"config": config}).epochs_per_step() == pytest.approx(1 / batches)
 
 
 def test_long_records_are_read_without_their_steps(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = next(run for run in all_runs() if "began-v3" in run.describe()["name"])
+    run = next(run for run in all_runs() if "began-v3" in run.describe().name)
     lines = run.record_path.read_text().splitlines(keepends=True)
     step = json.loads(next(line for line in lines if line.startswith('{"step"')))
     events = [json.loads(line) for line in lines if line.startswith('{"event"')][-3:]

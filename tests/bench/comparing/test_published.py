@@ -39,7 +39,7 @@ def test_real_runs_stand_beside_the_papers_rows(home: Path) -> None:
     chosen = [
         run
         for run in all_runs()
-        if run.describe()["config"]["variant"] == "began" and run.describe()["config"]["norm"] == "l1"
+        if run.describe().config.variant == "began" and run.describe().config.flat()["norm"] == "l1"
     ]
     ends = [record.read(run.record_path).end or {} for run in chosen]
     lowest = [end["best"]["M_best"] for end in ends]
@@ -47,7 +47,7 @@ def test_real_runs_stand_beside_the_papers_rows(home: Path) -> None:
     assert plain["M_paper"] == 1.5
     assert plain["M"] == pytest.approx(sum(lowest) / 2)
     assert (plain["M_low"], plain["M_high"]) == (min(lowest), max(lowest))
-    assert plain["parameters"] == sum(chosen[0].describe()["parameters"].values())
+    assert plain["parameters"] == sum(chosen[0].describe().parameters.model_dump().values())
     seconds = [record.read(run.record_path).checkpoints[-1]["train_seconds"] for run in chosen]
     assert plain["train_seconds"] == pytest.approx(sum(seconds) / 2)
     collapsed = [end for end in ends if end["health"].startswith("collapsed@")]

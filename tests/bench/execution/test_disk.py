@@ -81,7 +81,7 @@ def test_a_disk_that_fills_in_training_stops_it_in_one_line_and_the_run_ends_bit
         (run,) = all_runs()
         told = str(stopped.value)
         assert "No space left on device" in told
-        assert f"resume with: bench run --resume {run.describe()['name']}" in told
+        assert f"resume with: bench run --resume {run.describe().name}" in told
         assert "\n" not in told
         rows = record.read(run.record_path)
         assert not rows.is_over()

@@ -224,5 +224,5 @@ def test_a_run_that_fails_is_told_and_the_others_are_complete(
     assert main([*words("began,wgan-gp", "0"), "--set", "lr_d=1e30", "--json"]) == 1
     captured = capsys.readouterr()
     assert "began seed 0: diverged at step" in captured.err.splitlines()[-1]
-    assert {run.describe()["config"]["variant"] for run in run_folder.all_runs()} == {"began", "wgan-gp"}
+    assert {run.describe().config.variant for run in run_folder.all_runs()} == {"began", "wgan-gp"}
     assert all(run.is_over() for run in run_folder.all_runs())

@@ -30,12 +30,10 @@ def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str
     assert result.values == {name: value for name, value in row.items() if name != "step"}
     assert result.recorded == result.values
     assert result.protocols.keys() == result.values.keys() == result.real.keys()
-    assert all(
-        words.startswith(outcome.description["protocol"] + "; ") for words in result.protocols.values()
-    )
+    assert all(words.startswith(outcome.description.protocol + "; ") for words in result.protocols.values())
     assert "k = 5" in result.protocols["coverage"]
     assert result.spread == {}
-    assert result.real == outcome.description["real"]
+    assert result.real == outcome.description.real
 
 
 def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: RunResult) -> None:
@@ -74,7 +72,7 @@ def test_the_command_tells_values_spread_real_and_recorded(
     assert (told[2]["values"], told[2]["spread"]) == (result.values, result.spread)
     assert told[1]["spread"] == told[2]["recorded"] == {}
     assert told[1]["real"] == told[2]["real"] == result.real
-    assert told[1]["held_out"] == result.held_out == outcome.description["paired"] == 100
+    assert told[1]["held_out"] == result.held_out == outcome.description.paired == 100
     row = outcome.record.evaluations[-1]
     assert told[1]["recorded"] == told[1]["values"] == {name: row[name] for name in ("kid", "vendi")}
 

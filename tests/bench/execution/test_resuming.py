@@ -202,14 +202,15 @@ def test_the_facts_of_each_session_are_recorded_and_differences_are_told(
     stopped: RunFolder, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (first,) = record.read(stopped.record_path).sessions
-    environment = stopped.describe()["environment"]
-    assert (first.commit, first.threads) == (environment["commit"], environment["threads"])
+    environment = stopped.describe().environment
+    assert (first.commit, first.threads) == (environment.commit, environment.threads)
     assert (first.torch, first.cpu_capability) == (
-        environment["packages"]["torch"],
-        environment["cpu_capability"],
+        environment.packages["torch"],
+        environment.cpu_capability,
     )
     assert (first.step, first.device, first.ranks) == (0, "cpu", 1)
-    now = environment | {"commit": "another", "threads": first.threads + 1, "cpu_capability": "none"}
+    others = {"commit": "another", "threads": first.threads + 1, "cpu_capability": "none"}
+    now = environment.model_copy(update=others)
     monkeypatch.setattr("bench.runs.environment.facts", lambda: now)
     resume(stopped, Progress(quiet=True))
     (line,) = capsys.readouterr().err.splitlines()

@@ -4,7 +4,6 @@ import json
 import math
 import os
 import signal
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,9 +14,10 @@ import torch
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.setup import set_up
-from bench.health.alarms import Watch, watch_over
+from bench.health import alarms
 from bench.health.verdict import COLLAPSED_BELOW, RULES
 from bench.runs import record, run_folder
+from bench.runs.description import AlarmRules
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
@@ -51,7 +51,7 @@ def test_a_run_records_every_step_judges_itself_and_keeps_its_best(
     assert [row["step"] for row in rows.evaluations] == [4, 8, 9]
     assert rows.end is not None
     assert rows.end["status"] == "FINISHED"
-    metric = outcome.description["metric"]
+    metric = outcome.description.metric
     assert rows.end["best"][f"{metric}_best"] == min(row[metric] for row in rows.evaluations)
     if "M" in rows.steps[0]:
         last = [row["M"] for row in rows.steps if 4 < row["step"] <= 6]
@@ -113,20 +113,22 @@ def test_rates_that_wait_for_a_stall_resume_alike(small: SimpleNamespace) -> Non
 
 
 @pytest.fixture
-def wakeful(monkeypatch: pytest.MonkeyPatch) -> None:
-    """New runs have rules by which even nine steps raise alarms."""
+def wakeful(monkeypatch: pytest.MonkeyPatch) -> AlarmRules:
+    """New runs have rules by which even nine steps raise alarms; returns the usual ones."""
+    usual = alarms.RULES
     rules = {"window": 2, "bound": 3, "start": 0, "least_k": 0.0, "drop": 1.0}
     rules |= {"constraint_rise": 1.0, "loss_rise": 1.0}
-    monkeypatch.setattr("bench.execution.session.Watch", partial(Watch, **rules))
+    monkeypatch.setattr("bench.health.alarms.RULES", usual.model_copy(update=rules))
+    return usual
 
 
 def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
-    wakeful: None, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    wakeful: AlarmRules, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = small.run(small.tiny("began-v3"))
-    rows, rules = outcome.record, outcome.description["alarms"]
-    assert (rules["window"], rules["bound"]) == (2, 3)
-    expected = [vars(alarm) for alarm in watch_over(rows.steps, **rules)]
+    rows, rules = outcome.record, outcome.description.alarms
+    assert (rules.window, rules.bound) == (2, 3)
+    expected = [vars(alarm) for alarm in alarms.watch_over(rows.steps, rules)]
     assert rows.alarms == [{name: row[name] for name in ("step", "kind", "words")} for row in expected]
     assert rows.alarms
     lines = [json.loads(line) for line in outcome.run.record_path.read_text().splitlines()]
@@ -139,7 +141,7 @@ def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
 
 @pytest.mark.parametrize("stop", [4, 8])
 def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
-    stop: int, wakeful: None, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    stop: int, wakeful: AlarmRules, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = small.run(small.tiny("began-v3")).record.alarms
     steps = [row["step"] for row in whole]
@@ -155,24 +157,8 @@ def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
     lines.append({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""})
     run.record_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # a version with other rules goes on with those of the run
-    monkeypatch.setattr("bench.execution.session.Watch", Watch)
+    monkeypatch.setattr("bench.health.alarms.RULES", wakeful)
     assert resume(run, Progress(quiet=True)).record.alarms == whole
-
-
-def test_a_run_that_began_before_there_were_alarms_goes_on_without(
-    wakeful: None, small: SimpleNamespace
-) -> None:
-    with pytest.raises(Interrupted) as stopped:
-        start(small.tiny("began-v3"), StopAt(4))
-    run = run_folder.find(str(stopped.value))
-    description = run.describe()
-    del description["alarms"]
-    run.write_description(description)
-    lines = run.record_path.read_text().splitlines(keepends=True)
-    run.record_path.write_text("".join(line for line in lines if '"event": "alarm"' not in line))
-    outcome = resume(run, Progress(quiet=True))
-    assert outcome.record.end is not None
-    assert outcome.record.alarms == []
 
 
 def test_a_damaged_newest_checkpoint_is_passed_over(small: SimpleNamespace) -> None:
@@ -264,19 +250,16 @@ def test_trajectories_that_cannot_be_drawn_do_not_hide_how_a_run_ended(
     assert run.is_over()
 
 
-@pytest.mark.parametrize(("real", "health"), [(1e6, "collapsed@4"), (0.0, "ok"), (None, "ok")])
+@pytest.mark.parametrize(("real", "health"), [(1e6, "collapsed@4"), (0.0, "ok")])
 def test_a_resumed_run_is_judged_by_the_real_scores_that_it_began_with(
-    real: float | None, health: str, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    real: float, health: str, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # as this version's real samples score where the run has recorded none
     monkeypatch.setattr("bench.judging.judge.Judge.measure_real", lambda *_: {"vendi": 0.0})
     with pytest.raises(Interrupted) as stopped:
         start(small.tiny("wgan-gp"), StopAt(4))
     run = run_folder.find(str(stopped.value))
-    assert run.describe()["real"] == {"vendi": 0.0}
-    before = run.describe() | {"real": {"vendi": real}}
-    if real is None:
-        del before["real"]
+    assert run.describe().real == {"vendi": 0.0}
+    before = run.describe().model_copy(update={"real": {"vendi": real}})
     run.write_description(before)
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
@@ -293,7 +276,9 @@ def test_a_resumed_run_is_judged_by_the_rules_of_health_that_it_began_with(
         start(small.tiny("wgan-gp"), StopAt(4))
     run = run_folder.find(str(stopped.value))
     rules = {"collapsed_below": {"vendi": part}, "collapsed_above": {}, "of_good_samples": {}}
-    run.write_description(run.describe() | {"health_rules": RULES.plain() | rules})
+    before = run.describe()
+    changed = before.health_rules.model_copy(update=rules)
+    run.write_description(before.model_copy(update={"health_rules": changed}))
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
     assert outcome.record.end["health"] == health
@@ -303,32 +288,36 @@ def test_rules_of_health_that_are_none_are_told_in_one_line(small: SimpleNamespa
     with pytest.raises(Interrupted) as stopped:
         start(small.tiny("wgan-gp"), StopAt(4))
     run = run_folder.find(str(stopped.value))
-    for rules in (
-        {"x": 1},
-        [],
-        {"good_from": "much"},
-        {"stuck_over_last": 7},
-        {"collapsed_below": {"vendi": None}},
+    usual = RULES.model_dump()
+    for rules, message in (
+        (usual | {"x": 1}, "health_rules: x is unknown"),
+        ([], "health_rules has a value of the wrong type"),
+        (usual | {"good_from": "much"}, "health_rules: good_from has a value of the wrong type"),
+        (usual | {"stuck_over_last": 7}, "health_rules: stuck_over_last is out of range: .* equal to 1"),
+        (
+            usual | {"collapsed_below": {"vendi": None}},
+            "collapsed_below: vendi has a value of the wrong type",
+        ),
     ):
-        run.write_description(run.describe() | {"health_rules": rules})
-        with pytest.raises(WorkError, match="health_rules: no rules of health"):
+        small.redescribe(run, "health_rules", value=rules)
+        with pytest.raises(WorkError, match=f"is damaged: .*{message}"):
             resume(run, Progress(quiet=True))
 
 
 def test_a_run_says_what_it_measures_and_by_what_rules_it_is_judged(small: SimpleNamespace) -> None:
     outcome = small.run(small.tiny("began", steps=2))
     description = outcome.run.describe()
-    assert set(description["metrics"]) == set(description["real"])
-    assert "k = 5" in description["metrics"]["coverage"]
-    assert description["paired"] == 100
-    assert description["health_rules"] == RULES.plain()
-    assert description["health_rules"]["collapsed_below"]["coverage"] == COLLAPSED_BELOW["coverage"]
+    assert set(description.metrics) == set(description.real)
+    assert "k = 5" in description.metrics["coverage"]
+    assert description.paired == 100
+    assert description.health_rules == RULES
+    assert description.health_rules.collapsed_below["coverage"] == COLLAPSED_BELOW["coverage"]
 
 
 @pytest.mark.parametrize("word", ["last", "name", "id", "prefix"])
 def test_a_run_is_found_by_id_prefix_name_or_last(word: str, small: SimpleNamespace) -> None:
     run = small.run(small.tiny("began", steps=2)).run
-    words = {"last": "last", "name": run.describe()["name"], "id": run.id, "prefix": run.id[:7]}
+    words = {"last": "last", "name": run.describe().name, "id": run.id, "prefix": run.id[:7]}
     assert run_folder.find(words[word]).path == run.path
 
 

@@ -2,7 +2,6 @@
 
 import json
 import re
-from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,7 +17,7 @@ from bench.execution.differences import Differs
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import unlike, verify
-from bench.health.alarms import Watch
+from bench.health.alarms import RULES
 from bench.runs import checkpoint, record, run_folder
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
@@ -129,11 +128,9 @@ def test_weights_that_were_exchanged_are_found(run: RunFolder) -> None:
     [("config", ("gamma", 0.9), "configuration hash"), ("data", ("hash", "0" * 64), "data hash")],
 )
 def test_an_identity_that_was_altered_is_told(
-    key: str, value: tuple[str, Any], told: str, run: RunFolder
+    key: str, value: tuple[str, Any], told: str, run: RunFolder, small: SimpleNamespace
 ) -> None:
-    description = run.describe()
-    description[key][value[0]] = value[1]
-    run.write_description(description)
+    small.redescribe(run, key, value[0], value=value[1])
     with pytest.raises(WorkError, match=told):
         verify(run, QUIET)
 
@@ -141,18 +138,18 @@ def test_an_identity_that_was_altered_is_told(
 def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
     run: RunFolder, small: SimpleNamespace
 ) -> None:
-    description = run.describe()
+    content = json.loads(run.description_path.read_text())
     for knob in ("generator_norm", "micro_batches", "compute_dtype", "tf32"):
-        del description["config"][knob]
-    identity = {k: v for k, v in description["config"].items() if k not in CIRCUMSTANCES}
-    description["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
-    run.write_description(description)
+        del content["config"][knob]
+    identity = {k: v for k, v in content["config"].items() if k not in CIRCUMSTANCES}
+    content["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
+    small.write_content(run, content)
     small.adopt_checkpoints(run)
     assert verify(run, QUIET).verified
-    recorded = multirun.plan(["began"], [0], dict(description["config"]) | {"epochs": None}, None, 1, QUIET)
+    recorded = multirun.plan(["began"], [0], content["config"] | {"epochs": None}, None, 1, QUIET)
     assert recorded.complete() == [run]
     changed = multirun.plan(
-        ["began"], [0], description["config"] | {"epochs": None, "generator_norm": "none"}, None, 1, QUIET
+        ["began"], [0], content["config"] | {"epochs": None, "generator_norm": "none"}, None, 1, QUIET
     )
     assert changed.complete() == []
 
@@ -160,8 +157,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
 @pytest.fixture
 def alarmed(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run whose rules let nine steps raise alarms."""
-    for user in ("session", "verification"):
-        monkeypatch.setattr(f"bench.{user}.Watch", partial(Watch, **QUICK_ALARMS))
+    monkeypatch.setattr("bench.health.alarms.RULES", RULES.model_copy(update=QUICK_ALARMS))
     folder: RunFolder = small.run(small.tiny("began-v3")).run
     assert record.read(folder.record_path).alarms
     return folder
@@ -197,43 +193,32 @@ def test_alarms_come_out_again_and_one_that_was_altered_added_or_lost_is_found(
     assert undecided.startswith(f"the words of alarm {row['kind']}@{row['step']}: recorded as 'other words'")
 
 
-def as_recorded_before(run: RunFolder) -> None:
-    """Leave of a run's files what they held before there were alarms and more than three metrics."""
-    description = run.describe()
-    del description["alarms"], description["real"]
-    run.write_description(description)
-    kept = ("event", "step", "fd_digits_garments", "classes_covered", "effective_classes")
-    rows = [json.loads(line) for line in run.record_path.read_text().splitlines()]
-    rows = [
-        {name: row[name] for name in kept} if row.get("event") == "evaluation" else row
-        for row in rows
-        if row.get("event") != "alarm"
-    ]
-    run.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-
-
-def test_a_run_without_alarms_real_scores_and_newer_metrics_is_the_same_and_not_verified(
+def test_metrics_that_came_after_the_run_are_undecided_and_the_others_are_compared(
     alarmed: RunFolder, small: SimpleNamespace
 ) -> None:
     now = verify(alarmed, QUIET).numbers
-    alarms = len(record.read(alarmed.record_path).alarms)
-    real = alarmed.describe()["real"]
-    as_recorded_before(alarmed)
-    # by the rule of that time it may have been called otherwise
-    lines = alarmed.record_path.read_text()
-    alarmed.record_path.write_text(re.sub(r'"health": "[^"]*"', '"health": "collapsed@8"', lines))
+    content = json.loads(alarmed.description_path.read_text())
+    kept = {"fd_digits_garments", "classes_covered", "effective_classes"}
+    new = len(content["real"]) - len(kept)
+    for field in ("real", "metrics"):
+        content[field] = {name: value for name, value in content[field].items() if name in kept}
+    small.write_content(alarmed, content)
+    rows = [json.loads(line) for line in alarmed.record_path.read_text().splitlines()]
+    rows = [
+        {name: row[name] for name in ("event", "step", *sorted(kept))}
+        if row.get("event") == "evaluation"
+        else row
+        for row in rows
+    ]
+    alarmed.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     small.adopt_checkpoints(alarmed)
     result = verify(alarmed, QUIET)
     assert result.exact
     assert not result.verified
-    new = len(real) - 3
-    assert result.numbers == now - 3 * new - alarms - 1 - len(real)
-    of_real, metrics, of_alarms, of_health = result.undecided
-    assert of_real == "what real samples scored, which was not recorded"
+    assert result.numbers == now - 4 * new
+    (metrics,) = result.undecided
     assert metrics.startswith(f"{new} metrics that the run did not measure: kid, ")
-    assert "alarms" in of_alarms
-    assert "health, recorded as collapsed@8" in of_health
-    evaluation = next(n for n, line in enumerate(lines.splitlines()) if '"evaluation"' in line)
+    evaluation = next(n for n, row in enumerate(rows) if row.get("event") == "evaluation")
     alter(alarmed, evaluation, "classes_covered|effective_classes")
     with pytest.raises(Differs, match="classes"):
         verify(alarmed, QUIET)
@@ -241,12 +226,11 @@ def test_a_run_without_alarms_real_scores_and_newer_metrics_is_the_same_and_not_
 
 @pytest.mark.parametrize("package", ["torch", "numpy"])
 def test_another_version_of_what_computes_the_numbers_is_told(package: str, run: RunFolder) -> None:
-    description = run.describe()
-    assert unlike(description, description["environment"]) == []
-    now = json.loads(json.dumps(description["environment"]))
-    now["packages"][package] = "9.9"
-    was = description["environment"]["packages"][package]
-    assert unlike(description, now) == [f"{package}: recorded with {was}, this is 9.9"]
+    then = run.describe().environment
+    assert unlike(then, then) == []
+    now = then.model_copy(update={"packages": {**then.packages, package: "9.9"}})
+    was = then.packages[package]
+    assert unlike(then, now) == [f"{package}: recorded with {was}, this is 9.9"]
 
 
 def test_a_metric_that_the_run_measured_and_the_record_lacks_is_found(run: RunFolder) -> None:
@@ -280,9 +264,7 @@ def test_a_diverged_run_diverges_again_at_the_same_step(small: SimpleNamespace) 
 def test_other_arithmetic_is_told_and_compared_within_a_tolerance(
     run: RunFolder, small: SimpleNamespace
 ) -> None:
-    description = run.describe()
-    description["environment"]["processor"] = "another"
-    run.write_description(description)
+    small.redescribe(run, "environment", "processor", value="another")
     result = verify(run, QUIET)
     assert not result.exact
     assert result.tolerance == 0.01

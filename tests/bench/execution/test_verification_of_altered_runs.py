@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,17 +15,17 @@ from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import verify
-from bench.health import verdict
-from bench.health.alarms import Watch
+from bench.health import alarms, verdict
 from bench.runs import checkpoint, record, run_folder
+from bench.runs.description import DIGEST, digest_of
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Interrupted
 
 QUIET = Progress(quiet=True)
 # rules that let nine steps raise alarms
-QUICK_ALARMS: dict[str, Any] = {
+QUICK_ALARMS = alarms.RULES.model_copy(update={
     "window": 2, "bound": 3, "start": 0, "least_k": 0.0, "constraint_rise": 1.0, "loss_rise": 1.0
-}  # fmt: skip
+})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +36,7 @@ def recorded(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_HOME", str(tmp_path_factory.mktemp("recorded")))
         patch.setenv("BENCH_CACHE", str(cache_folder))
-        patch.setattr("bench.execution.session.Watch", partial(Watch, **QUICK_ALARMS))
+        patch.setattr("bench.health.alarms.RULES", QUICK_ALARMS)
         values = {"ema_decay": 0.9, "eval_every": 3, "checkpoint_every": 9}
         with pytest.raises(Interrupted) as stopped:
             start(small.tiny("began-v3", **values), small.StopAfter(8))
@@ -50,20 +49,20 @@ def recorded(
 @pytest.fixture
 def copied(recorded: RunFolder, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A copy that a test may alter."""
-    monkeypatch.setattr("bench.execution.verification.Watch", partial(Watch, **QUICK_ALARMS))
+    monkeypatch.setattr("bench.health.alarms.RULES", QUICK_ALARMS)
     target = bench_home / "mlruns" / "runs" / recorded.id
     shutil.copytree(recorded.path, target)
     return RunFolder(target)
 
 
-def described(run: RunFolder, *path: str, value: Any) -> None:
+def described(run: RunFolder, *keys: str, value: Any) -> None:
     """Set a value of run.json and write it with the digest that belongs to it."""
-    description = run.describe()
-    inner = description
-    for key in path[:-1]:
+    content = json.loads(run.description_path.read_text())
+    inner = content
+    for key in keys[:-1]:
         inner = inner[key]
-    inner[path[-1]] = value
-    run.write_description(description)
+    inner[keys[-1]] = value
+    run.description_path.write_text(json.dumps(content | {DIGEST: digest_of(content)}))
 
 
 def line_altered(run: RunFolder, event: str, at: int | None, /, **values: Any) -> None:
@@ -99,13 +98,13 @@ def tensor_lost(run: RunFolder) -> None:
 
 def zeroed(run: RunFolder) -> None:
     """Let a collapsed run pass for a healthy one: real samples that show nothing are easily matched."""
-    described(run, "real", value=dict.fromkeys(run.describe()["real"], 0.0))
+    described(run, "real", value=dict.fromkeys(run.describe().real, 0.0))
     line_altered(run, "end", None, health="ok")
 
 
 def lenient(run: RunFolder) -> None:
     """Let a collapsed run pass for a healthy one: by rules that nothing breaks."""
-    rules = verdict.Rules(collapsed_below={}, collapsed_above={}).plain()
+    rules = verdict.RULES.model_dump() | {"collapsed_below": {}, "collapsed_above": {}}
     described(run, "health_rules", value=rules)
     line_altered(run, "end", None, health="ok")
 
@@ -131,10 +130,10 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     ),
     "health rules that are none": (
         lambda r: described(r, "health_rules", value={"a": 1}),
-        "no rules of health",
+        "run.json is damaged: health_rules: collapsed_below is missing",
     ),
     "one real score": (
-        lambda r: described(r, "real", "vendi", value=r.describe()["real"]["vendi"] + 1e-9),
+        lambda r: described(r, "real", "vendi", value=r.describe().real["vendi"] + 1e-9),
         "vendi of real samples is recorded",
     ),
     "an unknown real score": (lambda r: described(r, "real", "beauty", value=1.0), "beauty of real samples"),
@@ -168,14 +167,17 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     ),
     "rules of alarms that are none": (
         lambda r: described(r, "alarms", value={"a": 1}),
-        "rules of alarms .* none",
+        "run.json is damaged: alarms: window is missing",
     ),
     "protocol": (lambda r: described(r, "protocol", value="another"), "protocol is recorded as another"),
     "configuration hash": (
         lambda r: described(r, "config_hash", value="0"),
         "configuration hash is recorded as 0",
     ),
-    "configuration": (lambda r: described(r, "config", "gamma", value=0.9), "configuration hash is recorded"),
+    "configuration": (
+        lambda r: described(r, "config", "gamma", value=0.9),
+        "configuration hash is recorded",
+    ),
     "data": (lambda r: described(r, "data", "count", value=9), "data count is recorded as 9"),
     "parameters": (
         lambda r: described(r, "parameters", "generator", value=9),
@@ -212,7 +214,7 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
         "threads of the first session is recorded as 7",
     ),
     "checkpoint of another run": (
-        lambda r: described(r, "config_hash", value=r.describe()["config_hash"][::-1]),
+        lambda r: described(r, "config_hash", value=r.describe().config_hash[::-1]),
         "configuration hash is recorded as",
     ),
     "picture": (picture_altered, "step 9: picture of samples"),

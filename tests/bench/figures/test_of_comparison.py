@@ -77,7 +77,7 @@ def test_a_cell_is_the_corner_of_the_saved_grid(trained_run: Runs, tmp_path: Pat
     figure = draw_samples_by_step([run], [4, 9])
     with Image.open(style.save(figure, tmp_path / "cells")[0]) as image:
         sheet = np.asarray(image.convert("L"))
-    size = run.describe()["config"]["image_size"]
+    size = run.describe().config.image_size
     for step in (4, 9):
         cell = read_grid(run.samples / f"step-{step:08d}.png", size)[1, 2, :, :, 0]
         big = np.kron(cell, np.ones((4, 4), np.uint8))

@@ -143,8 +143,8 @@ def test_neighbours_are_searched_by_what_judged_the_run(
     run = trained_run("began", points=dataset if name == "points" else "")
     array = data_of(run)
     described = run.describe()
-    config = described["config"] | {"dataset": dataset}
-    monkeypatch.setattr(RunFolder, "describe", lambda _: described | {"config": config})
+    config = described.config.model_copy(update={"dataset": dataset})
+    monkeypatch.setattr(RunFolder, "describe", lambda _: described.model_copy(update={"config": config}))
     assert extractor_of(run, array).name == name
 
 
@@ -153,7 +153,8 @@ def test_data_that_changed_is_told(trained_run: Runs, tmp_path: Path) -> None:
     copy = RunFolder(tmp_path / "copy")
     shutil.copytree(run.path, copy.path)
     description = run.describe()
-    copy.write_description(description | {"data": description["data"] | {"hash": "0" * 64}})
+    data = description.data.model_copy(update={"hash": "0" * 64})
+    copy.write_description(description.model_copy(update={"data": data}))
     with pytest.raises(WorkError, match="changed"):
         draw_run(copy, folder=tmp_path / "figures")
     assert not (tmp_path / "figures").exists()

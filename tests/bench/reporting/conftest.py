@@ -39,8 +39,8 @@ def _cut_off(whole: Path, folder: Path) -> RunFolder:
     lines = [line for line in record.read_text().splitlines(keepends=True) if '"end"' not in line]
     record.write_text("".join(lines))
     described = RunFolder(whole).describe()
-    described |= {"id": folder.name, "name": HOSTILE, "config": described["config"] | {"seed": 7}}
-    RunFolder(folder).write_description(described)
+    changes = {"id": folder.name, "name": HOSTILE, "config": described.config.model_copy(update={"seed": 7})}
+    RunFolder(folder).write_description(described.model_copy(update=changes))
     return RunFolder(folder)
 
 

@@ -2,41 +2,54 @@
 
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from bench.commands.run_many import read_seeds
 from bench.configuration import resolve
 from bench.reporting.repeating import commands
+from bench.runs.description import RunDescription
 
+Describe = Callable[..., RunDescription]
 WORDS = ["--dataset", "mnist-5k", "--set", "norm=l1"]
 
 
-def described(variant: str, seed: int, command: list[str] | None = None) -> dict[str, Any]:
-    typed = ["run", "--json", "--variant", variant, "--seed", str(seed), *WORDS, "--parent", "abc"]
-    return {
-        "id": f"{variant}{seed}",
-        "name": f"{variant}-s{seed}",
-        "config_hash": f"hash-{variant}-{seed}",
-        "config": {"variant": variant, "seed": seed, "experiment": "e"},
-        "data": {"hash": "d"},
-        "command": typed if command is None else command,
-    }
+@pytest.fixture
+def described(tmp_path: Path, small: SimpleNamespace) -> Describe:
+    """Makes the description of a run of some configuration, by the command that it is given."""
+
+    def describe(
+        variant: str, seed: int, command: list[str] | None = None, values: dict[str, Any] | None = None
+    ) -> RunDescription:
+        typed = ["run", "--json", "--variant", variant, "--seed", str(seed), *WORDS, "--parent", "abc"]
+        configuration = resolve({"variant": variant, "seed": seed, "experiment": "e"} | (values or {}))
+        run = small.describe_in(
+            tmp_path / f"{variant}{seed}",
+            name=f"{variant}-s{seed}",
+            config_hash=f"hash-{variant}-{seed}",
+            config=configuration.flat(),
+            command=typed if command is None else command,
+        )
+        return cast(RunDescription, run.describe())
+
+    return describe
 
 
-def write_multirun(home: Path, members: list[dict[str, Any]]) -> None:
+def write_multirun(home: Path, members: list[RunDescription]) -> None:
     folder = home / "mlruns" / "multiruns" / "m"
     folder.mkdir(parents=True)
-    told = [{"variant": m["config"]["variant"], "seed": m["config"]["seed"]} for m in members]
-    hashes = [m | {"config_hash": d["config_hash"]} for m, d in zip(told, members, strict=True)]
-    (folder / "multirun.json").write_text(
-        json.dumps({"data_hash": "d", "experiment": "e", "members": hashes})
-    )
+    told = [
+        {"variant": m.config.variant, "seed": m.config.seed, "config_hash": m.config_hash} for m in members
+    ]
+    content = {"data_hash": members[0].data.hash, "experiment": "e", "members": told}
+    (folder / "multirun.json").write_text(json.dumps(content))
 
 
-def test_runs_of_a_multirun_have_one_command(bench_home: Path) -> None:
+def test_runs_of_a_multirun_have_one_command(bench_home: Path, described: Describe) -> None:
     members = [described(variant, seed) for seed in (0, 1, 2, 4) for variant in ("began", "began-v3")]
     write_multirun(bench_home, members)
     alone = described("began", 9, ["run", "--variant", "began", "--seed", "9"])
@@ -49,7 +62,7 @@ def test_runs_of_a_multirun_have_one_command(bench_home: Path) -> None:
     assert found[0].makes == "8 of the runs"
 
 
-def test_without_a_multirun_each_run_has_its_own(bench_home: Path) -> None:
+def test_without_a_multirun_each_run_has_its_own(bench_home: Path, described: Describe) -> None:
     found = commands([described("began", 0), described("began", 1)])
     assert [command.line for command in found] == [
         f"bench run --variant began --seed {seed} --dataset mnist-5k --set norm=l1" for seed in (0, 1)
@@ -57,9 +70,11 @@ def test_without_a_multirun_each_run_has_its_own(bench_home: Path) -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"gamma": 0.7, "image_size": 32, "seed": 3}, {"epochs": 2}])
-def test_the_command_of_a_run_made_from_python_resolves_to_its_configuration(values: dict[str, Any]) -> None:
-    configuration = resolve({"variant": "began-v3"} | values)
-    run = described("began-v3", 3, ["-m", "pytest"]) | {"config": configuration.flat()}
+def test_the_command_of_a_run_made_from_python_resolves_to_its_configuration(
+    values: dict[str, Any], described: Describe
+) -> None:
+    configuration = resolve({"variant": "began-v3", "seed": 3, "experiment": "e"} | values)
+    run = described("began-v3", 3, ["-m", "pytest"], values)
     words = shlex.split(commands([run])[0].line)
     given = dict(zip([w.lstrip("-") for w in words[2:6:2]], words[3:6:2], strict=True))
     given |= dict(word.split("=", 1) for word in words[6:] if word != "--set")

@@ -45,7 +45,7 @@ def test_the_weights_are_those_of_the_checkpoint(name: str, runs: dict[str, RunF
     run = runs[name]
     trained = load(run, "last")
     assert trained.step == 6
-    assert trained.sample_shape == (1, *(run.describe()["config"]["image_size"],) * 2)
+    assert trained.sample_shape == (1, *(run.describe().config.image_size,) * 2)
     kept = checkpoint.read(run.checkpoints / "step-00000006.safetensors")["variant"]
     state = trained.variant.state_dict()
     assert list(state) == list(kept)
@@ -58,8 +58,8 @@ def test_a_run_on_a_folder_is_loaded_where_the_folder_is_gone(
 ) -> None:
     run = runs["began"]
     described = run.describe()
-    config = described["config"] | {"dataset": f"folder:{tmp_path / 'gone'}"}
-    monkeypatch.setattr(RunFolder, "describe", lambda _: described | {"config": config})
+    config = described.config.model_copy(update={"dataset": f"folder:{tmp_path / 'gone'}"})
+    monkeypatch.setattr(RunFolder, "describe", lambda _: described.model_copy(update={"config": config}))
     assert load(run, "last").sample_shape == (1, 28, 28)
 
 
@@ -79,7 +79,7 @@ def test_a_checkpoint_is_named_by_what_it_is(word: str, runs: dict[str, RunFolde
     assert end is not None
     best = end["best"]
     steps = {
-        "best": best[f"{run.describe()['metric']}_best_step"],
+        "best": best[f"{run.describe().metric}_best_step"],
         "best-M": best["M_best_step"],
         "last": 6,
         "4": 4,
@@ -97,7 +97,7 @@ def test_a_checkpoint_that_does_not_exist_is_refused(
 
 def test_a_run_is_loaded_by_what_a_user_types(small: SimpleNamespace) -> None:
     run = small.run(small.tiny("began", steps=2)).run
-    for word in ("last", run.id, run.id[:7], run.describe()["name"]):
+    for word in ("last", run.id, run.id[:7], run.describe().name):
         assert load(word).run.path == run.path
     with pytest.raises(RequestError, match="does not exist"):
         load("nothing")

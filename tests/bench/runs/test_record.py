@@ -202,7 +202,7 @@ def test_a_torn_line_of_any_length_is_cut(tmp_path: Path, length: int) -> None:
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from bench import record
+from bench.runs import record
 
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, resource.RLIM_INFINITY))

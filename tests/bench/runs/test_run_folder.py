@@ -8,8 +8,12 @@ from typing import Any
 
 import pytest
 
-from bench.runs.run_folder import RunFolder, digest_of
+from bench.runs.description import digest_of
+from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
+
+Damage = Callable[[RunFolder], dict[str, Any] | None]
+"""Alters run.json itself, or returns its new content, for which a digest is made."""
 
 
 def describe(path: Path, small: SimpleNamespace, **further: Any) -> RunFolder:
@@ -17,29 +21,58 @@ def describe(path: Path, small: SimpleNamespace, **further: Any) -> RunFolder:
     return run
 
 
-def without(*keys: str) -> Callable[[RunFolder], None]:
+def without(*keys: str) -> Damage:
     """Take a key out of run.json, whose digest is made again."""
 
-    def damage(run: RunFolder) -> None:
-        described = run.describe()
-        place = described
+    def damage(run: RunFolder) -> dict[str, Any]:
+        content = content_of(run)
+        place = content
         for key in keys[:-1]:
             place = place[key]
         del place[keys[-1]]
-        run.write_description(described)
+        return content
 
     return damage
 
 
-def holds(content: bytes) -> Callable[[RunFolder], None]:
+def with_value(value: Any, *keys: str) -> Damage:
+    """Set a value of run.json, whose digest is made again."""
+
+    def damage(run: RunFolder) -> dict[str, Any]:
+        content = content_of(run)
+        place = content
+        for key in keys[:-1]:
+            place = place[key]
+        place[keys[-1]] = value
+        return content
+
+    return damage
+
+
+def content_of(run: RunFolder) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(run.description_path.read_text())
+    return content
+
+
+def holds(content: bytes) -> Damage:
     """Put other bytes in the place of run.json."""
-    return lambda run: run.description_path.write_bytes(content) and None
+
+    def damage(run: RunFolder) -> None:
+        run.description_path.write_bytes(content)
+
+    return damage
 
 
 def changed(run: RunFolder) -> None:
-    described = json.loads(run.description_path.read_text())
+    described = content_of(run)
     described["config"]["seed"] = 7
     run.description_path.write_text(json.dumps(described))
+
+
+def no_digest(run: RunFolder) -> None:
+    content = content_of(run)
+    del content["sha256"]
+    run.description_path.write_text(json.dumps(content))
 
 
 def torn(run: RunFolder) -> None:
@@ -59,31 +92,68 @@ DAMAGES = {
     "a list": (holds(b"[]"), "is damaged: it is no JSON object"),
     "nested too deep": (holds(b"[" * 100_000), "is damaged"),
     "not UTF-8": (holds(b'{"name": "\xff"}'), "is damaged"),
-    "another type": (holds(b'{"id": 3}'), "is damaged: id has a value of the wrong type"),
+    "no schema number": (without("schema"), "has no schema number: this version reads schema 1 only"),
+    "another schema": (with_value(2, "schema"), "has schema 2: this version reads schema 1 only"),
+    "a text as schema": (with_value("1", "schema"), "has schema '1': this version reads schema 1 only"),
+    "another type": (with_value(3, "id"), "is damaged: id has a value of the wrong type"),
+    "a text for a number": (
+        with_value("5000", "data", "count"),
+        "is damaged: data: count has a value of the wrong type",
+    ),
+    "a list as a knob": (with_value([1], "config", "gamma"), "is damaged: config: gamma"),
+    "an unknown field": (with_value(1, "further"), "is damaged: further is unknown"),
+    "no samples": (with_value(0, "data", "count"), "is damaged: data: count is out of range"),
     "a folder": (a_folder, "cannot be read: Is a directory"),
     "no configuration": (without("config"), "is damaged: config is missing"),
     "no data hash": (without("data", "hash"), "is damaged: data: hash is missing"),
+    "no digest": (no_digest, "is damaged: sha256 is missing"),
     "changed": (changed, "was changed since it was written"),
 }
 
 
 def test_a_description_comes_back_as_written(tmp_path: Path, small: SimpleNamespace) -> None:
-    run = describe(tmp_path, small, real={"fid": 0.1 + 0.2, "kid": float("inf")}, further={"pair": [1, 2]})
+    knobs = {"gamma": 0.7, "tracking": False, "seed": 2**40, "generator_norm": None}
+    config = small.tiny("began").flat() | knobs
+    run = describe(tmp_path, small, real={"fid": 0.1 + 0.2, "kid": float("inf")}, config=config)
     described = run.describe()
-    assert described["real"] == {"fid": 0.1 + 0.2, "kid": float("inf")}
-    written = json.loads(run.description_path.read_text())
-    assert written.pop("sha256") == digest_of(described)
-    assert written == described
+    assert described.real == {"fid": 0.1 + 0.2, "kid": float("inf")}
+    assert described.config.flat() == config
+    assert {name: type(value) for name, value in described.config.flat().items()} == {
+        name: type(value) for name, value in config.items()
+    }
+    written = content_of(run)
+    assert written.pop("sha256") == digest_of(written)
+    assert written.pop("schema") == 1
+    assert written == described.model_dump()
 
 
 def test_the_digest_is_of_the_content_and_not_of_its_layout(tmp_path: Path, small: SimpleNamespace) -> None:
-    run = describe(tmp_path, small, pair=(1, 2), counted={10: "a", 9: "b"})
-    described = json.loads(run.description_path.read_text())
-    assert digest_of({"b": (1, 2), "a": {10: 1, 9: 2}}) == digest_of({"a": {"9": 2, "10": 1}, "b": [1, 2]})
+    run = describe(tmp_path, small)
+    before = run.describe()
+    assert digest_of({"b": [1, 2], "a": {"10": 1, "9": 2}}) == digest_of(
+        {"a": {"9": 2, "10": 1}, "b": [1, 2]}
+    )
     assert digest_of({"a": 1}) != digest_of({"a": 2})
     assert digest_of({"a": 1}) != digest_of({"a": 1.0})
-    run.description_path.write_text(json.dumps(dict(reversed(described.items()))))
-    assert run.describe()["pair"] == [1, 2]
+    run.description_path.write_text(json.dumps(dict(reversed(content_of(run).items()))))
+    assert run.describe() == before
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "drop_last", "reals", "batches"),
+    [(1000, 100, True, 1, 10), (1050, 100, True, 1, 10), (1050, 100, False, 1, 11), (1000, 100, True, 5, 2)],
+)
+def test_a_step_is_the_share_of_its_batches_in_the_epoch(
+    count: int, size: int, drop_last: bool, reals: int, batches: float, tmp_path: Path, small: SimpleNamespace
+) -> None:
+    run = describe(
+        tmp_path,
+        small,
+        config=small.tiny("began").flat() | {"batch_size": size, "drop_last": drop_last},
+        data={"name": "d", "hash": "0", "transform": "none", "count": count},
+        real_batches_per_step=reals,
+    )
+    assert run.describe().epochs_per_step() == pytest.approx(1 / batches)
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -92,7 +162,8 @@ def test_a_damaged_description_is_refused_in_one_line(
 ) -> None:
     damage, words = DAMAGES[kind]
     run = describe(tmp_path, small)
-    damage(run)
+    if (content := damage(run)) is not None:
+        small.write_content(run, content)
     with pytest.raises(WorkError) as refused:
         run.describe()
     line = str(refused.value)

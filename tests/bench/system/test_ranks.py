@@ -96,14 +96,14 @@ def test_two_ranks_equal_one_at_the_same_batch(
     assert "batch of 8 in 2 micro-batches of 4 on 2 processes" in err
     assert out.count("health") == 1  # one of them tells
     run = run_folder.all_runs()[-1]
-    assert run.describe()["environment"]["ranks"] == 2
-    assert run.describe()["config"]["micro_batches"] == 2
+    assert run.describe().environment.ranks == 2
+    assert run.describe().config.flat()["micro_batches"] == 2
     together = record.read(run.record_path)
     assert [row["step"] for row in together.steps] == [1, 2, 3, 4]
     for one, other in zip(alone.steps, together.steps, strict=True):
         assert other == pytest.approx(one, rel=2e-3, abs=1e-5), one["step"]
     assert alone.steps[0] == pytest.approx(together.steps[0], rel=1e-5, abs=1e-7)
-    metric = run.describe()["metric"]
+    metric = run.describe().metric
     for one, other in zip(alone.evaluations, together.evaluations, strict=True):
         assert other["step"] == one["step"]
         assert other[metric] == pytest.approx(one[metric], rel=0.02)
@@ -147,7 +147,7 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     two.rank(1).send_signal(signal.SIGKILL)
     status, _, err = two.wait()
     assert status != 0
-    name = run.describe()["name"]
+    name = run.describe().name
     (line,) = [line for line in err.splitlines() if line.startswith("bench: ")]
     assert "another process of this run has ended" in line
     assert f"bench run --resume {name}" in line

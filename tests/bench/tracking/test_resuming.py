@@ -70,7 +70,7 @@ def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
-    assert run.describe()["tracking"] == "default"
+    assert run.describe().tracking == "default"
     delete_store(bench_home)
     assert main(["run", "--resume", "last", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["status"] == "FINISHED"
@@ -132,7 +132,7 @@ def test_a_run_begun_without_tracking_may_be_tracked_from_a_resume_on(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path
 ) -> None:
     run = tools.stopped(small.tiny("began"))
-    assert run.describe()["tracking"] is None
+    assert run.describe().tracking is None
     assert main(["run", "--resume", "last", "--set", "tracking=true"]) == 0
     client = store(bench_home)
     (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
@@ -152,7 +152,7 @@ def test_a_store_that_is_away_at_a_resume_is_told_and_sent_later(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://alice:hunter22@127.0.0.1:9")
     outcome = resume(run, LOUD)
     assert outcome.record.is_over()
-    name = run.describe()["name"]
+    name = run.describe().name
     lines = said(capfd)
     assert any("tracked in http://127.0.0.1:9, which MLFLOW_TRACKING_URI names" in line for line in lines)
     assert f"bench track {name}" in lines[-1]
@@ -173,7 +173,7 @@ def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_l
     assert len(lines) == 1, lines
     (line,) = lines
     assert "mlflow.db was deleted or replaced" in line
-    assert f"bench track {outcome.description['name']}" in line
+    assert f"bench track {outcome.description.name}" in line
     assert main(["track", "--all"]) == 0
     client = store(bench_home)
     (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
@@ -189,7 +189,7 @@ def test_a_tracking_process_that_dies_again_and_again_is_told_with_what_to_do(
     lines = said(capfd)
     again = "warning: tracking: the tracking process was killed by signal 9; it is started again"
     assert lines[:-1] == [again] * 3
-    assert lines[-1].endswith(f"bench track {outcome.description['name']}")
+    assert lines[-1].endswith(f"bench track {outcome.description.name}")
     # the end tries once more
     assert store(bench_home).get_run(outcome.run.id).info.status == "FINISHED"
     assert tools.points(store(bench_home), outcome.run.id) == tools.recorded(outcome.run)
@@ -206,7 +206,7 @@ def test_a_sample_grid_counts_as_sent_when_it_is_and_is_sent_once(
         images.write_text("in the way")
 
     outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, setup: [At(1, block)])
-    assert f"bench track {outcome.description['name']}" in said(capfd)[-1]
+    assert f"bench track {outcome.description.name}" in said(capfd)[-1]
     (bench_home / "mlruns" / "artifacts" / outcome.run.id / "artifacts" / "images").unlink()
     client = store(bench_home)
     whole = [f"{step}{kind}" for step in ("4", "8", "9") for kind in (".png", ".webp")]

@@ -96,7 +96,7 @@ def test_the_password_of_a_server_is_nowhere(
         assert process.returncode == 0, texts
     lines.over.set()
     trained = run_folder.find("last")
-    assert trained.describe()["tracking"] == server.url
+    assert trained.describe().tracking == server.url
     assert server.client().get_run(trained.id).info.status == "FINISHED"
     assert holding([bench_home, cache_folder, server.folder], texts) == []
     assert not [line for line in lines.seen if any(secret.encode() in line for secret in SECRETS)]
@@ -153,7 +153,7 @@ def test_a_frozen_server_does_not_hold_the_end_of_a_run_up_and_gets_all_later(
         server.thaw()
     assert process.returncode == 0, err
     run, client = run_folder.find("last"), server.client()
-    name = run.describe()["name"]
+    name = run.describe().name
     assert "Traceback" not in err
     assert f"complete it with: bench track {name}" in err
     assert main(["track", "--all", "--json"]) == 0

@@ -10,6 +10,7 @@ import pytest
 from bench.execution.progress import Progress
 from bench.execution.setup import set_up
 from bench.runs import run_folder
+from bench.runs.description import StudyTrial
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.tracking.parents import ParentSummary, study_parent
@@ -71,10 +72,10 @@ def points(run_id: str, name: str) -> list[tuple[int, float]]:
 def begin_seed(small: SimpleNamespace, tracker: TrackingProcess, parent: str, number: int) -> RunFolder:
     """A seed's run of a trial, as it is before its first step."""
     setup = set_up(small.tiny("began", tracking=True, experiment="search"), Progress(True))
-    described = setup.describe("none", "a seed") | {"parent": parent}
-    described |= {"study": {"name": STUDY, "trial": number}}
-    described["id"] = tracker.create(described, current_store())
-    return run_folder.create(described["id"], described)
+    trial = StudyTrial(name=STUDY, trial=number)
+    described = setup.describe("none", "a seed", parent, trial)
+    run_id = tracker.create(described, current_store())
+    return run_folder.create(described.model_copy(update={"id": run_id}))
 
 
 def cut_off(tracker: TrackingProcess) -> None:

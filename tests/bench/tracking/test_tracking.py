@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +16,9 @@ import pytest
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume
-from bench.health.alarms import Watch
+from bench.health.alarms import RULES
 from bench.runs import record, run_folder
+from bench.runs.description import StudyTrial
 from bench.runs.run_folder import RunFolder
 from bench.tracking.follower import Follower
 from bench.tracking.opening import open_store
@@ -45,13 +45,13 @@ def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, bench_home: P
     seen = client.get_run(run.id)
     described, rows = run.describe(), record.read(run.record_path)
     assert seen.info.status == "FINISHED"
-    assert seen.info.run_name == described["name"]
-    assert seen.data.params == {k: "" if v is None else str(v) for k, v in described["config"].items()}
+    assert seen.info.run_name == described.name
+    assert seen.data.params == {k: "" if v is None else str(v) for k, v in described.config.flat().items()}
     assert rows.end is not None
     tags = seen.data.tags
     assert tags["health"] == rows.end["health"]
-    assert tags["data.hash"] == described["data"]["hash"]
-    assert tags["config.hash"] == described["config_hash"]
+    assert tags["data.hash"] == described.data.hash
+    assert tags["config.hash"] == described.config_hash
     assert tags["metric.protocol"].startswith("digits-garments@")
     assert {"variant", "dataset", "preset", "seed", "source.commit", "package.torch"} <= set(tags)
     for name in (
@@ -193,13 +193,13 @@ def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(
 
 
 def follow_trained(
-    small: SimpleNamespace, tracker: TrackingProcess, run: RunFolder, **further: Any
+    small: SimpleNamespace, tracker: TrackingProcess, run: RunFolder, study: StudyTrial | None = None
 ) -> RunFolder:
     """Have a run followed that was trained without tracking; it gets an id of the store."""
-    described = run.describe() | further
-    described["id"] = tracker.create(described, current_store())
-    path = run.path.rename(run.path.with_name(described["id"]))
-    RunFolder(path).write_description(described)
+    described = run.describe().model_copy(update={"study": study})
+    run_id = tracker.create(described, current_store())
+    path = run.path.rename(run.path.with_name(run_id))
+    RunFolder(path).write_description(described.model_copy(update={"id": run_id}))
     small.adopt_checkpoints(RunFolder(path))
     tracker.follow(RunFolder(path), current_store())
     return RunFolder(path)
@@ -214,7 +214,7 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, bench_
     begun = tracker.create(first.describe(), current_store())
     assert tracker.finish_run() is None
     assert client.get_run(begun).info.status == "KILLED"
-    trial = {"name": "a study", "trial": 3}
+    trial = StudyTrial(name="a study", trial=3)
     second = follow_trained(small, tracker, small.run(small.tiny("began", figures=True)).run, study=trial)
     assert client.get_run(second.id).info.status == "RUNNING"
     assert tracker.finish_run() is None
@@ -237,7 +237,7 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
     first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     (first.path / "samples").rename(first.path / "elsewhere")
     (first.path / "checkpoints").rename(first.path / "checkpoints-elsewhere")
-    name = first.describe()["name"]
+    name = first.describe().name
     assert f"bench track {name}" in (tracker.finish_run() or "")
     second = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.finish_run() is None
@@ -282,9 +282,8 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, be
 def test_the_alarms_of_a_tracked_run_are_its_tag(
     small: SimpleNamespace, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "bench.execution.session.Watch", partial(Watch, window=2, constraint_rise=1.0, loss_rise=1.0)
-    )
+    rules = RULES.model_copy(update={"window": 2, "constraint_rise": 1.0, "loss_rise": 1.0})
+    monkeypatch.setattr("bench.health.alarms.RULES", rules)
     outcome = small.run(small.tiny("began-v3", tracking=True))
     assert outcome.record.alarms
     tags = store(bench_home).get_run(outcome.run.id).data.tags

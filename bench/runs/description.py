@@ -1,0 +1,294 @@
+"""What run.json says of a run: identity, data, judging, machine and command.
+
+A description is written once, when the run begins, and never changed. It carries the number of its format and
+a digest of everything else.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from bench.runs.environment import Environment
+from bench.system.json_values import Scalar
+
+FORMAT = 1  # the value of SCHEMA that this version writes and reads
+SCHEMA = "schema"  # the key of run.json that holds the number of the format
+DIGEST = "sha256"  # the key of run.json that holds the digest of all others
+
+STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class ResolvedConfiguration(BaseModel):
+    """Every knob of a run by name, with its resolved value; the fields are those of every variant.
+
+    Attributes
+    ----------
+    variant, preset, dataset, experiment : str
+        Names.
+    seed : int
+        The seed of all draws.
+    image_size : int or None
+        Side of the images in pixels; None for points.
+    channels : int or None
+        Colours of an image; None for points.
+    batch_size : int
+        Real samples in a batch.
+    drop_last : bool
+        Whether an epoch leaves out its short last batch.
+    """
+
+    model_config = STRICT | ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Scalar]
+
+    variant: str
+    preset: str
+    dataset: str
+    image_size: int | None
+    channels: int | None
+    batch_size: int
+    drop_last: bool
+    experiment: str
+    seed: int
+
+    def flat(self) -> dict[str, Scalar]:
+        """Every knob by name."""
+        return self.model_dump()
+
+
+class TrainingData(BaseModel):
+    """The training samples.
+
+    Attributes
+    ----------
+    name : str
+        Name of the data set.
+    hash : str
+        SHA-256 of the samples.
+    transform : str
+        How the samples were made from the data set's files.
+    count : int
+        Number of samples.
+    """
+
+    model_config = STRICT
+
+    name: str
+    hash: str
+    transform: str
+    count: int = Field(ge=1)
+
+
+class ParameterCounts(BaseModel):
+    """Numbers of trained parameters.
+
+    Attributes
+    ----------
+    generator, discriminator : int
+        Parameters of each network.
+    """
+
+    model_config = STRICT
+
+    generator: int
+    discriminator: int
+
+
+class StudyTrial(BaseModel):
+    """The trial of a study that a run belongs to.
+
+    Attributes
+    ----------
+    name : str
+        Name of the study.
+    trial : int
+        Number of the trial.
+    """
+
+    model_config = STRICT
+
+    name: str
+    trial: int
+
+
+class HealthRules(BaseModel):
+    """The numbers by which a run's health is judged (:mod:`bench.health.verdict`).
+
+    Attributes
+    ----------
+    collapsed_below : mapping
+        Metric to the part of the real samples' value, below which a sampler has collapsed.
+    of_good_samples : mapping
+        Metric of `collapsed_below` to the metric by which a sampler has to be good for it to count.
+    good_from : float
+        Part of the real samples' value of that other metric, from which on a sampler is good.
+    collapsed_above : mapping
+        Metric to the excess over the real samples' value, above which a sampler has collapsed.
+    stuck_over_last : float
+        Last part of a run throughout which k has to be exactly 0 or 1 to be stuck.
+    """
+
+    model_config = STRICT
+
+    collapsed_below: Mapping[str, float]
+    of_good_samples: Mapping[str, str]
+    good_from: float
+    collapsed_above: Mapping[str, float]
+    stuck_over_last: float = Field(ge=0, le=1)
+
+
+class AlarmRules(BaseModel):
+    """The numbers by which alarms are raised (:class:`bench.health.alarms.Watch`).
+
+    Attributes
+    ----------
+    window, bound, memory, start : int
+        In steps.
+    drop, least_k, constraint_rise, loss_rise : float
+        Factors, and the lowest k that can drop.
+    """
+
+    model_config = STRICT
+
+    window: int = Field(ge=1)
+    bound: int
+    memory: int
+    start: int
+    drop: float
+    least_k: float
+    constraint_rise: float
+    loss_rise: float
+
+
+class RunDescription(BaseModel):
+    """What run.json says of a run.
+
+    Attributes
+    ----------
+    id, name : str
+        Id, the same as in MLflow, and a readable name.
+    created : str
+        When the run began, ISO 8601 with its offset from UTC.
+    config : ResolvedConfiguration
+        Every knob.
+    config_hash : str
+        SHA-256 of the knobs that decide what is computed.
+    data : TrainingData
+        The training samples.
+    real_batches_per_step : int
+        New real batches in one training step.
+    metric : str
+        Name of the Frechet distance by which the best checkpoint is chosen.
+    protocol : str
+        How metrics come about, for the tag ``metric.protocol``.
+    metrics : mapping
+        Settings of each metric, by its recorded name.
+    paired : int
+        Generated and real samples that are compared with each other.
+    real : mapping
+        Metrics of held-out real samples.
+    health_rules : HealthRules
+        Rules of the run's health.
+    alarms : AlarmRules
+        Rules of the run's alarms.
+    parameters : ParameterCounts
+        Parameters of the networks.
+    environment : Environment
+        Machine, packages and commit.
+    tracking : str or None
+        The tracking store, without secrets; None for a run without tracking.
+    command : list of str
+        Arguments of the command.
+    parent : str or None
+        Id of the MLflow run above it, if there is one.
+    study : StudyTrial or None
+        The trial that the run belongs to, if any.
+    """
+
+    model_config = STRICT
+
+    id: str
+    name: str
+    created: str
+    config: ResolvedConfiguration
+    config_hash: str
+    data: TrainingData
+    real_batches_per_step: int = Field(ge=1)
+    metric: str
+    protocol: str
+    metrics: Mapping[str, str]
+    paired: int
+    real: Mapping[str, float]
+    health_rules: HealthRules
+    alarms: AlarmRules
+    parameters: ParameterCounts
+    environment: Environment
+    tracking: str | None
+    command: list[str]
+    parent: str | None = None
+    study: StudyTrial | None = None
+
+    def epochs_per_step(self) -> float:
+        """Passes over the real samples in one step, as the trainer counts them; above 0.
+
+        An epoch without its short last batch counts as a whole one.
+        """
+        size, count = self.config.batch_size, self.data.count
+        return self.real_batches_per_step / (count // size if self.config.drop_last else -(-count // size))
+
+
+def dump(description: RunDescription) -> str:
+    """Return the text of run.json for a description: its format, fields and digest."""
+    content = {SCHEMA: FORMAT, **description.model_dump()}
+    return json.dumps({**content, DIGEST: digest_of(content)}, indent=2) + "\n"
+
+
+def parse(text: str) -> RunDescription:
+    """Return the description that a run.json holds.
+
+    Raises
+    ------
+    ValueError
+        If the text is of another format, damaged, or changed since it was written; the message continues a
+        sentence that begins with the file's path.
+    """
+    try:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"is damaged: {error}") from None
+    if not isinstance(content, dict):
+        raise ValueError("is damaged: it is no JSON object")
+    if content.get(SCHEMA) != FORMAT:
+        found = f"has {SCHEMA} {content[SCHEMA]!r:.40}" if SCHEMA in content else f"has no {SCHEMA} number"
+        raise ValueError(f"{found}: this version reads {SCHEMA} {FORMAT} only")
+    try:
+        fields = {name: value for name, value in content.items() if name not in (SCHEMA, DIGEST)}
+        description = RunDescription.model_validate(fields)
+    except ValidationError as error:
+        raise ValueError(f"is damaged: {_reason(error.errors()[0])}") from None
+    if DIGEST not in content:
+        raise ValueError(f"is damaged: {DIGEST} is missing")
+    if content[DIGEST] != digest_of(content):
+        raise ValueError("was changed since it was written: its content does not match its digest")
+    return description
+
+
+def digest_of(content: Mapping[str, Any]) -> str:
+    """SHA-256 of a description's plain values without their own digest, in hexadecimal.
+
+    The digest is that of canonical JSON: sorted keys, no spaces, ASCII only.
+    """
+    plain = {key: value for key, value in content.items() if key != DIGEST}
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _reason(error: ErrorDetails) -> str:
+    """Name the field and what is wrong with it."""
+    place = ": ".join(str(part) for part in error["loc"])
+    reasons = {"missing": "is missing", "extra_forbidden": "is unknown"}
+    if error["type"].startswith(("greater_than", "less_than")):
+        return f"{place} is out of range: {error['msg']}"
+    return f"{place} {reasons.get(error['type'], 'has a value of the wrong type')}"
