@@ -18,7 +18,7 @@ class RandomImages(ImageDataset):
     native_size = SIDE
     published_count = COUNT
     # among what the cache's key is made of: there is no file
-    crop_words = f"{COUNT} images of random bytes (list 1); no crop"
+    crop_description = f"{COUNT} images of random bytes (list 1); no crop"
 
     def files(self, data_root: Path) -> dict[str, Path]:
         """There are none."""

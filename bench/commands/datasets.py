@@ -20,10 +20,10 @@ def command(data_root: str | None) -> Report:
     """List the data sets: what they show, whose they are, what is on this machine and what is missing."""
     from pathlib import Path
 
-    from bench.datasets import catalogue
+    from bench.datasets import list_datasets
     from bench.system import paths
 
-    entries = catalogue(Path(data_root) if data_root else paths.datasets(), paths.cache())
+    entries = list_datasets(Path(data_root) if data_root else paths.datasets(), paths.cache())
     rows = [(e.name, e.description, e.count, _pixels(e), e.channels, e.present) for e in entries]
     header = ("data set", "what", "samples", "pixels", "channels", "here")
     missing = [f"{e.name}: {e.missing}" for e in entries if e.missing]

@@ -11,7 +11,7 @@ from bench.commands.output import Report, reporting, table
 @reporting
 def command() -> Report:
     """Say where results and caches lie, which judges and data are here, which runs are cut off or damaged."""
-    from bench.datasets import catalogue
+    from bench.datasets import list_datasets
     from bench.judging.extractors import availability
     from bench.runs import environment
     from bench.runs.record_events import RecordEvents
@@ -28,7 +28,7 @@ def command() -> Report:
         "data sets": str(paths.datasets()),
     }
     judges = [asdict(row) for row in availability(paths.cache())]
-    data = [asdict(row) for row in catalogue(paths.datasets(), paths.cache())]
+    data = [asdict(row) for row in list_datasets(paths.datasets(), paths.cache())]
     found = survey()
     damaged = {str(path): reason for path, reason in found.damaged.items()}
     cut_off = []

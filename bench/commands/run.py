@@ -97,11 +97,11 @@ def command(
             raise RequestError("torchrun trains one run: give one variant and one seed")
         return run_many(given, file, seeds, workers, dry_run)
     configuration = resolve(given, file)
-    from bench.datasets import check_name
+    from bench.datasets import require_dataset
 
     if dry_run:
         return dry_run_report(configuration)
-    check_name(configuration.harness.dataset)
+    require_dataset(configuration.harness.dataset)
     return _train(configuration, parent)
 
 

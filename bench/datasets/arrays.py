@@ -7,20 +7,20 @@ from dataclasses import dataclass
 
 import numpy as np
 
-# Up to here an array is read into memory; beyond, it stays in its file and is mapped.
+# Smaller arrays are read into memory; larger ones are memory-mapped.
 IN_MEMORY_BYTES = 2**30
 
 
 @dataclass(frozen=True)
 class KnownModes:
-    """The modes of a distribution that is known: equally heavy Gaussians.
+    """The modes of a known distribution: equally weighted Gaussians.
 
     Attributes
     ----------
     centres : numpy.ndarray
         float64 of shape (modes, dimensions), in the unit of the samples.
     deviation : float
-        Standard deviation of each coordinate about its centre.
+        Standard deviation of each coordinate about the centre.
     """
 
     centres: np.ndarray
@@ -29,21 +29,21 @@ class KnownModes:
 
 @dataclass(frozen=True)
 class DataArray:
-    """All training samples, images at one size or points.
+    """All training samples of a data set, images at one size or points.
 
     Attributes
     ----------
     name : str
-        The data set's name, as the user gave it.
+        Name of the data set, as the user typed it.
     samples : numpy.ndarray or numpy.memmap
-        Read-only. Of images uint8 of shape (count, channels, image_size, image_size), of points float32
-        of shape (count, 2) in [-1, 1].
+        Read-only. Images are uint8 of shape (count, channels, image_size, image_size), points are float32 of
+        shape (count, 2) in [-1, 1].
     hash : str
-        SHA-256, in hexadecimal digits, of the shape and the samples.
+        SHA-256 of the shape and the samples, in hexadecimal digits.
     transform : str
-        What was done to the source's samples, in words.
+        Description of the transform from the source to these samples.
     modes : KnownModes or None
-        Of points: what they were drawn from.
+        Modes of the distribution of points; None for images.
     """
 
     name: str
@@ -71,9 +71,9 @@ class ArrayHash:
         self._digest = hashlib.sha256(json.dumps(list(shape)).encode())
 
     def update(self, rows: np.ndarray) -> None:
-        """Take the next rows."""
+        """Add the next rows of the array to the hash."""
         self._digest.update(np.ascontiguousarray(rows).reshape(-1).data)
 
     def hexdigest(self) -> str:
-        """Give the hash in hexadecimal digits."""
+        """Return the hash in hexadecimal digits."""
         return self._digest.hexdigest()

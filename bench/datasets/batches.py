@@ -9,33 +9,34 @@ from bench.system.errors import RequestError
 if TYPE_CHECKING:
     import torch
 
-
-SCALED_ONCE = 2**24  # numbers up to which the array is scaled once, and kept as float32: 64 MiB
+# Arrays of up to this many numbers are scaled once and kept as float32 (64 MiB).
+MAX_SCALED_IN_ADVANCE = 2**24
 
 
 class Batches:
-    """Gives any batch of training by its index, with no state carried from one to the next.
+    """Returns any training batch by its index; batches do not depend on earlier calls.
 
     Parameters
     ----------
     array : DataArray
-        The samples; bytes are scaled to [-1, 1], numbers are handed out as they are.
+        The samples. Bytes are scaled to [-1, 1], floating-point numbers are returned unchanged.
     batch_size : int
-        Samples in a batch.
+        Samples per batch.
     seed : int
-        The run's seed; each epoch's order follows from it and the epoch's number.
+        Seed of the run. The order of the samples in an epoch depends on this seed and the epoch only.
     device : torch.device
-        Where batches are wanted. The whole array is moved there once if it fits: on a GPU, if it needs less
-        than half of the free memory. A small one is kept as float32; else the CPU shares its own memory.
+        Device of the batches. The whole array is moved there once if it fits: on a GPU, if it needs less
+        than half of the free memory. A small array is kept as float32; a large one on the CPU shares the
+        memory of `array`.
     drop_last : bool
-        Leave out the samples that do not fill a batch at an epoch's end; else they come as a shorter one.
+        Drop the samples that do not fill a batch at the end of an epoch; otherwise they form a shorter batch.
 
     Attributes
     ----------
     batches_per_epoch : int
-        Batches in one pass over the samples.
+        Batches per pass over the samples.
     sizes : set of int
-        How many samples they have: `batch_size`, and of a short last one fewer.
+        Sizes of batches: `batch_size`, and the size of a shorter last batch.
 
     Raises
     ------
@@ -58,21 +59,21 @@ class Batches:
         self.batches_per_epoch = array.count // batch_size if drop_last else -(-array.count // batch_size)
         short = 0 if drop_last else array.count % batch_size
         self.sizes = {batch_size, short} - {0}
-        # As a tensor on the device: CUDA multiplies by the rounded reciprocal of a plain number instead.
+        # a tensor on the device: CUDA would replace division by a Python number by a rounded reciprocal
         self._half = torch.tensor(127.5, device=device)
-        self._samples = _place(array, device)
-        if self._samples.numel() <= SCALED_ONCE and self._samples.device.type == device.type:
+        self._samples = _move_to_device(array, device)
+        if self._samples.numel() <= MAX_SCALED_IN_ADVANCE and self._samples.device.type == device.type:
             self._samples = self._scaled(self._samples)
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
     def indices(self, index: int) -> "torch.Tensor":
-        """Give the places in the array of a batch's images.
+        """Return the positions of a batch's samples in the array.
 
         Parameters
         ----------
         index : int
-            Batches since the start of training, from 0; beyond the first epoch it goes on counting.
+            Batches since the start of training, from 0, counted on over the epochs.
 
         Returns
         -------
@@ -86,21 +87,21 @@ class Batches:
         """
         if index < 0:
             raise ValueError(f"batch index {index} is negative")
-        epoch, place = divmod(index, self.batches_per_epoch)
+        epoch, position = divmod(index, self.batches_per_epoch)
         if epoch != self._epoch:
             self._order = _order(self.count, self.seed, epoch)
             self._epoch = epoch
-        return self._order[place * self.batch_size : (place + 1) * self.batch_size]
+        return self._order[position * self.batch_size : (position + 1) * self.batch_size]
 
     def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> "torch.Tensor":
-        """Return a batch of samples, or one of its equal micro-batches.
+        """Return a batch of samples, or one micro-batch of it.
 
         Parameters
         ----------
         index : int
             As for `indices`.
         micro_batch, micro_batches : int
-            Index of the micro-batch, in the order of the batch, and number of micro-batches.
+            Index of the micro-batch, in the order of the batch, and number of equal micro-batches.
 
         Returns
         -------
@@ -111,14 +112,14 @@ class Batches:
         return self._scaled(self._samples.index_select(0, rows).to(self.device))
 
     def _scaled(self, samples: "torch.Tensor") -> "torch.Tensor":
-        """Bytes as float32 in [-1, 1]; numbers as they are."""
+        """Return bytes as float32 in [-1, 1], and floating-point numbers unchanged."""
         if samples.is_floating_point():
             return samples
         return samples.float().div_(self._half).sub_(1.0)
 
 
 def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
-    """Shuffle the samples for one epoch, on the CPU so that it is the same whatever the device."""
+    """Return the shuffled positions of the samples in an epoch; on the CPU, to be equal on all devices."""
     import torch
 
     from variants.noise import derive_seed
@@ -127,12 +128,12 @@ def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
     return torch.randperm(count, generator=generator)
 
 
-def _place(array: DataArray, device: "torch.device") -> "torch.Tensor":
-    """Put the array on the device if they fit; else leave them, and batches are gathered from there."""
+def _move_to_device(array: DataArray, device: "torch.device") -> "torch.Tensor":
+    """Return the samples as a tensor, on the device if they fit there, else on the CPU."""
     import torch
 
     with warnings.catch_warnings():
-        # The array is read-only and torch warns of writing to it; nothing here does.
+        # torch warns that the array is read-only; nothing here writes to it.
         warnings.filterwarnings("ignore", message=".*not writable.*")
         samples = torch.from_numpy(array.samples)
     if device.type == "cuda" and 2 * array.samples.nbytes < torch.cuda.mem_get_info(device)[0]:

@@ -1,11 +1,11 @@
-"""CelebA with BEGAN's crop."""
+"""CelebA with the crop of the BEGAN paper."""
 
 import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.datasets.image_files import NoImage, open_image
+from bench.datasets.image_files import ImageError, open_image
 from bench.datasets.registry import ImageDataset, Picture, Pictures, register
 from bench.system.errors import WorkError, printable
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 ALIGNED_SIZE = (178, 218)
-# Rows 50-178 and columns 25-153, as left, top, right, bottom.
+# left, top, right, bottom: rows 50-178 and columns 25-153
 CROP = (25, 50, 153, 178)
 TRAIN = "0"
 IMAGES = "img_align_celeba"
@@ -22,9 +22,9 @@ PARTITION = "list_eval_partition.txt"
 
 @register
 class CelebA(ImageDataset):
-    """Faces of celebrities, aligned, cropped as BEGAN's authors did.
+    """Aligned faces of celebrities with the crop of the BEGAN authors.
 
-    torchvision's reader is not used, since it insists on the checksum of the zip file.
+    torchvision's reader is not used, since it requires the checksum of the zip file.
     """
 
     name = "celeba"
@@ -33,10 +33,10 @@ class CelebA(ImageDataset):
     channels = 3
     native_size = CROP[2] - CROP[0]
     published_count = 162_770
-    crop_words = "rows 50-178, columns 25-153"
+    crop_description = "rows 50-178, columns 25-153"
 
     def train_names(self, data_root: Path) -> list[str]:
-        """Read the file names of the training split, in the order of the partition file."""
+        """Return the file names of the training split, in the order of the partition file."""
         path = data_root / "celeba" / PARTITION
         try:
             lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
@@ -45,13 +45,13 @@ class CelebA(ImageDataset):
             raise WorkError(f"{path} is not CelebA's list of file names and splits: {error}") from error
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the partition file and the images of the training split."""
+        """Return the partition file and the images of the training split."""
         folder = data_root / "celeba"
         names = [PARTITION, *(f"{IMAGES}/{name}" for name in self.train_names(data_root))]
         return {name: folder / name for name in names}
 
     def missing(self, data_root: Path) -> str:
-        """Say which of the aligned images and the partition file are not there."""
+        """Return which of the aligned images and the partition file are missing."""
         folder = data_root / "celeba"
         images = folder / IMAGES
         absent = [] if (folder / PARTITION).is_file() else [PARTITION]
@@ -59,27 +59,27 @@ class CelebA(ImageDataset):
         if absent:
             return f"put {' and '.join(absent)} (the aligned jpg images and their splits) into {folder}"
         try:
-            there = set(os.listdir(images))
+            present = set(os.listdir(images))
         except OSError as error:
             raise WorkError(f"{images} cannot be read: {error.strerror}") from error
-        lost = [name for name in self.train_names(data_root) if name not in there]
-        return f"put {len(lost)} more images, such as {lost[0]}, into {images}" if lost else ""
+        lacking = [name for name in self.train_names(data_root) if name not in present]
+        return f"put {len(lacking)} more images, such as {lacking[0]}, into {images}" if lacking else ""
 
     def images(self, data_root: Path) -> Pictures:
-        """Open the images of the training split."""
+        """Return the images of the training split."""
         folder = data_root / "celeba" / IMAGES
         names = self.train_names(data_root)
         each = (Picture(printable(name), partial(open_image, folder / name)) for name in names)
         return Pictures(len(names), each)
 
     def count(self, data_root: Path) -> int | None:
-        """Count the names in the partition file."""
+        """Return the number of names in the partition file, or the published number without that file."""
         if not (data_root / "celeba" / PARTITION).is_file():
             return self.published_count
         return len(self.train_names(data_root))
 
     def crop(self, image: "Image") -> "Image":
-        """Cut out the face; an image of another size was not aligned by CelebA's authors."""
+        """Return the face; an image of another size is not one of the aligned images."""
         if image.size != ALIGNED_SIZE:
-            raise NoImage("is {}x{}, aligned images are {}x{}".format(*image.size, *ALIGNED_SIZE))
+            raise ImageError("is {}x{}, aligned images are {}x{}".format(*image.size, *ALIGNED_SIZE))
         return image.crop(CROP)

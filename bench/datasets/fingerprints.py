@@ -1,4 +1,4 @@
-"""The content hash of a data set's files, remembered so that each is read once."""
+"""The content hash of a data set's files, cached so that each file is read once."""
 
 import hashlib
 import json
@@ -6,26 +6,32 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 from bench.system.atomic_files import kind_of, write_text
 from bench.system.errors import WorkError, printable
 
-# A file changed this recently may change again within one tick of the file system's clock.
-SETTLED_NANOSECONDS = 2 * 10**9
-
-Entry = tuple[int, int, str]
+# A file changed this recently may change again within one tick of the file system's clock: not cached.
+RECENT_NANOSECONDS = 2 * 10**9
 
 
-def source_hash(files: Mapping[str, Path], memory: Path) -> str:
-    """Hash the names and contents of files.
+class FileHash(NamedTuple):
+    """The hash of a file's content, with the size and time of change of the file when it was hashed."""
+
+    size: int
+    changed_nanoseconds: int
+    hash: str
+
+
+def source_hash(files: Mapping[str, Path], cache_file: Path) -> str:
+    """Return a hash of the names and contents of files.
 
     Parameters
     ----------
     files : mapping of str to Path
-        Names that do not depend on the machine, and where the files are.
-    memory : Path
-        JSON file that remembers the hashes by path, size and time of change.
+        Files by names that do not depend on the machine.
+    cache_file : Path
+        JSON file with the hashes of files by path, size and time of change.
 
     Returns
     -------
@@ -35,43 +41,43 @@ def source_hash(files: Mapping[str, Path], memory: Path) -> str:
     Raises
     ------
     WorkError
-        If a file cannot be read or the memory cannot be written.
+        If a file cannot be read or `cache_file` cannot be written.
     """
-    known = _recall(memory)
-    entries: dict[str, Entry] = {}
+    cached = _read_cache(cache_file)
+    hashes: dict[str, FileHash] = {}
     digest = hashlib.sha256()
     now = time.time_ns()
     for name, path in files.items():
-        where = os.path.realpath(path)
-        size, changed, content = _entry(path, known.get(where))
-        if now - changed > SETTLED_NANOSECONDS:
-            entries[where] = (size, changed, content)
-        # names of files need not be UTF-8
-        digest.update(f"{name}\0{content}\n".encode(errors="surrogateescape"))
-    if entries != known:
-        write_text(memory, json.dumps(entries))
+        real_path = os.path.realpath(path)
+        found = _hash_file(path, cached.get(real_path))
+        if now - found.changed_nanoseconds > RECENT_NANOSECONDS:
+            hashes[real_path] = found
+        # file names need not be UTF-8
+        digest.update(f"{name}\0{found.hash}\n".encode(errors="surrogateescape"))
+    if hashes != cached:
+        write_text(cache_file, json.dumps(hashes))
     return digest.hexdigest()
 
 
-def _recall(memory: Path) -> dict[str, Entry]:
-    """Read what is remembered; a damaged memory is no memory."""
+def _read_cache(cache_file: Path) -> dict[str, FileHash]:
+    """Return the cached hashes by path; a damaged cache counts as empty."""
     try:
-        stored: Any = json.loads(memory.read_text(encoding="utf-8"))
-        return {path: (int(entry[0]), int(entry[1]), str(entry[2])) for path, entry in stored.items()}
+        stored = json.loads(cache_file.read_text(encoding="utf-8"))
+        return {path: FileHash(int(entry[0]), int(entry[1]), str(entry[2])) for path, entry in stored.items()}
     except (OSError, ValueError, TypeError, AttributeError, IndexError):
         return {}
 
 
-def _entry(path: Path, known: Entry | None) -> Entry:
-    """Give a file's size, time of change in nanoseconds and content hash."""
+def _hash_file(path: Path, cached: FileHash | None) -> FileHash:
+    """Return the hash of a file, from the cache if size and time of change are the same."""
     try:
         facts = path.stat()
         if kind := kind_of(facts.st_mode):
             raise WorkError(f"{printable(str(path))} is {kind}, no regular file")
-        if known is not None and known[:2] == (facts.st_size, facts.st_mtime_ns):
-            return known
+        if cached is not None and cached[:2] == (facts.st_size, facts.st_mtime_ns):
+            return cached
         with path.open("rb") as file:
             content = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise WorkError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
-    return facts.st_size, facts.st_mtime_ns, content
+    return FileHash(facts.st_size, facts.st_mtime_ns, content)

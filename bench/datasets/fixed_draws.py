@@ -1,9 +1,9 @@
-"""Draws that no version of numpy changes.
+"""Random draws that are equal under every version of numpy.
 
-numpy promises the bits of PCG64 for ever, but not what its Generator makes of them. Whole numbers and
-permutations follow from the bits alone, on every machine. Normal draws are quantiles by Python's
-``NormalDist.inv_cdf``, whose last digit the machine's libm may decide; rounding to float32 hides that in all
-but a few draws. Whether a machine agrees is told by the hashes of the data that the tests pin.
+numpy guarantees the bits of PCG64, but not the numbers that its Generator derives from the bits. Integers and
+permutations here depend on the bits alone, on every machine. Normal draws are quantiles by Python's
+``NormalDist.inv_cdf``, whose last digit depends on the machine's libm; rounding to float32 removes that
+difference in all but a few draws. The tests compare hashes of the data with fixed values.
 """
 
 from statistics import NormalDist
@@ -17,7 +17,7 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     Parameters
     ----------
     seed : int
-        What is drawn.
+        Seed of the draws.
     shape : tuple of int
         Shape of the result.
 
@@ -26,7 +26,7 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
     numpy.ndarray
         float64.
     """
-    # the middles of 2**52 equal parts of (0, 1), so that neither end is drawn
+    # centres of 2**52 equal intervals of (0, 1): neither 0 nor 1 is drawn
     bits = np.random.PCG64(seed).random_raw(int(np.prod(shape)))
     uniform = ((bits >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
     quantile = NormalDist().inv_cdf
@@ -34,14 +34,14 @@ def normal(seed: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def integers(seed: int, below: int, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw whole numbers from 0, each as often as another.
+    """Draw uniformly distributed integers from 0 to `below` - 1.
 
     Parameters
     ----------
     seed : int
-        What is drawn.
+        Seed of the draws.
     below : int
-        Above the largest; far below 2**64, so that the remainder of a division favours none.
+        Exclusive upper bound; far below 2**64, so that the modulo operation is all but unbiased.
     shape : tuple of int
         Shape of the result.
 
@@ -55,5 +55,5 @@ def integers(seed: int, below: int, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def permutation(seed: int, count: int) -> np.ndarray:
-    """Shuffle the numbers from 0 to `count` - 1, int64."""
+    """Return a permutation of the integers from 0 to `count` - 1, int64 of shape (count,)."""
     return np.argsort(np.random.PCG64(seed).random_raw(count), kind="stable")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from bench.datasets.image_files import open_image
-from bench.datasets.pictures import Unusable, centre_square, refusal
+from bench.datasets.pictures import UnusableImage, centre_square, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, register
 from bench.system.atomic_files import kind_of
 from bench.system.errors import RequestError, printable, shown
@@ -19,34 +19,34 @@ if TYPE_CHECKING:
 
 PREFIX = "folder:"
 SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-MOST_BYTES = 2**30  # of an image's file; a larger one is a device of sorts, or damaged
-NAMED = 3  # files that the note on those left out names
+MAX_BYTES = 2**30  # a larger file is no image of a usable size, or damaged
+MAX_NAMED = 3  # unread files that a message names
 
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies below a folder.
+    """The files below a folder.
 
     Attributes
     ----------
     images : dict of str to Path
-        Files with an image's suffix, by their path below the folder, in its order.
-    unusable : list of Unusable
-        Those among them that cannot be read, and folders that cannot.
+        Files with the suffix of an image, by their path relative to the folder, sorted by path.
+    unusable : list of UnusableImage
+        Image files and folders that cannot be read.
     links : list of str
-        Links to folders: they are not followed, since they may lead back.
+        Links to folders, which are not followed, since they may lead back.
     others : list of str
-        Files without an image's suffix.
+        Files without the suffix of an image.
     """
 
     images: dict[str, Path]
-    unusable: list[Unusable]
+    unusable: list[UnusableImage]
     links: list[str]
     others: list[str]
 
 
 def list_folder(folder: Path) -> Listing:
-    """List what lies below a folder, opening no file; names that begin with a dot are left out.
+    """List the files below a folder without opening any; names that begin with a dot are skipped.
 
     Parameters
     ----------
@@ -56,8 +56,7 @@ def list_folder(folder: Path) -> Listing:
     Returns
     -------
     Listing
-        Names in it are paths below the folder; those of images are as the file system has them, the others
-        printable.
+        Names are relative paths: those of images as in the file system, the others printable.
     """
     images: list[Path] = []
     unusable, links, others = [], [], []
@@ -65,18 +64,20 @@ def list_folder(folder: Path) -> Listing:
     def name(path: Path) -> str:
         return printable(path.relative_to(folder).as_posix())
 
-    waiting = [folder]
-    while waiting:
-        place = waiting.pop()
+    pending = [folder]
+    while pending:
+        current = pending.pop()
         try:
-            entries = list(_visible(place))
+            entries = list(_visible(current))
         except OSError as error:
-            unusable.append(Unusable(name(place), f"is a folder that cannot be read: {error.strerror}"))
+            unusable.append(
+                UnusableImage(name(current), f"is a folder that cannot be read: {error.strerror}")
+            )
             continue
         for entry in entries:
             path = Path(entry.path)
             if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
+                pending.append(path)
             elif entry.is_symlink() and os.path.isdir(path):
                 links.append(name(path))
             elif not entry.name.lower().endswith(SUFFIXES):
@@ -84,19 +85,19 @@ def list_folder(folder: Path) -> Listing:
             else:
                 images.append(path)
                 if problem := _problem(path):
-                    unusable.append(Unusable(name(path), problem))
+                    unusable.append(UnusableImage(name(path), problem))
     listed = {path.relative_to(folder).as_posix(): path for path in sorted(images)}
     unusable.sort(key=lambda each: each.name)
     return Listing(listed, unusable, sorted(links), sorted(others))
 
 
-def _visible(place: Path) -> Iterator["os.DirEntry[str]"]:
-    with os.scandir(place) as entries:
+def _visible(folder: Path) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
         yield from (entry for entry in entries if not entry.name.startswith("."))
 
 
 def _problem(path: Path) -> str:
-    """Say why a file cannot be read as an image, without opening it: that may wait for ever."""
+    """Return why a file cannot be read as an image, without opening it, since opening a FIFO may block."""
     try:
         facts = path.stat()
     except OSError as error:
@@ -105,8 +106,8 @@ def _problem(path: Path) -> str:
         return f"is {kind_of(facts.st_mode)}"
     if facts.st_size == 0:
         return "is empty"
-    if facts.st_size > MOST_BYTES:
-        return f"has {facts.st_size:,} bytes, more than {MOST_BYTES:,}"
+    if facts.st_size > MAX_BYTES:
+        return f"has {facts.st_size:,} bytes, more than {MAX_BYTES:,}"
     return "" if os.access(path, os.R_OK) else "cannot be read: Permission denied"
 
 
@@ -126,8 +127,8 @@ class Folder(ImageDataset):
     channels = 3
     native_size = None
     published_count = None
-    reading_words = "first frame; upright by EXIF; transparent parts on white"
-    crop_words = "centre square"
+    reading_description = "first frame; upright by EXIF; transparent parts on white"
+    crop_description = "centre square"
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -136,12 +137,12 @@ class Folder(ImageDataset):
 
     @classmethod
     def is_named(cls, name: str) -> bool:
-        """Whether `name` begins as a folder's does."""
+        """Return whether `name` starts with the prefix of a folder."""
         return name.startswith(PREFIX)
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """Give the data set of ``folder:PATH``; refuse a PATH that is not a folder."""
+        """Return the data set of ``folder:PATH``; raise an error if PATH is not a folder."""
         text = name.removeprefix(PREFIX)
         path = os.path.expanduser(text)
         if not text or not os.path.isdir(path):
@@ -157,35 +158,35 @@ class Folder(ImageDataset):
 
     @cached_property
     def listing(self) -> Listing:
-        """What lies below the folder."""
+        """The files below the folder."""
         return Listing({}, [], [], []) if self.folder is None else list_folder(self.folder)
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the images, by their path below the folder; wherever it lies, the name is the same.
+        """Return the images by their relative path, which does not depend on the location of the folder.
 
         Raises
         ------
         WorkError
-            If some cannot be read: none is left out without a word.
+            If some images cannot be read: no image is skipped silently.
         """
         if self.listing.unusable:
-            raise refusal(self.name, self.listing.unusable, len(self.listing.images))
+            raise unusable_error(self.name, self.listing.unusable, len(self.listing.images))
         return self.listing.images
 
     def missing(self, data_root: Path) -> str:
-        """Say that the folder holds no image, if so."""
+        """Return a request to add images if the folder has none."""
         if self.folder is None or self.files(data_root):
             return ""
         return f"put images ({', '.join(SUFFIXES)}) into {self.folder}"
 
     def fetch(self, data_root: Path, notify: Notify) -> None:
-        """Refuse a folder without images: the request names the wrong one."""
+        """Raise an error for a folder without images: the request names the wrong folder."""
         raise RequestError(f"dataset {shown(self.name)}: no image below it; {self.missing(data_root)}")
 
-    def left_out(self, data_root: Path) -> str:
-        """Name links to folders and files without an image's suffix."""
+    def unread_files(self, data_root: Path) -> str:
+        """Return the links to folders and the files without the suffix of an image."""
         parts = [
-            f"{len(names)} {kind} ({', '.join(names[:NAMED])}{', ...' if len(names) > NAMED else ''})"
+            f"{len(names)} {kind} ({', '.join(names[:MAX_NAMED])}{', ...' if len(names) > MAX_NAMED else ''})"
             for kind, names in (
                 ("links to folders", self.listing.links),
                 ("files without an image's suffix", self.listing.others),
@@ -195,11 +196,11 @@ class Folder(ImageDataset):
         return f"not read: {' and '.join(parts)}" if parts else ""
 
     def images(self, data_root: Path) -> Pictures:
-        """List the images."""
+        """Return the images."""
         files = self.files(data_root)
         each = (Picture(printable(name), partial(open_image, path)) for name, path in files.items())
         return Pictures(len(files), each)
 
     def crop(self, image: "Image") -> "Image":
-        """Cut out the centre square."""
+        """Return the centre square."""
         return centre_square(image)

@@ -1,7 +1,7 @@
-"""Image files, opened by an explicit list of formats.
+"""Open image files with an explicit list of formats.
 
-Whatever a file's name says, the image library tries every format it knows, and some of these start programs
-(EPS starts Ghostscript). So every image file is opened here.
+Whatever the suffix of a file, PIL by default tries all formats it knows, and some of them start programs (EPS
+starts Ghostscript). Therefore all image files of the package are opened here.
 """
 
 from pathlib import Path
@@ -14,45 +14,45 @@ PNG = ("PNG",)
 FORMATS = ("BMP", "GIF", "JPEG", *PNG, "PPM", "TIFF", "WEBP")
 
 
-class NoImage(Exception):
+class ImageError(Exception):
     """A file cannot be used as an image; the message is the reason."""
 
 
 def open_image(source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> "Image":
-    """Open an image; its pixels are decoded later.
+    """Open an image; the pixels are decoded later.
 
     Parameters
     ----------
     source : Path or binary file
         The encoded image.
     formats : tuple of str
-        Formats that it may have.
+        Allowed formats, by PIL's names.
 
     Raises
     ------
-    NoImage
-        If it has none of the formats, is damaged, or would be too large in memory.
+    ImageError
+        If the image has none of the formats, is damaged, or is too large for the memory.
     """
     from PIL import Image, UnidentifiedImageError
 
     try:
         return Image.open(source, formats=formats)
     except UnidentifiedImageError:
-        raise NoImage(f"is no image of format {', '.join(formats)}") from None
-    # decoders of damaged files raise nearly anything: OSError, SyntaxError, struct.error, zlib.error
+        raise ImageError(f"is no image of format {', '.join(formats)}") from None
+    # for damaged files, decoders raise almost anything: OSError, SyntaxError, struct.error, zlib.error
     except Exception as error:
-        raise NoImage(reason(error)) from error
+        raise ImageError(describe_error(error)) from error
 
 
-def reason(error: Exception) -> str:
-    """Say in words why an image does not decode."""
+def describe_error(error: Exception) -> str:
+    """Return in words why an image does not decode."""
     from PIL.Image import MAX_IMAGE_PIXELS, DecompressionBombError
 
-    if isinstance(error, NoImage):
+    if isinstance(error, ImageError):
         return str(error)
     if isinstance(error, DecompressionBombError):
         return f"has more than {2 * (MAX_IMAGE_PIXELS or 0):,} pixels"
     if isinstance(error, MemoryError):
         return "does not decode: there is too little memory"
-    words = " ".join(str(error).split())[:200] or type(error).__name__
-    return f"does not decode: {words}"
+    message = " ".join(str(error).split())[:200] or type(error).__name__
+    return f"does not decode: {message}"

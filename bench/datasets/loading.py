@@ -1,4 +1,4 @@
-"""Get a data set's samples: draw points, decode images once and keep the result in the cache."""
+"""Load the samples of a data set: draw points, or decode images once and cache the array."""
 
 import hashlib
 import json
@@ -10,31 +10,47 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
+from bench.datasets.cache_entry import CacheEntry, read_entry
 from bench.datasets.fingerprints import source_hash
-from bench.datasets.pictures import Unusable, refusal, to_array, transform_words
+from bench.datasets.pictures import UnusableImage, describe_transform, to_array, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
 from bench.system.atomic_files import PREFIX, write_text
 from bench.system.errors import WorkError
 from bench.system.leftovers import remove_leftovers
 
-IMAGES_PER_PART = 16
-MOST_UNUSABLE = 100  # images after which decoding ends
-MOST_THREADS = 8
-SECONDS_BETWEEN_NOTES = 15.0
+IMAGES_PER_TASK = 16
+MAX_UNUSABLE = 100  # decoding stops after this many unusable images
+MAX_THREADS = 8
+SECONDS_BETWEEN_MESSAGES = 15.0
 
 
 def _silent(_: str) -> None:
-    """Tell nobody."""
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """What is to be decoded, how, and where to it goes."""
+class _CachedArray:
+    """An array of decoded images and its files in the cache.
+
+    Attributes
+    ----------
+    dataset : ImageDataset
+        Data set of the images.
+    data_root : Path
+        Folder of the published data sets.
+    image_size, channels : int
+        Side in pixels and number of channels of the array.
+    source : str
+        Hash of the source files.
+    folder : Path
+        Folder of the array's files.
+    notify : callable
+        Reports progress, a line per call.
+    """
 
     dataset: ImageDataset
     data_root: Path
@@ -46,14 +62,14 @@ class _Plan:
 
     @property
     def transform(self) -> str:
-        return transform_words(self.dataset, self.image_size, self.channels)
+        return describe_transform(self.dataset, self.image_size, self.channels)
 
     @property
     def key(self) -> str:
         parts = [self.source, self.transform, self.image_size, self.channels]
         return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def decode(self, pictures: list[Picture]) -> tuple[np.ndarray, list[Unusable]]:
+    def decode(self, pictures: list[Picture]) -> tuple[np.ndarray, list[UnusableImage]]:
         return to_array(pictures, self.dataset, self.image_size, self.channels)
 
     def path(self, suffix: str) -> Path:
@@ -69,9 +85,9 @@ def load(
     cache: Path,
     notify: Notify = _silent,
 ) -> DataArray:
-    """Give all training samples of a data set: images at one size, from the cache where they are in it.
+    """Return all training samples of a data set; images have one size and are cached.
 
-    Several processes may ask for the same images at once: one decodes, the others wait for it.
+    If several processes load the same images at once, one process decodes them and the others wait.
 
     Parameters
     ----------
@@ -80,19 +96,19 @@ def load(
     image_size : int or None
         Side in pixels, at least 1; None for points.
     channels : {1, 3} or None
-        Grey, RGB, or what the data set has; None for points.
+        Grey, RGB, or the data set's default; None for points.
     data_root : Path
-        Folder of the published data sets; missing ones that torchvision can download are put there.
+        Folder of the published data sets, to which torchvision downloads missing data sets if it can.
     cache : Path
-        Folder for decoded images; made if need be.
+        Folder for decoded images; created if absent.
     notify : callable
-        Is told, in one line each, of what takes time.
+        Reports slow work, a line per call.
 
     Returns
     -------
     DataArray
         Images are uint8 of shape (count, channels, image_size, image_size); points are float32 of shape
-        (count, 2) and come with their modes.
+        (count, 2) and have known modes.
 
     Raises
     ------
@@ -107,44 +123,43 @@ def load(
         return _draw(dataset)
     assert isinstance(dataset, ImageDataset)
     _ensure_present(dataset, data_root, cache, notify)
-    place = _place(dataset, data_root)
-    memory = cache / "sources" / f"{place}.json"
-    plan = _Plan(
+    array = _CachedArray(
         dataset=dataset,
         data_root=data_root,
         image_size=shape[1],
         channels=shape[0],
-        source=source_hash(dataset.files(data_root), memory),
+        source=source_hash(dataset.files(data_root), _sources(dataset, data_root, cache, ".json")),
         folder=cache / "images",
         notify=notify,
     )
     try:
-        return _read(plan, name) or _build_once(plan, name)
+        return _read(array, name) or _create_once(array, name)
     except OSError as error:
-        raise WorkError(f"the cache in {plan.folder} cannot be used: {error}") from error
+        raise WorkError(f"the cache in {array.folder} cannot be used: {error}") from error
 
 
 def _draw(dataset: PointDataset) -> DataArray:
-    """Draw points, which takes less time than to read them."""
+    """Draw points, which is faster than reading them from a cache."""
     points = dataset.points()
     points.flags.writeable = False
     modes = KnownModes(dataset.centres(), dataset.deviation)
     return DataArray(dataset.name, points, _hash(points), dataset.transform, modes)
 
 
-def _place(dataset: ImageDataset, data_root: Path) -> str:
-    """Name a data set and where it lies in a few letters."""
-    where = f"{dataset.name}\0{os.path.realpath(data_root)}"
-    return hashlib.sha256(where.encode(errors="surrogateescape")).hexdigest()[:16]
+def _sources(dataset: ImageDataset, data_root: Path, cache: Path, suffix: str) -> Path:
+    """Return the path of a cache file about the source files of a data set in `data_root`."""
+    location = f"{dataset.name}\0{os.path.realpath(data_root)}"
+    key = hashlib.sha256(location.encode(errors="surrogateescape")).hexdigest()[:16]
+    return cache / "sources" / f"{key}{suffix}"
 
 
 def _ensure_present(dataset: ImageDataset, data_root: Path, cache: Path, notify: Notify) -> None:
-    """Download what is missing, one process at a time."""
+    """Download missing files, one process at a time."""
     from filelock import FileLock
 
     if not dataset.missing(data_root):
         return
-    lock = cache / "sources" / f"{_place(dataset, data_root)}.lock"
+    lock = _sources(dataset, data_root, cache, ".lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(lock):
@@ -154,25 +169,24 @@ def _ensure_present(dataset: ImageDataset, data_root: Path, cache: Path, notify:
         raise WorkError(f"the cache in {lock.parent} cannot be used: {error}") from error
 
 
-def _read(plan: _Plan, name: str) -> DataArray | None:
-    """Give the cached images if they are there and whole."""
+def _read(array: _CachedArray, name: str) -> DataArray | None:
+    """Return the cached images, or None if they are absent or damaged."""
+    entry = read_entry(array.path(".json"))
+    if entry is None:
+        return None
     try:
-        facts: dict[str, Any] = json.loads(plan.path(".json").read_text(encoding="utf-8"))
-        shape, digest = tuple(facts["shape"]), str(facts["hash"])
-        images: np.ndarray = np.load(plan.path(".npy"), mmap_mode="r")
-        if images.shape != shape or images.dtype != np.uint8:
-            raise ValueError("the array is not the one that was written")
-        if images.nbytes < IN_MEMORY_BYTES:
-            images = np.array(images)
-            images.flags.writeable = False
-            # Beyond this size the check would cost too much at every start.
-            if _hash(images) != digest:
-                raise ValueError("the pixels are not those that were written")
-    except FileNotFoundError:
+        images: np.ndarray = np.load(array.path(".npy"), mmap_mode="r")
+    except (FileNotFoundError, ValueError, EOFError):
         return None
-    except (ValueError, KeyError, TypeError, EOFError):
+    if images.shape != entry.shape or images.dtype != np.uint8:
         return None
-    return DataArray(name=name, samples=images, hash=digest, transform=plan.transform)
+    if images.nbytes < IN_MEMORY_BYTES:
+        images = np.array(images)
+        images.flags.writeable = False
+        # only for small arrays, since hashing a large one would delay every start
+        if _hash(images) != entry.hash:
+            return None
+    return DataArray(name=name, samples=images, hash=entry.hash, transform=array.transform)
 
 
 def _hash(samples: np.ndarray) -> str:
@@ -181,85 +195,81 @@ def _hash(samples: np.ndarray) -> str:
     return digest.hexdigest()
 
 
-def _build_once(plan: _Plan, name: str) -> DataArray:
-    """Decode the images unless another process has done so meanwhile."""
+def _create_once(array: _CachedArray, name: str) -> DataArray:
+    """Decode the images unless another process has done so meanwhile, and return them."""
     from filelock import FileLock
 
-    plan.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(plan.path(".lock")):
-        array = _read(plan, name)
-        if array is None:
-            _build(plan)
-            array = _read(plan, name)
-    if array is None:
-        raise WorkError(f"{plan.path('.npy')} was changed while it was written")
-    return array
+    array.folder.mkdir(parents=True, exist_ok=True)
+    with FileLock(array.path(".lock")):
+        samples = _read(array, name)
+        if samples is None:
+            _create(array)
+            samples = _read(array, name)
+    if samples is None:
+        raise WorkError(f"{array.path('.npy')} was changed while it was written")
+    return samples
 
 
-def _build(plan: _Plan) -> None:
-    """Write the array aside, put it in place, and then its description, which says that it is complete."""
-    pictures = plan.dataset.images(plan.data_root)
+def _create(array: _CachedArray) -> None:
+    """Write the array to a temporary file, rename the file, then write the description."""
+    pictures = array.dataset.images(array.data_root)
     if pictures.count < 1:
-        raise WorkError(f"dataset {plan.dataset.name} has no images in {plan.data_root}")
-    # what a killed process left takes room
-    remove_leftovers(plan.folder, depth=0)
-    shape = (pictures.count, plan.channels, plan.image_size, plan.image_size)
+        raise WorkError(f"dataset {array.dataset.name} has no images in {array.data_root}")
+    # leftovers of killed processes take disk space
+    remove_leftovers(array.folder, depth=0)
+    shape = (pictures.count, array.channels, array.image_size, array.image_size)
     size = int(np.prod(shape, dtype=np.int64))
-    free = shutil.disk_usage(plan.folder).free
+    free = shutil.disk_usage(array.folder).free
     if size > free:
-        raise WorkError(f"{plan.folder} has {free / 2**30:.1f} GiB free but needs {size / 2**30:.1f}")
+        raise WorkError(f"{array.folder} has {free / 2**30:.1f} GiB free but needs {size / 2**30:.1f}")
     extent = "x".join(map(str, shape[1:]))
-    why = "again, for the cached ones are damaged" if plan.path(".json").exists() else "once"
-    plan.notify(f"{plan.dataset.name}: decoding {pictures.count} images to {extent} {why}")
-    if left_out := plan.dataset.left_out(plan.data_root):
-        plan.notify(f"{plan.dataset.name}: {left_out}")
-    aside = plan.folder / f"{PREFIX}{os.getpid()}-{plan.key[:16]}.partial"
+    reason = "again, since the cached images are damaged" if array.path(".json").exists() else "once"
+    array.notify(f"{array.dataset.name}: decoding {pictures.count} images to {extent} {reason}")
+    if unread := array.dataset.unread_files(array.data_root):
+        array.notify(f"{array.dataset.name}: {unread}")
+    temporary = array.folder / f"{PREFIX}{os.getpid()}-{array.key[:16]}.partial"
     try:
-        digest = _decode(plan, pictures, shape, aside)
-        os.replace(aside, plan.path(".npy"))
+        digest = _decode(array, pictures, shape, temporary)
+        os.replace(temporary, array.path(".npy"))
     except BaseException:
-        aside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
-    facts = {
-        "name": plan.dataset.name,
-        "source": plan.source,
-        "transform": plan.transform,
-        "shape": shape,
-        "hash": digest,
-    }
-    write_text(plan.path(".json"), json.dumps(facts, indent=1))
+    entry = CacheEntry(
+        name=array.dataset.name, source=array.source, transform=array.transform, shape=shape, hash=digest
+    )
+    write_text(array.path(".json"), entry.model_dump_json(indent=1))
 
 
-def _decode(plan: _Plan, pictures: Pictures, shape: tuple[int, ...], path: Path) -> str:
-    """Fill the array's file in blocks, on several threads; give the hash of the pixels."""
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
+def _decode(array: _CachedArray, pictures: Pictures, shape: tuple[int, ...], path: Path) -> str:
+    """Write the array in blocks, decoded on several threads, and return the hash of the pixels."""
+    samples = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     digest = ArrayHash(shape)
-    threads = min(MOST_THREADS, os.cpu_count() or 1)
-    done, told = 0, time.monotonic()
-    unusable: list[Unusable] = []
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    done, last_message = 0, time.monotonic()
+    unusable: list[UnusableImage] = []
     with ThreadPoolExecutor(threads) as pool, warnings.catch_warnings():
-        # of decoders, about images that they decode
+        # of decoders, about images that they decode nevertheless
         warnings.simplefilter("ignore")
-        while block := list(islice(pictures.each, IMAGES_PER_PART * threads)):
-            if done + len(block) > len(array):
+        while block := list(islice(pictures.each, IMAGES_PER_TASK * threads)):
+            if done + len(block) > len(samples):
                 raise WorkError(
-                    f"dataset {plan.dataset.name} has more than the {len(array)} images it declares"
+                    f"dataset {array.dataset.name} has more than the {len(samples)} images it declares"
                 )
-            starts = range(0, len(block), IMAGES_PER_PART)
-            parts = [block[start : start + IMAGES_PER_PART] for start in starts]
-            for pixels, failed in pool.map(plan.decode, parts):
-                array[done : done + len(pixels)] = pixels
+            starts = range(0, len(block), IMAGES_PER_TASK)
+            tasks = [block[start : start + IMAGES_PER_TASK] for start in starts]
+            for pixels, failed in pool.map(array.decode, tasks):
+                samples[done : done + len(pixels)] = pixels
                 digest.update(pixels)
                 done += len(pixels)
                 unusable += failed
-            if len(unusable) >= MOST_UNUSABLE:
+            if len(unusable) >= MAX_UNUSABLE:
                 break
-            if time.monotonic() - told > SECONDS_BETWEEN_NOTES:
-                told = time.monotonic()
-                plan.notify(f"{plan.dataset.name}: {done} of {len(array)} images decoded")
+            if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
+                last_message = time.monotonic()
+                array.notify(f"{array.dataset.name}: {done} of {len(samples)} images decoded")
     if unusable:
-        raise refusal(plan.dataset.name, unusable, len(array), at_least=done < len(array))
-    if done != len(array):
-        raise WorkError(f"dataset {plan.dataset.name} declares {len(array)} images but has {done}")
-    array.flush()
+        raise unusable_error(array.dataset.name, unusable, len(samples), at_least=done < len(samples))
+    if done != len(samples):
+        raise WorkError(f"dataset {array.dataset.name} declares {len(samples)} images but has {done}")
+    samples.flush()
     return digest.hexdigest()

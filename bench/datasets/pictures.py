@@ -1,4 +1,4 @@
-"""From an encoded image to the bytes of the array."""
+"""Turn encoded images into arrays of bytes."""
 
 import re
 from collections.abc import Sequence
@@ -8,59 +8,61 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.datasets.image_files import NoImage, reason
+from bench.datasets.image_files import ImageError, describe_error
 from bench.datasets.registry import ImageDataset, Picture
 from bench.system.errors import WorkError, printable
 
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-# PIL would clip or cut these to 8 bits without a word.
+# Modes of more than 8 bits, which PIL silently clips or truncates to 8 bits.
 DEEP_MODES = ("I", "F")
 DEEP_RAW_MODE = re.compile(r";16[A-Z]|;12")
-ORIENTATION = 0x0112  # of EXIF's tags
+ORIENTATION = 0x0112  # EXIF tag
 
-NAMED = 5  # images that a refusal names
+MAX_NAMED = 5  # unusable images that a message names
 
 
 @dataclass(frozen=True)
-class Unusable:
+class UnusableImage:
     """An image that cannot be used.
 
     Attributes
     ----------
     name : str
-        Its name, printable.
+        Printable name.
     reason : str
-        Why, such as ``"is empty"``.
+        Reason, such as ``"is empty"``.
     """
 
     name: str
     reason: str
 
 
-def refusal(dataset: str, unusable: Sequence[Unusable], count: int, at_least: bool = False) -> WorkError:
-    """Build the error that tells of the images that cannot be used.
+def unusable_error(
+    dataset: str, unusable: Sequence[UnusableImage], count: int, at_least: bool = False
+) -> WorkError:
+    """Return the error that names the images that cannot be used.
 
     Parameters
     ----------
     dataset : str
         The data set's name.
-    unusable : sequence of Unusable
+    unusable : sequence of UnusableImage
         At least one.
     count : int
-        Images that the data set has.
+        Number of images of the data set.
     at_least : bool
-        Whether there may be more of them.
+        Whether there may be more unusable images.
     """
-    named = "; ".join(f"{_end(each.name)} {each.reason}" for each in unusable[:NAMED])
-    more = f"; and {len(unusable) - NAMED} more" if len(unusable) > NAMED else ""
+    named = "; ".join(f"{_shorten(each.name)} {each.reason}" for each in unusable[:MAX_NAMED])
+    more = f"; and {len(unusable) - MAX_NAMED} more" if len(unusable) > MAX_NAMED else ""
     number = f"{'at least ' if at_least else ''}{len(unusable)} of {max(count, len(unusable))}"
     return WorkError(f"dataset {printable(dataset)}: {number} images cannot be used: {named}{more}")
 
 
 def centre_square(image: "Image") -> "Image":
-    """Cut the largest square out of the middle."""
+    """Return the largest centred square."""
     width, height = image.size
     if width == height:
         return image
@@ -69,27 +71,27 @@ def centre_square(image: "Image") -> "Image":
     return image.crop((left, top, left + side, top + side))
 
 
-def transform_words(dataset: ImageDataset, image_size: int, channels: int) -> str:
-    """Describe what is done to each image, in order; part of the cache's key."""
+def describe_transform(dataset: ImageDataset, image_size: int, channels: int) -> str:
+    """Return a description of the transform of each image, which is part of the cache key."""
     colour = "grey" if channels == 1 else "RGB"
     resize = f"resize to {image_size}x{image_size} unless it is that already (PIL bilinear, antialiased)"
-    return "; ".join(filter(None, (dataset.reading_words, colour, dataset.crop_words, resize)))
+    return "; ".join(filter(None, (dataset.reading_description, colour, dataset.crop_description, resize)))
 
 
 def upright(image: "Image") -> "Image":
-    """Turn a photograph as its EXIF says; a damaged EXIF says nothing."""
+    """Rotate a photograph by its EXIF orientation, if the EXIF data can be read."""
     from PIL import ImageOps
 
-    image.load()  # which turns some formats already
+    image.load()  # rotates some formats already
     try:
-        turned = image.getexif().get(ORIENTATION, 1) not in (1, None)
-    except Exception:  # its decoder raises nearly anything
+        rotated = image.getexif().get(ORIENTATION, 1) not in (1, None)
+    except Exception:  # the decoder of EXIF data raises almost anything
         return image
-    return ImageOps.exif_transpose(image) if turned else image
+    return ImageOps.exif_transpose(image) if rotated else image
 
 
 def on_white(image: "Image") -> "Image":
-    """Lay an image that has transparent parts on white; others stay as they are."""
+    """Compose an image that has transparency on white; return other images unchanged."""
     from PIL import Image
 
     if not image.has_transparency_data:
@@ -104,9 +106,9 @@ def to_pixels(image: "Image", dataset: ImageDataset, image_size: int, channels: 
     Parameters
     ----------
     image : PIL.Image.Image
-        Opened; closed on return.
+        Opened image; closed on return.
     dataset : ImageDataset
-        Decides the crop.
+        Defines the crop.
     image_size : int
         Side of the result in pixels.
     channels : {1, 3}
@@ -119,17 +121,17 @@ def to_pixels(image: "Image", dataset: ImageDataset, image_size: int, channels: 
 
     Raises
     ------
-    NoImage
-        If the image is not what the data set takes; decoders raise others of their own.
+    ImageError
+        If the data set does not accept the image; decoders raise errors of their own types.
     """
     from PIL import Image
 
-    # closed, since an open image keeps its pixels
+    # closed to free the pixels
     with closing(image):
         if min(image.size) < 1:
-            raise NoImage("has no pixels")
+            raise ImageError("has no pixels")
         if _is_deep(image):
-            raise NoImage(f"has more than 8 bits a channel (mode {image.mode})")
+            raise ImageError(f"has more than 8 bits a channel (mode {image.mode})")
         drawn = on_white(upright(image))
         square = dataset.crop(drawn.convert("L" if channels == 1 else "RGB"))
     if square.size != (image_size, image_size):
@@ -140,7 +142,7 @@ def to_pixels(image: "Image", dataset: ImageDataset, image_size: int, channels: 
 
 def to_array(
     pictures: Sequence[Picture], dataset: ImageDataset, image_size: int, channels: int
-) -> tuple[np.ndarray, list[Unusable]]:
+) -> tuple[np.ndarray, list[UnusableImage]]:
     """Turn some images into one array.
 
     Parameters
@@ -152,22 +154,23 @@ def to_array(
 
     Returns
     -------
-    tuple of numpy.ndarray and list of Unusable
-        uint8 of shape (count, channels, image_size, image_size), and the images whose rows are undefined.
+    tuple of numpy.ndarray and list of UnusableImage
+        uint8 of shape (count, channels, image_size, image_size), and the unusable images, whose rows are
+        undefined.
     """
     array = np.empty((len(pictures), channels, image_size, image_size), dtype=np.uint8)
     unusable = []
-    for place, picture in enumerate(pictures):
+    for position, picture in enumerate(pictures):
         try:
-            array[place] = to_pixels(picture.open(), dataset, image_size, channels)
-        # Decoders of damaged files raise nearly anything: OSError, SyntaxError, struct.error, zlib.error.
+            array[position] = to_pixels(picture.open(), dataset, image_size, channels)
+        # for damaged files, decoders raise almost anything: OSError, SyntaxError, struct.error, zlib.error
         except Exception as error:
-            unusable.append(Unusable(picture.name, reason(error)))
+            unusable.append(UnusableImage(picture.name, describe_error(error)))
     return array, unusable
 
 
 def _is_deep(image: "Image") -> bool:
-    """Whether an image that is not yet decoded has more than 8 bits per channel in its file."""
+    """Return whether the file of an image that is not yet decoded has more than 8 bits per channel."""
     if image.mode.startswith(DEEP_MODES):
         return True
     for codec, _, _, settings in getattr(image, "tile", ()):
@@ -179,5 +182,5 @@ def _is_deep(image: "Image") -> bool:
     return False
 
 
-def _end(name: str, most: int = 80) -> str:
-    return name if len(name) <= most else f"...{name[3 - most :]}"
+def _shorten(name: str, length: int = 80) -> str:
+    return name if len(name) <= length else f"...{name[3 - length :]}"

@@ -1,7 +1,7 @@
-"""Points of the plane from mixtures of Gaussians: what a generator covers is seen without a network.
+"""Points of the plane from mixtures of Gaussians, whose coverage is measured without a network.
 
-The mixtures of VEEGAN (Srivastava and others 2017) with the numbers of PacGAN (Lin and others 2018). Each is
-scaled by one constant, so that its outermost centres lie 0.8 from the origin along an axis.
+The mixtures are those of VEEGAN (Srivastava and others 2017) with the numbers of PacGAN (Lin and others
+2018), each scaled by a constant: the outermost centres on an axis have a distance of 0.8 from the origin.
 """
 
 import numpy as np
@@ -11,12 +11,12 @@ from bench.datasets.registry import PointDataset, register
 
 
 class GaussianMixture(PointDataset):
-    """Equally heavy Gaussians, each drawn from equally often.
+    """Equally weighted Gaussians with the same number of points each.
 
     Attributes
     ----------
     seed : int
-        Decides the points; the run's seed does not.
+        Seed of the points, which do not depend on the run's seed.
     """
 
     source = "as in VEEGAN (Srivastava and others 2017) and PacGAN (Lin and others 2018); made here"
@@ -24,7 +24,7 @@ class GaussianMixture(PointDataset):
     seed: int
 
     def points(self) -> np.ndarray:
-        """Draw the points, of one mode after the other in turn."""
+        """Draw the points, cycling through the modes."""
         centres = self.centres()
         draws = fixed_draws.normal(self.seed, (self.count_of_points, 2))
         modes = np.arange(self.count_of_points) % len(centres)
@@ -42,8 +42,8 @@ class Ring8(GaussianMixture):
     seed = 8
 
     def centres(self) -> np.ndarray:
-        """Give the centres counter-clockwise, from the one on the right."""
-        # written out, since the last bits of sines are not the same on every machine
+        """Return the centres counter-clockwise, starting at the right."""
+        # constants, since the last bits of sine and cosine differ between machines
         half = np.sqrt(0.5)
         cosines = np.array([1, half, 0, -half, -1, -half, 0, half])
         return 0.8 * np.stack([cosines, np.roll(cosines, 2)], axis=1)
@@ -60,6 +60,6 @@ class Grid25(GaussianMixture):
     seed = 25
 
     def centres(self) -> np.ndarray:
-        """Give the centres, the first coordinate slowest."""
+        """Return the centres, the first coordinate varying slowest."""
         steps = np.arange(-4, 5, 2) / 5
         return np.stack(np.meshgrid(steps, steps, indexing="ij"), axis=-1).reshape(-1, 2)

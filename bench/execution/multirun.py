@@ -16,7 +16,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from bench.configuration import CIRCUMSTANCES, Configuration, Harness, resolve
-from bench.datasets import check_name
+from bench.datasets import require_dataset
 from bench.execution.aggregate import Aggregate, aggregate
 from bench.execution.jobs import Job
 from bench.execution.progress import Progress
@@ -232,7 +232,7 @@ def configurations(
         for variant in variants
     ]
     for configuration in chosen:
-        check_name(configuration.harness.dataset)
+        require_dataset(configuration.harness.dataset)
     return chosen
 
 

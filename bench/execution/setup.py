@@ -229,7 +229,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     harness = configuration.harness
     remove_leftovers(paths.cache())
     device = prepare(harness)
-    datasets.check_name(harness.dataset)
+    datasets.require_dataset(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
     try:

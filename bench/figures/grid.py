@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bench.datasets.image_files import PNG, open_image, reason
+from bench.datasets.image_files import PNG, describe_error, open_image
 from bench.system.atomic_files import replacing
 from bench.system.errors import RequestError, WorkError, shown
 
@@ -79,7 +79,7 @@ def read_png(path: Path) -> np.ndarray:
         with open_image(path, PNG) as image:
             return np.asarray(image)
     except Exception as error:  # a damaged file raises nearly anything
-        raise WorkError(f"{path} cannot be read: it {reason(error)}") from error
+        raise WorkError(f"{path} cannot be read: it {describe_error(error)}") from error
 
 
 def read_grid(path: Path, image_size: int, scale: int = SCALE) -> np.ndarray:

@@ -195,7 +195,7 @@ def plan(
     if workers > 1 and base.harness.threads == 0:
         settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
         base = base_of(settings)
-    datasets.check_name(base.harness.dataset)
+    datasets.require_dataset(base.harness.dataset)
     space = space_of(base.variant, file.search, base)
     for dimension in space.dimensions:
         if clash := sorted(set(dimension.knobs) & set(given)):

@@ -3,7 +3,7 @@
 import pytest
 
 from bench.configuration import knobs_of, variant_named
-from bench.datasets import check_name
+from bench.datasets import require_dataset
 from variants.published_tables import PUBLISHED_TABLES, TABLE_3, PublishedRow, PublishedTable
 
 
@@ -30,7 +30,7 @@ def test_table_3_is_as_printed() -> None:
 
 @pytest.mark.parametrize("table", PUBLISHED_TABLES.values(), ids=list(PUBLISHED_TABLES))
 def test_every_row_names_a_variant_and_its_knobs(table: PublishedTable) -> None:
-    check_name(table.dataset)
+    require_dataset(table.dataset)
     for row in table.rows:
         variant = variant_named(str(row.where["variant"]))
         assert set(row.where) - {"variant"} <= set(knobs_of(variant))

@@ -135,7 +135,7 @@ def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, 
 
 def test_a_large_array_is_not_copied_on_the_cpu_and_gives_what_a_small_one_gives(array, monkeypatch):
     small = Batches(array, batch_size=32, seed=0, device=CPU)
-    monkeypatch.setattr("bench.datasets.batches.SCALED_ONCE", array.samples.size - 1)
+    monkeypatch.setattr("bench.datasets.batches.MAX_SCALED_IN_ADVANCE", array.samples.size - 1)
     large = Batches(array, batch_size=32, seed=0, device=CPU)
     assert large._samples.data_ptr() == array.samples.ctypes.data
     assert small._samples.dtype == torch.float32

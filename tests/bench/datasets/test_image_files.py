@@ -10,7 +10,7 @@ from PIL import Image
 
 import bench
 from bench.datasets import load
-from bench.datasets.image_files import FORMATS, PNG, NoImage, open_image
+from bench.datasets.image_files import FORMATS, PNG, ImageError, open_image
 from bench.figures.grid import read_png
 from bench.system.errors import WorkError
 
@@ -44,7 +44,7 @@ def test_only_png_is_read_where_png_was_written(tmp_path: Path) -> None:
     Image.new("L", (4, 4)).save(tmp_path / "grid.png", format="TIFF")
     with pytest.raises(WorkError, match="grid.png cannot be read: it is no image of format PNG"):
         read_png(tmp_path / "grid.png")
-    with pytest.raises(NoImage):
+    with pytest.raises(ImageError):
         open_image(tmp_path / "grid.png", PNG)
     assert open_image(tmp_path / "grid.png", FORMATS).format == "TIFF"
 

@@ -144,7 +144,7 @@ def test_two_processes_decode_once(cache):
 def test_killed_process_leaves_nothing_that_counts(cache):
     code = """
 import os, signal
-loading.SECONDS_BETWEEN_NOTES = 0
+loading.SECONDS_BETWEEN_MESSAGES = 0
 read(lambda line: os.kill(os.getpid(), signal.SIGKILL) if "of 5000" in line else None)
 """
     process = start(cache, code)

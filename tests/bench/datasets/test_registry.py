@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from bench.datasets import catalogue, check_name, judged_by, label, load, preset_of, sample_shape
+from bench.datasets import judged_by, label, list_datasets, load, preset_of, require_dataset, sample_shape
 from bench.datasets.registry import classes
 from bench.system.errors import RequestError
 
@@ -22,7 +22,7 @@ def test_the_promised_data_sets_are_registered():
 
 @pytest.mark.parametrize("name", sorted(NAMES - {"folder:PATH"}))
 def test_known_names_pass(name):
-    check_name(name)
+    require_dataset(name)
 
 
 @pytest.mark.parametrize("name", sorted(IMAGES))
@@ -91,21 +91,21 @@ def test_known_modes_have_presets_of_their_own():
 
 def test_unknown_name_gives_allowed_names_and_nearest():
     with pytest.raises(RequestError, match="did you mean 'mnist'") as caught:
-        check_name("mnits")
+        require_dataset("mnits")
     assert all(name in str(caught.value) for name in NAMES)
 
 
 @pytest.mark.parametrize("name", ["folder:", "folder:/no/such/folder", f"folder:{__file__}"])
 def test_folder_must_exist(name):
     with pytest.raises(RequestError, match="is not a folder"):
-        check_name(name)
+        require_dataset(name)
 
 
 def test_names_need_no_heavy_package():
     code = """
 import sys
-from bench.datasets import check_name, preset_of, sample_shape
-check_name("mnist-5k"), preset_of("ring-8"), sample_shape("celeba", 64, None)
+from bench.datasets import require_dataset, preset_of, sample_shape
+require_dataset("mnist-5k"), preset_of("ring-8"), sample_shape("celeba", 64, None)
 print([name for name in ("torch", "torchvision", "pandas", "mlxtend", "lmdb") if name in sys.modules])
 """
     root = Path(__file__).parents[3]
@@ -116,7 +116,7 @@ print([name for name in ("torch", "torchvision", "pandas", "mlxtend", "lmdb") if
 @pytest.mark.parametrize("name", sorted(IMAGES))
 def test_catalogue_and_load_agree_on_all_images(name, make_source, tmp_path, cache):
     data_root = tmp_path / "data"
-    before = {row.name: row for row in catalogue(data_root, cache)}[name]
+    before = {row.name: row for row in list_datasets(data_root, cache)}[name]
     assert before.present == (name in (*COUNTS_OF_PACKAGED, "folder:PATH"))
     assert before.present or str(data_root) in before.missing
     assert before.description
@@ -134,7 +134,7 @@ def test_catalogue_and_load_agree_on_all_images(name, make_source, tmp_path, cac
     )
     assert other.hash == array.hash
 
-    after = {row.name: row for row in catalogue(data_root, cache)}[name]
+    after = {row.name: row for row in list_datasets(data_root, cache)}[name]
     assert after.present
     assert after.missing == ""
     assert after.cached == (f"{before.channels}x24x24",)
@@ -142,7 +142,7 @@ def test_catalogue_and_load_agree_on_all_images(name, make_source, tmp_path, cac
 
 @pytest.mark.parametrize("name", sorted(POINTS))
 def test_points_are_always_there_and_cache_nothing(name, cache):
-    row = {row.name: row for row in catalogue(cache, cache)}[name]
+    row = {row.name: row for row in list_datasets(cache, cache)}[name]
     assert (row.judged_by, row.present, row.missing) == ("points", True, "")
     assert (row.count, row.native_size, row.channels, row.cached) == (50_000, None, None, ())
     assert load(name, image_size=None, channels=None, data_root=cache, cache=cache).count == row.count
@@ -154,7 +154,7 @@ def make_name(name: str, tmp_path: Path) -> str:
 
 
 def test_catalogue_counts_what_is_there(shared_data, cache):
-    rows = {row.name: row for row in catalogue(shared_data, cache)}
+    rows = {row.name: row for row in list_datasets(shared_data, cache)}
     assert rows["mnist"].count == 8000
     assert rows["fashion-mnist"].count == 2048
     assert rows["celeba"].count == 162_770
@@ -166,7 +166,7 @@ def test_catalogue_survives_a_damaged_source(tmp_path, cache):
     (folder / "list_eval_partition.txt").write_text("000001.jpg\n")
     (cache / "images").mkdir(parents=True)
     (cache / "images" / "0.json").write_text("{")
-    row = {row.name: row for row in catalogue(tmp_path, cache)}["celeba"]
+    row = {row.name: row for row in list_datasets(tmp_path, cache)}["celeba"]
     assert not row.present
     assert "list_eval_partition.txt" in row.missing
 

@@ -1,29 +1,36 @@
-"""The data sets that torchvision reads and can download: MNIST, Fashion-MNIST, CIFAR-10."""
+"""Data sets that torchvision reads and downloads: MNIST, Fashion-MNIST, CIFAR-10."""
 
 import os
 import tempfile
 from abc import abstractmethod
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
 from bench.system.atomic_files import PREFIX
 from bench.system.errors import WorkError
 from bench.system.leftovers import remove_leftovers
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-class Published(ImageDataset):
-    """A data set of torchvision's.
+    # torchvision's class of a data set, whose items are images with their labels
+    Reader: TypeAlias = Callable[..., Sequence[tuple[Image, int]]]
+
+
+class TorchvisionDataset(ImageDataset):
+    """A data set of torchvision.
 
     Attributes
     ----------
     folder : str
-        Where the files lie below the data folder, as torchvision expects.
+        Folder of the files below the data folder, as torchvision expects.
     needed : tuple of str
-        Files that torchvision insists on.
+        Files that torchvision requires.
     used : tuple of str
-        Those among them that hold the training images.
+        Those of `needed` with the training images.
     """
 
     folder: ClassVar[str]
@@ -31,34 +38,34 @@ class Published(ImageDataset):
     used: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def reader(self) -> Any:
-        """Give torchvision's class; importing it takes seconds, so only here."""
+    def reader(self) -> "Reader":
+        """Return torchvision's class, imported late since the import takes seconds."""
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """List the files that hold the training images."""
+        """Return the files with the training images."""
         return {name: data_root / self.folder / name for name in self.used}
 
     def missing(self, data_root: Path) -> str:
-        """Name the files that torchvision would not find."""
+        """Return the files that torchvision needs and that are missing."""
         absent = [name for name in self.needed if not (data_root / self.folder / name).is_file()]
         return f"put {', '.join(absent)} into {data_root / self.folder}" if absent else ""
 
     def fetch(self, data_root: Path, notify: Notify) -> None:
-        """Download into a folder aside, then move the complete files into place."""
+        """Download into a temporary folder, then move the complete files to their folder."""
         notify(f"{self.name}: downloading into {data_root}")
         remove_leftovers(data_root, depth=0)
-        place = data_root / self.folder
-        made = not data_root.exists()
+        folder = data_root / self.folder
+        created = not data_root.exists()
         try:
             data_root.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=data_root) as aside:
-                self.reader()(root=aside, train=True, download=True)
-                place.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-", dir=data_root) as temporary:
+                self.reader()(root=temporary, train=True, download=True)
+                folder.mkdir(parents=True, exist_ok=True)
                 for name in self.needed:
-                    os.replace(Path(aside, self.folder, name), place / name)
-        # torchvision's downloads fail in many ways: network, checksum, archive, disk.
+                    os.replace(Path(temporary, self.folder, name), folder / name)
+        # downloads fail with many types of errors: network, checksum, archive, disk
         except Exception as error:
-            if made:
+            if created:
                 with suppress(OSError):
                     data_root.rmdir()
             reason = " ".join(str(error).split())[:200]
@@ -66,10 +73,10 @@ class Published(ImageDataset):
             raise WorkError(message) from error
 
     def images(self, data_root: Path) -> Pictures:
-        """Read the training split through torchvision."""
+        """Return the training split, read by torchvision."""
         try:
             split = self.reader()(root=data_root, train=True, download=False)
-        # A damaged file reaches us as nearly any exception: assertion, index, pickle, value.
+        # for damaged files, torchvision raises almost anything: assertion, index, pickle, value
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             message = f"dataset {self.name} in {data_root / self.folder} is damaged: {reason}"
@@ -77,8 +84,8 @@ class Published(ImageDataset):
         return Pictures(len(split), in_memory(split[row][0] for row in range(len(split))))
 
 
-class _Idx(Published):
-    """The layout of MNIST and those made in its likeness."""
+class _IdxDataset(TorchvisionDataset):
+    """A data set in the file format of MNIST."""
 
     channels = 1
     native_size = 28
@@ -92,7 +99,7 @@ class _Idx(Published):
     used = ("train-images-idx3-ubyte",)
 
     def count(self, data_root: Path) -> int | None:
-        """Read the number of images from the file's head, which may be a shortened copy's."""
+        """Return the number of images in the header of the file, which may be a shortened copy."""
         path = data_root / self.folder / self.used[0]
         try:
             if not path.is_file():
@@ -104,7 +111,7 @@ class _Idx(Published):
 
 
 @register
-class Mnist(_Idx):
+class Mnist(_IdxDataset):
     """Handwritten digits."""
 
     name = "mnist"
@@ -112,15 +119,15 @@ class Mnist(_Idx):
     source = "LeCun, Cortes, Burges; commonly given as CC BY-SA 3.0"
     folder = "MNIST/raw"
 
-    def reader(self) -> Any:
-        """Give torchvision's class."""
+    def reader(self) -> "Reader":
+        """Return torchvision's class."""
         from torchvision.datasets import MNIST
 
         return MNIST
 
 
 @register
-class FashionMnist(_Idx):
+class FashionMnist(_IdxDataset):
     """Photographs of clothes."""
 
     name = "fashion-mnist"
@@ -128,16 +135,16 @@ class FashionMnist(_Idx):
     source = "Xiao, Rasul, Vollgraf 2017 (Zalando Research); MIT licence"
     folder = "FashionMNIST/raw"
 
-    def reader(self) -> Any:
-        """Give torchvision's class."""
+    def reader(self) -> "Reader":
+        """Return torchvision's class."""
         from torchvision.datasets import FashionMNIST
 
         return FashionMNIST
 
 
 @register
-class Cifar10(Published):
-    """Small photographs of ten kinds of things."""
+class Cifar10(TorchvisionDataset):
+    """Small photographs of ten classes of animals and vehicles."""
 
     name = "cifar10"
     description = "small photographs of ten kinds of animals and vehicles, the training split"
@@ -149,8 +156,8 @@ class Cifar10(Published):
     used = tuple(f"data_batch_{number}" for number in range(1, 6))
     needed = (*used, "test_batch", "batches.meta")
 
-    def reader(self) -> Any:
-        """Give torchvision's class."""
+    def reader(self) -> "Reader":
+        """Return torchvision's class."""
         from torchvision.datasets import CIFAR10
 
         return CIFAR10
