@@ -1,5 +1,6 @@
 """``bench study``: search hyperparameters with Optuna."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -95,7 +96,7 @@ def _dry_run(plans: "list[StudyPlan]") -> Report:
             ("budget", f"{file.trials} trials of {plan.steps_of_a_trial:,} steps"),
         ]
         parts.append(table(rows))
-    return Report({"studies": [plan.describe() for plan in plans]}, "\n\n".join(parts))
+    return Report({"studies": [asdict(plan.describe()) for plan in plans]}, "\n\n".join(parts))
 
 
 def _report(result: "StudiesResult") -> Report:

@@ -31,7 +31,7 @@ from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
 from bench.system.interruption import stop_on_signal
 from bench.system.leftovers import remove_leftovers
-from bench.tracking.parents import ParentSummary, multirun_parent
+from bench.tracking.messages import ParentRun, ParentSummary
 from bench.tracking.store_choice import current_store
 
 DESCRIPTION, SUMMARY = "multirun.json", "summary.json"
@@ -236,6 +236,21 @@ def configurations(
     return chosen
 
 
+def parent_run(description: Mapping[str, Any]) -> ParentRun:
+    """Return the MLflow run above those of a multirun (described as in multirun.json)."""
+    members = description["members"]
+    variants = dict.fromkeys(member["variant"] for member in members)
+    seeds = dict.fromkeys(str(member["seed"]) for member in members)
+    return ParentRun(
+        experiment=description["experiment"],
+        name=description["name"],
+        identity=("multirun.hash", description["hash"]),
+        tags={"data.hash": description["data_hash"]},
+        params=description["config"] | {"variant": ", ".join(variants), "seed": ", ".join(seeds)},
+        command=list(description["command"]),
+    )
+
+
 class Stopped(Exception):
     """The user asked to stop; the same command goes on."""
 
@@ -289,7 +304,7 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> MultirunResul
     """
     with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
         store = current_store()
-        parent = tracker.open_parent(multirun_parent(multirun.describe()), store) if tracker else None
+        parent = tracker.open_parent(parent_run(multirun.describe()), store) if tracker else None
         failed = _train_all(multirun, workers, progress, parent)
         runs = multirun.complete()
         aggregated = aggregate(

@@ -1,19 +1,19 @@
 """A store made again from what lies under mlruns/: runs, and the runs above several."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench.execution.multirun import DESCRIPTION, SUMMARY
+from bench.execution.multirun import DESCRIPTION, SUMMARY, parent_run
 from bench.execution.progress import Progress
 from bench.runs.run_folder import RunFolder, is_held
 from bench.system import paths
 from bench.system.errors import WorkError
-from bench.tracking.parents import ParentSummary, multirun_parent
+from bench.tracking.messages import ParentRun, ParentSummary
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
 
@@ -88,14 +88,13 @@ class Sender:
         if is_held(run):
             held = "it is in training, and its own tracking process sends it"
             return Sent("run", run.id, name, address.shown, passed_over=held)
-        answer = self.tracker.send_run(run, address)
-        problem = answer.get("error")
-        if problem:
+        try:
+            sent = self.tracker.send_run(run, address)
+        except WorkError as error:
             self._afresh()
-            return Sent("run", run.id, name, address.shown, problem=problem)
-        self.progress.info(f"{name}: {answer['points']:,} points and {answer['files']} files sent")
-        sent = answer["run_id"], answer["points"], answer["files"]
-        return Sent("run", run.id, name, address.shown, *sent)
+            return Sent("run", run.id, name, address.shown, problem=str(error))
+        self.progress.info(f"{name}: {sent.points:,} points and {sent.files} files sent")
+        return Sent("run", run.id, name, address.shown, sent.id, sent.points, sent.files)
 
     def multiruns(self) -> Iterable[Sent]:
         """Send the runs above those of every multirun; their own runs are there already."""
@@ -108,7 +107,7 @@ class Sender:
                 else KILLED
             )
             yield self.parent(
-                "multirun", folder.name, described["name"], folder, multirun_parent(described), known
+                "multirun", folder.name, described["name"], folder, parent_run(described), known
             )
 
     def parent(
@@ -117,9 +116,9 @@ class Sender:
         id: str,
         name: str,
         folder: Path,
-        described: dict[str, Any],
+        parent_run: ParentRun,
         summary: ParentSummary,
-        show: Any = lambda parent: None,
+        show: Callable[[str], str | None] = lambda parent: None,
     ) -> Sent:
         """Find or make the parent run of several, and log their summary to it.
 
@@ -129,8 +128,8 @@ class Sender:
             As :class:`Sent` has them.
         folder : Path
             Of the multirun or the study.
-        described : dict
-            The parent run, as the tracking process takes it.
+        parent_run : ParentRun
+            The parent run.
         summary : ParentSummary
             Values and files of the parent run.
         show : callable
@@ -140,7 +139,7 @@ class Sender:
         try:
             # that of the process that carries a multirun out; a study has a leader
             with FileLock(folder / ".lock", timeout=0):
-                parent = self.tracker.open_parent(described, address)
+                parent = self.tracker.open_parent(parent_run, address)
                 problem = show(parent) or self.tracker.finish_parent(parent, summary, folder, address)
         except Timeout:
             held = "it is being carried out, and shows itself"

@@ -10,22 +10,22 @@ from bench.training.trainer import Callback
 
 
 class TrackingRestarts(Callback):
-    """Callback that restarts a tracking process that died and prints its messages.
+    """Callback that restarts a tracking process that died and prints its notices.
 
     Parameters
     ----------
     tracker : TrackingProcess
         Follows the run.
     progress : Progress
-        Prints the messages.
+        Prints the notices.
     """
 
     def __init__(self, tracker: TrackingProcess, progress: Progress) -> None:
         self.tracker, self.progress = tracker, progress
 
     def on_steps(self, rows: list[dict[str, Any]]) -> None:
-        """Print messages; restart the process if it died."""
-        print_messages(self.tracker, self.progress)
+        """Print notices; restart the process if it died."""
+        print_notices(self.tracker, self.progress)
         if problem := self.tracker.restart_if_dead():
             self.progress.warning(f"tracking: {problem}")
 
@@ -41,7 +41,7 @@ def tracking(
     wanted : bool
         Whether to track at all.
     progress : Progress
-        Prints messages and problems.
+        Prints notices and problems.
     shared : TrackingProcess, optional
         A process that tracks several runs in turn and is not ended here; without one, a process is started
         and ended.
@@ -54,12 +54,12 @@ def tracking(
         yield tracker
     finally:
         problem = tracker.finish_run() if shared else tracker.close()
-        print_messages(tracker, progress)
+        print_notices(tracker, progress)
         if problem:
             progress.warning(f"tracking: {problem}")
 
 
-def print_messages(tracker: TrackingProcess, progress: Progress) -> None:
-    """Print the messages of the tracking process."""
-    for message in tracker.messages():
-        (progress.warning if message.is_warning else progress.info)(message.text)
+def print_notices(tracker: TrackingProcess, progress: Progress) -> None:
+    """Print the tracking process's notices."""
+    for notice in tracker.notices():
+        (progress.warning if notice.is_warning else progress.info)(notice.text)

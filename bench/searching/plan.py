@@ -18,7 +18,50 @@ from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import StudyFile
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
+from bench.system.json_values import Json, Scalar
+from bench.tracking.messages import ParentRun
 from bench.training.cost import cost
+
+
+@dataclass(frozen=True)
+class StudyDescription:
+    """What a study is, in plain values: for study.json, ``--dry-run`` and the tracking store.
+
+    Attributes
+    ----------
+    name, experiment, hash, data_hash : str
+        As :class:`StudyPlan` has them.
+    config : dict
+        The configuration that all trials share.
+    search : dict
+        Name to range of each searched value, as text.
+    objectives : list of str
+        The objectives, as text.
+    file : dict
+        The content of the study file.
+    """
+
+    name: str
+    experiment: str
+    hash: str
+    data_hash: str
+    config: dict[str, Scalar]
+    search: dict[str, str]
+    objectives: list[str]
+    file: dict[str, Json]
+
+    def parent_run(self, command: list[str]) -> ParentRun:
+        """Return the MLflow run above the study's trials."""
+        search = {f"search.{name}": words for name, words in self.search.items()}
+        objectives = {f"objective.{index}": words for index, words in enumerate(self.objectives)}
+        return ParentRun(
+            experiment=self.experiment,
+            name=self.name,
+            identity=("study.hash", self.hash),
+            tags={"optuna.study": self.name, "data.hash": self.data_hash},
+            params={**self.config, **search, **objectives},
+            command=command,
+        )
 
 
 @dataclass(frozen=True)
@@ -121,28 +164,28 @@ class StudyPlan:
         """The configuration of one run of a trial."""
         return self.base.with_values(**self.space.settings(params), seed=seed)
 
-    def describe(self) -> dict[str, Any]:
-        """Identity in plain values, for study.json and the tracking store."""
-        return {
-            "name": self.name,
-            "experiment": self.experiment,
-            "hash": self.hash,
-            "data_hash": self.data_hash,
-            "config": self.base.flat(),
-            "search": self.space.describe(),
-            "objectives": [goal.words for goal in self.goals],
-            "file": self.file.model_dump(mode="json"),
-        }
+    def describe(self) -> StudyDescription:
+        """Return the study's description."""
+        return StudyDescription(
+            name=self.name,
+            experiment=self.experiment,
+            hash=self.hash,
+            data_hash=self.data_hash,
+            config=self.base.flat(),
+            search=self.space.describe(),
+            objectives=[goal.words for goal in self.goals],
+            file=self.file.model_dump(mode="json"),
+        )
 
-    def plain(self) -> dict[str, Any]:
-        """Everything, for a worker's process; :func:`from_plain` reads it."""
-        return {
-            "title": self.title,
-            "file": self.file.model_dump(mode="json"),
-            "settings": self.settings,
-            "frechet_metric": self.frechet_metric,
-            "data_hash": self.data_hash,
-        }
+    def to_json(self) -> dict[str, Json]:
+        """Return the plan as JSON values, for a worker's process; :meth:`from_json` reads them."""
+        values = {name: getattr(self, name) for name in ("title", "settings", "frechet_metric", "data_hash")}
+        return values | {"file": self.file.model_dump(mode="json")}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "StudyPlan":
+        """Read a plan that :meth:`to_json` returned."""
+        return cls(**(dict(values) | {"file": StudyFile(**values["file"])}))
 
 
 def base_of(settings: Mapping[str, Any]) -> Configuration:
@@ -150,12 +193,7 @@ def base_of(settings: Mapping[str, Any]) -> Configuration:
     return resolve({"figures": False} | dict(settings))
 
 
-def from_plain(plain: Mapping[str, Any]) -> StudyPlan:
-    """Read what :meth:`StudyPlan.plain` gave."""
-    return StudyPlan(**(dict(plain) | {"file": StudyFile(**plain["file"])}))
-
-
-def plan(
+def plan_study(
     title: str,
     file: StudyFile,
     variant: str,

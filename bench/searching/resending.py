@@ -10,11 +10,10 @@ import optuna
 from bench.execution.resending import Sender, Sent
 from bench.searching import study_loop
 from bench.searching.journal_storage import JOURNAL, JournalStorage
-from bench.searching.plan import from_plain
+from bench.searching.plan import StudyDescription, StudyPlan
 from bench.searching.study import files_of, summary_of
 from bench.searching.summary import summarize
 from bench.system import paths
-from bench.tracking.parents import study_parent
 from bench.tracking.store_choice import current_store
 
 
@@ -24,8 +23,10 @@ def send_studies(sender: Sender) -> Iterable[Sent]:
         yield _send_study(sender, path.parent, json.loads(path.read_text(encoding="utf-8")))
 
 
-def _send_study(sender: Sender, folder: Path, described: dict[str, Any]) -> Sent:
-    name = str(described["name"])
+def _send_study(sender: Sender, folder: Path, content: dict[str, Any]) -> Sent:
+    command, plan = content.pop("command"), StudyPlan.from_json(content.pop("plan"))
+    description = StudyDescription(**content)
+    name = description.name
     if not (folder / JOURNAL).exists():
         advice = "it is kept in a database: `bench study` given again shows it"
         return Sent("study", name, name, current_store().shown, passed_over=advice)
@@ -34,7 +35,6 @@ def _send_study(sender: Sender, folder: Path, described: dict[str, Any]) -> Sent
         held = "it is being carried out, and shows itself"
         return Sent("study", name, name, current_store().shown, passed_over=held)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    plan = from_plain(described["plan"])
     study = optuna.load_study(study_name=name, storage=storage.optuna)
     summary = summary_of(summarize(study, plan), files_of(folder))
 
@@ -42,4 +42,4 @@ def _send_study(sender: Sender, folder: Path, described: dict[str, Any]) -> Sent
         trials = study.get_trials(deepcopy=False)
         return study_loop.show(plan, trials, sender.tracker, parent, current_store())
 
-    return sender.parent("study", name, name, folder, study_parent(described), summary, show)
+    return sender.parent("study", name, name, folder, description.parent_run(command), summary, show)

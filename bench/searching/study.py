@@ -13,14 +13,14 @@ from bench.execution.progress import Progress
 from bench.execution.tracked_run import tracking
 from bench.searching import address, cluster, storage
 from bench.searching.cluster import JobPool
-from bench.searching.plan import StudyPlan, from_plain, plan
+from bench.searching.plan import StudyPlan, plan_study
 from bench.searching.study_file import StudyFile
 from bench.searching.study_loop import StudyLoop, create
 from bench.searching.worker_pool import ProcessPool, WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
 from bench.system.store_address import Redacting
-from bench.tracking.parents import ParentSummary
+from bench.tracking.messages import ParentSummary
 from bench.tracking.store_choice import current_store
 
 if TYPE_CHECKING:
@@ -109,13 +109,13 @@ def plan_studies(
     options: ExecutionOptions,
     progress: Progress,
 ) -> list[StudyPlan]:
-    """Settle the study of every variant, or of the file's; see :func:`bench.searching.plan.plan`."""
+    """Settle the study of every variant, or of the file's; see :func:`bench.searching.plan.plan_study`."""
     options.check()
     chosen = list(dict.fromkeys(variants)) or ([file.variant] if file.variant else [])
     if not chosen:
         raise RequestError(f"study {title} names no variant: --variant does")
     share = 1 if options.cluster else options.workers
-    return [plan(title, file, name, given, share, progress) for name in chosen]
+    return [plan_study(title, file, name, given, share, progress) for name in chosen]
 
 
 def run_studies(plans: Sequence[StudyPlan], options: ExecutionOptions, progress: Progress) -> StudiesResult:
@@ -148,7 +148,7 @@ def _search(
     pool: WorkerPool = ProcessPool(plan, store, options.storage, options.workers, until, progress, is_job)
     if options.cluster:
         # submitit writes a task's arguments into a file, where a password must not stand
-        arguments = (plan.plain(), options.storage is not None, until)
+        arguments = (plan.to_json(), options.storage is not None, until)
         secret = {} if options.storage is None else {STORAGE: options.storage}
         pool = JobPool(options.cluster, plan, options.workers, run_cluster_job, arguments, secret)
     with tracking(plan.base.harness.tracking, progress) as tracker:
@@ -199,7 +199,7 @@ def run_cluster_job(plain: Mapping[str, Any], shared: bool, until: float | None)
     url = os.environ.get(STORAGE) if shared else None
     if shared and not url:
         raise WorkError(f"the job was started without the environment's {STORAGE}, which has the storage")
-    _search(from_plain(plain), ExecutionOptions(url), until, Progress(), is_job=True)
+    _search(StudyPlan.from_json(plain), ExecutionOptions(url), until, Progress(), is_job=True)
 
 
 def _train_winners(

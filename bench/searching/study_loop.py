@@ -7,8 +7,9 @@ of dead workers as failed and updates MLflow. When the leader ends, another comm
 import json
 import time
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import Any
 
 import optuna
@@ -26,7 +27,7 @@ from bench.system.atomic_files import write_text
 from bench.system.interruption import stop_on_signal
 from bench.system.leftovers import remove_leftovers
 from bench.system.store_address import StoreAddress
-from bench.tracking.parents import study_parent
+from bench.tracking.messages import StudySnapshot, TrialSnapshot
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
 
@@ -52,9 +53,9 @@ def create(plan: StudyPlan, storage: Storage) -> Study:
             defaults = plan.space.params(plan.base)
             if defaults is not None:
                 study.enqueue_trial(defaults, skip_if_exists=True)
-            study.set_user_attr("plan", plan.describe())
+            study.set_user_attr("plan", asdict(plan.describe()))
     remove_leftovers(plan.folder)
-    described = plan.describe() | {"command": environment.command(), "plan": plan.plain()}
+    described = asdict(plan.describe()) | {"command": environment.command(), "plan": plan.to_json()}
     write_text(plan.folder / DESCRIPTION, json.dumps(described, indent=2) + "\n")
     return study
 
@@ -145,8 +146,8 @@ class StudyLoop:
         if not self.tracker:
             return
         if self.parent is None:
-            described = self.plan.describe() | {"command": environment.command()}
-            self.parent = self.tracker.open_parent(study_parent(described), current_store())
+            parent = self.plan.describe().parent_run(environment.command())
+            self.parent = self.tracker.open_parent(parent, current_store())
         if problem := show(self.plan, self._trials(), self.tracker, self.parent, current_store()):
             self.progress.warning(f"tracking: {problem}")
 
@@ -173,40 +174,39 @@ class StudyLoop:
 
 def show(
     plan: StudyPlan,
-    known: list[FrozenTrial],
+    trials_known: Sequence[FrozenTrial],
     tracker: TrackingProcess,
     parent: str,
     address: StoreAddress,
 ) -> str | None:
-    """Show a study's trials below its run; returns why the store does not show all, if it does not."""
-    shown = [in_plain_words(t, plan) for t in known if t.state != TrialState.WAITING]
+    """Show a study's trials below its MLflow run; return why the store does not show all, if it does not."""
+    shown = [snapshot_of(t, plan) for t in trials_known if t.state != TrialState.WAITING]
     best = {}
     if len(plan.goals) == 1:
-        points = {str(count): trial.values[0] for count, trial in improvements(known, plan)}
+        points = {count: trial.values[0] for count, trial in improvements(trials_known, plan)}
         best = {plan.goals[0].metric: points}
-    return tracker.show_trials(parent, plan.name, plan.experiment, shown, best, address)
+    return tracker.show_trials(StudySnapshot(parent, plan.name, plan.experiment, shown, best), address)
 
 
-def in_plain_words(trial: FrozenTrial, plan: StudyPlan) -> dict[str, Any]:
-    """A trial as the tracking process takes it."""
+def snapshot_of(trial: FrozenTrial, plan: StudyPlan) -> TrialSnapshot:
+    """Return a trial as the tracking process reads it."""
     metrics = [goal.metric for goal in plan.goals]
     complete = trial.state == TrialState.COMPLETE
-    points = {str(step): value for step, value in trial.intermediate_values.items()}
-    return {
-        "number": trial.number,
-        "state": trial.state.name,
-        "reason": str(trial.user_attrs.get(trials.REASON, "")),
-        "params": trial.params,
-        "values": dict(zip(metrics, trial.values, strict=True)) if complete else {},
-        "intermediate": {metrics[0]: points} if len(metrics) == 1 else {},
-        "runs": list(trial.user_attrs.get(trials.RUNS, {}).values()),
-        "started": milliseconds(trial.datetime_start),
-        "finished": milliseconds(trial.datetime_complete),
-    }
+    return TrialSnapshot(
+        number=trial.number,
+        state=trial.state.name,
+        reason=str(trial.user_attrs.get(trials.REASON, "")),
+        params=trial.params,
+        values=dict(zip(metrics, trial.values, strict=True)) if complete else {},
+        intermediate={metrics[0]: trial.intermediate_values} if len(metrics) == 1 else {},
+        runs=list(trial.user_attrs.get(trials.RUNS, {}).values()),
+        started=milliseconds(trial.datetime_start),
+        finished=milliseconds(trial.datetime_complete),
+    )
 
 
-def milliseconds(moment: Any) -> int | None:
-    """A local time as milliseconds since the epoch."""
+def milliseconds(moment: datetime | None) -> int | None:
+    """Return a local time as milliseconds since the epoch."""
     return None if moment is None else int(moment.timestamp() * 1000)
 
 

@@ -1,6 +1,6 @@
 """A worker of a study: a process that takes trial after trial until the budget is spent.
 
-It reads one JSON object from standard input: ``worker`` (its id), ``plan`` (:meth:`StudyPlan.plain`),
+It reads one JSON object from standard input: ``worker`` (its id), ``plan`` (:meth:`StudyPlan.to_json`),
 ``storage`` (a URL or null) and ``until`` (seconds since the epoch, or null).
 """
 
@@ -17,7 +17,7 @@ from bench.execution.progress import Progress
 from bench.execution.tracked_run import tracking
 from bench.searching import trials
 from bench.searching.address import open_storage
-from bench.searching.plan import StudyPlan, from_plain
+from bench.searching.plan import StudyPlan
 from bench.searching.pruning import pruner_for
 from bench.searching.storage import Storage, StorageAway, with_retries
 from bench.searching.trial_runs import TrialEnded, TrialRuns
@@ -87,7 +87,7 @@ def main() -> int:
     # it goes into a log
     sys.stderr = Redacting(sys.stderr)
     request = json.loads(sys.stdin.read())
-    plan = from_plain(request["plan"])
+    plan = StudyPlan.from_json(request["plan"])
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     storage = with_retries(lambda: open_storage(request["storage"], plan.folder, plan.name, plan.file.grace))
     try:

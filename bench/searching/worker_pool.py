@@ -108,7 +108,7 @@ class ProcessPool:
             )
         worker = uuid.uuid4().hex
         self._own.add(worker)
-        request = {"worker": worker, "plan": self.plan.plain(), "storage": self.url, "until": self.until}
+        request = {"worker": worker, "plan": self.plan.to_json(), "storage": self.url, "until": self.until}
         assert process.stdin is not None
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
+from mlflow import MlflowClient
 
 from bench.runs import record
 from bench.runs.run_folder import RunFolder
@@ -78,7 +79,7 @@ class Follower:
         self._numbers_only = self._description.study is not None
 
     @property
-    def client(self) -> Any:
+    def client(self) -> MlflowClient:
         """The store's client; the run is found or made, and locked, when it is asked for first.
 
         Raises
@@ -148,7 +149,7 @@ class Follower:
             self._alarms = alarms
         self._send_pending(client)
 
-    def _send_pending(self, client: Any) -> None:
+    def _send_pending(self, client: MlflowClient) -> None:
         points = [point for row in self._pending for point in points_of(row)]
         for batch in store.batched((p for p in points if not self._has(client, p)), store.POINTS):
             self._send_points(client, batch)
@@ -157,7 +158,7 @@ class Follower:
                 self._send_grid(client, row["step"])
         self._pending = []
 
-    def _has(self, client: Any, point: store.Point) -> bool:
+    def _has(self, client: MlflowClient, point: store.Point) -> bool:
         name, step, _ = point
         if not self._over:
             return step <= self._latest.get(name, -1)
@@ -166,12 +167,12 @@ class Follower:
             self._steps[name] = store.sent_steps(client, self.id, name) if known else set()
         return step in self._steps[name]
 
-    def _send_points(self, client: Any, points: list[store.Point]) -> None:
+    def _send_points(self, client: MlflowClient, points: list[store.Point]) -> None:
         store.send_points(client, self.id, points, self._began)
         self._latest |= {name: step for name, step, _ in points}
         self.points += len(points)
 
-    def _send_grid(self, client: Any, step: int) -> None:
+    def _send_grid(self, client: MlflowClient, step: int) -> None:
         path = self.run.samples / f"step-{step:08d}.png"
         if not path.exists():
             return
@@ -246,7 +247,7 @@ class Follower:
         moment = self.run.record_path if self.run.record_path.exists() else self.run.path
         self.client.set_terminated(self.id, status, end_time=int(moment.stat().st_mtime * 1000))
 
-    def _send_products(self, client: Any, status: str, present: bool) -> None:
+    def _send_products(self, client: MlflowClient, status: str, present: bool) -> None:
         """Upload checkpoints and figures, and a finished run's generator as a model."""
         for folder in (self.run.checkpoints, self.run.figures):
             self.files += store.send_files(client, self.id, folder, folder.name, present)

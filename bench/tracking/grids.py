@@ -8,7 +8,8 @@ import shutil
 import tempfile
 import uuid
 from pathlib import Path
-from typing import Any
+
+from mlflow import MlflowClient
 
 from bench.tracking import store
 
@@ -23,7 +24,7 @@ def names(run_id: str, step: int, stamp: int) -> tuple[str, str]:
     return f"{stem}.png", f"{stem}+compressed.webp"
 
 
-def send(client: Any, run_id: str, path: Path, files: tuple[str, str]) -> None:
+def send(client: MlflowClient, run_id: str, path: Path, files: tuple[str, str]) -> None:
     """Upload a grid, the picture itself last: a store that has that one whole has all."""
     from mlflow.tracking.multimedia import compress_image_size
 

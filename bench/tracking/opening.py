@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import sqlalchemy
 from filelock import FileLock, Timeout
+from mlflow import MlflowClient
 
 from bench.system.atomic_files import replacing
 from bench.system.errors import WorkError
@@ -24,16 +26,14 @@ from bench.system.store_address import StoreAddress, redacted
 from bench.tracking.patience import PATIENCE_SECONDS
 from bench.tracking.store_choice import default_store
 
-# the tracking process tries again by itself; a repeated request would make a run twice
+# the tracking process tries again by itself; a repeated request would create a run twice
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
 os.environ.setdefault("MLFLOW_HTTP_REQUEST_TIMEOUT", str(max(1, int(PATIENCE_SECONDS / 3))))
 os.environ.setdefault("PGCONNECT_TIMEOUT", str(max(2, int(PATIENCE_SECONDS / 3))))
 # the link has the credentials in it
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
-from mlflow import MlflowClient  # noqa: E402
-
-UPLOAD_BYTES_A_SECOND = 2**20  # slower than this counts as not answering
+UPLOAD_BYTES_PER_SECOND = 2**20  # slower than this counts as not answering
 ARTIFACTS = "artifacts"
 SQLITE_HEAD = b"SQLite format 3\0"
 
@@ -43,34 +43,28 @@ class StoreLost(WorkError):
 
 
 @contextmanager
-def patience(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
-    """A block after which this process ends if it takes longer."""
-    signal.setitimer(signal.ITIMER_REAL, seconds)
+def deadline(seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+    """Run a block or a function; if that takes longer, SIGALRM ends this process."""
+    outer = signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_REAL, *outer)
 
 
-class PatientClient:
-    """An MlflowClient whose every call has a time in which it must be answered."""
+class DeadlineClient(MlflowClient):
+    """An MlflowClient whose every call must be answered within a deadline."""
 
-    def __init__(self, client: MlflowClient) -> None:
-        self._client = client
+    def __getattribute__(self, name: str) -> Any:
+        attribute = super().__getattribute__(name)
+        if name.startswith("_") or name == "log_artifact" or not callable(attribute):
+            return attribute
+        return deadline()(attribute)
 
-    def __getattr__(self, name: str) -> Any:
-        method = getattr(self._client, name)
-
-        def call(*args: Any, **values: Any) -> Any:
-            with patience():
-                return method(*args, **values)
-
-        return call
-
-    def log_artifact(self, run_id: str, path: str, folder: str | None = None) -> None:
-        """Upload a file; a large one may take longer."""
-        with patience(PATIENCE_SECONDS + Path(path).stat().st_size / UPLOAD_BYTES_A_SECOND):
-            self._client.log_artifact(run_id, path, folder)
+    def log_artifact(self, run_id: str, local_path: str, artifact_path: str | None = None) -> None:
+        """Upload a file; a large file may take longer."""
+        with deadline(PATIENCE_SECONDS + Path(local_path).stat().st_size / UPLOAD_BYTES_PER_SECOND):
+            super().log_artifact(run_id, local_path, artifact_path)
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ class Store:
 
     Attributes
     ----------
-    client : PatientClient
+    client : MlflowClient
         To work with it.
     address : StoreAddress
         Its address.
@@ -89,7 +83,7 @@ class Store:
         Which file an SQLite store is: device and inode.
     """
 
-    client: Any
+    client: MlflowClient
     address: StoreAddress
     results: Path
     identity: tuple[int, int] | None = None
@@ -127,10 +121,10 @@ def open_store(address: StoreAddress, results: Path) -> Store:
     except WorkError:
         raise
     except Exception as error:
-        raise WorkError(f"{address.shown} cannot be opened: {in_words(error)}") from None
+        raise WorkError(f"{address.shown} cannot be opened: {one_line(error)}") from None
 
 
-def in_words(error: Exception) -> str:
+def one_line(error: Exception) -> str:
     """What a library complains of, in a line without secrets, statements and links."""
     text = " ".join(redacted(str(error) or type(error).__name__).split())
     for mark in (" [SQL:", " (Background on this error"):
@@ -138,14 +132,13 @@ def in_words(error: Exception) -> str:
     return text[:300]
 
 
-def _client(address: StoreAddress) -> PatientClient:
+def _client(address: StoreAddress) -> MlflowClient:
     if not address.is_server:
-        # MLflow has no setting for it and tries ten times, for minutes
-        from mlflow.store.db import utils
-
-        utils.MAX_RETRY_COUNT = 2
-    with patience():
-        client = PatientClient(MlflowClient(tracking_uri=address.full))
+        # MLflow would try ten times, for minutes, before it reports a database that is away
+        with deadline():
+            sqlalchemy.inspect(sqlalchemy.create_engine(address.full, poolclass=sqlalchemy.NullPool))
+    with deadline():
+        client = DeadlineClient(tracking_uri=address.full)
     if not address.is_server:
         client.search_experiments(max_results=1)
     return client
@@ -180,7 +173,7 @@ def _make_database(path: Path, artifacts: Path) -> None:
 
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, depth=0)
-    with replacing(path, durable=True) as aside, patience():
+    with replacing(path, durable=True) as aside, deadline():
         SqlAlchemyStore(f"sqlite:///{aside}", artifacts.as_uri()).engine.dispose()
 
 

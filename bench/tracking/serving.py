@@ -1,27 +1,27 @@
 """The tracking process: answers the training process's requests and follows a run.
 
-It reads requests, one JSON object a line, from standard input and answers each with one, in order. It
-serves runs one after another: a run ends with the request to leave it. End of input means that the
+It reads requests from standard input, one JSON object per line, and answers each with one line, in order. It
+serves runs one after another: a run ends with the request to finish it. End of input means that the
 training process has ended.
 """
 
-import json
 import os
 import select
 import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
-from typing import Any
+from typing import assert_never
 
-from bench.runs.description import RunDescription
+from mlflow import MlflowClient
+
 from bench.runs.run_folder import RunFolder
 from bench.system import paths, store_address
 from bench.system.store_address import Redacting
-from bench.tracking import store
+from bench.tracking import messages, store
 from bench.tracking.follower import Follower
-from bench.tracking.opening import Store, in_words, open_store
+from bench.tracking.messages import Answer, Failure, Request, RunId, RunSent, StoreReference
+from bench.tracking.opening import Store, one_line, open_store
 from bench.tracking.store_choice import current_store
 from bench.tracking.study_view import StudyView
 
@@ -29,98 +29,101 @@ POLL_SECONDS = 2.0
 NICE = 10  # training goes first
 
 
-class Requests:
+class RequestHandler:
     """Answers the training process's requests.
 
     Attributes
     ----------
     follower : Follower or None
-        Follows the run, once that is asked.
+        Follows the run, once that is requested.
     """
 
     def __init__(self) -> None:
         self.follower: Follower | None = None
         self._created: tuple[Store, str] | None = None
-        self._gathered: dict[str, Store] = {}
+        self._parents: dict[str, Store] = {}
         self._stores: dict[str, Store] = {}
         self._views: dict[str, StudyView] = {}
 
-    def prepare(self) -> None:
-        """Open a store on this machine that exists, before anything is asked: it takes most of a second."""
+    def open_ahead(self) -> None:
+        """Open an existing store on this machine before the first request: opening takes most of a second."""
         address = current_store()
         if address.file and address.file.exists():
-            # what is wrong with it is told when it is asked for something
+            # a problem is reported by the first request that needs the store
             with suppress(Exception):
-                self._open(address.full, paths.results())
+                self._open(StoreReference(address.full, paths.results()))
 
-    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Create, follow, leave or send a run, or keep the run above several."""
-        if "leave" in request:
-            self.leave()
-            return {"left": True}
-        uri, results = request["uri"], Path(request["results"])
-        if "follow" in request:
-            # opened later: the training process does not wait for it
-            run = RunFolder(Path(request["follow"]))
-            fresh = self._created is not None and self._created[1] == run.id
-            self.follower = Follower(run, lambda: self._open(uri, results), fresh)
-            return {"following": run.id}
-        if "send" in request:
-            return self._send(RunFolder(Path(request["send"])), uri, results)
-        opened = self._open(uri, results)
-        if "create" in request:
-            run_id = store.create_run(opened, RunDescription.model_validate(request["create"]))
-            self._created = opened, run_id
-            return {"run_id": run_id}
-        if "gather" in request:
-            run_id = store.parent_run(opened, request["gather"])
-            self._gathered[run_id] = opened
-            return {"run_id": run_id}
-        if "show" in request:
-            self._show(opened, request["show"], results)
-        elif "aggregate" in request:
-            self._aggregate(opened.client, request["aggregate"])
-        return {"done": True}
+    def handle(self, request: Request) -> Answer:
+        """Carry out a request and return the answer."""
+        match request:
+            case messages.OpenStore(reference):
+                self._open(reference)
+            case messages.CreateRun(reference, description):
+                opened = self._open(reference)
+                self._created = opened, store.create_run(opened, description)
+                return RunId(self._created[1])
+            case messages.FollowRun(reference, folder):
+                run = RunFolder(folder)
+                fresh = self._created is not None and self._created[1] == run.id
+                # the store is opened later: the training process does not wait for it
+                self.follower = Follower(run, lambda: self._open(reference), fresh)
+            case messages.FinishRun():
+                self.finish_run()
+            case messages.SendRun(reference, folder):
+                return self._send_run(RunFolder(folder), reference)
+            case messages.OpenParent(reference, parent):
+                opened = self._open(reference)
+                run_id = store.parent_run(opened, parent)
+                self._parents[run_id] = opened
+                return RunId(run_id)
+            case messages.ShowTrials(reference, snapshot):
+                self._show_trials(self._open(reference), snapshot)
+            case messages.FinishParent(reference):
+                self._finish_parent(self._open(reference).client, request)
+            case _:
+                assert_never(request)
+        return messages.Done()
 
-    def _open(self, uri: str, results: Path) -> Store:
-        if uri not in self._stores:
-            self._stores[uri] = open_store(store_address.read(uri), results)
-        return self._stores[uri]
+    def _open(self, reference: StoreReference) -> Store:
+        if reference.uri not in self._stores:
+            address = store_address.read(reference.uri)
+            self._stores[reference.uri] = open_store(address, reference.results)
+        return self._stores[reference.uri]
 
-    def _send(self, run: RunFolder, uri: str, results: Path) -> dict[str, Any]:
-        """Send all of a run that is not in training."""
-        follower = Follower(run, lambda: self._open(uri, results), over=True)
+    def _send_run(self, run: RunFolder, reference: StoreReference) -> RunSent:
+        follower = Follower(run, lambda: self._open(reference), over=True)
         try:
             follower.finish()
         finally:
             follower.close()
-        return {"run_id": follower.id, "points": follower.points, "files": follower.files}
+        return RunSent(follower.id, follower.points, follower.files)
 
-    def _show(self, opened: Store, request: dict[str, Any], results: Path) -> None:
-        parent = request["parent"]
-        # only a view that has shown all knows what the store has
-        view = self._views.pop(parent, None)
+    def _show_trials(self, opened: Store, snapshot: messages.StudySnapshot) -> None:
+        # a view that failed does not know what the store has: it is not kept
+        view = self._views.pop(snapshot.parent, None)
         if view is None:
-            experiment = store.experiment_id(opened, request["experiment"])
-            view = StudyView(opened.client, parent, request["study"], experiment, results / "runs")
-        view.show(request["trials"], request["best"])
-        self._views[parent] = view
+            experiment = store.experiment_id(opened, snapshot.experiment)
+            view = StudyView(
+                opened.client, snapshot.parent, snapshot.study, experiment, opened.results / "runs"
+            )
+        view.show(snapshot.trials, snapshot.best)
+        self._views[snapshot.parent] = view
 
-    def _aggregate(self, client: Any, request: dict[str, Any]) -> None:
-        run_id = request["parent"]
-        store.adopt(client, run_id, request["runs"])
-        store.send_summary(client, run_id, request["metrics"], request["step"])
-        for name in request["files"]:
-            path = Path(request["folder"], name)
+    def _finish_parent(self, client: MlflowClient, request: messages.FinishParent) -> None:
+        run_id, summary = request.parent, request.summary
+        store.adopt(client, run_id, summary.runs)
+        store.send_summary(client, run_id, summary.metrics, summary.step)
+        for name in summary.files:
+            path = request.folder / name
             if path.is_dir():
                 store.send_files(client, run_id, path, name)
             elif path.exists():
                 client.log_artifact(run_id, str(path))
-        client.set_terminated(run_id, status=request["status"])
-        self._gathered.pop(run_id, None)
+        client.set_terminated(run_id, status=summary.status)
+        self._parents.pop(run_id, None)
 
-    def leave(self) -> None:
-        """Bring the run to its end in the store; one that was created and never begun was killed."""
+    def finish_run(self) -> None:
+        """Finish the followed run in the store; a run that was created and never followed was killed."""
         follower, created = self.follower, self._created
         # free for the next run, whatever happens
         self.follower, self._created = None, None
@@ -137,30 +140,30 @@ class Requests:
             opened, run_id = created
             opened.client.set_terminated(run_id, status="KILLED")
 
-    def finish(self) -> None:
-        """Bring everything to its end in the store: the run, and the runs above several."""
+    def close(self) -> None:
+        """Finish the followed run and the parent runs."""
         try:
-            self.leave()
+            self.finish_run()
         finally:
-            for run_id, opened in self._gathered.items():
+            for run_id, opened in self._parents.items():
                 opened.client.set_terminated(run_id, status="KILLED")
 
 
-class Watch:
-    """Follows the run while it lasts, and reports once that the store is away and once that it is back.
+class RunSender:
+    """Sends the followed run, and reports once when the store is away and once when it is back.
 
     Parameters
     ----------
     report : callable
-        Called with a line for the user and whether the line is a warning.
+        Called with each notice for the user.
     """
 
-    def __init__(self, report: Callable[[str, bool], None]) -> None:
+    def __init__(self, report: Callable[[messages.Notice], None]) -> None:
         self._report = report
         self._away: Follower | None = None
 
-    def follow(self, follower: Follower | None, process_id: int) -> None:
-        """Send what there is to send."""
+    def send(self, follower: Follower | None, process_id: int) -> None:
+        """Send what is new in the followed run."""
         if not follower:
             return
         try:
@@ -168,68 +171,68 @@ class Watch:
             follower.send_system(process_id)
             follower.get_ready()
         except Exception as error:
-            # the run goes on without a store that is away; what was not sent is sent later
+            # training does not need the store; what was not sent is sent later
             lost = follower.loss()
             error = lost or error
             if self._away is not follower:
-                self._report(
-                    f"tracking: {in_words(error)}; training goes on, and what is missing is sent later, or "
-                    f"by: bench track {follower.name}",
-                    True,
+                text = (
+                    f"tracking: {one_line(error)}; training goes on, and what is missing is sent later, or "
+                    f"by: bench track {follower.name}"
                 )
+                self._report(messages.Notice(text, is_warning=True))
             self._away = follower
             follower.loss_reported = lost is not None
             return
         if self._away is follower:
-            self._report("tracking: the store is back and has everything so far", False)
+            text = "tracking: the store is back and has everything so far"
+            self._report(messages.Notice(text, is_warning=False))
         self._away = None
 
 
 def main() -> int:
     """Answer requests until the training process has ended."""
     os.nice(NICE)
-    # answers alone go to standard output, whatever the libraries print
+    # only answers go to standard output, whatever the libraries print
     answers = sys.stdout.fileno()
     sys.stdout = sys.stderr = Redacting(sys.stderr)
 
-    def write(message: dict[str, Any]) -> None:
+    def write(message: Answer | messages.Notice) -> None:
         # nobody reads when the training process has ended
         with suppress(BrokenPipeError):
-            os.write(answers, json.dumps(message).encode() + b"\n")
+            os.write(answers, messages.encode(message))
 
-    requests = Requests()
-    watch = Watch(lambda line, is_warning: write({"notice": line, "is_warning": is_warning}))
-    requests.prepare()
+    handler, sender = RequestHandler(), RunSender(write)
+    handler.open_ahead()
     parent = os.getppid()
     due = time.monotonic() + POLL_SECONDS
     unread = b""
     while True:
-        # requests that come often do not keep the run from being followed
+        # frequent requests do not keep the run from being sent
         ready, _, _ = select.select([sys.stdin], [], [], max(0.0, due - time.monotonic()))
         if ready:
-            # not readline, which would keep further lines where select does not see them
-            came = os.read(sys.stdin.fileno(), 2**16)
-            if not came:
+            # not readline, which would buffer further lines where select does not see them
+            received = os.read(sys.stdin.fileno(), 2**16)
+            if not received:
                 break
-            *lines, unread = (unread + came).split(b"\n")
+            *lines, unread = (unread + received).split(b"\n")
             for line in lines:
-                write(_answer(requests, line))
+                write(_answer(handler, line))
         if time.monotonic() >= due:
-            watch.follow(requests.follower, parent)
+            sender.send(handler.follower, parent)
             due = time.monotonic() + POLL_SECONDS
     try:
-        requests.finish()
+        handler.close()
     except Exception as error:
-        write({"error": in_words(error)})
+        write(Failure(one_line(error)))
         return 1
     return 0
 
 
-def _answer(requests: Requests, line: bytes) -> dict[str, Any]:
+def _answer(handler: RequestHandler, line: bytes) -> Answer:
     try:
-        return requests.answer(json.loads(line))
+        return handler.handle(messages.decode_request(line))
     except Exception as error:
-        return {"error": in_words(error)}
+        return Failure(one_line(error))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+from mlflow import MlflowClient
 from mlflow.entities import (
     Dataset,
     DatasetInput,
@@ -22,6 +23,7 @@ from mlflow.exceptions import MlflowException
 
 from bench.runs.description import RunDescription
 from bench.system.atomic_files import PREFIX
+from bench.tracking.messages import ParentRun
 from bench.tracking.opening import Store
 
 POINTS = 1000  # MLflow's limit on the metrics of one call
@@ -68,7 +70,7 @@ def create_run(store: Store, description: RunDescription, **tags: str) -> str:
     return str(made.info.run_id)
 
 
-def find_run(client: Any, run_id: str) -> Run | None:
+def find_run(client: MlflowClient, run_id: str) -> Run | None:
     """The run of ours that has this id, in whatever store; None where there is none.
 
     In the store that it began in, MLflow has it under the same id, elsewhere under another one.
@@ -83,7 +85,7 @@ def find_run(client: Any, run_id: str) -> Run | None:
     return found[0] if found else None
 
 
-def describe_run(client: Any, run_id: str, ours: str, description: RunDescription) -> None:
+def describe_run(client: MlflowClient, run_id: str, ours: str, description: RunDescription) -> None:
     """Give a run our id, and the params and the data set of its description where it has them not yet."""
     data = client.get_run(run_id).data
     if data.tags.get(RUN) != ours:
@@ -102,32 +104,23 @@ def describe_run(client: Any, run_id: str, ours: str, description: RunDescriptio
     send_params(client, run_id, knobs)
 
 
-def parent_run(store: Store, description: Mapping[str, Any]) -> str:
-    """The MLflow run above several ones; made where there is none, then running.
-
-    Parameters
-    ----------
-    store : Store
-        The store.
-    description : mapping
-        As :mod:`bench.tracking.parents` makes it: ``experiment``, ``name``, ``identity`` (the tag by
-        which the run is found again, and its value), further ``tags``, ``params``, ``command``.
-    """
+def parent_run(store: Store, parent: ParentRun) -> str:
+    """Find or create a parent run, mark the run as running, and return its id."""
     client = store.client
-    experiment = experiment_id(store, description["experiment"])
-    tag, identity = description["identity"]
+    experiment = experiment_id(store, parent.experiment)
+    tag, identity = parent.identity
     found = client.search_runs([experiment], f"tags.`{tag}` = '{identity}'", max_results=1)
     if found:
         run_id = str(found[0].info.run_id)
         client.update_run(run_id, status="RUNNING")
         return run_id
-    tags = {tag: identity, **description["tags"], **_source(description["command"])}
-    run_id = str(client.create_run(experiment, run_name=description["name"], tags=tags).info.run_id)
-    send_params(client, run_id, description["params"])
+    tags = {tag: identity, **parent.tags, **_source(parent.command)}
+    run_id = str(client.create_run(experiment, run_name=parent.name, tags=tags).info.run_id)
+    send_params(client, run_id, parent.params)
     return run_id
 
 
-def adopt(client: Any, parent: str, run_ids: Iterable[str]) -> None:
+def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
     """Put runs below a parent, unless they have one or the store does not know them."""
     for run_id in run_ids:
         run = find_run(client, run_id)
@@ -135,7 +128,7 @@ def adopt(client: Any, parent: str, run_ids: Iterable[str]) -> None:
             send_tags(client, run.info.run_id, {PARENT: parent})
 
 
-def known_run(client: Any, run_id: str) -> Run | None:
+def known_run(client: MlflowClient, run_id: str) -> Run | None:
     """A run, or None where it was made without tracking or in another store, or was deleted."""
     try:
         run = client.get_run(run_id)
@@ -146,7 +139,7 @@ def known_run(client: Any, run_id: str) -> Run | None:
         raise
 
 
-def runs_below(client: Any, experiment: str, parent: str) -> list[Run]:
+def runs_below(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
     """Every run right below a parent, oldest first."""
 
     def page(token: str | None) -> Any:
@@ -201,12 +194,12 @@ def trial_tags(name: str, trial: int) -> dict[str, str]:
     return {STUDY: name, TRIAL: str(trial)}
 
 
-def latest_steps(client: Any, run_id: str) -> dict[str, int]:
+def latest_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
     """The last step that the store has of each metric."""
     return {metric.key: int(metric.step) for metric in client.get_run(run_id).data.to_proto().metrics}
 
 
-def sent_steps(client: Any, run_id: str, name: str) -> set[int]:
+def sent_steps(client: MlflowClient, run_id: str, name: str) -> set[int]:
     """The steps that the store has of a metric."""
     return {int(metric.step) for metric in client.get_metric_history(run_id, name)}
 
@@ -216,7 +209,7 @@ def created(description: RunDescription) -> int:
     return int(datetime.fromisoformat(description.created).timestamp() * 1000)
 
 
-def send_points(client: Any, run_id: str, points: Iterable[Point], began: int) -> None:
+def send_points(client: MlflowClient, run_id: str, points: Iterable[Point], began: int) -> None:
     """Log metric points, many at a time; returns when the store has them.
 
     A point's time follows from the point alone: the run's beginning and a millisecond a step. The store's
@@ -227,7 +220,7 @@ def send_points(client: Any, run_id: str, points: Iterable[Point], began: int) -
         client.log_batch(run_id, metrics=metrics, synchronous=True)
 
 
-def send_summary(client: Any, run_id: str, values: Mapping[str, float], step: int) -> None:
+def send_summary(client: MlflowClient, run_id: str, values: Mapping[str, float], step: int) -> None:
     """Make metrics of a run above several show these values; those that it shows already are left alone."""
     run = client.get_run(run_id)
     changed = {n: value for n, value in values.items() if run.data.metrics.get(n) != value}
@@ -238,12 +231,12 @@ def send_summary(client: Any, run_id: str, values: Mapping[str, float], step: in
     send_points(client, run_id, again, int(time.time() * 1000))
 
 
-def send_tags(client: Any, run_id: str, tags: Mapping[str, Any]) -> None:
+def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Any]) -> None:
     """Set tags."""
     client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in tags.items()])
 
 
-def send_params(client: Any, run_id: str, values: Mapping[str, Any]) -> None:
+def send_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> None:
     """Set params, each of which stands once it is set."""
     params = [Param(name, "" if value is None else str(value)) for name, value in values.items()]
     for batch in batched(params, PARAMS):
@@ -257,12 +250,12 @@ def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
         yield batch
 
 
-def send_files(client: Any, run_id: str, folder: Path, below: str, present: bool = False) -> int:
+def send_files(client: MlflowClient, run_id: str, folder: Path, below: str, present: bool = False) -> int:
     """Upload the files of a folder and return how many.
 
     Parameters
     ----------
-    client : PatientClient
+    client : MlflowClient
         The store.
     run_id : str
         The MLflow run.
@@ -287,7 +280,7 @@ def send_files(client: Any, run_id: str, folder: Path, below: str, present: bool
     return count
 
 
-def files_of(client: Any, run_id: str, folder: str) -> dict[str, int]:
+def files_of(client: MlflowClient, run_id: str, folder: str) -> dict[str, int]:
     """Names and sizes of the files right below a folder of a run's artifacts."""
     found = client.list_artifacts(run_id, folder)
     return {os.path.basename(item.path): int(item.file_size or 0) for item in found if not item.is_dir}

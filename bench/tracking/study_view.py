@@ -8,12 +8,14 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+
+from mlflow import MlflowClient
 
 from bench.runs import record
 from bench.runs.run_folder import RunFolder, is_held
 from bench.system.errors import WorkError
 from bench.tracking import store
+from bench.tracking.messages import TrialSnapshot
 
 STATE = "optuna.state"
 REREAD_SECONDS = 60.0
@@ -65,7 +67,7 @@ class StudyView:
         Folder of the runs' folders.
     """
 
-    def __init__(self, client: Any, parent: str, study: str, experiment: str, runs: Path) -> None:
+    def __init__(self, client: MlflowClient, parent: str, study: str, experiment: str, runs: Path) -> None:
         self.client = client
         self.parent = parent
         self.study = study
@@ -74,23 +76,22 @@ class StudyView:
         self._began = int(client.get_run(parent).info.start_time)
         self._children: dict[int, Child] = {}
         self._read_at = -REREAD_SECONDS
-        self._shown: dict[int, Mapping[str, Any]] = {}
+        self._shown: dict[int, TrialSnapshot] = {}
         self._homes: dict[str, str] = {}
         self._over: set[str] = set()
         self._best: dict[str, set[int]] = {}
 
-    def show(self, trials: Sequence[Mapping[str, Any]], best: Mapping[str, Mapping[str, float]]) -> None:
+    def show(self, trials: Sequence[TrialSnapshot], best: Mapping[str, Mapping[int, float]]) -> None:
         """Make the store like the study; where nothing changed, nothing is sent.
 
         After an exception the store may have more than is known here: go on with a new view.
 
         Parameters
         ----------
-        trials : sequence of mapping
-            Every trial: ``number``, ``state`` (a key of STATUS), ``reason``, ``params``, ``values``,
-            ``intermediate``, ``runs``, ``started``, ``finished``.
+        trials : sequence of TrialSnapshot
+            Every trial.
         best : mapping
-            For each metric the best value so far, by how many trials were over by then (as text).
+            As :class:`StudySnapshot` has it.
 
         Raises
         ------
@@ -101,9 +102,9 @@ class StudyView:
         if time.monotonic() - self._read_at >= REREAD_SECONDS:
             self._read()
         for trial in trials:
-            if self._shown.get(trial["number"]) != trial:
+            if self._shown.get(trial.number) != trial:
                 self._show_trial(trial)
-                self._shown[trial["number"]] = trial
+                self._shown[trial.number] = trial
         self._show_best(best)
         self._show_runs(trials)
 
@@ -123,19 +124,19 @@ class StudyView:
             self._children.setdefault(number, child)
         self._read_at = time.monotonic()
 
-    def _show_trial(self, trial: Mapping[str, Any]) -> None:
-        child = self._children.get(trial["number"]) or self._create(trial)
-        self._children[trial["number"]] = child
+    def _show_trial(self, trial: TrialSnapshot) -> None:
+        child = self._children.get(trial.number) or self._create(trial)
+        self._children[trial.number] = child
         tags = {name: value for name, value in self._tags(trial).items() if child.tags.get(name) != value}
         if tags:
             store.send_tags(self.client, child.id, tags)
             child.tags |= tags
-        params = {name: value for name, value in trial["params"].items() if name not in child.params}
+        params = {name: value for name, value in trial.params.items() if name not in child.params}
         if params:
             store.send_params(self.client, child.id, params)
             child.params |= set(params)
         points = [point for point in points_of(trial) if point[1] not in self._sent(child, point[0])]
-        store.send_points(self.client, child.id, points, trial["started"] or 0)
+        store.send_points(self.client, child.id, points, trial.started or 0)
         for name, step, _ in points:
             child.sent[name].add(step)
         status = status_of(trial)
@@ -143,20 +144,20 @@ class StudyView:
             if status == "RUNNING":
                 self.client.update_run(child.id, status=status)
             else:
-                self.client.set_terminated(child.id, status=status, end_time=trial["finished"])
+                self.client.set_terminated(child.id, status=status, end_time=trial.finished)
             child.status = status
 
-    def _create(self, trial: Mapping[str, Any]) -> Child:
+    def _create(self, trial: TrialSnapshot) -> Child:
         tags = self._tags(trial)
-        name = f"trial {trial['number']}"
-        made = self.client.create_run(self.experiment, trial["started"], tags, name)
+        name = f"trial {trial.number}"
+        made = self.client.create_run(self.experiment, trial.started, tags, name)
         return Child(made.info.run_id, made.info.status, tags)
 
-    def _tags(self, trial: Mapping[str, Any]) -> dict[str, str]:
+    def _tags(self, trial: TrialSnapshot) -> dict[str, str]:
         return {
-            **store.trial_tags(self.study, trial["number"]),
-            STATE: trial["state"],
-            **({"reason": trial["reason"]} if trial["reason"] else {}),
+            **store.trial_tags(self.study, trial.number),
+            STATE: trial.state,
+            **({"reason": trial.reason} if trial.reason else {}),
             store.PARENT: self.parent,
         }
 
@@ -167,23 +168,23 @@ class StudyView:
             child.sent[name] = store.sent_steps(self.client, child.id, name) if known else set()
         return child.sent[name]
 
-    def _show_best(self, best: Mapping[str, Mapping[str, float]]) -> None:
+    def _show_best(self, best: Mapping[str, Mapping[int, float]]) -> None:
         for metric, values in best.items():
             name = f"best/{metric}"
             if name not in self._best:
                 self._best[name] = store.sent_steps(self.client, self.parent, name)
-            numbers = [number for number in values if int(number) not in self._best[name]]
-            points = [(name, int(number), values[number]) for number in numbers]
+            numbers = [number for number in values if number not in self._best[name]]
+            points = [(name, number, values[number]) for number in numbers]
             store.send_points(self.client, self.parent, points, self._began)
             self._best[name] |= {step for _, step, _ in points}
 
-    def _show_runs(self, trials: Sequence[Mapping[str, Any]]) -> None:
+    def _show_runs(self, trials: Sequence[TrialSnapshot]) -> None:
         """Put the seeds' runs below their trials and end those that were left behind."""
         # a run that a later trial goes on with is that trial's
-        owners = {run_id: trial for trial in trials for run_id in trial["runs"]}
+        owners = {run_id: trial for trial in trials for run_id in trial.runs}
         for run_id, trial in owners.items():
-            final = trial["state"] != "RUNNING"
-            home = self._children[trial["number"]].id
+            final = trial.state != "RUNNING"
+            home = self._children[trial.number].id
             if self._homes.get(run_id) != home:
                 self._over.discard(run_id)
             elif run_id in self._over or not final:
@@ -216,17 +217,17 @@ class StudyView:
         return True
 
 
-def status_of(trial: Mapping[str, Any]) -> str:
+def status_of(trial: TrialSnapshot) -> str:
     """The status of a trial's run."""
-    if trial["state"] == "FAIL" and trial["reason"] == "stopped":
+    if trial.state == "FAIL" and trial.reason == "stopped":
         return "KILLED"
-    return STATUS[trial["state"]]
+    return STATUS[trial.state]
 
 
-def points_of(trial: Mapping[str, Any]) -> Iterator[store.Point]:
+def points_of(trial: TrialSnapshot) -> Iterator[store.Point]:
     """The metric points of a trial: its intermediate values, then its final ones."""
-    for metric, values in trial["intermediate"].items():
+    for metric, values in trial.intermediate.items():
         for step, value in values.items():
-            yield metric, int(step), value
-    for metric, value in trial["values"].items():
+            yield metric, step, value
+    for metric, value in trial.values.items():
         yield f"objective/{metric}", 0, value

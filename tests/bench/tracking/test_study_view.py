@@ -13,21 +13,19 @@ from bench.runs import run_folder
 from bench.runs.description import StudyTrial
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
-from bench.tracking.parents import ParentSummary, study_parent
+from bench.tracking.messages import ParentRun, ParentSummary, StudySnapshot, TrialSnapshot
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
 
 STUDY = "gamma-began-v3-1a2b3c"
-DESCRIPTION: dict[str, Any] = {
-    "name": STUDY,
-    "experiment": "search",
-    "hash": "5" * 64,
-    "data_hash": "d" * 64,
-    "config": {"variant": "began-v3", "steps": 9, "epochs": None},
-    "search": {"gamma": "0.3 to 0.9", "lr_g": "1e-5 to 1e-3, log"},
-    "objectives": ["fd_digits_garments, lowest"],
-    "command": ["study", "run", "file.yaml"],
-}
+PARENT = ParentRun(
+    experiment="search",
+    name=STUDY,
+    identity=("study.hash", "5" * 64),
+    tags={"optuna.study": STUDY, "data.hash": "d" * 64},
+    params={"variant": "began-v3", "steps": 9, "epochs": None, "search.gamma": "0.3 to 0.9"},
+    command=["study", "run", "file.yaml"],
+)
 
 
 @pytest.fixture
@@ -43,13 +41,15 @@ def store() -> Any:
     return MlflowClient(tracking_uri=f"sqlite:///{paths.results() / 'mlflow.db'}")
 
 
-def trial(number: int, state: str = "RUNNING", **values: Any) -> dict[str, Any]:
-    empty = {"reason": "", "params": {}, "values": {}, "intermediate": {}, "runs": []}
-    return {"number": number, "state": state, **empty, "started": 1000, "finished": None, **values}
+def trial(number: int, state: str = "RUNNING", **values: Any) -> TrialSnapshot:
+    return TrialSnapshot(number, state, started=1000, **values)
 
 
-def show(tracker: TrackingProcess, parent: str, *trials: dict[str, Any], best: Any = None) -> None:
-    assert tracker.show_trials(parent, STUDY, "search", list(trials), best or {}, current_store()) is None
+def show(tracker: TrackingProcess, parent: str, *trials: TrialSnapshot, best: Any = None) -> None:
+    assert (
+        tracker.show_trials(StudySnapshot(parent, STUDY, "search", list(trials), best or {}), current_store())
+        is None
+    )
 
 
 def children(parent: str) -> dict[str, Any]:
@@ -85,26 +85,24 @@ def cut_off(tracker: TrackingProcess) -> None:
 
 
 def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
-    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = tracker.open_parent(PARENT, current_store())
     seen = store().get_run(parent)
     assert seen.info.status == "RUNNING"
     assert seen.info.run_name == STUDY
     assert seen.data.tags["optuna.study"] == STUDY
-    assert seen.data.tags["study.hash"] == DESCRIPTION["hash"]
-    assert seen.data.tags["data.hash"] == DESCRIPTION["data_hash"]
+    assert seen.data.tags["study.hash"] == "5" * 64
+    assert seen.data.tags["data.hash"] == "d" * 64
     assert seen.data.tags["mlflow.source.name"] == "bench study run file.yaml"
     assert seen.data.params == {
         "variant": "began-v3",
         "steps": "9",
         "epochs": "",
         "search.gamma": "0.3 to 0.9",
-        "search.lr_g": "1e-5 to 1e-3, log",
-        "objective.0": "fd_digits_garments, lowest",
     }
-    assert tracker.open_parent(study_parent(DESCRIPTION), current_store()) == parent
-    show(tracker, parent, best={"fd": {"0": 9.0, "4": 7.0}})
+    assert tracker.open_parent(PARENT, current_store()) == parent
+    show(tracker, parent, best={"fd": {0: 9.0, 4: 7.0}})
     # a trial that took longer may be shown after a later one
-    show(tracker, parent, best={"fd": {"0": 9.0, "2": 8.0, "4": 7.0}})
+    show(tracker, parent, best={"fd": {0: 9.0, 2: 8.0, 4: 7.0}})
     assert sorted(points(parent, "best/fd")) == [(0, 9.0), (2, 8.0), (4, 7.0)]
     summary = ParentSummary([], {"importance/gamma": 0.75}, 3, [], "FINISHED")
     assert tracker.finish_parent(parent, summary, paths.results(), current_store()) is None
@@ -115,7 +113,7 @@ def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
 
 
 def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
-    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = tracker.open_parent(PARENT, current_store())
     # to leave a run is not to leave the study
     assert tracker.finish_run() is None
     assert store().get_run(parent).info.status == "RUNNING"
@@ -124,7 +122,7 @@ def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
 
 
 def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) -> None:
-    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = tracker.open_parent(PARENT, current_store())
     show(tracker, parent, *(trial(number) for number in range(5)))
     assert set(statuses(parent).values()) == {"RUNNING"}
     final = [
@@ -133,10 +131,10 @@ def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) 
             "COMPLETE",
             params={"gamma": 0.5, "norm": None},
             values={"fd": 7.5},
-            intermediate={"fd": {"4": 9.0, "8": 7.5}},
+            intermediate={"fd": {4: 9.0, "8": 7.5}},
             finished=61000,
         ),
-        trial(1, "PRUNED", reason="worse than the median", intermediate={"fd": {"4": 90.0}}),
+        trial(1, "PRUNED", reason="worse than the median", intermediate={"fd": {4: 90.0}}),
         trial(2, "FAIL", reason="diverged@7"),
         trial(3, "FAIL", reason="stopped"),
         trial(4),
@@ -166,20 +164,18 @@ def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) 
 
 def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     first = TrackingProcess()
-    parent = first.open_parent(study_parent(DESCRIPTION), current_store())
-    best = {"fd": {"0": 9.0}}
-    running = trial(1, intermediate={"fd": {"8": 6.0}})
-    complete = trial(
-        0, "COMPLETE", params={"gamma": 0.5}, values={"fd": 9.0}, intermediate={"fd": {"4": 9.0}}
-    )
+    parent = first.open_parent(PARENT, current_store())
+    best = {"fd": {0: 9.0}}
+    running = trial(1, intermediate={"fd": {8: 6.0}})
+    complete = trial(0, "COMPLETE", params={"gamma": 0.5}, values={"fd": 9.0}, intermediate={"fd": {4: 9.0}})
     show(first, parent, complete, running, best=best)
     before = {name: run.info.run_id for name, run in children(parent).items()}
     cut_off(first)
 
     second = TrackingProcess()
-    assert second.open_parent(study_parent(DESCRIPTION), current_store()) == parent
+    assert second.open_parent(PARENT, current_store()) == parent
     # one point that is new comes before one that was sent
-    running["intermediate"]["fd"] = {"4": 8.0, "8": 6.0}
+    running = trial(1, intermediate={"fd": {4: 8.0, 8: 6.0}})
     show(second, parent, complete, running, best=best)
     assert {name: run.info.run_id for name, run in children(parent).items()} == before
     assert points(before["trial 0"], "fd") == [(4, 9.0)]
@@ -191,7 +187,7 @@ def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
 
 def test_what_the_store_has_wrong_is_corrected() -> None:
     first = TrackingProcess()
-    parent = first.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = first.open_parent(PARENT, current_store())
     show(first, parent, trial(0), trial(1, "COMPLETE"), trial(2))
     cut_off(first)
     seen = children(parent)
@@ -209,7 +205,7 @@ def test_what_the_store_has_wrong_is_corrected() -> None:
 def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
     small: SimpleNamespace, tracker: TrackingProcess
 ) -> None:
-    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = tracker.open_parent(PARENT, current_store())
     seed = begin_seed(small, tracker, parent, 0)
     tags = store().get_run(seed.id).data.tags
     assert (tags["optuna.study"], tags["optuna.trial"]) == (STUDY, "0")
@@ -229,7 +225,7 @@ def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
 
 def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
     first = TrackingProcess()
-    parent = first.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = first.open_parent(PARENT, current_store())
     left, trained, elsewhere, damaged = (begin_seed(small, first, parent, 0) for _ in range(4))
     damaged.record_path.write_text('{"step": 2}\n')
     (elsewhere.path / "run.json").unlink()
@@ -254,9 +250,9 @@ def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespa
 def test_a_store_that_is_away_is_told_and_catches_up(
     tracker: TrackingProcess, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parent = tracker.open_parent(study_parent(DESCRIPTION), current_store())
+    parent = tracker.open_parent(PARENT, current_store())
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    problem = tracker.show_trials(parent, STUDY, "search", [trial(0)], {}, current_store())
+    problem = tracker.show_trials(StudySnapshot(parent, STUDY, "search", [trial(0)]), current_store())
     assert problem is not None
     assert "127.0.0.1" in problem
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
