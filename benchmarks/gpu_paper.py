@@ -24,8 +24,8 @@ from loops import ThroughTrainer, quiet_setup, wait_for
 from sections import in_one_line, say
 from tables import markdown, percent, with_notes
 
-from bench.commands.options import OutFile
-from bench.configuration import parse_settings, resolve
+from bench.commands.options import OutFile, parse_settings
+from bench.configuration import resolve
 from bench.runs import environment
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError

@@ -2,24 +2,26 @@
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import click
 
-Decorated = Callable[..., Any]
+from bench.system.errors import RequestError, WorkError, shown
 
-LARGEST_SEED = 2**63 - 1  # as bench.configuration has it, which is not imported for --help
+Command = TypeVar("Command", bound=Callable[..., object])
+
+LARGEST_SEED = 2**63 - 1  # the value in bench.configuration, which is not imported for --help
 MOST_WORKERS = 1000
 
 
 class Real(click.FloatRange):
-    """A number within bounds, which NaN is not."""
+    """A number within bounds; NaN is refused."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Read it."""
-        number = super().convert(value, param, ctx)
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Convert a word to a number."""
+        number = float(super().convert(value, param, ctx))
         if math.isnan(number):
             self.fail(f"{value} is not in the range {self._describe_range()}.", param, ctx)
         return number
@@ -28,25 +30,60 @@ class Real(click.FloatRange):
 Seed = click.IntRange(0, LARGEST_SEED)
 Workers = click.IntRange(1, MOST_WORKERS)
 
-# what chooses among runs, by name
+# options that select runs, by name
 SELECTION = ("experiment", "variant", "dataset", "where", "study")
 
 
-def selection(function: Decorated) -> Decorated:
-    """Decorator of a command: the options of :data:`SELECTION`, None where not given."""
+def settings(function: Command) -> Command:
+    """Decorator of a command: add ``--set``; the command gets a dict `settings`."""
+    return click.option(
+        "--set",
+        "settings",
+        metavar="KEY=VALUE",
+        multiple=True,
+        callback=lambda context, option, words: parse_settings(words),
+        help="Any configuration key; repeatable.",
+    )(function)
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, str]:
+    """Parse ``key=value`` words."""
+    parsed: dict[str, str] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals or not key:
+            raise RequestError(f"--set {shown(word)}: write it as key=value")
+        parsed[key.strip()] = value.strip()
+    return parsed
+
+
+def merge_settings(options: Mapping[str, str | None], settings: Mapping[str, str]) -> dict[str, object]:
+    """Merge options of their own with those of ``--set``; RequestError if two values of a key differ."""
+    merged: dict[str, object] = {name: value for name, value in options.items() if value is not None}
+    for name, value in settings.items():
+        if merged.get(name, value) != value:
+            raise RequestError(f"{name} is given twice: {shown(merged[name])} and {shown(value)}")
+        merged[name] = value
+    return merged
+
+
+def selection(function: Command) -> Command:
+    """Decorator of a command: add the options of :data:`SELECTION`, None by default."""
     for option in (
         click.option("--study", metavar="NAME", help="Trials of this study, instead of all other runs."),
-        click.option("--where", metavar="EXPRESSION", help='Runs that meet it: "gamma == 0.5 and seed < 3".'),
-        click.option("--dataset", metavar="NAMES", help="Runs on these data sets, with commas between."),
-        click.option("--variant", metavar="NAMES", help="Runs of these variants, with commas between."),
+        click.option(
+            "--where", metavar="EXPRESSION", help='Runs for which it is true: "gamma == 0.5 and seed < 3".'
+        ),
+        click.option("--dataset", metavar="NAMES", help="Runs on these data sets, separated by commas."),
+        click.option("--variant", metavar="NAMES", help="Runs of these variants, separated by commas."),
         click.option("--experiment", metavar="NAME", help="Runs of this experiment."),
     ):
         function = option(function)
     return function
 
 
-def comparison(function: Decorated) -> Decorated:
-    """Decorator of a command: ``--select``, ``--metric`` (as `metrics`) and ``--baseline``."""
+def comparison(function: Command) -> Command:
+    """Decorator of a command: add ``--select``, ``--metric`` (as `metrics`) and ``--baseline``."""
     for option in (
         click.option(
             "--baseline", metavar="GROUP", help="Compare with this group (or variant, if it has one group)."
@@ -56,22 +93,21 @@ def comparison(function: Decorated) -> Decorated:
             "metrics",
             multiple=True,
             metavar="NAME",
-            help="What to report, may be given several times [default: the Frechet distance, "
-            "classes_covered and M].",
+            help="Metric to report; repeatable [default: the Frechet distance, classes_covered and M].",
         ),
         click.option(
             "--select",
             metavar="RULE",
-            help="Step of each run that counts: last (the default: it selects nothing by what it reports), "
-            "best-fid or best-M; with the latter two the last evaluation is shown, too.",
+            help="Evaluation of each run to report: last (the default, which no reported metric selects), "
+            "best-fid or best-M; with best-fid and best-M the last evaluation is shown too.",
         ),
     ):
         function = option(function)
     return function
 
 
-def from_checkpoint(function: Decorated) -> Decorated:
-    """Decorator of a command: ``--checkpoint``, ``best`` where not given."""
+def from_checkpoint(function: Command) -> Command:
+    """Decorator of a command: add ``--checkpoint``, ``best`` by default."""
     return click.option(
         "--checkpoint",
         metavar="NAME",
@@ -82,15 +118,13 @@ def from_checkpoint(function: Decorated) -> Decorated:
 
 
 class OutFile(click.Path):
-    """A file to write, refused before any work if something other than a regular file has its name."""
+    """A file to write; refused before any work if the path names something other than a regular file."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give its path."""
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Convert a word to a path."""
         from bench.system.atomic_files import destination
-        from bench.system.errors import RequestError, WorkError
 
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         try:
@@ -101,14 +135,13 @@ class OutFile(click.Path):
 
 
 class OutFolder(click.Path):
-    """A folder to write into, refused before any work if something else has its name."""
+    """A folder to write into; refused before any work if the path names something else."""
 
-    def __init__(self) -> None:
-        super().__init__(path_type=Path)
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Give its path."""
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Convert a word to a path."""
         path = Path(os.fsdecode(super().convert(value, param, ctx)))
         if os.path.lexists(path) and not os.path.isdir(path):
-            self.fail(f"{str(path)!r} is no folder.", param, ctx)
+            self.fail(f"{str(path)!r} is not a folder.", param, ctx)
         return path

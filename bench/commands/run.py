@@ -1,65 +1,58 @@
-"""``bench run``: train, or go on with a run."""
+"""``bench run``: train a variant, or resume a run."""
 
-import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.commands.dry_run import dry_run_report
-from bench.commands.options import Workers
+from bench.commands.options import Workers, merge_settings
+from bench.commands.options import settings as set_option
 from bench.commands.output import Report, reporting, stopped
-from bench.system.errors import RequestError, shown
+from bench.system.errors import RequestError
 from bench.system.ranks import is_first, launched
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
+    from bench.execution.session import RunResult
     from bench.tracking.process import TrackingProcess
 
-# settings of a run that is not tracked, and of several runs, which have a tracking process of their own
-UNTRACKED = re.compile(r"\s*(tracking\s*=\s*(false|off|no|0)\s*$|variant\s*=.*,)", re.IGNORECASE)
+# values that a configuration reads as false
+FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 
 
 @click.command("run")
 @click.option(
     "--variant",
     metavar="NAME[,NAME...]",
-    help="What to train; `bench variants` lists them. Several: one run each.",
+    help="Variants to train; `bench variants` lists them. With several, each has its own runs.",
 )
-@click.option("--dataset", metavar="NAME", help="What on: a name of `bench datasets`, or folder:PATH.")
+@click.option("--dataset", metavar="NAME", help="Data set: a name of `bench datasets`, or folder:PATH.")
 @click.option(
     "--preset",
     metavar="NAME",
-    help="quick (minutes on two cores), small (an hour on a GPU), paper; else the data set's.",
+    help="quick (minutes on two cores), small (an hour on a GPU), paper; by default that of the data set.",
 )
 @click.option("--steps", metavar="N", help="Length of training in generator updates.")
 @click.option("--epochs", metavar="X", help="Length of training in passes over the data.")
-@click.option("--seed", metavar="N", help="Seed of everything that is drawn.")
+@click.option("--seed", metavar="N", help="Seed of all random draws.")
 @click.option("--seeds", metavar="LIST", help="Several seeds, such as 0,1,2 or 0-4: one run each, paired.")
-@click.option(
-    "--workers",
-    metavar="N",
-    type=Workers,
-    default=1,
-    help="Runs at a time, where there are several.",
-)
-@click.option(
-    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any configuration key; repeatable."
-)
+@click.option("--workers", metavar="N", type=Workers, default=1, help="Runs at a time, if there are several.")
+@set_option
 @click.option(
     "--config", "file", metavar="FILE.yaml", type=click.Path(path_type=Path), help="Configuration keys."
 )
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment to record the run in.")
-@click.option("--resume", metavar="RUN", help="Go on with a run: an id, a unique prefix, a name or `last`.")
+@click.option("--resume", metavar="RUN", help="Resume a run: an id, a unique prefix, a name or `last`.")
 @click.option("--parent", hidden=True, help="MLflow run that a run of several belongs to.")
 @click.option("--dry-run", is_flag=True, help="Print configuration, parameter counts and the cost of a step.")
 @reporting
 def command(
-    settings: tuple[str, ...],
+    settings: dict[str, str],
     file: Path | None,
     seeds: str | None,
     workers: int,
@@ -68,37 +61,34 @@ def command(
     dry_run: bool,
     **options: str | None,
 ) -> Report:
-    """Train a variant, judge it and record everything; stop and resume at will.
+    """Train a variant, evaluate it and record everything. Runs can be stopped and resumed.
 
-    Several variants or seeds are trained by processes of their own. The same command given again goes
-    on where it was stopped, and ends with the table of all runs.
+    With several variants or seeds, each run has its own process. Running the same command again continues
+    where it was stopped; at the end it prints the table of all runs.
     """
-    several = seeds is not None or "," in str(options["variant"])
-    if not several and not dry_run and not any(map(UNTRACKED.match, settings)):
+    given = merge_settings(options, settings)
+    several = seeds is not None or "," in str(given.get("variant", ""))
+    is_tracked = settings.get("tracking", "true").lower() not in FALSE
+    # runs of a multirun have tracking processes of their own
+    if is_tracked and not several and not dry_run:
         context = click.get_current_context()
         context.obj["tracker"] = context.with_resource(early_tracking())
-    from bench.configuration import parse_settings, resolve
-
-    given: dict[str, Any] = {name: value for name, value in options.items() if value is not None}
-    for name, value in parse_settings(settings).items():
-        if given.get(name, value) != value:
-            raise RequestError(f"{name} is given twice: {shown(given[name])} and {shown(value)}")
-        given[name] = value
     if resume is not None:
         if seeds is not None:
             raise RequestError(
-                "--resume goes on with one run; several go on when their command is given again"
+                "--resume continues one run; to continue several, run their command again without it"
             )
         return _resume(resume, given, file, dry_run)
-    if seeds is not None or "," in str(given.get("variant", "")):
+    if several:
         from bench.commands.run_many import run_many
 
         if launched():
             raise RequestError("torchrun trains one run: give one variant and one seed")
         return run_many(given, file, seeds, workers, dry_run)
-    configuration = resolve(given, file)
+    from bench.configuration import resolve
     from bench.datasets import require_dataset
 
+    configuration = resolve(given, file)
     if dry_run:
         return dry_run_report(configuration)
     require_dataset(configuration.harness.dataset)
@@ -107,9 +97,9 @@ def command(
 
 @contextmanager
 def early_tracking() -> Iterator["TrackingProcess | None"]:
-    """A tracking process, on the first rank, whose imports pass while this process imports torch.
+    """Start a tracking process on rank 0, so that its imports run while this process imports torch.
 
-    Where none is wanted after all, it is ended without having done anything.
+    If the run turns out not to be tracked, the process ends without having done anything.
     """
     if not is_first():
         yield None
@@ -126,10 +116,10 @@ def early_tracking() -> Iterator["TrackingProcess | None"]:
 def _train(configuration: "Configuration", parent: str | None) -> Report:
     from bench.execution.session import start
 
-    return _carry_through(partial(start, configuration, parent=parent))
+    return _report(partial(start, configuration, parent=parent))
 
 
-def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) -> Report:
+def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: bool) -> Report:
     from bench.configuration import CIRCUMSTANCES, yaml_files
     from bench.execution.session import resume
     from bench.runs.generator import configuration_of
@@ -137,21 +127,21 @@ def _resume(word: str, given: dict[str, Any], file: Path | None, dry_run: bool) 
 
     run = find(word)
     recorded = configuration_of(run.describe())
-    given = (yaml_files.read(file) if file else {}) | given
-    circumstances = {name: value for name, value in given.items() if name in CIRCUMSTANCES}
+    given = {**(yaml_files.read(file) if file else {}), **given}
     computing = {name: value for name, value in given.items() if name not in CIRCUMSTANCES}
     if changed := recorded.changes(computing):
         raise RequestError(
             f"--resume keeps what a run computes; this would change {', '.join(changed)}; circumstances "
             f"may change: {', '.join(sorted(CIRCUMSTANCES))}"
         )
-    changes = recorded.changed_circumstances(circumstances)
+    changes = recorded.changed_circumstances(given)
     if dry_run:
         return dry_run_report(recorded.with_values(**changes))
-    return _carry_through(partial(resume, run, circumstances=changes))
+    return _report(partial(resume, run, circumstances=changes))
 
 
-def _carry_through(work: Any) -> Report:
+def _report(train: Callable[..., "RunResult"]) -> Report:
+    """Train on all ranks and report the result on rank 0."""
     from bench.commands.run_summary import data, text
     from bench.execution.progress import Progress
     from bench.execution.session import train_on_other_rank
@@ -165,7 +155,7 @@ def _carry_through(work: Any) -> Report:
             if not ranks.first:
                 train_on_other_rank(ranks, Progress(quiet=True))
                 raise click.exceptions.Exit(0)
-            outcome = work(Progress(quiet=quiet), ranks=ranks, tracker=tracker)
+            result = train(Progress(quiet=quiet), ranks=ranks, tracker=tracker)
     except Interrupted as error:
         raise stopped(f"stopped; resume with: bench run --resume {error}") from None
-    return Report(data(outcome), text(outcome))
+    return Report(data(result), text(result))

@@ -41,7 +41,7 @@ def run_many(
     try:
         outcome = multirun.train(planned, workers, progress)
     except multirun.Stopped:
-        raise stopped("stopped; the same command goes on") from None
+        raise stopped("stopped; run the same command to continue") from None
     outcome.check()
     return _report(planned, outcome)
 

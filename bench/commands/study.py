@@ -1,11 +1,12 @@
 """``bench study``: search hyperparameters with Optuna."""
 
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.options import Real, Workers
+from bench.commands.options import Real, Workers, merge_settings
+from bench.commands.options import settings as set_option
 from bench.commands.output import Report, reporting, stopped, table
 
 if TYPE_CHECKING:
@@ -15,14 +16,12 @@ if TYPE_CHECKING:
 
 @click.command("study")
 @click.argument("name", metavar="NAME-or-FILE")
-@click.option("--variant", metavar="NAME[,NAME...]", help="What to tune; several get the same budget each.")
+@click.option("--variant", metavar="NAME[,NAME...]", help="Variants to tune, each with the same budget.")
 @click.option(
     "--trials", metavar="N", type=click.IntRange(1, 100_000), help="Budget: trials of each variant."
 )
 @click.option("--workers", metavar="N", type=Workers, default=1, show_default=True, help="Trials at a time.")
-@click.option(
-    "--timeout", metavar="MINUTES", type=Real(0, 1_000_000), help="Begin no trial after so many minutes."
-)
+@click.option("--timeout", metavar="MINUTES", type=Real(0, 1_000_000), help="Start no trial after this time.")
 @click.option(
     "--storage",
     metavar="URL",
@@ -36,9 +35,7 @@ if TYPE_CHECKING:
     type=click.Choice(["slurm", "local"]),
     help="Submit the workers as jobs: to SLURM, or to processes of this host.",
 )
-@click.option(
-    "--set", "settings", metavar="KEY=VALUE", multiple=True, help="Any configuration key; repeatable."
-)
+@set_option
 @click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
 @click.option("--experiment", metavar="NAME", help="MLflow experiment [default: the study's name].")
 @click.option("--dry-run", is_flag=True, help="Print search space, budget and method, and train nothing.")
@@ -51,23 +48,21 @@ def command(
     timeout: float | None,
     storage: str | None,
     cluster: str | None,
-    settings: tuple[str, ...],
+    settings: dict[str, str],
     dry_run: bool,
     **options: str | None,
 ) -> Report:
-    """Search what a study file names; given again, go on until the budget is spent.
+    """Run a hyperparameter study. Running the command again resumes it.
 
-    NAME is a study that comes with the project (gamma-lr-lambda, distance-diversity, smoke) or a YAML
-    file. Trials are trained by processes of their own, reported, pruned, and tracked below one MLflow run.
+    NAME is a study of the project (gamma-lr-lambda, distance-diversity, smoke) or a YAML file. Every trial
+    is trained in a process of its own, reported and possibly pruned, and tracked below one MLflow run.
     """
-    from bench.configuration import parse_settings
     from bench.execution.multirun import Stopped
     from bench.execution.progress import Progress
     from bench.searching import study, study_file
 
     title, file = study_file.read(name, trials=trials)
-    given: dict[str, Any] = {key: value for key, value in options.items() if value is not None}
-    given |= parse_settings(settings)
+    given = merge_settings(options, settings)
     variants = [word.strip() for word in (variant or "").split(",") if word.strip()]
     progress = Progress(quiet=click.get_current_context().obj["json"])
     execution = study.ExecutionOptions(storage, workers, timeout, cluster)
@@ -77,7 +72,7 @@ def command(
     try:
         result = study.run_studies(plans, execution, progress)
     except Stopped:
-        raise stopped("stopped; the same command goes on") from None
+        raise stopped("stopped; run the same command to continue") from None
     return _report(result)
 
 

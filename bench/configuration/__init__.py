@@ -5,7 +5,6 @@ from bench.configuration.resolution import (
     allowed,
     knobs_of,
     merge,
-    parse_settings,
     resolve,
     variant_named,
 )
@@ -27,7 +26,6 @@ __all__ = [
     "is_name",
     "knobs_of",
     "merge",
-    "parse_settings",
     "resolve",
     "variant_named",
 ]

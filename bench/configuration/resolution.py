@@ -1,13 +1,13 @@
-"""The configuration of a run: every knob once, resolved from defaults, preset, file and command line.
+"""The configuration of a run, resolved from defaults, preset, YAML file and the caller's settings.
 
-Later layers win: a knob's default, the variant's preset, a YAML file, what the caller sets.
+Later sources override earlier ones, in this order.
 """
 
 import hashlib
 import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any, get_args
+from typing import TypeVar, cast, get_args
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
@@ -15,9 +15,11 @@ from pydantic.fields import FieldInfo
 from bench.configuration.schema import CIRCUMSTANCES, PLAIN, Harness
 from bench.datasets import preset_of
 from bench.system.errors import RequestError, shown, unknown
-from variants.base import Variant, VariantHyperparameters
-from variants.knobs import Knobs, unit_of
+from variants.base import Variant
+from variants.knobs import Knobs, Setting, unit_of
 from variants.registry import all_variants
+
+AnyKnobs = TypeVar("AnyKnobs", bound=Knobs)
 
 
 class Configuration:
@@ -26,24 +28,22 @@ class Configuration:
     Attributes
     ----------
     variant : type[Variant]
-        The variant's class.
+        Class of the variant.
     preset : str
-        Name of the preset it starts from.
+        Name of the preset below the other settings.
     harness : Harness
-        The harness's knobs.
+        Knobs of the harness.
     hyperparameters : VariantHyperparameters
-        The variant's.
+        Knobs of the variant.
     """
 
-    def __init__(self, variant: type[Variant], preset: str, values: Mapping[str, Any]) -> None:
+    def __init__(self, variant: type[Variant], preset: str, values: Mapping[str, object]) -> None:
         check_names(variant, values)
         self.variant = variant
         self.preset = preset
         own = variant.Hyperparameters.model_fields
         self.harness = _build(Harness, {k: v for k, v in values.items() if k not in own})
-        self.hyperparameters: VariantHyperparameters = _build(
-            variant.Hyperparameters, {k: v for k, v in values.items() if k in own}
-        )
+        self.hyperparameters = _build(variant.Hyperparameters, {k: v for k, v in values.items() if k in own})
         if (self.harness.steps is None) == (self.harness.epochs is None):
             raise RequestError("steps and epochs: give one of them, as a number above 0")
         if self.harness.compile != "none" and self.harness.activation_checkpointing:
@@ -52,13 +52,13 @@ class Configuration:
             raise RequestError(f"lr_rule: 'halve_on_stall' follows M, which {variant.name} does not measure")
 
     @classmethod
-    def from_flat(cls, values: Mapping[str, Any]) -> "Configuration":
+    def from_flat(cls, values: Mapping[str, object]) -> "Configuration":
         """Return the configuration that :meth:`flat` gave; RequestError if its variant is not installed."""
         rest = {name: value for name, value in values.items() if name not in NAMES}
         return cls(variant_named(str(values["variant"])), str(values["preset"]), rest)
 
-    def flat(self) -> dict[str, Any]:
-        """Every knob by name, as YAML and MLflow have them."""
+    def flat(self) -> dict[str, Setting]:
+        """Return the value of every knob by name, as YAML files and MLflow hold them."""
         return {
             "variant": self.variant.name,
             "preset": self.preset,
@@ -67,12 +67,12 @@ class Configuration:
         }
 
     def hash(self, among: Collection[str] | None = None) -> str:
-        """sha256 of everything that decides what is computed.
+        """Return the sha256 of all knobs that decide what is computed.
 
         Parameters
         ----------
         among : collection of str, optional
-            Only these knobs: those that there were when a run was recorded.
+            Use only these knobs, such as those of a recorded run.
         """
         identity = {
             name: value
@@ -83,26 +83,38 @@ class Configuration:
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 
-    def with_values(self, **values: Any) -> "Configuration":
-        """A copy with some knobs changed."""
+    def with_values(self, **values: object) -> "Configuration":
+        """Return a copy with some knobs changed."""
         flat = self.flat() | values
         return Configuration(self.variant, self.preset, {k: v for k, v in flat.items() if k not in NAMES})
 
-    def changes(self, values: Mapping[str, Any]) -> list[str]:
-        """What some values would change, as ``name old -> new``; RequestError if one is not possible."""
+    def changes(self, values: Mapping[str, object]) -> list[str]:
+        """List the knobs that some values would change, as ``name old -> new``.
+
+        Raises
+        ------
+        RequestError
+            If a value is not possible.
+        """
         old = self.flat()
-        named = {name: value for name, value in values.items() if name in NAMES}
+        named: dict[str, object] = {name: value for name, value in values.items() if name in NAMES}
         rest = {name: value for name, value in values.items() if name not in NAMES}
         if named.get("variant", self.variant.name) == self.variant.name:
-            # a length in epochs was resolved to steps
-            length = {"steps": None} if rest.get("epochs") is not None else {}
+            # epochs were resolved to steps
+            length: dict[str, object] = {"steps": None} if rest.get("epochs") is not None else {}
             named |= self.with_values(**length | rest).flat() if rest else {}
         return [
             f"{name} {shown(old[name])} -> {shown(new)}" for name, new in named.items() if old[name] != new
         ]
 
-    def changed_circumstances(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The circumstances among some values that differ from these; RequestError if one is not possible."""
+    def changed_circumstances(self, values: Mapping[str, object]) -> dict[str, Setting]:
+        """Return the circumstances among some values that differ from these, with their new values.
+
+        Raises
+        ------
+        RequestError
+            If a value is not possible.
+        """
         named = {name: value for name, value in values.items() if name in CIRCUMSTANCES}
         new = self.with_values(**named).flat() if named else {}
         return {name: new[name] for name in named if new[name] != self.flat()[name]}
@@ -111,15 +123,15 @@ class Configuration:
 NAMES = ("variant", "preset")
 
 
-def resolve(given: Mapping[str, Any], file: Path | None = None) -> Configuration:
-    """Resolve a configuration from what the caller sets and, below it, a YAML file.
+def resolve(given: Mapping[str, object], file: Path | None = None) -> Configuration:
+    """Resolve a configuration from the caller's settings and a YAML file, which they override.
 
     Parameters
     ----------
     given : mapping
-        Knobs by name, `variant` and `preset` among them; strings are read as the knob's type.
+        Knobs by name, including `variant` and `preset`; strings are converted to the knob's type.
     file : Path, optional
-        A YAML file of the same keys.
+        A YAML file with the same keys.
 
     Raises
     ------
@@ -127,7 +139,7 @@ def resolve(given: Mapping[str, Any], file: Path | None = None) -> Configuration
         If a name is unknown, a value is out of range or the file cannot be read.
     """
     layers = [_file(file) if file else {}, dict(given)]
-    named: dict[str, Any] = {}
+    named: dict[str, object] = {}
     for layer in layers:
         named |= {name: layer.pop(name) for name in NAMES if name in layer}
     if "variant" not in named:
@@ -137,23 +149,23 @@ def resolve(given: Mapping[str, Any], file: Path | None = None) -> Configuration
     preset = default_preset(variant, merge(layers)) if preset is None else str(preset)
     if preset not in variant.presets:
         raise unknown("preset", preset, variant.presets)
-    return Configuration(variant, preset, merge([variant.presets[preset], *layers]))
+    return Configuration(variant, preset, merge([{**variant.presets[preset]}, *layers]))
 
 
-def _file(path: Path) -> dict[str, Any]:
-    # PyYAML, which only a file needs
+def _file(path: Path) -> dict[str, object]:
+    # imported here because only files need PyYAML
     from bench.configuration import yaml_files
 
     return yaml_files.read(path)
 
 
-def default_preset(variant: type[Variant], given: Mapping[str, Any]) -> str:
-    """Name the preset that a run takes unless one is given: that of the data set given, else ``"quick"``.
+def default_preset(variant: type[Variant], given: Mapping[str, object]) -> str:
+    """Return the name of the preset for the data set that is given, or ``"quick"`` without one.
 
     Raises
     ------
     RequestError
-        If there is no such data set, or the variant has no preset for it.
+        If the data set is unknown, or the variant has no preset for it.
     """
     if given.get("dataset") is None:
         return "quick"
@@ -164,9 +176,9 @@ def default_preset(variant: type[Variant], given: Mapping[str, Any]) -> str:
     return preset
 
 
-def merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
-    """Lay later layers over earlier ones; steps and epochs displace each other."""
-    merged: dict[str, Any] = {}
+def merge(layers: list[dict[str, object]]) -> dict[str, object]:
+    """Merge settings: later layers override earlier ones; `steps` and `epochs` override each other."""
+    merged: dict[str, object] = {}
     for layer in layers:
         if layer.get("steps") is not None:
             merged.pop("epochs", None)
@@ -177,7 +189,7 @@ def merge(layers: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def variant_named(name: str) -> type[Variant]:
-    """The variant's class; RequestError if there is none of that name."""
+    """Return the class of a variant; RequestError if the name is unknown."""
     known = all_variants()
     if name not in known:
         raise unknown("variant", name, known)
@@ -185,12 +197,12 @@ def variant_named(name: str) -> type[Variant]:
 
 
 def knobs_of(variant: type[Variant]) -> dict[str, FieldInfo]:
-    """Every knob that a run of a variant has, by name."""
+    """Return all knobs of a variant's runs, by name."""
     return {**Harness.model_fields, **variant.Hyperparameters.model_fields}
 
 
-def check_names(variant: type[Variant], values: Mapping[str, Any]) -> None:
-    """Refuse keys that neither the harness nor the variant has, and a clash of the two."""
+def check_names(variant: type[Variant], values: Mapping[str, object]) -> None:
+    """Raise RequestError for unknown keys, and for knobs that harness and variant both declare."""
     known = knobs_of(variant)
     for name in values:
         if name not in known:
@@ -200,18 +212,7 @@ def check_names(variant: type[Variant], values: Mapping[str, Any]) -> None:
         raise RequestError(f"{variant.name} declares knobs that the harness has: {', '.join(sorted(clash))}")
 
 
-def parse_settings(settings: tuple[str, ...]) -> dict[str, Any]:
-    """Read ``key=value`` words."""
-    parsed: dict[str, Any] = {}
-    for word in settings:
-        key, equals, value = word.partition("=")
-        if not equals or not key:
-            raise RequestError(f"--set {shown(word)}: write it as key=value")
-        parsed[key.strip()] = value.strip()
-    return parsed
-
-
-def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
+def _build(kind: type[AnyKnobs], values: Mapping[str, object]) -> AnyKnobs:
     values = {name: _as_typed(value, kind.model_fields[name]) for name, value in values.items()}
     try:
         return kind(**values)
@@ -224,38 +225,37 @@ def _build(kind: type[Knobs], values: Mapping[str, Any]) -> Any:
         ) from None
 
 
-def _as_typed(value: Any, field: FieldInfo) -> Any:
-    """The choice that a word of the command line means, "none" for no value among them; else what it is."""
+def _as_typed(value: object, field: FieldInfo) -> object:
+    """Convert a word of the command line to None or the choice it names; return other values unchanged."""
     if value == "none" and type(None) in get_args(field.annotation):
         return None
     return next((choice for choice in _choices(field) if value == str(choice)), value)
 
 
-def _kinds(field: FieldInfo) -> list[Any]:
-    """What a knob's value may be, beside none: types, or choices."""
+def _kinds(field: FieldInfo) -> list[object]:
+    """Return the types or Literals that a knob's value may have, without None."""
     return [kind for kind in get_args(field.annotation) or (field.annotation,) if kind is not type(None)]
 
 
-def _choices(field: FieldInfo) -> list[Any]:
-    """The values that a knob chooses among; empty where it has a range."""
+def _choices(field: FieldInfo) -> list[object]:
+    """Return the allowed values of a knob with choices; empty for a knob with a range."""
     kinds = _kinds(field)
     return [c for kind in kinds for c in (get_args(kind) or ([] if isinstance(kind, type) else [kind]))]
 
 
 def allowed(field: FieldInfo) -> str:
-    """What a knob may be, in words: its choices, or its type and range with the unit."""
+    """Describe the allowed values of a knob: its choices, or its type and range with the unit."""
     kinds, choices = _kinds(field), _choices(field)
     optional = type(None) in get_args(field.annotation)
     if choices:
         words = " or ".join(map(str, choices))
     else:
-        kind = kinds[0]
         words = {
             int: "a whole number",
             float: "a number",
             bool: "true or false",
             str: "a text of printable characters,",
-        }[kind]
+        }[cast(type, kinds[0])]
         for bound in field.metadata:
             for attribute, text in (
                 ("ge", "from"),

@@ -252,7 +252,7 @@ def parent_run(description: Mapping[str, Any]) -> ParentRun:
 
 
 class Stopped(Exception):
-    """The user asked to stop; the same command goes on."""
+    """The user stopped the runs; running the command again continues them."""
 
 
 @dataclass(frozen=True)

@@ -233,7 +233,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
     try:
-        memory.check(configuration, shape, device, ranks.count)
+        memory.require_memory(configuration, shape, device, ranks.count)
         # the first weights come from a stream of their own, made on the CPU for every device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(harness.seed, "initial weights"))

@@ -1,7 +1,8 @@
-"""What a variant costs before it is trained: parameters, and operations of a step."""
+"""Cost of a variant, computed without training: parameters and operations per step."""
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -20,12 +21,12 @@ class Cost:
     Attributes
     ----------
     generator_parameters, discriminator_parameters : int
-        Scalars in the networks.
+        Numbers of parameters.
     step_operations : int
-        Floating-point operations of a training step, counted in convolutions and matrix products,
-        a multiplication and an addition as two.
+        Floating-point operations per training step, in convolutions and matrix products; a multiplication
+        and an addition count as two.
     scalars : tuple of str
-        Names of what a training step records.
+        Names of the scalars that a training step records.
     """
 
     generator_parameters: int
@@ -35,14 +36,14 @@ class Cost:
 
 
 def cost(configuration: Configuration) -> Cost:
-    """Count without computing: the networks are built on torch's meta device, without data.
+    """Return the cost of a configuration; the networks are built on torch's meta device, without data.
 
     Raises
     ------
     RequestError
-        If the data set has no samples of that size.
+        If the data set has no samples of the configured size.
     ValueError
-        If the variant cannot be built at that size.
+        If the variant cannot be built at the configured size.
     """
     meta = torch.device("meta")
     harness = configuration.harness
@@ -60,10 +61,19 @@ def cost(configuration: Configuration) -> Cost:
     return Cost(*counts, counter.total, tuple(scalars))
 
 
-class OperationCounter(TorchDispatchMode):
-    """Adds up what torch's own formulas say of each operation, backward and second-order ones too.
+class Operation(Protocol):
+    """An ATen operation, as torch dispatches it."""
 
-    torch's FlopCounterMode, which attributes operations to modules, refuses gradients of gradients.
+    overloadpacket: Callable[..., object]
+
+    def __call__(self, *args: object, **kwargs: object) -> object:
+        """Run the operation."""
+
+
+class OperationCounter(TorchDispatchMode):
+    """Sums torch's own operation counts, including those of backward and double-backward passes.
+
+    torch's FlopCounterMode also attributes operations to modules and does not support double backward.
     """
 
     def __init__(self) -> None:
@@ -71,8 +81,12 @@ class OperationCounter(TorchDispatchMode):
         self.total = 0
 
     def __torch_dispatch__(  # noqa: D105
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Operation,
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         result = func(*args, **(kwargs or {}))
         if formula := flop_registry.get(func.overloadpacket):
             self.total += formula(*args, **(kwargs or {}), out_val=result)
@@ -80,17 +94,17 @@ class OperationCounter(TorchDispatchMode):
 
 
 class MetaNoise(Noise):
-    """Draws of the right shapes and no values."""
+    """Noise with shapes but no values."""
 
     def __init__(self) -> None:
         super().__init__(0, 0, torch.device("meta"))
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> torch.Tensor:
-        """A tensor without values."""
+        """Return a tensor without values."""
         return torch.empty(shape, device=self.device)
 
     def uniform(
         self, purpose: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0
     ) -> torch.Tensor:
-        """A tensor without values."""
+        """Return a tensor without values."""
         return torch.empty(shape, device=self.device)

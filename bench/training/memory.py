@@ -1,12 +1,12 @@
-"""Memory that a run needs, estimated before any of it is taken, and memory that there is.
+"""Memory that a run needs, estimated before training, and memory that is available.
 
 The estimate is a lower bound: a run that is refused could not have been trained.
 """
 
 import weakref
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.overrides import TorchFunctionMode
@@ -16,29 +16,29 @@ from torch.utils._pytree import tree_leaves
 from bench.configuration import Configuration
 from bench.system.errors import RequestError
 from bench.system.os_errors import size_in_words
-from bench.training.cost import MetaNoise
+from bench.training.cost import MetaNoise, Operation
 from variants.base import Batch, Variant, parameter_count
 from variants.modules.activation_checkpointing import CheckpointedModule
 
 META = torch.device("meta")
 FLOAT = 4  # bytes
-# below this share of the memory that a rough upper bound gives, a step is not looked at closely
+# a step is not estimated exactly if a rough upper bound is below this fraction of the available memory
 SMALL = 0.25
-ROUGH_LAYERS = 150  # feature maps of full size and width that are kept for the gradient, at most
+ROUGH_LAYERS = 150  # upper bound on feature maps of full size and width kept for the backward pass
 
 
 @dataclass(frozen=True)
 class Need:
-    """Bytes that a run needs at least.
+    """Lower bounds on the bytes that a run needs.
 
     Attributes
     ----------
     networks : int
         Weights, gradients, Adam's two moments and the moving average.
     step : int
-        What a training step holds beside them; 0 where that is small.
+        Other tensors of a training step; 0 if they are few.
     latents : int
-        Latents of an evaluation, which are drawn at once.
+        Latents of an evaluation, which are drawn together.
     """
 
     networks: int
@@ -47,32 +47,32 @@ class Need:
 
     @property
     def total(self) -> int:
-        """Evaluation and training step do not meet."""
+        """Peak of a run; evaluation and training step do not overlap."""
         return self.networks + max(self.step, self.latents)
 
 
-def check(
+def require_memory(
     configuration: Configuration, shape: tuple[int, ...], device: torch.device, processes: int = 1
 ) -> None:
-    """Refuse a run that does not fit into memory, and say what would.
+    """Raise RequestError if a run does not fit into memory; the message names a value that fits.
 
     Parameters
     ----------
     configuration : Configuration
-        The run.
+        Configuration of the run.
     shape : tuple of int
         Shape of one sample.
     device : torch.device
-        Where it is to be trained.
+        Device to train on.
     processes : int
         Processes that share a batch.
 
     Raises
     ------
     RequestError
-        If it needs more than there is.
+        If the run needs more memory than is available.
     ValueError
-        If the variant cannot be built at that size.
+        If the variant cannot be built at the configured size.
     """
     free = available(device)
     need = estimate(configuration, shape, free, processes)
@@ -102,8 +102,9 @@ def check(
 def largest(
     configuration: Configuration, knob: str, shape: tuple[int, ...], free: int, processes: int
 ) -> int | None:
-    """The value of a knob, halved until the run fits; None where that does not help."""
-    value = int(configuration.flat()[knob])
+    """Halve the value of a knob until the run fits; return None if it never fits."""
+    value = configuration.flat()[knob]
+    assert isinstance(value, int)
     while (value := value // 2) > 0:
         try:
             changed = configuration.with_values(**{knob: value})
@@ -115,14 +116,14 @@ def largest(
 
 
 def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, processes: int = 1) -> Need:
-    """What a run needs at least; nothing is computed and nothing allocated.
+    """Estimate the memory of a run; nothing is computed and nothing allocated.
 
     Parameters
     ----------
     configuration, shape, processes
-        As for :func:`check`.
+        As for :func:`require_memory`.
     free : int
-        Bytes that there are: a step that is small beside them is not looked at.
+        Available bytes; steps that are small in comparison are not estimated exactly.
     """
     harness, own = configuration.harness, configuration.hyperparameters
     variant = _built(configuration, shape)
@@ -140,7 +141,7 @@ def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, pr
 
 
 def available(device: torch.device) -> int:
-    """Bytes that can still be taken: of the GPU, or of this machine and the share it gives this process."""
+    """Return the bytes available on the GPU, or on this machine within the limits of its control groups."""
     if device.type == "cuda":
         return int(torch.cuda.mem_get_info(device)[0])
     import psutil
@@ -149,7 +150,7 @@ def available(device: torch.device) -> int:
 
 
 def _shares() -> list[int]:
-    """What the control groups of this process leave of their limits, on Linux."""
+    """Return the bytes that Linux control groups of this process leave available."""
     left = []
     names = (("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes"))
     for root in (Path("/sys/fs/cgroup"), Path("/sys/fs/cgroup/memory")):
@@ -157,7 +158,7 @@ def _shares() -> list[int]:
             try:
                 left.append(int((root / limit).read_text()) - int((root / used).read_text()))
             except (OSError, ValueError):
-                # no such kind of group, or no limit
+                # this version of control groups is not in use, or sets no limit
                 continue
     return [max(0, bytes_left) for bytes_left in left] or [2**63]
 
@@ -168,7 +169,7 @@ def _built(configuration: Configuration, shape: tuple[int, ...]) -> Variant:
 
 
 def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: int) -> int:
-    """The most that the tensors of a step's phases take at a time, for one part of the batch."""
+    """Return the peak bytes of the tensors of a step's phases, for one micro-batch."""
     harness = configuration.harness
     variant = _built(configuration, shape)
     for module in variant.modules():
@@ -183,11 +184,15 @@ def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: i
 
 
 class _Uninitialised(TorchFunctionMode):
-    """Leaves weights without values: the first random one on the meta device costs seconds of imports."""
+    """Skips initialisation of weights: the first random one on the meta device costs seconds of imports."""
 
     def __torch_function__(  # noqa: D105
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Operation,
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         if func in (torch.Tensor.normal_, torch.Tensor.uniform_):
             return args[0]
         if getattr(func, "__module__", "") == "torch.nn.init":
@@ -196,7 +201,7 @@ class _Uninitialised(TorchFunctionMode):
 
 
 class _Held(TorchDispatchMode):
-    """Adds up the storages that operations make and that are still in use."""
+    """Sums the sizes of all storages that are created by operations and still referenced."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,16 +209,20 @@ class _Held(TorchDispatchMode):
         self._known: set[int] = set()
 
     def __torch_dispatch__(  # noqa: D105
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
-    ) -> Any:
+        self,
+        func: Operation,
+        types: Sequence[type],
+        args: Sequence[object] = (),
+        kwargs: Mapping[str, object] | None = None,
+    ) -> object:
         result = func(*args, **(kwargs or {}))
         for value in tree_leaves(result):
             if isinstance(value, torch.Tensor):
-                self._take(value.untyped_storage())
+                self._add(value.untyped_storage())
         self.most = max(self.most, self.now)
         return result
 
-    def _take(self, storage: Any) -> None:
+    def _add(self, storage: torch.UntypedStorage) -> None:
         key, size = storage._cdata, storage.nbytes()
         if key not in self._known:
             self._known.add(key)

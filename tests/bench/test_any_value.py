@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bench.configuration import Configuration, allowed, knobs_of, parse_settings, resolve
+from bench.commands.options import parse_settings
+from bench.configuration import Configuration, allowed, knobs_of, resolve
 from bench.searching.study_file import Objective, Pruner, Range, Sampler, StudyFile
 from bench.system.errors import RequestError, shown
 from bench.training.device import most_threads, prepare

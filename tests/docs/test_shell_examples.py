@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from bench.cli import COMMANDS, cli
-from bench.configuration import Harness, parse_settings, resolve
+from bench.commands.options import parse_settings
+from bench.configuration import Harness, resolve
 from variants.registry import all_variants
 
 ROOT = Path(__file__).parents[2]

@@ -3,7 +3,8 @@ from typing import Any
 
 import pytest
 
-from bench.configuration import CIRCUMSTANCES, allowed, knobs_of, parse_settings, resolve
+from bench.commands.options import parse_settings
+from bench.configuration import CIRCUMSTANCES, allowed, knobs_of, resolve
 from bench.system.errors import RequestError
 from variants.registry import all_variants
 

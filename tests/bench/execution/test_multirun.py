@@ -194,7 +194,7 @@ def test_what_was_stopped_goes_on_when_the_command_is_given_again(
     out, error = process.communicate(timeout=120)
     if number != signal.SIGKILL:
         assert process.returncode == 130
-        assert error.splitlines()[-1] == "bench: stopped; the same command goes on"
+        assert error.splitlines()[-1] == "bench: stopped; run the same command to continue"
         assert not [p for p in psutil.process_iter() if is_of(p, bench_home)]
     assert main([*command, "--json"]) == 0
     assert len(told(capsys)["runs"]) == 2

@@ -72,7 +72,7 @@ class Host:
     def interrupt(self, process: "subprocess.Popen[str]") -> None:
         """Press Ctrl-C, which a terminal tells all that the command has started in it; nothing is left."""
         os.killpg(process.pid, signal.SIGINT)
-        assert self.end_of(process, 130)[-1] == "bench: stopped; the same command goes on"
+        assert self.end_of(process, 130)[-1] == "bench: stopped; run the same command to continue"
         assert not self.processes()
 
     def kill_workers(self) -> None:

@@ -38,7 +38,7 @@ def with_memory(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
 def test_what_small_presets_need_is_there(variant: str, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with_memory(monkeypatch, GIB)
     configuration = resolve({"variant": variant, "preset": preset})
-    memory.check(configuration, shape_of(configuration), CPU)
+    memory.require_memory(configuration, shape_of(configuration), CPU)
 
 
 @pytest.mark.parametrize(
@@ -56,10 +56,10 @@ def test_the_value_that_is_named_would_fit(
     with_memory(monkeypatch, 2 * GIB)
     configuration = resolve({"variant": "began"} | values)
     with pytest.raises(RequestError, match=f"^{knob}: .* 2.0 GiB free; {knob}=[0-9]+ would fit") as refused:
-        memory.check(configuration, shape_of(configuration), CPU)
+        memory.require_memory(configuration, shape_of(configuration), CPU)
     found = re.search(rf"{knob}=(\d+) would fit", str(refused.value))
     assert found
-    memory.check(configuration.with_values(**{knob: int(found[1])}), shape_of(configuration), CPU)
+    memory.require_memory(configuration.with_values(**{knob: int(found[1])}), shape_of(configuration), CPU)
 
 
 GROWTH = """
