@@ -92,7 +92,7 @@ class TrainingSetup:
             id=run_id,
             name=name,
             created=datetime.now(UTC).isoformat(timespec="seconds"),
-            config=ResolvedConfiguration(**self.configuration.flat()),
+            config=ResolvedConfiguration.model_validate(self.configuration.flat()),
             config_hash=self.configuration.hash(),
             data=TrainingData(
                 name=self.array.name,
