@@ -1,4 +1,4 @@
-"""Sides that train in processes of their own."""
+"""Sides that train in separate processes."""
 
 import json
 import os
@@ -15,22 +15,22 @@ FOLDER = Path(__file__).parent
 
 
 def environment(**values: str) -> dict[str, str]:
-    """What a child finds in its environment: the project from this checkout, and some values."""
+    """Return the environment of a child process: this checkout on the module path, and some values."""
     paths = [str(FOLDER.parent), *filter(None, [os.environ.get("PYTHONPATH")])]
     return os.environ | {"PYTHONPATH": os.pathsep.join(paths)} | values
 
 
 class ChildSide(Side):
-    """A side whose steps another process takes on command (stepping_child.py).
+    """A side whose steps another process runs on command (stepping_child.py).
 
-    It starts at once; :meth:`start` waits until it stands.
+    The constructor starts the process; :meth:`start` waits until the side is ready.
 
     Parameters
     ----------
     kind : str
         ``trainer``, ``plain`` or ``plain without loader``.
     given : dict
-        Its configuration.
+        Configuration of the run.
     """
 
     def __init__(self, kind: str, given: dict[str, Any]) -> None:
@@ -41,26 +41,26 @@ class ChildSide(Side):
             text=True,
             env=environment(),
         )
-        self._tell({"kind": kind, "given": given})
+        self._send({"kind": kind, "given": given})
 
     def start(self) -> None:
-        """Wait until it stands and has taken its first step.
+        """Wait until the side is built and its first step is done.
 
         Raises
         ------
         WorkError
-            If the side cannot be built, or its first step fails; says why.
+            If the side cannot be built, or its first step fails; the message is the reason.
         """
-        self._hear()
+        self._receive()
         self.prepare(1)
         self.advance(1)
 
-    def _tell(self, request: dict[str, Any]) -> None:
+    def _send(self, request: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
 
-    def _hear(self) -> None:
+    def _receive(self) -> None:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         answer = json.loads(line) if line else {"error": "its process ended"}
@@ -68,14 +68,14 @@ class ChildSide(Side):
             raise WorkError(answer["error"])
 
     def prepare(self, steps: int) -> None:
-        """Have it do what does not count."""
-        self._tell({"prepare": steps})
-        self._hear()
+        """Do untimed work in the process."""
+        self._send({"prepare": steps})
+        self._receive()
 
     def advance(self, steps: int) -> None:
-        """Have it train so many steps, and wait for it."""
-        self._tell({"advance": steps})
-        self._hear()
+        """Train `steps` steps in the process and wait for them."""
+        self._send({"advance": steps})
+        self._receive()
 
     def close(self) -> None:
         """End the process."""

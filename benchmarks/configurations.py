@@ -1,4 +1,4 @@
-"""The configurations that are timed: each variant's quick preset, and its published layers made smaller."""
+"""The timed configurations: the quick preset of each variant, and its published layers at a smaller size."""
 
 from typing import Any
 
@@ -8,24 +8,23 @@ from bench import datasets
 from bench.configuration import Harness
 from bench.system import paths
 
-# What variants were published on in one channel, not in three.
+# variants that were published for images of one channel
 GREY = frozenset({"began-resnet18"})
 
 Given = dict[str, Any]
 
 
 def quick(variant: str, threads: int, **changes: Any) -> Given:
-    """The quick preset, whose data comes with a dependency."""
+    """Return the quick preset, whose data comes with a dependency."""
     return {"variant": variant, "preset": "quick", "threads": threads, "tracking": False} | changes
 
 
 def published(
     variant: str, threads: int, filters: int, image_size: int, batch_size: int, **changes: Any
 ) -> Given:
-    """The published layers of the paper preset at another size, on random images.
+    """Return the paper preset with another size, on random images.
 
-    Without the BEGAN-CS program's second measurement of k and M: it is the one of that program's habits
-    that the other variants lack.
+    Without BEGAN-CS's second evaluation of k and M, which the other variants lack.
     """
     colour = variant not in GREY
     given = {
@@ -38,7 +37,7 @@ def published(
         "batch_size": batch_size,
         "steps": 1_000_000,
         "extractor": "shipped",
-        "eval_samples": 500,  # more than the judge has features; nothing is judged
+        "eval_samples": 500,  # the judge needs more samples than features; nothing is evaluated
         "threads": threads,
         "tracking": False,
     }
@@ -46,7 +45,7 @@ def published(
 
 
 def images_of(harness: Harness) -> datasets.DataArray:
-    """The images of a configuration, as the harness loads them."""
+    """Load the images of a configuration as the harness does."""
     return datasets.load(
         harness.dataset,
         image_size=harness.image_size,

@@ -1,7 +1,7 @@
-"""``bench run``, left after the first training step; says so in a line on standard output.
+"""``bench run`` that stops after the first training step and prints a line then.
 
-Takes the words of ``bench run``. The trainer is changed when the run imports it and not before, so that
-nothing is imported earlier than a run does.
+Takes the arguments of ``bench run``. The trainer is patched when the run imports the trainer, not earlier, so
+that the order of imports is that of a run.
 """
 
 import importlib.abc
@@ -12,10 +12,10 @@ from typing import Any
 
 
 class LeaveAfterFirstStep(importlib.abc.MetaPathFinder):
-    """Changes the trainer as it is imported: it reports the end of the first step and stops the run."""
+    """Import hook that patches the trainer to stop after the first step."""
 
     def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
-        """Give the module's own loader, with the change after it."""
+        """Return the module's own loader, followed by the patch."""
         if fullname != "bench.training.trainer":
             return None
         sys.meta_path.remove(self)
@@ -24,22 +24,22 @@ class LeaveAfterFirstStep(importlib.abc.MetaPathFinder):
         assert spec.loader is not None
         execute = spec.loader.exec_module
 
-        def execute_and_change(module: ModuleType) -> None:
+        def execute_and_patch(module: ModuleType) -> None:
             execute(module)
             train = module.Trainer.train
 
-            def train_a_step(trainer: Any) -> None:
+            def train_one_step(trainer: Any) -> None:
                 trainer.stop_requested = leave
                 train(trainer)
 
-            module.Trainer.train = train_a_step
+            module.Trainer.train = train_one_step
 
-        spec.loader.exec_module = execute_and_change  # type: ignore[method-assign]
+        spec.loader.exec_module = execute_and_patch  # type: ignore[method-assign]
         return spec
 
 
 def leave() -> bool:
-    """Tell that the first step is done, and interrupt the run as a user does."""
+    """Print that the first step is done, and interrupt the run as a user does."""
     print("first step", flush=True)
     raise KeyboardInterrupt
 

@@ -19,9 +19,9 @@ from typing import Any
 import click
 import torch
 from configurations import published
-from interleaved import spread, timed, warm
+from interleaved import spread, timed, warm_up
 from loops import ThroughTrainer, quiet_setup, wait_for
-from sections import in_one_line, say
+from sections import log, one_line
 from tables import markdown, percent, with_notes
 
 from bench.commands.options import OutFile, parse_settings
@@ -81,7 +81,7 @@ def measure_one(given: dict[str, Any], steps: int | None, pairs: int) -> dict[st
         trainer.wait()
         first = time.perf_counter() - start
         device = trainer.trainer.device
-        block = warm({"step": trainer}, steps)
+        block = warm_up({"step": trainer}, steps)
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
         rate = matrix_rate(device, given)
@@ -123,12 +123,12 @@ def measure(ways: dict[str, dict[str, Any]], steps: int | None, pairs: int) -> d
     """Time one way after another, each with the device to itself; one that fails says why."""
     results = {}
     for name, given in ways.items():
-        say(name)
+        log(name)
         try:
             results[name] = measure_one(given, steps, pairs)
         except Exception as error:
-            results[name] = {"error": in_one_line(error)}
-            say(f"  {results[name]['error']}")
+            results[name] = {"error": one_line(error)}
+            log(f"  {results[name]['error']}")
         torch.compiler.reset()
         gc.collect()
         if torch.cuda.is_available():

@@ -1,4 +1,4 @@
-"""Things timed in turns, so that a drift of the machine reaches all of them alike."""
+"""Interleaved timing: sides take turns, so that a drift of the machine's speed affects all sides alike."""
 
 import time
 from collections.abc import Mapping
@@ -6,30 +6,30 @@ from dataclasses import dataclass
 from statistics import median, quantiles
 from typing import Any
 
-BLOCK_SECONDS = 1.0  # what a block is calibrated to
-CALIBRATION_SECONDS = 0.3  # the least that a calibrating block may take
-CALIBRATION_TRIES = 3
-WARM_STEPS = 3
+BLOCK_SECONDS = 1.0  # target length of a block
+CALIBRATION_SECONDS = 0.3  # minimum length of a block for the calibration
+CALIBRATION_REPEATS = 3
+WARM_UP_STEPS = 3
 
 
 class Side:
-    """One of several things whose steps are timed in turns; does nothing until a subclass does."""
+    """Base class of things whose steps are timed in turns; every method does nothing."""
 
     def prepare(self, steps: int) -> None:
-        """Do what does not count, before the clock starts."""
+        """Do untimed work before a block."""
 
     def advance(self, steps: int) -> None:
-        """Go so many steps from where the state stands."""
+        """Run `steps` further steps."""
 
     def wait(self) -> None:
-        """Return when the device has done what it was given."""
+        """Wait until the device is idle."""
 
     def rest(self) -> None:
-        """Do what does not count, after the clock has stopped."""
+        """Do untimed work after a block."""
 
 
 def timed(side: Side, steps: int) -> float:
-    """Seconds of one block."""
+    """Run one block and return its seconds."""
     side.prepare(steps)
     side.wait()
     start = time.perf_counter()
@@ -40,19 +40,19 @@ def timed(side: Side, steps: int) -> float:
     return seconds
 
 
-def warm(sides: Mapping[str, Side], steps: int | None) -> int:
-    """Warm all sides up by the same number of steps, and say how many make a block.
+def warm_up(sides: Mapping[str, Side], steps: int | None) -> int:
+    """Run the same number of untimed steps on all sides, and return the number of steps per block.
 
-    Where `steps` is None, the first side's steps are timed and a block of it is to take BLOCK_SECONDS. The
-    shortest of some tries counts: what else the machine does can only lengthen them.
+    If `steps` is None, the block is calibrated to take BLOCK_SECONDS on the first side. The shortest of
+    several repeats counts, since other work on the machine can only lengthen a block.
     """
     first, *others = sides.values()
-    timed(first, WARM_STEPS)
-    total = WARM_STEPS
+    timed(first, WARM_UP_STEPS)
+    total = WARM_UP_STEPS
     block = steps or 1
     while steps is None:
-        seconds = min(timed(first, block) for _ in range(CALIBRATION_TRIES))
-        total += CALIBRATION_TRIES * block
+        seconds = min(timed(first, block) for _ in range(CALIBRATION_REPEATS))
+        total += CALIBRATION_REPEATS * block
         if seconds >= CALIBRATION_SECONDS:
             block = max(1, round(block * BLOCK_SECONDS / seconds))
             break
@@ -63,7 +63,7 @@ def warm(sides: Mapping[str, Side], steps: int | None) -> int:
 
 
 def spread(values: list[float]) -> dict[str, Any]:
-    """Median and quartiles of one value a round."""
+    """Return median and quartiles of one value per round."""
     if len(values) == 1:
         return {"median": values[0], "quartiles": [values[0], values[0]], "values": values}
     low, _, high = quantiles(values, n=4, method="inclusive")
@@ -72,26 +72,26 @@ def spread(values: list[float]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Sides timed in turns.
+    """Times of interleaved sides.
 
     Attributes
     ----------
     steps : int
-        Steps of a block.
+        Steps per block.
     seconds : dict
-        Times of each side's blocks, round by round.
+        Seconds of each side's blocks, one per round.
     """
 
     steps: int
     seconds: dict[str, list[float]]
 
     def ratio(self, first: str, second: str) -> dict[str, Any]:
-        """Median and quartiles of the first side's time over the second's in each round."""
+        """Return median and quartiles, over the rounds, of the first side's time / the second's."""
         pairs = zip(self.seconds[first], self.seconds[second], strict=True)
         return {"of": f"{first} / {second}"} | spread([a / b for a, b in pairs])
 
     def describe(self) -> dict[str, Any]:
-        """Every block's time, and the median milliseconds of a step of each side."""
+        """Return the time of every block, and the median milliseconds per step of each side."""
         return {
             "steps_per_block": self.steps,
             "block_seconds": self.seconds,
@@ -100,8 +100,8 @@ class Comparison:
 
 
 def compare(sides: Mapping[str, Side], steps: int | None, rounds: int) -> Comparison:
-    """Time every side once a round, in the given order and in the next round backwards."""
-    comparison = Comparison(warm(sides, steps), {name: [] for name in sides})
+    """Time every side once per round, in the given order and in reversed order in every other round."""
+    comparison = Comparison(warm_up(sides, steps), {name: [] for name in sides})
     for number in range(rounds):
         for name in sides if number % 2 == 0 else reversed(sides):
             comparison.seconds[name].append(timed(sides[name], comparison.steps))

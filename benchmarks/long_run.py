@@ -1,7 +1,7 @@
-"""A long run of points in this process, with its resident memory on standard output now and then.
+"""A long run on points in this process that prints its resident memory at regular steps.
 
-``python benchmarks/long_run.py VARIANT STEPS EVERY THREADS``: one JSON object ``{"step": S, "bytes": N}``
-every so many steps.
+``python benchmarks/long_run.py VARIANT STEPS EVERY THREADS`` prints a JSON object ``{"step": S, "bytes": N}``
+every EVERY steps.
 """
 
 import json
@@ -16,12 +16,12 @@ from bench.training.trainer import Callback
 
 
 class ResidentMemory(Callback):
-    """Tells the process's resident memory.
+    """Prints the resident memory of the process.
 
     Parameters
     ----------
     every : int
-        Steps between two lines.
+        Steps between two lines of output.
     """
 
     def __init__(self, every: int) -> None:
@@ -29,7 +29,7 @@ class ResidentMemory(Callback):
         self.process = psutil.Process()
 
     def should_stop(self) -> bool:
-        """Count a step; never ask."""
+        """Count the step, and never stop."""
         self.step += 1
         if self.step % self.every == 0:
             print(json.dumps({"step": self.step, "bytes": self.process.memory_info().rss}), flush=True)

@@ -1,4 +1,4 @@
-"""Sides that train: the common trainer, the same with tracking, and the bare loop."""
+"""Sides that train: the common trainer, the trainer with tracking, and the bare loop."""
 
 import os
 import tempfile
@@ -26,57 +26,56 @@ from bench.training.trainer import Callback
 from variants.base import Batch, NetworkName, Scalars
 from variants.noise import Noise
 
-ENDLESS = 10**12  # steps of a plan that is never reached, so that nothing is judged or saved
+ENDLESS = 10**12  # steps that no timing reaches, so that nothing is evaluated or saved
 
 
 def quiet_setup(given: dict[str, object]) -> TrainingSetup:
-    """Load the data and draw the networks as ``bench run`` does."""
+    """Load the data and build the networks as ``bench run`` does."""
     return set_up(resolve(given), Progress(quiet=True))
 
 
 def wait_for(device: torch.device) -> None:
-    """Return when the device has done what it was given."""
+    """Wait until the device is idle."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
 
 class BlockEnd(Exception):
-    """A block's last step is done."""
+    """The last step of a block is done."""
 
 
-class RefuseUncompiled(Callback):
-    """Makes it an error that networks were to be compiled and are not, which a run passes over."""
+class RaiseWarnings(Callback):
+    """Turns warnings into errors, such as that networks could not be compiled."""
 
     def on_warning(self, message: str) -> None:
-        """Raise what a run would only warn of."""
+        """Raise the message of the warning."""
         raise WorkError(message)
 
 
 class ThroughTrainer(Side):
     """Steps of the common trainer, with a real record.
 
-    The trainer is driven by its public surface alone. It asks `stop_requested` after each step, when
-    the step is complete; at a block's end that callable raises :class:`BlockEnd`, which leaves
-    ``train()`` before anything is saved. The next call of ``train()`` goes on with the next step and
-    first brings the last block's waiting scalars to the host, so every step's scalars are drained
-    within some block.
+    Only the public interface of the trainer is used. The trainer calls `stop_requested` after each complete
+    step; at the end of a block that callable raises :class:`BlockEnd`, which ends ``train()`` before anything
+    is saved. The next call of ``train()`` continues with the next step and first copies the pending scalars
+    of the last block to the host, so the scalars of every step are copied within some block.
 
     Parameters
     ----------
     setup : TrainingSetup
-        What to train.
+        The run to train.
     folder : Path
-        Where the record goes.
+        Folder of the record.
     callbacks : list of Callback
-        Who is told.
+        Further callbacks of the trainer.
     """
 
     def __init__(self, setup: TrainingSetup, folder: Path, callbacks: list[Callback] | None = None) -> None:
         self.variant = setup.variant
         self.writer = record.RecordWriter(folder / record.FILE)
         self._last = 0
-        told = [RefuseUncompiled(), *(callbacks or [])]
-        self.trainer = setup.trainer(self.writer, folder, record.Record(), told, self._end_block)
+        all_callbacks = [RaiseWarnings(), *(callbacks or [])]
+        self.trainer = setup.trainer(self.writer, folder, record.Record(), all_callbacks, self._end_block)
         self.trainer.plan = replace(
             plan_of(setup.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
         )
@@ -87,7 +86,7 @@ class ThroughTrainer(Side):
         return False
 
     def advance(self, steps: int) -> None:
-        """Train so many steps."""
+        """Train `steps` further steps."""
         self._last = self.trainer.step + steps
         try:
             self.trainer.train()
@@ -95,7 +94,7 @@ class ThroughTrainer(Side):
             return
 
     def wait(self) -> None:
-        """Return when the device has done what it was given."""
+        """Wait until the device is idle."""
         wait_for(self.trainer.device)
 
     def close(self) -> None:
@@ -104,27 +103,27 @@ class ThroughTrainer(Side):
 
 
 class Recorded(Callback):
-    """Knows the last step that is in the record."""
+    """Remembers the last step in the record."""
 
     def __init__(self) -> None:
         self.step = 0
 
     def on_steps(self, rows: list[dict[str, Any]]) -> None:
-        """Note the last row's step."""
+        """Remember the step of the last row."""
         self.step = rows[-1]["step"] if rows else self.step
 
 
 class TrackedTrainer(ThroughTrainer):
-    """The common trainer of a tracked run: alarms are watched and a tracking process follows the record.
+    """The common trainer of a tracked run, with alarms and a tracking process that follows the record.
 
-    That process sends what a checkpoint covers. Before each block the record says that one covers the
-    steps that it has, so a block's time holds the sending of as many steps as it trains. While other sides
-    take their turns, the tracking process is stopped.
+    The tracking process sends the steps up to the last checkpoint. Before each block, a checkpoint event is
+    written for all recorded steps, so each block includes sending as many steps as it trains. The tracking
+    process is suspended during the turns of other sides.
 
     Parameters
     ----------
     setup : TrainingSetup
-        What to train. BENCH_HOME must be a folder to write into: :func:`temporary_home`.
+        The run to train. BENCH_HOME must be a writable folder: :func:`temporary_home`.
     """
 
     def __init__(self, setup: TrainingSetup) -> None:
@@ -142,18 +141,18 @@ class TrackedTrainer(ThroughTrainer):
         self._process.suspend()
 
     def prepare(self, steps: int) -> None:
-        """Let the tracking process go on, with the last block's steps to send."""
+        """Resume the tracking process, with the steps of the last block to send."""
         if self._recorded.step > self._covered:
             self._covered = self._recorded.step
             self.writer.event("checkpoint", step=self._covered, file="", train_seconds=0.0)
         self._process.resume()
 
     def rest(self) -> None:
-        """Stop the tracking process, so that it takes no time of the other sides."""
+        """Suspend the tracking process, so that it does not slow the other sides."""
         self._process.suspend()
 
     def close(self) -> None:
-        """Let the tracking process send the rest and end."""
+        """Wait until the tracking process has sent all steps and has ended."""
         self._process.resume()
         super().close()
         if problem := self._tracking.close():
@@ -162,7 +161,7 @@ class TrackedTrainer(ThroughTrainer):
 
 @contextmanager
 def temporary_home() -> Iterator[Path]:
-    """A BENCH_HOME for the time of the block, gone at its end."""
+    """Set BENCH_HOME to a temporary folder within a block."""
     before = os.environ.get("BENCH_HOME")
     with tempfile.TemporaryDirectory(prefix="bench-home-") as home:
         os.environ["BENCH_HOME"] = home
@@ -176,14 +175,14 @@ def temporary_home() -> Iterator[Path]:
 
 
 class BareLoop(Side):
-    """The least that trains the same networks as fast: phases, Adam's steps and settle, on ready batches.
+    """The minimal training loop: phases, Adam's steps and `update_state`, on batches prepared in advance.
 
-    Nothing is recorded, no rate is set, no scalar leaves the device.
+    Nothing is recorded, no learning rate is set and no scalar is copied to the host.
 
     Parameters
     ----------
     setup : TrainingSetup
-        What to train.
+        The run to train.
     """
 
     def __init__(self, setup: TrainingSetup) -> None:
@@ -195,7 +194,7 @@ class BareLoop(Side):
         self._layout = torch.channels_last if harness.channels_last else torch.contiguous_format
         self.variant.to(memory_format=self._layout)
         self._step = 0
-        self._taken = 0
+        self._next = 0
         self._ready: list[Tensor] = []
         knobs = setup.configuration.hyperparameters
         rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
@@ -212,20 +211,20 @@ class BareLoop(Side):
         self.variant.train()
 
     def prepare(self, steps: int) -> None:
-        """Slice the real batches of the next steps."""
+        """Prepare the real batches of the next steps."""
         count = steps * sum(phase.new_real_batch for phase in self.variant.phases())
-        taken = (self._batches.get(self._taken + place) for place in range(count))
-        self._ready = [images.contiguous(memory_format=self._layout) for images in taken]
-        self._taken += count
+        batches = (self._batches.get(self._next + offset) for offset in range(count))
+        self._ready = [images.contiguous(memory_format=self._layout) for images in batches]
+        self._next += count
 
     def advance(self, steps: int) -> None:
-        """Train so many steps."""
+        """Train `steps` further steps."""
         phases = self.variant.phases()
         ready = iter(self._ready)
-        nothing = torch.empty(0)
+        no_samples = torch.empty(0)
         for _ in range(steps):
             self._step += 1
-            batch = Batch(nothing, Noise(self._seed, self._step, self.device))
+            batch = Batch(no_samples, Noise(self._seed, self._step, self.device))
             scalars: Scalars = {}
             for phase in phases:
                 if phase.new_real_batch:
@@ -239,5 +238,5 @@ class BareLoop(Side):
             self.variant.update_state(scalars)
 
     def wait(self) -> None:
-        """Return when the device has done what it was given."""
+        """Wait until the device is idle."""
         wait_for(self.device)

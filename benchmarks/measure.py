@@ -55,7 +55,7 @@ def run(
     What there is so far is handed to `keep` after each: all of them take an hour.
     """
     import torch
-    from sections import Request, in_one_line, say
+    from sections import Request, log, one_line
 
     from bench.configuration import variant_named
     from bench.runs import environment
@@ -66,13 +66,13 @@ def run(
     machine = environment.facts().model_dump() | {"threads": threads}
     results: dict[str, Any] = {"machine": machine, "command": sys.argv[1:], "sections": {}, "load": {}}
     for name in names:
-        say(name)
+        log(name)
         before = load_average()
         try:
             results["sections"][name] = section(name).measure(request)
         except Exception as error:
-            say(traceback.format_exc())
-            results["sections"][name] = {"error": in_one_line(error)}
+            log(traceback.format_exc())
+            results["sections"][name] = {"error": one_line(error)}
         results["load"][name] = [before, load_average()]
         keep(results)
     return results

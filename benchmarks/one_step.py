@@ -1,6 +1,6 @@
-"""One training step in this process, and the most memory that it held, on standard output.
+"""Run one training step in this process and print the peak memory.
 
-``python benchmarks/one_step.py JSON``, the configuration; prints ``{"before": N, "peak": N, "seconds": S}``.
+``python benchmarks/one_step.py CONFIGURATION``, as JSON; prints ``{"before": N, "peak": N, "seconds": S}``.
 """
 
 import json
@@ -23,6 +23,6 @@ if __name__ == "__main__":
         trainer.advance(1)
         trainer.wait()
         seconds = time.perf_counter() - start
-        told = {"before": before, "peak": peak_memory(setup.device), "seconds": seconds}
+        result = {"before": before, "peak": peak_memory(setup.device), "seconds": seconds}
         trainer.close()
-    print(json.dumps(told))
+    print(json.dumps(result))

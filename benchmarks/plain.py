@@ -1,11 +1,12 @@
-"""Training steps as public programs write them, one class a member of the family.
+"""Training steps as public programs write them, one class per variant.
 
-Alternating updates: G passed for D's step and again for its own; ``backward()`` through everything, so that
-G's step also fills D's gradients, which the next ``zero_grad`` throws away. Simultaneous updates, as in
-carpedm20/BEGAN-tensorflow: G and D passed once, one backward pass for each network's loss. In both orders
-D is passed on real and on fake images apart. torch's default Adam; NCHW, eager, float32; ``.item()`` of
-every scalar in each step; images through a ``DataLoader`` over PIL. Formulas and networks are the variants',
-so that both do the same training; of the networks' layers only torch's own are used.
+With alternating updates, G has a forward pass for D's step and another for its own step, and ``backward()``
+goes through all networks, so that G's step also computes D's gradients, which the next ``zero_grad`` drops.
+With simultaneous updates, as in carpedm20/BEGAN-tensorflow, G and D have one forward pass each, and the loss
+of each network has one backward pass. In both orders, real and fake images pass D separately. Adam has
+torch's defaults; layout NCHW, eager mode, float32; ``.item()`` of every scalar in each step; images from a
+``DataLoader`` over PIL. Formulas and networks are those of the variants, so that both sides train alike, but
+with torch's own layers in place of faster ones.
 """
 
 from collections.abc import Callable, Iterator
@@ -28,7 +29,7 @@ NextReal = Callable[[], Tensor]
 
 
 class Pictures(Dataset[Tensor]):
-    """Images as torchvision's own data sets hand them out: one by one, through PIL.
+    """Images as torchvision's data sets return them: one by one, by way of PIL.
 
     Parameters
     ----------
@@ -46,23 +47,23 @@ class Pictures(Dataset[Tensor]):
         return len(self.pixels)
 
     def __getitem__(self, index: int) -> Tensor:
-        """One image, float32 in [-1, 1]."""
+        """Return one image (channels, side, side), float32 in [-1, 1]."""
         return self.transform(Image.fromarray(self.pixels[index]))
 
 
 def loader_of(array: DataArray, batch_size: int) -> DataLoader[Tensor]:
-    """A loader as programs of this size have it: shuffled, in the training process."""
+    """Return a loader as in programs of this size: shuffled, in the training process."""
     return DataLoader(Pictures(array.samples), batch_size, shuffle=True, drop_last=True, num_workers=0)
 
 
 def endless(loader: DataLoader[Tensor]) -> Iterator[Tensor]:
-    """Batches of one epoch after another."""
+    """Yield the batches of one epoch after another."""
     while True:
         yield from loader
 
 
 class Draws(Protocol):
-    """Where latents come from."""
+    """Source of random draws."""
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
         """Draw from N(0, 1)."""
@@ -72,7 +73,7 @@ class Draws(Protocol):
 
 
 class TorchDraws:
-    """torch's one global stream."""
+    """Draws of torch's global random generator."""
 
     def normal(self, purpose: str, shape: tuple[int, ...]) -> Tensor:
         """Draw from N(0, 1)."""
@@ -84,7 +85,7 @@ class TorchDraws:
 
 
 def loss_of(images: Tensor, reconstructed: Tensor, norm: str) -> Tensor:
-    """L(v) = |v - D(v)|."""
+    """Return L(v) = |v - D(v)|."""
     if norm == "l1":
         return nn.functional.l1_loss(reconstructed, images)
     if norm == "l2":
@@ -93,12 +94,12 @@ def loss_of(images: Tensor, reconstructed: Tensor, norm: str) -> Tensor:
 
 
 class PlainBegan:
-    """BEGAN's step; also that of the ResNet-18 BEGAN.
+    """Training step of BEGAN and of the ResNet-18 BEGAN.
 
     Parameters
     ----------
     variant : Variant
-        Gives the networks, and nothing of its step.
+        Variant with the networks; its own training step is not used.
     """
 
     def __init__(self, variant: Variant) -> None:
@@ -107,7 +108,7 @@ class PlainBegan:
         for layer in variant.modules():
             for kind in (nn.Conv2d, nn.ConvTranspose2d):
                 if isinstance(layer, kind):
-                    # a public program has torch's own layer, whatever faster one the variant has
+                    # public programs use torch's own layer, where the variant may have a faster one
                     layer.__class__ = kind
         variant.train()
         betas = self.knobs.beta1, self.knobs.beta2
@@ -128,22 +129,22 @@ class PlainBegan:
         return draws.normal(purpose, shape)
 
     def reconstruct(self, images: Tensor, draws: Draws, purpose: str) -> tuple[Tensor, Any]:
-        """D's reconstruction, and what its encoder said."""
+        """Return D's reconstruction and the outputs of its encoder."""
         encoding = self.discriminator.encode(images)
         return self.discriminator.decoder(encoding.mean), encoding
 
     def further_terms(self, latent: Tensor, real: Any, fake: Any) -> dict[str, Tensor]:
-        """What L_D has beside L(x) - k L(G(z)): values to log, and under ``further`` their weighted sum."""
+        """Return further terms of L_D, to log, and under ``further`` their weighted sum."""
         return {}
 
     def weight(self) -> float:
-        """The weight of L(x) - k L(G(z)) in L_D."""
+        """Return the weight of L(x) - k L(G(z)) in L_D."""
         return 1.0
 
     def losses_of_d(
         self, real: Tensor, fake: Tensor, latent: Tensor, draws: Draws
     ) -> tuple[dict[str, Tensor], Tensor]:
-        """L(x), L_D and the terms to log of one batch, and L(G(z))."""
+        """Return L(x), L_D and further terms to log, and L(G(z))."""
         real_reconstructed, real_encoding = self.reconstruct(real, draws, "code of real")
         fake_reconstructed, fake_encoding = self.reconstruct(fake, draws, "code of fake")
         loss_real = loss_of(real, real_reconstructed, self.knobs.norm)
@@ -155,18 +156,18 @@ class PlainBegan:
         return {"loss_real": loss_real, "loss_d": loss_d, **terms}, loss_fake
 
     def step(self, next_real: NextReal, draws: Draws) -> dict[str, float]:
-        """Train D and G in the order that the knob `update` names, then k; return the scalars on the host."""
+        """Update D and G in the order of the knob `update`, then k; return the scalars on the host."""
         real = next_real()
         latent = self.latent(draws, len(real), "latent")
-        together = self.knobs.update == "simultaneous"
-        scalars = (self.step_together if together else self.step_in_turn)(real, latent, draws)
+        simultaneous = self.knobs.update == "simultaneous"
+        scalars = (self.step_simultaneously if simultaneous else self.step_alternately)(real, latent, draws)
         numbers = {name: value.item() for name, value in scalars.items()}
         balance = self.knobs.gamma * numbers["loss_real"] - numbers["loss_g"]
         self.k = min(max(self.k + self.knobs.lambda_k * balance, 0.0), 1.0)
         return numbers | {"k": self.k, "M": numbers["loss_real"] + abs(balance)}
 
-    def step_together(self, real: Tensor, latent: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Train D and G from one forward pass."""
+    def step_simultaneously(self, real: Tensor, latent: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Update D and G from one forward pass."""
         scalars, loss_g = self.losses_of_d(real, self.generator(latent), latent, draws)
         self.optimizer_d.zero_grad()
         self.optimizer_g.zero_grad()
@@ -176,8 +177,8 @@ class PlainBegan:
         self.optimizer_g.step()
         return scalars | {"loss_g": loss_g}
 
-    def step_in_turn(self, real: Tensor, latent: Tensor, draws: Draws) -> dict[str, Tensor]:
-        """Train D, then G against the new D."""
+    def step_alternately(self, real: Tensor, latent: Tensor, draws: Draws) -> dict[str, Tensor]:
+        """Update D, then G against the new D."""
         self.optimizer_d.zero_grad()
         scalars, _ = self.losses_of_d(real, self.generator(latent).detach(), latent, draws)
         scalars["loss_d"].backward()
@@ -195,23 +196,23 @@ class PlainBegan:
 
 
 class PlainBeganCs(PlainBegan):
-    """BEGAN-CS's step."""
+    """Training step of BEGAN-CS."""
 
     def further_terms(self, latent: Tensor, real: Any, fake: Any) -> dict[str, Tensor]:
-        """Give alpha L_c."""
+        """Return alpha L_c."""
         constraint = (latent - fake.mean).abs().mean()
         return {"further": self.knobs.alpha * constraint, "loss_constraint": constraint}
 
 
 class PlainBeganV3(PlainBegan):
-    """BEGAN v3's step."""
+    """Training step of BEGAN v3."""
 
     def weight(self) -> float:
-        """Half, as in equation 21."""
+        """Return one half, as in equation 21."""
         return 0.5
 
     def reconstruct(self, images: Tensor, draws: Draws, purpose: str) -> tuple[Tensor, Any]:
-        """Reconstruct from a drawn code."""
+        """Return the reconstruction from a drawn code, and the outputs of the encoder."""
         encoding = self.discriminator.encode(images)
         mean, log_variance = encoding
         if purpose == "code of fake" and self.knobs.fake_code == "mean":
@@ -220,12 +221,12 @@ class PlainBeganV3(PlainBegan):
         return self.discriminator.decoder(mean + torch.exp(0.5 * log_variance) * epsilon), encoding
 
     def divergence(self, encoding: Any) -> Tensor:
-        """KL to N(0, I), the mean over batch and dimensions."""
+        """Return the KL to N(0, I), a mean over batch and dimensions."""
         mean, log_variance = encoding
         return -0.5 * torch.mean(1 + log_variance - mean.pow(2) - log_variance.exp())
 
     def further_terms(self, latent: Tensor, real: Any, fake: Any) -> dict[str, Tensor]:
-        """Give half of the two KL terms, and alpha L_c."""
+        """Return half of the two KL terms, and alpha L_c."""
         kl_real, kl_fake = self.divergence(real), self.divergence(fake)
         constraint = (latent - fake.mean).abs().mean()
         bounded = kl_fake.clamp(max=self.knobs.kl_fake_limit)
@@ -234,14 +235,14 @@ class PlainBeganV3(PlainBegan):
 
 
 class PlainWganGp(PlainBegan):
-    """WGAN-GP's step: the critic's updates, then the generator's."""
+    """Training step of WGAN-GP: updates of the critic, then one of the generator."""
 
     def latent(self, draws: Draws, count: int, purpose: str) -> Tensor:
         """Draw z from N(0, I)."""
         return draws.normal(purpose, (count, self.knobs.latent_dim))
 
     def step(self, next_real: NextReal, draws: Draws) -> dict[str, float]:
-        """Train the critic, then the generator; return the scalars on the host."""
+        """Update the critic, then the generator; return the scalars on the host."""
         numbers: dict[str, float] = {}
         for _ in range(self.knobs.critic_steps):
             real = next_real()
@@ -261,7 +262,7 @@ class PlainWganGp(PlainBegan):
         return numbers | {"loss_g": loss_g.item()}
 
     def penalty(self, real: Tensor, fake: Tensor, draws: Draws) -> Tensor:
-        """The critic's slope between real and fake images, held to 1."""
+        """Return the gradient penalty, mean (slope - 1)^2 between real and fake images."""
         weight = draws.uniform("interpolation", (len(real), 1, 1, 1))
         between = ((1 - weight) * real + weight * fake).requires_grad_()
         scores = self.discriminator(between)
@@ -281,23 +282,23 @@ PLAIN: dict[str, type[PlainBegan]] = {
 
 
 def networks_of(configuration: Configuration, sample_shape: tuple[int, ...]) -> Variant:
-    """The variant's networks with the first weights that the harness gives them."""
+    """Return the variant with the initial weights of the harness."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive_seed(configuration.harness.seed, "initial weights"))
         return configuration.variant(configuration.hyperparameters, sample_shape)
 
 
 class PlainLoop(Side):
-    """Steps of a plain re-writing.
+    """Steps of a plain rewriting.
 
     Parameters
     ----------
     configuration : Configuration
-        What is trained.
+        Configuration of the run.
     array : DataArray
         The same samples that the harness trains on.
     through_loader : bool
-        Whether batches come from the loader while the clock runs, or were taken before it started.
+        Whether batches come from the loader within the timed block, or are prepared before the block.
     """
 
     def __init__(self, configuration: Configuration, array: DataArray, through_loader: bool) -> None:
@@ -310,12 +311,12 @@ class PlainLoop(Side):
         self._ready: list[Tensor] = []
 
     def prepare(self, steps: int) -> None:
-        """Take the batches of the next steps, unless the loader is to be timed."""
+        """Prepare the batches of the next steps, unless the loader is timed."""
         if not self._through_loader:
             self._ready = [next(self._loaded) for _ in range(steps * self.reals_per_step)]
 
     def advance(self, steps: int) -> None:
-        """Train so many steps."""
+        """Train `steps` further steps."""
         source = self._loaded if self._through_loader else iter(self._ready)
         draws = TorchDraws()
         for _ in range(steps):

@@ -1,4 +1,4 @@
-"""Data sets of random images, made in memory: to time what was published on data that few machines have."""
+"""Data sets of random images, for timing configurations whose data few machines have."""
 
 from pathlib import Path
 
@@ -17,19 +17,19 @@ class RandomImages(ImageDataset):
     source = "made here"
     native_size = SIDE
     published_count = COUNT
-    # among what the cache's key is made of: there is no file
+    # part of the cache key; there are no files
     crop_description = f"{COUNT} images of random bytes (list 1); no crop"
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """There are none."""
+        """Return no files."""
         return {}
 
     def missing(self, data_root: Path) -> str:
-        """Nothing."""
+        """Return that nothing is missing."""
         return ""
 
     def images(self, data_root: Path) -> Pictures:
-        """Draw them."""
+        """Draw the images."""
         from PIL import Image
 
         shape = (COUNT, SIDE, SIDE) if self.channels == 1 else (COUNT, SIDE, SIDE, 3)
@@ -39,7 +39,7 @@ class RandomImages(ImageDataset):
 
 @register
 class RandomColour(RandomImages):
-    """Three channels. Nothing is judged in a timing, so the judge is the one that needs no download."""
+    """Three channels. Timings evaluate nothing, so the judge is the one that needs no download."""
 
     name = "random-colour"
     judged_by = "stacked-digits"

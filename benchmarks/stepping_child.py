@@ -1,8 +1,8 @@
-"""A process that trains on command: reads one JSON object a line, answers each with one.
+"""A process that trains on command: it reads one JSON object per line and answers each with another.
 
-The first names the side and its configuration, each further one is ``{"prepare": N}`` or ``{"advance": N}``,
-answered with the seconds it took. The end of input ends the process. Sides that prepare their process in
-their own way, as the harness does, are compared by taking turns among such processes.
+The first object names the side and its configuration; each further one is ``{"prepare": N}`` or
+``{"advance": N}``. The answer is the time in seconds. The end of the input ends the process. Such processes
+compare sides that configure their whole process, as the harness does.
 """
 
 import json
@@ -14,13 +14,13 @@ from typing import Any
 
 from configurations import images_of
 from interleaved import Side
-from sections import in_one_line
+from sections import one_line
 
 from bench.configuration import resolve
 
 
 def side_of(kind: str, given: dict[str, Any], folder: Path) -> Side:
-    """Build the side of a name: ``trainer``, ``plain`` or ``plain without loader``."""
+    """Build a side by name: ``trainer``, ``plain`` or ``plain without loader``."""
     if kind == "trainer":
         from loops import ThroughTrainer, quiet_setup
 
@@ -48,7 +48,7 @@ def main() -> None:
                 side.wait()
                 answer: dict[str, Any] = {"seconds": time.perf_counter() - start}
             except Exception as error:
-                answer = {"error": in_one_line(error)}
+                answer = {"error": one_line(error)}
             print(json.dumps(answer), file=answers, flush=True)
 
 

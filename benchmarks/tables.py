@@ -1,11 +1,11 @@
-"""Markdown tables of what was measured, and the line that names the machine."""
+"""Markdown tables of measurements, and the line that describes the machine."""
 
 from collections.abc import Container
 from typing import Any
 
 
 def markdown(header: list[str], rows: list[list[str]], left: Container[int] = (0,)) -> str:
-    """Lines of a table whose columns stand under each other; all but those of `left` to the right."""
+    """Return a table with aligned columns; those of `left` are left-aligned, the others right-aligned."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     rule = ["-" * width if n in left else "-" * (width - 1) + ":" for n, width in enumerate(widths)]
 
@@ -18,7 +18,7 @@ def markdown(header: list[str], rows: list[list[str]], left: Container[int] = (0
 
 
 def with_quartiles(ratio: dict[str, Any] | None, digits: int = 3) -> str:
-    """Median and quartiles, such as ``1.42 (1.40 to 1.45)``; a dash for what was not measured."""
+    """Return median and quartiles, such as ``1.42 (1.40 to 1.45)``; a dash if not measured."""
     if ratio is None:
         return "-"
     low, high = (f"{value:.{digits}f}" for value in ratio["quartiles"])
@@ -26,13 +26,13 @@ def with_quartiles(ratio: dict[str, Any] | None, digits: int = 3) -> str:
 
 
 def percent(share: dict[str, Any], digits: int = 0) -> str:
-    """Median and quartiles in percent."""
+    """Return median and quartiles in percent."""
     low, high = (f"{100 * value:.{digits}f}" for value in share["quartiles"])
     return f"{100 * share['median']:.{digits}f}% ({low} to {high})"
 
 
 def with_notes(table: str, notes: list[str], entries: dict[str, Any]) -> str:
-    """A table, notes below it, and a line for each entry that could not be measured."""
+    """Return a table with notes, and with a line for each failed measurement."""
     lines = notes + [
         f"{name}: not measured: {row['error']}" for name, row in entries.items() if "error" in row
     ]
@@ -40,7 +40,7 @@ def with_notes(table: str, notes: list[str], entries: dict[str, Any]) -> str:
 
 
 def machine_line(machine: dict[str, Any], load: list[float]) -> str:
-    """Tell the machine, torch's kernels, the load before and after, and the code's commit in one line."""
+    """Return in one line the machine, torch's kernels, the commit, and the load before and after."""
     where = f"{machine['processor']} ({machine['cores']} cores, torch's {machine['cpu_capability']} kernels)"
     if machine["gpu"]:
         where = f"{machine['gpu']}, {where}"

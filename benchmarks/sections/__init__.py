@@ -1,4 +1,4 @@
-"""What is measured, a module a section: ``measure(request)`` gives numbers, ``table(result)`` shows them."""
+"""Measurements, a module per section: ``measure(request)`` returns numbers, ``table(result)`` a table."""
 
 import traceback
 from collections.abc import Callable
@@ -13,18 +13,18 @@ from variants.registry import all_variants
 
 @dataclass(frozen=True)
 class Request:
-    """What is to be measured, and how often.
+    """Options of a measurement.
 
     Attributes
     ----------
     variants : tuple of str
-        Their names; empty where none was named.
+        Names of variants; empty for the default of the section.
     threads : int
-        CPU threads of everything that trains.
+        CPU threads of all processes that train.
     pairs : int or None
-        Rounds in which every side has a turn; None for the section's own number.
+        Rounds in which every side has a turn; None for the default of the section.
     steps : int or None
-        Steps of a block; None for what takes about a second.
+        Steps per block; None for blocks of about a second.
     """
 
     variants: tuple[str, ...]
@@ -33,31 +33,33 @@ class Request:
     steps: int | None = None
 
     def all_variants(self) -> tuple[str, ...]:
-        """The variants named, or all there are."""
+        """Return the requested variants, or all variants."""
         return self.variants or tuple(all_variants())
 
 
-def say(message: str) -> None:
-    """Tell how far the work is, beside the results."""
+def log(message: str) -> None:
+    """Write a progress message to standard error."""
     click.echo(message, err=True)
 
 
-def in_one_line(error: Exception) -> str:
-    """What went wrong, for a table's note."""
+def one_line(error: Exception) -> str:
+    """Return an error as one line."""
     kind = "" if isinstance(error, WorkError | RequestError) else f"{type(error).__name__}: "
     return " ".join(f"{kind}{error}".split())[:300]
 
 
-def for_each(names: list[str], measure_one: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
-    """Measure one after another; what cannot be measured says why under ``error``."""
+def measure_each(names: list[str], measure_one: Callable[[str], dict[str, Any]]) -> dict[str, Any]:
+    """Return the results by name; a failed measurement has its reason under ``error``."""
     results = {}
     for name in names:
-        say(f"  {name}")
+        log(f"  {name}")
         try:
             results[name] = measure_one(name)
-        except Exception as error:  # it must not take the others with it, which may have run for an hour
+        except (
+            Exception
+        ) as error:  # a failure must not discard the other results, which may have taken an hour
             if not isinstance(error, WorkError | RequestError):
-                say(traceback.format_exc())
-            results[name] = {"error": in_one_line(error)}
-            say(f"  {name}: {results[name]['error']}")
+                log(traceback.format_exc())
+            results[name] = {"error": one_line(error)}
+            log(f"  {name}: {results[name]['error']}")
     return results

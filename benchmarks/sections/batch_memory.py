@@ -10,12 +10,12 @@ from configurations import published
 from tables import markdown, with_notes
 
 from bench.system.errors import WorkError
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "Memory of a step at 64 x 64 pixels, 128 filters, batch 128"
 FILTERS, SIZE, BATCH = 128, 64, 128
-VARIANT = "began-v3"  # unless others are asked for
-HOW: dict[str, dict[str, Any]] = {
+VARIANT = "began-v3"  # by default
+OPTIONS: dict[str, dict[str, Any]] = {
     "whole batch": {},
     "whole batch, recomputed": {"activation_checkpointing": True},
     "8 micro-batches": {"micro_batches": 8},
@@ -24,31 +24,31 @@ HOW: dict[str, dict[str, Any]] = {
 
 
 def measure_one(given: dict[str, Any]) -> dict[str, Any]:
-    """Take one step in a process of its own."""
+    """Run one step in a separate process."""
     words = [sys.executable, str(FOLDER / "one_step.py"), json.dumps(given)]
     done = subprocess.run(words, env=environment(), stdout=subprocess.PIPE, text=True)
     if done.returncode:
         raise WorkError(f"the step ended with status {done.returncode}")
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told | {"configuration": given}
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result | {"configuration": given}
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """One variant in each way, unless several are asked for."""
+    """Measure the requested variants, by default one, with each set of options."""
     chosen = {
-        f"{name}, {words}": published(name, request.threads, FILTERS, SIZE, BATCH, **how)
+        f"{name}, {label}": published(name, request.threads, FILTERS, SIZE, BATCH, **options)
         for name in request.variants or (VARIANT,)
-        for words, how in HOW.items()
+        for label, options in OPTIONS.items()
     }
-    return for_each(list(chosen), lambda words: measure_one(chosen[words]))
+    return measure_each(list(chosen), lambda name: measure_one(chosen[name]))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a way."""
+    """Return a table with a row per variant and set of options."""
     header = ["configuration", "GiB before the step", "GiB at most", "seconds"]
     rows = [
-        [words, f"{row['before'] / 2**30:.2f}", f"{row['peak'] / 2**30:.2f}", f"{row['seconds']:.0f}"]
-        for words, row in result.items()
+        [name, f"{row['before'] / 2**30:.2f}", f"{row['peak'] / 2**30:.2f}", f"{row['seconds']:.0f}"]
+        for name, row in result.items()
         if "error" not in row
     ]
     return with_notes(markdown(header, rows), [], result)

@@ -1,4 +1,4 @@
-"""Images a second: batches of the harness over a loader that decodes each image through PIL."""
+"""Images per second: batches of the harness / a loader that decodes each image with PIL."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tables import markdown, with_notes, with_quartiles
 from bench import datasets
 from bench.configuration import resolve
 from bench.training.device import prepare
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "Data: images a second, batches of the harness / loader over PIL"
 PAIRS = 7
@@ -23,35 +23,35 @@ KINDS = {
 
 
 class HarnessBatches(Side):
-    """Batches as the trainer takes them."""
+    """Batches as the trainer gets them."""
 
     def __init__(self, array: datasets.DataArray) -> None:
         self._batches = datasets.Batches(
             array, batch_size=BATCH_SIZE, seed=0, device=torch.device("cpu"), drop_last=True
         )
-        self._taken = 0
+        self._next = 0
 
     def advance(self, steps: int) -> None:
-        """Take so many batches."""
+        """Get `steps` further batches."""
         for _ in range(steps):
-            self._batches.get(self._taken)
-            self._taken += 1
+            self._batches.get(self._next)
+            self._next += 1
 
 
 class LoaderBatches(Side):
-    """Batches of torch's loader, in the same process."""
+    """Batches of a torch `DataLoader` in the same process."""
 
     def __init__(self, array: datasets.DataArray) -> None:
-        self._loaded = endless(loader_of(array, BATCH_SIZE))
+        self._batches = endless(loader_of(array, BATCH_SIZE))
 
     def advance(self, steps: int) -> None:
-        """Take so many batches."""
+        """Get `steps` further batches."""
         for _ in range(steps):
-            next(self._loaded)
+            next(self._batches)
 
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
-    """Time both on the same images."""
+    """Time both sides on the same images."""
     harness = resolve(published("began", request.threads, 16, 64, BATCH_SIZE) | KINDS[name]).harness
     prepare(harness)
     array = images_of(harness)
@@ -63,12 +63,12 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Grey and coloured images."""
-    return for_each(list(KINDS), lambda name: measure_one(name, request))
+    """Measure grey and coloured images."""
+    return measure_each(list(KINDS), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a kind of images."""
+    """Return a table with a row per kind of images."""
     header = ["images", "harness / loader", "harness images/s", "loader images/s"]
     rows = []
     for name, row in result.items():

@@ -1,4 +1,4 @@
-"""What judging costs: a whole evaluation over the bare forward passes that it cannot do without."""
+"""Cost of an evaluation: a whole evaluation / its forward passes alone."""
 
 import time
 from statistics import median
@@ -14,12 +14,12 @@ from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics import metrics_for
 from bench.judging.sample_statistics import SampleStatistics
 from bench.training.sampler import Sampler, make_sampler
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "Evaluation: time of an evaluation / the generator's and the extractor's forward passes alone"
 PAIRS = 9
 SAMPLES = 5000
-VARIANT = "began-v3"  # unless others are asked for
+VARIANT = "began-v3"  # by default
 
 
 class Evaluation(Side):
@@ -28,14 +28,14 @@ class Evaluation(Side):
     Parameters
     ----------
     judge : Judge
-        What measures.
+        The judge of the run.
     sampler : callable
-        What is measured.
+        Sampler of the generator.
 
     Attributes
     ----------
     processor_seconds : list of float
-        What each block took of the processor, on all threads.
+        Processor time of each block, summed over threads.
     """
 
     def __init__(self, judge: Judge, sampler: Sampler) -> None:
@@ -44,39 +44,39 @@ class Evaluation(Side):
         self._started = 0.0
 
     def prepare(self, steps: int) -> None:
-        """Read the processor's clock."""
+        """Read the processor clock."""
         self._started = time.process_time()
 
     def rest(self) -> None:
-        """Read the processor's clock."""
+        """Read the processor clock."""
         self.processor_seconds.append(time.process_time() - self._started)
 
     def advance(self, steps: int) -> None:
-        """Evaluate so many times."""
+        """Evaluate `steps` times."""
         for _ in range(steps):
             self.judge.measure(self.sampler)
 
 
 class BarePasses(Evaluation):
-    """The forward passes of the same samples: generator, bytes, extractor; nothing is kept."""
+    """The forward passes of the same samples: generator, conversion to bytes, extractor."""
 
     def advance(self, steps: int) -> None:
-        """Pass all samples so many times."""
+        """Run the passes of all samples `steps` times."""
         for _ in range(steps):
             for samples in self.sampler(self.judge.samples):
                 self.judge.extractor(as_stored(samples))
 
 
 def shares(judge: Judge, sampler: Sampler, times: int) -> dict[str, float]:
-    """Median processor seconds of what follows the forward passes, part by part.
+    """Return the median processor seconds of each part of an evaluation after the forward passes.
 
-    Whatever several metrics need of both sides is computed, and counted, before them; what they need of the
-    real samples alone is computed once for all evaluations and does not count.
+    Inputs that several metrics share are computed, and timed, before the metrics. Inputs from the real
+    samples alone are computed once for all evaluations and not timed.
     """
-    seen = []
+    batches = []
     for samples in sampler(judge.samples):
         stored = as_stored(samples)
-        seen.append((stored, judge.extractor(stored)))
+        batches.append((stored, judge.extractor(stored)))
     seconds: dict[str, list[float]] = {}
 
     def timed(name: str, compute: Any) -> None:
@@ -86,7 +86,7 @@ def shares(judge: Judge, sampler: Sampler, times: int) -> dict[str, float]:
 
     for _ in range(times):
         observed = SampleStatistics(judge.extractor, "generated samples", kept=judge.paired)
-        timed("moments and counts", lambda: [observed.update(*batch) for batch in seen])  # noqa: B023
+        timed("moments and counts", lambda: [observed.update(*batch) for batch in batches])  # noqa: B023
         compared = MetricInputs(observed, judge.reference.statistics, judge.paired)
         compared.real_features.neighbours  # noqa: B018
         timed("distances", lambda: compared.distances)  # noqa: B023
@@ -97,31 +97,31 @@ def shares(judge: Judge, sampler: Sampler, times: int) -> dict[str, float]:
 
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
-    """Judge samples of an untrained generator with the shipped extractor."""
+    """Evaluate samples of an untrained generator with the shipped extractor."""
     setup = quiet_setup(quick(name, request.threads, eval_samples=SAMPLES, device="cpu"))
     sampler = make_sampler(setup.variant.generator, setup.variant.draw_latent, 0, setup.device)
     evaluation, bare = Evaluation(setup.judge, sampler), BarePasses(setup.judge, sampler)
     rounds = request.pairs or PAIRS
     comparison = compare({"evaluation": evaluation, "bare": bare}, 1, rounds)
-    # of the blocks that are compared; those before warmed up
-    spent, least = (side.processor_seconds[-rounds:] for side in (evaluation, bare))
+    # without the blocks of the warm-up
+    whole, passes = (side.processor_seconds[-rounds:] for side in (evaluation, bare))
     return comparison.describe() | {
         "samples": SAMPLES,
         "compared": setup.judge.paired,
         "ratio": comparison.ratio("evaluation", "bare"),
-        "processor_seconds": {"evaluation": spent, "bare": least},
-        "processor_ratio": spread([a / b for a, b in zip(spent, least, strict=True)]),
+        "processor_seconds": {"evaluation": whole, "bare": passes},
+        "processor_ratio": spread([a / b for a, b in zip(whole, passes, strict=True)]),
         "processor_seconds_after_the_passes": shares(setup.judge, sampler, rounds),
     }
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """One variant, unless several are asked for."""
-    return for_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
+    """Measure the requested variants, by default one."""
+    return measure_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a variant, and below it what follows the passes."""
+    """Return a table with a row per variant, and notes on the parts after the forward passes."""
     header = ["variant", "samples", "evaluation / passes", "by the processor's clock", "processor s"]
     rows, notes = [], []
     for name, row in result.items():
@@ -131,6 +131,6 @@ def table(result: dict[str, Any]) -> str:
         spent = median(row["processor_seconds"]["evaluation"])
         rows.append([name, f"{row['samples']:,}", *ratios, f"{spent:.2f}"])
         parts = sorted(row["processor_seconds_after_the_passes"].items(), key=lambda part: -part[1])
-        told = ", ".join(f"{part} {100 * seconds / spent:.1f}%" for part, seconds in parts)
-        notes.append(f"{name}, after the passes: {told}")
+        listed = ", ".join(f"{part} {100 * seconds / spent:.1f}%" for part, seconds in parts)
+        notes.append(f"{name}, after the passes: {listed}")
     return with_notes(markdown(header, rows), notes, result)

@@ -1,4 +1,4 @@
-"""From the start of ``bench run`` to the end of its first training step, over the imports it cannot avoid."""
+"""From the start of ``bench run`` to the end of its first training step / the unavoidable imports."""
 
 import subprocess
 import sys
@@ -13,62 +13,62 @@ from tables import markdown, with_notes, with_quartiles
 
 from bench.system import paths
 from bench.system.errors import WorkError
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "First step: seconds from start to the end of the first training step / imports alone"
 PAIRS = 7
-# torch, its compiler, which the first step of any torch optimizer imports, and what reads command line
-# and knobs.
+# torch, its compiler, which the first step of any torch optimizer imports, and the libraries that parse the
+# command line and the knobs
 LIBRARIES = "torch, torch._dynamo, click, filelock, pydantic.fields, safetensors, tqdm"
 TORCH = f"import {LIBRARIES}"
-OF_VARIANT = {"began-resnet18": ", torchvision"}  # what its networks are made of
-# What the tracking process cannot do without, in a second process as in a run.
+OF_VARIANT = {"began-resnet18": ", torchvision"}  # used by the networks
+# unavoidable imports of the tracking process, in a second process as in a run
 MLFLOW = "from mlflow import MlflowClient; from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore"
 
 
-def until_told(commands: list[list[str]], home: str) -> float:
-    """Seconds from the start of some processes until each has said a line; all have ended on return."""
-    # the run's own cache, wherever its results go
-    place = environment(BENCH_HOME=home, BENCH_CACHE=str(paths.cache()), MLFLOW_DISABLE_TELEMETRY="true")
+def seconds_to_output(commands: list[list[str]], home: str) -> float:
+    """Return the seconds until each of some new processes has printed a line; all have ended on return."""
+    # the usual cache, although the results go to a temporary folder
+    variables = environment(BENCH_HOME=home, BENCH_CACHE=str(paths.cache()), MLFLOW_DISABLE_TELEMETRY="true")
     start = time.perf_counter()
     processes = [
-        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=place)
+        subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=variables)
         for words in commands
     ]
-    told = [process.stdout.readline() for process in processes]  # type: ignore[union-attr]
+    lines = [process.stdout.readline() for process in processes]  # type: ignore[union-attr]
     seconds = time.perf_counter() - start
     for process in processes:
         process.communicate()
-    if not all(told):
-        raise WorkError(f"{' '.join(commands[told.index('')][1:])}: ended before it had said anything")
+    if not all(lines):
+        raise WorkError(f"{' '.join(commands[lines.index('')][1:])}: ended without output")
     return seconds
 
 
 def importing(*statements: str) -> list[list[str]]:
-    """Processes that import and then say so."""
+    """Return commands that import modules and then print a line."""
     return [[sys.executable, "-c", f"{each}; print('imported', flush=True)"] for each in statements]
 
 
 def running(variant: str, threads: int, tracking: bool) -> list[list[str]]:
-    """The process that trains a step."""
+    """Return the command that trains one step."""
     settings = {"tracking": tracking, "threads": threads, "figures": False}
     words = [word for name, value in settings.items() for word in ("--set", f"{name}={value}")]
     return [[sys.executable, str(FOLDER / "first_training_step.py"), "--variant", variant, *words]]
 
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
-    """Let the run and its imports take turns, each without and with tracking."""
+    """Time the run and its imports in turns, each without and with tracking."""
     libraries = TORCH + OF_VARIANT.get(name, "")
     with tempfile.TemporaryDirectory(prefix="first-step-") as home:
         kinds = {
-            "imports": partial(until_told, importing(libraries), home),
-            "first step": partial(until_told, running(name, request.threads, False), home),
-            "imports, tracked": partial(until_told, importing(libraries, MLFLOW), home),
-            "first step, tracked": partial(until_told, running(name, request.threads, True), home),
+            "imports": partial(seconds_to_output, importing(libraries), home),
+            "first step": partial(seconds_to_output, running(name, request.threads, False), home),
+            "imports, tracked": partial(seconds_to_output, importing(libraries, MLFLOW), home),
+            "first step, tracked": partial(seconds_to_output, running(name, request.threads, True), home),
         }
-        # data, reference and store are made, and files are in memory, before anything counts
-        for take in kinds.values():
-            take()
+        # untimed: creates the caches and the store, and reads the files into memory
+        for once in kinds.values():
+            once()
         seconds: dict[str, list[float]] = {kind: [] for kind in kinds}
         for number in range(request.pairs or PAIRS):
             for kind in kinds if number % 2 == 0 else reversed(kinds):
@@ -86,12 +86,12 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Each variant at its quick preset."""
-    return for_each(list(request.all_variants()), lambda name: measure_one(name, request))
+    """Measure the quick preset of each variant."""
+    return measure_each(list(request.all_variants()), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a variant."""
+    """Return a table with a row per variant."""
     header = ["variant", "untracked / imports", "tracked / imports of both", "tracked / untracked's imports"]
     header += ["imports s", "imports of both s", "first step s", "tracked s"]
     rows = []

@@ -1,8 +1,8 @@
-"""A training step over what its own convolutions and matrix products take alone.
+"""A training step / its own convolutions and matrix products alone.
 
-Every convolution and matrix product of one real step is written down with shapes, layouts and arguments, then
-each is repeated alone on random data of the same layout. The sum of their times is the step's floor. Beside
-it the step's operations stand over the machine's rate in a well-shaped convolution and a matrix product.
+Every convolution and matrix product of one real step is recorded with shapes, layouts and arguments, then
+repeated alone on random data of the same layout. The sum of the times is the floor of the step. The step's
+rate of operations is also compared with the machine's rate in a well-shaped convolution and a matrix product.
 """
 
 import time
@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 from configurations import published, quick
-from interleaved import spread, timed, warm
+from interleaved import spread, timed, warm_up
 from loops import ThroughTrainer, quiet_setup
 from tables import markdown, percent, with_notes
 from torch import Tensor
@@ -26,21 +26,21 @@ from torch.utils.flop_counter import flop_registry
 
 from bench.configuration import resolve
 from bench.training.cost import cost
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "Floor: a step over its own convolutions and matrix products alone"
 PAIRS = 7
-REPEATS = 3  # of each call in a round; the median counts
-RATE_REPEATS = 30  # of the machine's own rates
-# Samples in a batch of published layers: 8, but the published number where layers of stride 2 take the work
-# down to a few pixels, of which a small batch has too few to fill a product of matrices.
+REPEATS = 3  # of each call per round; the median counts
+RATE_REPEATS = 30  # of the measurement of the machine's rates
+# Batch size of published layers: 8, or the published size for networks whose layers of stride 2 leave so few
+# pixels that a small batch would make matrices too small.
 BATCHES = {"began-resnet18": 64, "wgan-gp": 64}
 SIDE = 1024  # of the square matrices
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How a tensor lies in memory."""
+    """Memory layout of a tensor."""
 
     shape: tuple[int, ...]
     stride: tuple[int, ...]
@@ -48,27 +48,27 @@ class Layout:
     device: torch.device
 
     def random(self) -> Tensor:
-        """A tensor that lies so, of values from N(0, 1)."""
-        # an expanded tensor has strides of 0, so the memory below it is filled
+        """Return a tensor of this layout with values from N(0, 1)."""
+        # fills the underlying memory, since an expanded tensor has strides of 0
         extent = 1 + sum((size - 1) * stride for size, stride in zip(self.shape, self.stride, strict=True))
         memory = torch.randn(extent, dtype=self.dtype, device=self.device)
         return memory.as_strided(self.shape, self.stride)
 
 
 def layout_of(tensor: Tensor) -> Layout:
-    """How a tensor lies in memory."""
+    """Return the memory layout of a tensor."""
     return Layout(tuple(tensor.shape), tensor.stride(), tensor.dtype, tensor.device)
 
 
 class Call:
-    """One operation, ready to be repeated on random data.
+    """One operation that can be repeated on random data.
 
     Parameters
     ----------
     function : callable
-        torch's operation.
+        The torch operation.
     arguments, options : tuple, dict
-        What it was called with, layouts in the place of tensors.
+        Arguments of the call, with layouts in place of tensors.
     """
 
     def __init__(self, function: Any, arguments: tuple[Any, ...], options: dict[str, Any]) -> None:
@@ -76,17 +76,17 @@ class Call:
         self.arguments, self.options = tree_map_only(Layout, Layout.random, (arguments, options))
 
     def __call__(self) -> Any:
-        """Compute it."""
+        """Run the operation."""
         return self.function(*self.arguments, **self.options)
 
     def operations(self) -> int:
-        """Floating-point operations by torch's formula."""
+        """Return the number of floating-point operations by torch's formula."""
         formula = flop_registry[self.function.overloadpacket]
         return int(formula(*self.arguments, **self.options, out_val=self()))
 
 
 class CallRecorder(TorchDispatchMode):
-    """Counts the convolutions and matrix products of the block that it surrounds, equal ones together."""
+    """Context manager that counts the convolutions and matrix products of a block, equal calls together."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -98,10 +98,10 @@ class CallRecorder(TorchDispatchMode):
     ) -> Any:
         if func.overloadpacket in flop_registry:
 
-            def described(value: Any) -> Any:
+            def without_data(value: Any) -> Any:
                 return layout_of(value) if isinstance(value, Tensor) else value
 
-            arguments, options = tree_map(described, (args, kwargs or {}))
+            arguments, options = tree_map(without_data, (args, kwargs or {}))
             key = repr((str(func), arguments, options))
             self.counts[key] += 1
             if key not in self.calls:
@@ -109,16 +109,16 @@ class CallRecorder(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
     def operations(self) -> int:
-        """Floating-point operations of all that was recorded."""
+        """Return the number of floating-point operations of all recorded calls."""
         return sum(self.calls[key].operations() * count for key, count in self.counts.items())
 
     def seconds(self, repeats: int) -> float:
-        """What all of it takes, each call repeated alone."""
+        """Return the seconds of all recorded calls, each call repeated alone."""
         return sum(median_seconds(self.calls[key], repeats) * count for key, count in self.counts.items())
 
 
 def median_seconds(compute: Callable[[], Any], repeats: int) -> float:
-    """Median time of a call."""
+    """Return the median seconds of a call."""
     seconds = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -128,7 +128,7 @@ def median_seconds(compute: Callable[[], Any], repeats: int) -> float:
 
 
 def machine_rates() -> dict[str, Callable[[], Any]]:
-    """A 3x3 convolution of 64 channels at 32x32, batch 16, channels last; and a product of two matrices."""
+    """Return a 3x3 convolution (64 channels, 32x32, batch 16, channels last) and a matrix product."""
     images = torch.randn(16, 64, 32, 32).contiguous(memory_format=torch.channels_last)
     kernel = torch.randn(64, 64, 3, 3).contiguous(memory_format=torch.channels_last)
     left, right = torch.randn(SIDE, SIDE), torch.randn(SIDE, SIDE)
@@ -142,21 +142,21 @@ RATE_OPERATIONS = {"convolution": 2 * 16 * 32 * 32 * 64 * 64 * 9, "matrix": 2 * 
 
 
 def record_step(trainer: ThroughTrainer) -> CallRecorder:
-    """Take one step and write its calls down."""
+    """Run one step and return its calls."""
     with CallRecorder() as recorder:
         trainer.advance(1)
     return recorder
 
 
 def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
-    """Let steps, their calls alone and the machine's rates take turns."""
+    """Time steps, their calls alone and the machine's rates in turns."""
     with TemporaryDirectory(prefix="floor-") as folder, torch.no_grad():
         with torch.enable_grad():
             trainer = ThroughTrainer(quiet_setup(given), Path(folder))
             if trainer.trainer.device.type != "cpu":
-                raise ValueError("the floor is measured on a CPU; CUDA_VISIBLE_DEVICES= keeps to it")
+                raise ValueError("the floor is measured on a CPU; set CUDA_VISIBLE_DEVICES= to use the CPU")
             recorder = record_step(trainer)
-            steps = warm({"step": trainer}, request.steps)
+            steps = warm_up({"step": trainer}, request.steps)
         step_seconds, floors = [], []
         rates: dict[str, list[float]] = {name: [] for name in RATE_OPERATIONS}
         for _ in range(request.pairs or PAIRS):
@@ -166,7 +166,7 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
             for name, compute in machine_rates().items():
                 rates[name].append(RATE_OPERATIONS[name] / median_seconds(compute, RATE_REPEATS))
         trainer.close()
-    # of the variant's own graph; a faster way to compute a layer may take more of them
+    # of the variant's graph; a faster algorithm for a layer may need more operations
     operations = cost(resolve(given)).step_operations
     achieved = [operations / seconds for seconds in step_seconds]
 
@@ -189,7 +189,7 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, Any]]:
-    """The two configurations of each variant, by what the table calls them."""
+    """Return the two configurations of each variant by their names in the table."""
     chosen = {}
     for name in names:
         chosen[f"{name}, quick"] = quick(name, threads)
@@ -198,13 +198,13 @@ def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, 
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Each variant's quick preset and its published layers."""
+    """Measure the quick preset and the published layers of each variant."""
     chosen = configurations(request.all_variants(), request.threads)
-    return for_each(list(chosen), lambda name: measure_one(chosen[name], request))
+    return measure_each(list(chosen), lambda name: measure_one(chosen[name], request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a configuration."""
+    """Return a table with a row per configuration."""
     header = ["configuration", "GFLOP a step", "step ms", "floor ms", "floor / step"]
     header += ["of convolution rate", "of matrix rate", "convolution GFLOP/s", "matrix GFLOP/s"]
     rows = []

@@ -10,19 +10,19 @@ from children import FOLDER, environment
 from tables import markdown, with_notes
 
 from bench.system.errors import WorkError
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "Memory: resident memory of a training process"
 STEPS = 10_000
 EVERY = 500
-SETTLED = 2000  # caches are full by then
-VARIANT = "began"  # unless others are asked for
+STEADY = 2000  # all caches are full after this step
+VARIANT = "began"  # by default
 
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
-    """Run the points preset, the smallest, in a process of its own."""
+    """Run the smallest preset, points, in a separate process."""
     steps = request.steps or STEPS
-    every, settled = max(1, steps * EVERY // STEPS), steps * SETTLED // STEPS
+    every, steady = max(1, steps * EVERY // STEPS), steps * STEADY // STEPS
     words = [sys.executable, str(FOLDER / "long_run.py"), name, *map(str, (steps, every, request.threads))]
     with tempfile.TemporaryDirectory(prefix="memory-") as home:
         done = subprocess.run(words, env=environment(BENCH_HOME=home), stdout=subprocess.PIPE, text=True)
@@ -30,23 +30,23 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
         raise WorkError(f"the run ended with status {done.returncode}")
     samples = [json.loads(line) for line in done.stdout.splitlines()]
     at = {row["step"]: row["bytes"] for row in samples}
-    growth = at[steps] - at[settled]
+    growth = at[steps] - at[steady]
     return {
         "samples": samples,
-        "from_step": settled,
+        "from_step": steady,
         "to_step": steps,
         "growth_bytes": growth,
-        "growth_share": growth / at[settled],
+        "growth_share": growth / at[steady],
     }
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """One variant, unless several are asked for."""
-    return for_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
+    """Measure the requested variants, by default one."""
+    return measure_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a variant."""
+    """Return a table with a row per variant."""
     header = [
         "variant",
         "steps",

@@ -1,4 +1,4 @@
-"""A step of the common trainer, with and without tracking, over a step of a bare loop."""
+"""A step of the common trainer, with and without tracking / a step of a bare loop."""
 
 import tempfile
 from pathlib import Path
@@ -10,14 +10,14 @@ from interleaved import compare
 from loops import BareLoop, ThroughTrainer, TrackedTrainer, quiet_setup, temporary_home
 from tables import markdown, with_notes, with_quartiles
 
-from sections import Request, for_each
+from sections import Request, measure_each
 
 TITLE = "Overhead: time of a step, common trainer / bare loop"
 PAIRS = 15
 
 
 def same_weights(trainer: ThroughTrainer, bare: BareLoop) -> bool | None:
-    """Whether both sides came to the same state, bit for bit; None where the rule has moved a rate."""
+    """Return whether both sides have the same state, bit for bit; None if a learning rate was changed."""
     for network, optimizer in trainer.trainer.optimizers.items():
         if optimizer.param_groups[0]["lr"] != trainer.trainer.learning_rates[network]:
             return None
@@ -26,7 +26,7 @@ def same_weights(trainer: ThroughTrainer, bare: BareLoop) -> bool | None:
 
 
 def measure_one(name: str, request: Request) -> dict[str, Any]:
-    """Time the trainers over the bare loop; all start from the same weights and see the same draws."""
+    """Time the trainers and the bare loop; all start from the same weights and have the same draws."""
     given = quick(name, request.threads)
     with temporary_home(), tempfile.TemporaryDirectory(prefix="overhead-") as folder:
         trainer = ThroughTrainer(quiet_setup(given), Path(folder))
@@ -46,12 +46,12 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Each variant's quick preset."""
-    return for_each(list(request.all_variants()), lambda name: measure_one(name, request))
+    """Measure the quick preset of each variant."""
+    return measure_each(list(request.all_variants()), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a variant."""
+    """Return a table with a row per variant."""
     header = ["variant", "trainer / bare", "with tracking / bare", "bare ms", "trainer ms", "tracked ms"]
     header += ["steps a block", "same weights"]
     rows = []

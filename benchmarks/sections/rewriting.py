@@ -1,7 +1,7 @@
-"""The common trainer over plain re-writings of how public programs take a step (plain.py).
+"""The common trainer / plain rewritings of the steps of public programs (plain.py).
 
-Every side trains in a process of its own, since the harness prepares its process (deterministic operations,
-memory) and a public program does not.
+Every side trains in a separate process, since the harness configures its process (deterministic operations,
+memory) and public programs do not.
 """
 
 from typing import Any
@@ -13,20 +13,20 @@ from tables import markdown, with_notes, with_quartiles
 
 from bench.configuration import variant_named
 from bench.system.errors import WorkError
-from sections import Request, for_each, say
+from sections import Request, log, measure_each
 
 TITLE = "Step rate: common trainer over plain re-writings of public programs' steps"
 PAIRS = 7
 OURS, ALTERNATING, COMPILED = "trainer", "trainer, alternating", "trainer, compiled"
-# Alternating, and of a variant without an order of updates its one form
+# alternating; for a variant without a choice of update order, its only form
 PLAIN, NO_LOADER = "plain", "plain without loader"
 TOGETHER, TOGETHER_NO_LOADER = "plain, simultaneous", "plain, simultaneous, without loader"
-# The published batch of the ResNet-18 BEGAN is 64; the others' are cut to BEGAN's 16.
+# the published batch size for the ResNet-18 BEGAN, and BEGAN's 16 for the others
 BATCH_SIZES = {"began-resnet18": 64}
 
 
 def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, Any]]:
-    """The two configurations of each variant, by what the table calls them."""
+    """Return the two configurations of each variant by their names in the table."""
     chosen = {}
     for name in names:
         plain = {"reevaluate": False} if name == "began-cs" else {}
@@ -36,15 +36,15 @@ def configurations(names: tuple[str, ...], threads: int) -> dict[str, dict[str, 
     return chosen
 
 
-def wanted(given: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
-    """The sides of a configuration: what takes its steps, and the configuration it takes them in."""
+def sides_of(given: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
+    """Return the kind and the configuration of each side."""
     sides = {}
     if "update" in variant_named(given["variant"]).Hyperparameters.model_fields:
         together = given | {"update": "simultaneous"}
         given = given | {"update": "alternating"}
         sides[TOGETHER] = ("plain", together)
         sides[TOGETHER_NO_LOADER] = ("plain without loader", together)
-        # the fast form that the harness offers for every such variant, beside the published one
+        # the fast form that the harness offers, beside the published one
         sides[OURS] = ("trainer", together)
         sides[ALTERNATING] = ("trainer", given)
     else:
@@ -55,8 +55,8 @@ def wanted(given: dict[str, Any]) -> dict[str, tuple[str, dict[str, Any]]]:
 
 
 def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
-    """Start the sides' processes and let them take turns."""
-    sides = {name: ChildSide(kind, its) for name, (kind, its) in wanted(given).items()}
+    """Start a process per side and time them in turns."""
+    sides = {name: ChildSide(kind, its) for name, (kind, its) in sides_of(given).items()}
     missing: dict[str, str] = {}
     try:
         for name, side in sides.items():
@@ -66,7 +66,7 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
                 if name != COMPILED:
                     raise
                 missing[name] = str(error)
-                say(f"    {name}: {error}")
+                log(f"    {name}: {error}")
         able = {name: side for name, side in sides.items() if name not in missing}
         comparison = compare(able, request.steps, request.pairs or PAIRS)
     finally:
@@ -76,9 +76,9 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Each variant's quick preset and its published layers."""
+    """Measure the quick preset and the published layers of each variant."""
     chosen = configurations(request.all_variants(), request.threads)
-    return for_each(list(chosen), lambda name: measure_one(chosen[name], request))
+    return measure_each(list(chosen), lambda name: measure_one(chosen[name], request))
 
 
 COLUMNS = {
@@ -89,12 +89,12 @@ COLUMNS = {
     "simultaneous / plain alternating": (PLAIN, OURS),
     "compiled / eager": (OURS, COMPILED),
 }
-# Of a variant without an order of updates: its one form
+# for a variant without a choice of update order
 ONE_FORM = {"both alternating": (PLAIN, OURS), "alternating, no loader": (NO_LOADER, OURS)}
 
 
 def rates(row: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
-    """Each column's ratio of step rates, the second side's over the first's; None where one was not timed."""
+    """Return the ratio of step rates, second side / first side, of each column; None if not timed."""
     comparison = Comparison(row["steps_per_block"], row["block_seconds"])
     columns = COLUMNS
     if ALTERNATING not in comparison.seconds:
@@ -104,7 +104,7 @@ def rates(row: dict[str, Any]) -> dict[str, dict[str, Any] | None]:
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a configuration; first the ratios within one order of updates."""
+    """Return a table with a row per configuration; ratios within one update order come first."""
     measured = {name: row for name, row in result.items() if "error" not in row}
     rows = [
         [name, *(with_quartiles(ratio, 2) for ratio in rates(row).values())] for name, row in measured.items()

@@ -1,4 +1,4 @@
-"""What a second worker brings to a study: trials finished in the same time by one and by several."""
+"""Gain of a second worker in a study: trials finished in the same time by one and by two workers."""
 
 import json
 import subprocess
@@ -12,14 +12,14 @@ from children import environment
 from interleaved import spread
 from tables import markdown, with_notes, with_quartiles
 
-from sections import Request, for_each, say
+from sections import Request, log, measure_each
 
 TITLE = "Workers: trials of a study finished in the same time, two workers / one"
 PAIRS = 3
 MINUTES = 5.0
 STEPS = 250  # of a trial
 WORKERS = 2
-VARIANT = "began-v3"  # unless others are asked for
+VARIANT = "began-v3"  # by default
 STUDY = """
 variant: {variant}
 search: {{gamma: declared, lambda_k: declared}}
@@ -31,7 +31,7 @@ trials: 10000
 
 
 def finished(variant: str, steps: int, threads: int, workers: int, minutes: float) -> int:
-    """Trials that a command of so many workers finishes in the time, its own start included."""
+    """Return the number of trials that a command finishes in `minutes`, its own start included."""
     import optuna
 
     from bench.searching.journal_storage import JournalStorage
@@ -54,13 +54,13 @@ def finished(variant: str, steps: int, threads: int, workers: int, minutes: floa
 def measure_one(name: str, request: Request) -> dict[str, Any]:
     """Count equal trials (random search, nothing pruned, tracking on) in turns."""
     steps = request.steps or STEPS
-    # data and reference are cached before anything counts
+    # not counted: fills the caches
     finished(name, 10, request.threads, 1, 0.3)
     counts: dict[int, list[int]] = {1: [], WORKERS: []}
     for number in range(request.pairs or PAIRS):
         for workers in (1, WORKERS) if number % 2 == 0 else (WORKERS, 1):
             counts[workers].append(finished(name, steps, request.threads, workers, MINUTES))
-        say(f"    {counts[1][-1]} trials by one worker, {counts[WORKERS][-1]} by {WORKERS}")
+        log(f"    {counts[1][-1]} trials by one worker, {counts[WORKERS][-1]} by {WORKERS}")
     ratios = [several / one for one, several in zip(counts[1], counts[WORKERS], strict=True)]
     return {
         "minutes": MINUTES,
@@ -71,12 +71,12 @@ def measure_one(name: str, request: Request) -> dict[str, Any]:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """One variant, unless several are asked for."""
-    return for_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
+    """Measure the requested variants, by default one."""
+    return measure_each(list(request.variants or (VARIANT,)), lambda name: measure_one(name, request))
 
 
 def table(result: dict[str, Any]) -> str:
-    """One row a variant."""
+    """Return a table with a row per variant."""
     header = ["variant", "minutes", "steps of a trial", "two workers / one", "trials of one", "of two"]
     rows = []
     for name, row in result.items():
