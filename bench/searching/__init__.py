@@ -1,5 +1,5 @@
 """Studies: Optuna searches hyperparameters with the common trainer.
 
-study file -> plan -> storage -> workers that train trials -> outcome. Optuna's storage is the truth
-about a study, MLflow a view of it.
+The way of a study: study file -> plan -> storage -> workers that train trials -> summary. Optuna's storage
+is the truth about a study; MLflow shows a copy.
 """

@@ -1,4 +1,4 @@
-"""Which storage a study's address means."""
+"""Opens the storage that --storage names."""
 
 from pathlib import Path
 
@@ -10,36 +10,36 @@ from bench.system.errors import RequestError
 
 
 def open_storage(url: str | None, folder: Path, study: str, grace: int) -> Storage:
-    """Open a storage, making what is not there.
+    """Open a storage, creating it if needed.
 
     Parameters
     ----------
     url : str or None
-        ``postgresql://...``; a journal file in `folder` where not given.
+        ``postgresql://...``; without one, a journal file in `folder`.
     folder : Path
         The study's folder.
     study : str
         The study's name.
     grace : int
-        Seconds without a heartbeat after which a worker counts as dead, where others' locks cannot be seen.
+        Seconds without a heartbeat after which a PostgreSQL storage counts a worker as dead.
 
     Raises
     ------
     RequestError
-        If it is another kind of storage, or its driver is not installed.
+        If the address is of another kind of storage, or the driver is not installed.
     WorkError
-        If it cannot be reached.
+        If the storage cannot be reached.
     """
     if url is None:
         return JournalStorage(folder)
-    check(url)
-    # messages do not repeat its secrets from now on
+    check_address(url)
+    # from now on messages do not repeat its secrets
     store_address.read(url)
     return PostgresStorage(url, study, grace)
 
 
-def check(url: str) -> None:
-    """RequestError if a storage is none that can be used."""
+def check_address(url: str) -> None:
+    """Raise RequestError if a storage cannot be used."""
     scheme, mark, _ = url.partition("://")
     if not mark or scheme not in ("postgresql", "postgresql+psycopg"):
         # an address without a scheme may begin with a password

@@ -1,4 +1,4 @@
-"""Workers as jobs of a cluster, through submitit: each job carries the study out with one worker."""
+"""Workers as jobs of a cluster, through submitit: each job runs the study with one worker."""
 
 import os
 import signal
@@ -6,19 +6,22 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 from bench.searching.plan import StudyPlan
 from bench.system.errors import RequestError, WorkError
 
+if TYPE_CHECKING:
+    from submitit import Job
+
 GRACE_SECONDS = 60.0
-ASK_SECONDS = 1.0
-# submitit's default is 5; SLURM's own SBATCH_TIMELIMIT goes before it
+POLL_SECONDS = 1.0
+# submitit's default is 5; SLURM's SBATCH_TIMELIMIT overrides this
 MINUTES = 24 * 60
 
 
-def check(cluster: str) -> None:
-    """RequestError if jobs cannot be submitted from here."""
+def check_cluster(cluster: str) -> None:
+    """Raise RequestError if jobs cannot be submitted from this machine."""
     try:
         import submitit
     except ImportError:
@@ -29,40 +32,40 @@ def check(cluster: str) -> None:
 
 @dataclass
 class JobPool:
-    """Workers as jobs.
+    """A worker pool of cluster jobs.
 
     Attributes
     ----------
     cluster : {"slurm", "local"}
-        Where they run.
+        Where the jobs run.
     plan : StudyPlan
-        What they work on; their logs lie in its folder.
+        The study; the jobs' logs are in its folder.
     count : int
-        How many.
+        Number of jobs.
     task : callable
-        What each does.
+        The function that each job calls.
     arguments : tuple
         The task's arguments, which submitit writes into a file.
-    secret : dict
-        Variables of the jobs' environment.
+    secrets : dict
+        Environment variables of the jobs.
     """
 
     cluster: str
     plan: StudyPlan
     count: int
     task: Callable[..., None]
-    arguments: tuple[Any, ...]
-    secret: Mapping[str, str] = field(default_factory=dict)
-    _submitted: list[Any] = field(default_factory=list)
+    arguments: tuple[object, ...]
+    secrets: Mapping[str, str] = field(default_factory=dict)
+    _submitted: "list[Job[None]]" = field(default_factory=list)
 
     def refill(self, more: bool) -> None:
-        """Submit them once, as an array where the cluster has that; see that one is left."""
+        """Submit the jobs once, as an array if possible; WorkError if all have ended too early."""
         if not self._submitted and more:
             import submitit
 
             executor = submitit.AutoExecutor(folder=str(self.plan.folder / "jobs"), cluster=self.cluster)
             executor.update_parameters(name=self.plan.name, timeout_min=MINUTES)
-            with _ctrl_c_held_back(), _environment(self.secret), executor.batch():
+            with _ctrl_c_held_back(), _environment(self.secrets), executor.batch():
                 self._submitted = [executor.submit(self.task, *self.arguments) for _ in range(self.count)]
         elif more and not self.busy():
             problems = [str(job.exception()).strip().splitlines()[-1:] for job in self._submitted]
@@ -73,10 +76,10 @@ class JobPool:
         return any(not job.done() for job in self._submitted)
 
     def on_trial_end(self) -> None:
-        """Nothing to note: the cluster restarts no job."""
+        """Do nothing: jobs are not restarted, so no deaths are counted."""
 
     def stop(self) -> None:
-        """Cancel the jobs; they write checkpoints."""
+        """Cancel the jobs, which then write checkpoints."""
         if self.cluster == "slurm":
             for job in self._submitted:
                 if not job.done():
@@ -84,16 +87,16 @@ class JobPool:
         deadline = time.monotonic() + GRACE_SECONDS
         while self.busy() and time.monotonic() < deadline:
             for job in self._submitted:
-                # submitit would kill a local job a second after it asks; one that begins may not hear it yet
+                # submitit would kill a local job a second later; a job that starts may miss the signal
                 if self.cluster == "local" and not job.done():
                     with suppress(ProcessLookupError):
                         os.kill(int(job.job_id), signal.SIGTERM)
-            time.sleep(ASK_SECONDS)
+            time.sleep(POLL_SECONDS)
 
 
 @contextmanager
 def _ctrl_c_held_back() -> Iterator[None]:
-    """Start processes that do not hear the terminal's Ctrl-C: :meth:`JobPool.stop` tells them."""
+    """Start processes that do not get the terminal's Ctrl-C: :meth:`JobPool.stop` signals them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -103,7 +106,7 @@ def _ctrl_c_held_back() -> Iterator[None]:
 
 @contextmanager
 def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    """Start processes with further variables."""
+    """Start processes with additional environment variables."""
     before = {name: os.environ.get(name) for name in variables}
     os.environ.update(variables)
     try:

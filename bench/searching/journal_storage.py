@@ -1,14 +1,13 @@
-"""Studies in a journal file: for the processes of one host."""
+"""Storage in a journal file, for the processes of one host."""
 
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 from optuna.storages import BaseStorage
 from optuna.storages import JournalStorage as OptunaJournal
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.study import Study
 from optuna.trial import FrozenTrial, Trial, TrialState
 
@@ -20,12 +19,12 @@ JOURNAL = "journal.log"
 
 
 class JournalStorage:
-    """A journal file on a disk of this host.
+    """A storage in a journal file on a disk of this host.
 
     Parameters
     ----------
     folder : Path
-        Takes the journal and the locks; the system frees a lock when its process dies.
+        Folder of the journal and the lock files; the system frees a lock when its process dies.
 
     Raises
     ------
@@ -37,9 +36,8 @@ class JournalStorage:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         journal = folder / JOURNAL
-        lock: Any = AppendLock(journal)
         try:
-            self.optuna: BaseStorage = OptunaJournal(JournalFileBackend(str(journal), lock_obj=lock))
+            self.optuna: BaseStorage = OptunaJournal(JournalFileBackend(str(journal), AppendLock(journal)))
         except ValueError as error:
             raise WorkError(f"{journal} is broken: {error}") from None
         self._leadership = FileLock(folder / ".leader.lock", timeout=0)
@@ -51,7 +49,7 @@ class JournalStorage:
             yield
 
     def acquire_leadership(self) -> bool:
-        """Hold, or try to take, the leader's lock file."""
+        """Acquire the leader's lock file, if it is free; return whether this process holds it."""
         with suppress(Timeout):
             if not self._leadership.is_locked:
                 self._leadership.acquire()
@@ -61,7 +59,7 @@ class JournalStorage:
     def worker_lease(self, worker: str) -> Iterator[None]:
         """Hold the worker's lock file."""
         lock = self._lease(worker)
-        # whoever asks whether it is held holds it for a moment
+        # another process may hold it for a moment to see whether it is free
         lock.acquire(timeout=10)
         try:
             yield
@@ -70,21 +68,21 @@ class JournalStorage:
             Path(lock.lock_file).unlink(missing_ok=True)
 
     def claim(self, trial: Trial, worker: str) -> None:
-        """Note the owner."""
+        """Record the owner."""
         trial.set_user_attr(WORKER, worker)
 
     @contextmanager
     def heartbeat(self, trial: Trial) -> Iterator[None]:
-        """Do nothing: a trial lives as long as its worker."""
+        """Do nothing: a trial is alive as long as its worker holds its lock file."""
         yield
 
     def stale_trials(self, study: Study) -> list[FrozenTrial]:
-        """Those whose worker's lock is free."""
+        """Return the running trials whose worker's lock file is free."""
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial for trial in running if not self._is_held(trial.user_attrs.get(WORKER))]
 
     def count_other_workers(self, own: Collection[str]) -> int:
-        """Count the others' lock files that are held."""
+        """Count the held lock files of other commands' workers."""
         found = {path.stem for path in (self.folder / "workers").glob("*.lock")}
         return sum(map(self._is_held, found.difference(own)))
 
@@ -97,29 +95,30 @@ class JournalStorage:
             return False
         try:
             with self._lease(worker) as lease:
-                # while it is held: a worker that starts just now sees that it is gone, and makes another
+                # unlinked while held: a worker that starts now sees that it is gone, and creates another
                 Path(lease.lock_file).unlink(missing_ok=True)
         except Timeout:
             return True
         return False
 
 
-class AppendLock:
-    """Lets one process at a time append to a journal, and cuts off what a killed one left unfinished.
+class AppendLock(JournalFileOpenLock):
+    """Lock for appending to a journal, which first cuts off the half line of a killed process.
 
-    Optuna's own locks are files that outlive a killed process and are waited for.
+    Optuna's own locks are files that outlive a killed process, and every other process waits 30 s for them.
     """
 
     def __init__(self, journal: Path) -> None:
+        super().__init__(str(journal))
         self.journal = journal
         self._lock = FileLock(journal.with_name(f".{journal.name}.lock"))
 
     def acquire(self) -> bool:
-        """Wait for the lock."""
+        """Wait for the lock, then remove a half line at the end of the journal."""
         self._lock.acquire()
         cut_torn_line(self.journal)
         return True
 
     def release(self) -> None:
-        """Let go."""
+        """Release the lock."""
         self._lock.release()

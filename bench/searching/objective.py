@@ -1,4 +1,4 @@
-"""From the numbers of a run to the values that a study optimises."""
+"""Objectives of a study, and a callback that computes their values during a run."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,14 +17,14 @@ from bench.training.trainer import Callback
 
 @dataclass(frozen=True)
 class Goal:
-    """An objective with everything settled.
+    """A resolved objective.
 
     Attributes
     ----------
     metric : str
         Name in the record.
     direction : {"minimize", "maximize"}
-        Which way is better.
+        Which direction is better.
     select : {"last", "best"}
         Which evaluation counts.
     """
@@ -40,49 +40,49 @@ class Goal:
 
     @property
     def words(self) -> str:
-        """The objective for people."""
+        """The objective as text."""
         return f"{self.direction} {self.metric}, {self.select} evaluation"
 
 
 def goal_of(objective: Objective, frechet_metric: str) -> Goal:
-    """Settle what an objective leaves open; `frechet_metric` is what the judge measures."""
+    """Resolve an objective; `frechet_metric` is the Frechet distance that the judge measures."""
     metric = frechet_metric if objective.metric == FRECHET_DISTANCE else objective.metric
     known = "minimize" if better_direction(metric) == "lower" else "maximize"
     return Goal(metric, objective.direction or known, objective.select)  # type: ignore[arg-type]
 
 
 class ObjectiveCallback(Callback):
-    """How the objectives of one run go, evaluation by evaluation.
+    """Computes the objective values of one run at every evaluation.
 
     Parameters
     ----------
     goals : tuple of Goal
-        What to follow.
+        The objectives.
     is_collapsed : callable
         Whether an evaluation's row shows a collapse.
-    reached : callable
-        Called after each evaluation with its step, whether it shows a collapse, and whether it is one of
-        the past that is only replayed; True ends the run.
+    on_values : callable
+        Called after each evaluation with its step, whether the evaluation shows a collapse, and whether the
+        evaluation was replayed from the record; returning True ends the run.
 
     Attributes
     ----------
     values : dict
-        Step to one value a goal, as the goal's selection has it up to there.
+        Step to one value per objective: of this evaluation, or the best up to this evaluation.
     evaluations : dict
-        Step to the numbers of the evaluation.
+        Step to the metrics of the evaluation.
     step : int
-        The last step that was recorded.
+        The last recorded step.
     """
 
     def __init__(
         self,
         goals: tuple[Goal, ...],
         is_collapsed: Callable[[dict[str, Any]], bool],
-        reached: Callable[[int, bool, bool], bool],
+        on_values: Callable[[int, bool, bool], bool],
     ) -> None:
         self.goals = goals
         self.is_collapsed = is_collapsed
-        self.reached = reached
+        self.on_values = on_values
         self.values: dict[int, tuple[float, ...]] = {}
         self.evaluations: dict[int, dict[str, float]] = {}
         self.step = 0
@@ -90,7 +90,7 @@ class ObjectiveCallback(Callback):
         self._over = False
 
     def replay(self, rows: record.Record) -> None:
-        """Take in what a run that was cut off recorded before."""
+        """Read the steps and evaluations that were recorded before the run is resumed."""
         begin = 0
         for evaluation in rows.evaluations:
             step = evaluation["step"]
@@ -104,16 +104,16 @@ class ObjectiveCallback(Callback):
         self._steps(rows)
 
     def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
-        """Settle the values at an evaluation."""
+        """Compute the objective values of an evaluation."""
         self._evaluation(row)
 
     def should_stop(self) -> bool:
-        """Whether the trial is to end."""
+        """Whether the trial ends."""
         return self._over
 
     def _steps(self, rows: list[dict[str, Any]]) -> None:
         for row in rows:
-            # a run that goes on from a checkpoint passes some steps again
+            # a resumed run repeats the steps after its checkpoint
             if row["step"] <= self.step:
                 continue
             self.step = row["step"]
@@ -142,4 +142,4 @@ class ObjectiveCallback(Callback):
             ]
         self.values[step] = tuple(map(float, current))
         self.evaluations[step] = {name: float(value) for name, value in row.items() if name != "step"}
-        self._over = self.reached(step, self.is_collapsed(row), past)
+        self._over = self.on_values(step, self.is_collapsed(row), past)

@@ -1,4 +1,4 @@
-"""Studies in a PostgreSQL database: for processes of several hosts."""
+"""Storage in a PostgreSQL database, for processes of several hosts."""
 
 import time
 import warnings
@@ -15,20 +15,20 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 from bench.searching.storage import WORKER, StorageAway, away
 from bench.system.store_address import redacted
 
-BEATS_OF_A_GRACE = 6
-# a host that vanished without a word holds its locks no longer than this
+BEATS_PER_GRACE = 6
+# limits how long a host that lost its network holds its locks
 KEEPALIVES = {"tcp_keepalives_idle": 30, "tcp_keepalives_interval": 10, "tcp_keepalives_count": 3}
 
 
 class PostgresStorage:
-    """A PostgreSQL database that several hosts reach. Workers show by heartbeats that they live.
+    """A storage in a PostgreSQL database; workers send heartbeats.
 
     Parameters
     ----------
     url : str
         As for SQLAlchemy, ``postgresql://USER@HOST/DATABASE``.
     study : str
-        Name of the study, from which the database's locks are named.
+        Name of the study; the names of the database's locks contain it.
     grace : int
         Seconds without a heartbeat after which a trial's worker counts as dead.
 
@@ -51,7 +51,7 @@ class PostgresStorage:
             self.optuna: BaseStorage = RDBStorage(
                 driver,
                 engine_kwargs={"pool_pre_ping": True},
-                heartbeat_interval=max(1, grace // BEATS_OF_A_GRACE),
+                heartbeat_interval=max(1, grace // BEATS_PER_GRACE),
                 grace_period=grace,
             )
 
@@ -62,7 +62,7 @@ class PostgresStorage:
             yield
 
     def acquire_leadership(self) -> bool:
-        """Hold, or try to take, the leader's advisory lock."""
+        """Acquire the leader's advisory lock, if it is free; return whether this process holds it."""
         import psycopg
 
         try:
@@ -82,24 +82,24 @@ class PostgresStorage:
 
     @contextmanager
     def worker_lease(self, worker: str) -> Iterator[None]:
-        """Do nothing: heartbeats are a trial's."""
+        """Do nothing: trials send heartbeats, not workers."""
         yield
 
     def claim(self, trial: Trial, worker: str) -> None:
-        """Record the first heartbeat, then the owner: whoever has an owner can be missed."""
+        """Record the first heartbeat, then the owner: a trial with an owner has a heartbeat."""
         assert isinstance(self.optuna, RDBStorage)
         self.optuna.record_heartbeat(trial._trial_id)
         trial.set_user_attr(WORKER, worker)
 
     @contextmanager
     def heartbeat(self, trial: Trial) -> Iterator[None]:
-        """Record heartbeats from a thread; a database that is away gets them when it is back."""
+        """Send heartbeats from a thread, which skips them while the database is away."""
         storage = self.optuna
         assert isinstance(storage, RDBStorage)
         over = Event()
 
         def beat() -> None:
-            while not over.wait(self.grace / BEATS_OF_A_GRACE):
+            while not over.wait(self.grace / BEATS_PER_GRACE):
                 with suppress(*away()):
                     storage.record_heartbeat(trial._trial_id)
 
@@ -112,20 +112,20 @@ class PostgresStorage:
             thread.join()
 
     def stale_trials(self, study: Study) -> list[FrozenTrial]:
-        """Those without a heartbeat, or with none for too long, once we could have seen one."""
+        """Return the running trials without an owner, or without a heartbeat within the grace period."""
         storage = self.optuna
         assert isinstance(storage, RDBStorage)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        # asked for and owned in one exclusive block: without an owner its worker died in there
+        # asking and claiming share an exclusive block: without an owner, the worker died inside the block
         dead = [trial for trial in running if WORKER not in trial.user_attrs]
-        # a database that was away has missed heartbeats of the living
+        # a database that was away has missed heartbeats of living workers
         if self._reached_since and time.monotonic() - self._reached_since > self.grace:
             stale = set(storage._get_stale_trial_ids(study._study_id))
             dead += [trial for trial in running if trial._trial_id in stale and trial not in dead]
         return dead
 
     def count_other_workers(self, own: Collection[str]) -> int:
-        """0: heartbeats do not say where they come from."""
+        """Return 0: heartbeats do not carry a host."""
         return 0
 
     def _connect(self) -> Any:
@@ -152,7 +152,7 @@ class PostgresStorage:
 
 
 def _fetch(connection: Any, function: str, name: str) -> Any:
-    """Call a lock function of the database; names become the 64-bit numbers that it wants."""
+    """Call a lock function of the database with a name, which is hashed to 64 bits."""
     import psycopg
 
     try:

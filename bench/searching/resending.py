@@ -40,6 +40,6 @@ def _send_study(sender: Sender, folder: Path, content: dict[str, Any]) -> Sent:
 
     def show(parent: str) -> str | None:
         trials = study.get_trials(deepcopy=False)
-        return study_loop.show(plan, trials, sender.tracker, parent, current_store())
+        return study_loop.show_study(plan, trials, sender.tracker, parent, current_store())
 
     return sender.parent("study", name, name, folder, description.parent_run(command), summary, show)

@@ -1,7 +1,7 @@
-"""Where a study is kept, and who lives: what a storage must do, and how to wait for one.
+"""What the storage of a study must do, and how to wait for a storage that is away.
 
-Beside Optuna's own storage each gives what several processes need to share a study: exclusive
-sections, one leader, and a way to tell trials whose worker has died.
+Each storage adds to Optuna's storage what several processes need to share a study: exclusive blocks, one
+leader, and detection of trials whose worker has died.
 """
 
 import time
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from bench.system.errors import WorkError
 from bench.system.store_address import redacted
 
-WORKER = "worker"  # user attribute of a trial: who trains it
+WORKER = "worker"  # user attribute of a trial: id of the worker that trains it
 PATIENCE_SECONDS = 600.0  # how long a database may be away
 RETRY_SECONDS = 1.0
 
@@ -26,49 +26,49 @@ Result = TypeVar("Result")
 
 
 class StorageAway(WorkError):
-    """The storage cannot be reached now."""
+    """The storage cannot be reached at the moment."""
 
 
 class Storage(Protocol):
-    """A place for studies.
+    """A storage of studies.
 
     Attributes
     ----------
     optuna : BaseStorage
-        The same for Optuna.
+        Optuna's storage.
     """
 
     optuna: BaseStorage
 
     def exclusive(self) -> AbstractContextManager[None]:
-        """A block that one process at a time may be in, on whatever host."""
+        """Context manager that one process at a time may enter, across hosts."""
 
     def acquire_leadership(self) -> bool:
         """Become the study's leader if there is none; return whether this process leads."""
 
     def worker_lease(self, worker: str) -> AbstractContextManager[None]:
-        """A block during which a worker counts as alive."""
+        """Context manager during which a worker counts as alive."""
 
     def claim(self, trial: Trial, worker: str) -> None:
-        """Make a worker the owner of a trial that was just asked for; in the same exclusive block."""
+        """Make a worker the owner of a new trial; call this in the exclusive block that asked for it."""
 
     def heartbeat(self, trial: Trial) -> AbstractContextManager[None]:
-        """A block during which a trial counts as being trained."""
+        """Context manager during which a trial counts as being trained."""
 
     def stale_trials(self, study: Study) -> list[FrozenTrial]:
-        """Running trials that nobody trains; to be asked in an exclusive block."""
+        """Return the running trials whose worker died; call this in an exclusive block."""
 
     def count_other_workers(self, own: Collection[str]) -> int:
-        """Living workers of this study on this host but for one's own, as far as that is known."""
+        """Count the workers of other commands on this host, as far as they are known."""
 
 
 def away() -> tuple[type[Exception], ...]:
-    """The errors by which a storage that is away for a while shows itself."""
+    """Return the exceptions that a storage raises while it is away."""
     return (StorageInternalError, DBAPIError, StorageAway)
 
 
 def with_retries(work: Callable[[], Result]) -> Result:
-    """Do something with a storage, again and again while it is away.
+    """Call a function that uses the storage; while the storage is away, call it again.
 
     Raises
     ------

@@ -15,7 +15,7 @@ from bench.searching import address, cluster, storage
 from bench.searching.cluster import JobPool
 from bench.searching.plan import StudyPlan, plan_study
 from bench.searching.study_file import StudyFile
-from bench.searching.study_loop import StudyLoop, create
+from bench.searching.study_loop import StudyLoop, create_study
 from bench.searching.worker_pool import ProcessPool, WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
@@ -56,9 +56,9 @@ class ExecutionOptions:
         if self.workers < 1:
             raise RequestError(f"workers: {self.workers} is not possible: allowed is a whole number from 1")
         if self.storage is not None:
-            address.check(self.storage)
+            address.check_address(self.storage)
         if self.cluster is not None:
-            cluster.check(self.cluster)
+            cluster.check_cluster(self.cluster)
         if self.cluster == "slurm" and self.storage is None:
             raise RequestError("--cluster slurm: several hosts need --storage postgresql://...")
 
@@ -144,7 +144,7 @@ def _search(
     plan: StudyPlan, options: ExecutionOptions, until: float | None, progress: Progress, is_job: bool = False
 ) -> StudyResult:
     store = address.open_storage(options.storage, plan.folder, plan.name, plan.file.grace)
-    study = storage.with_retries(lambda: create(plan, store))
+    study = storage.with_retries(lambda: create_study(plan, store))
     pool: WorkerPool = ProcessPool(plan, store, options.storage, options.workers, until, progress, is_job)
     if options.cluster:
         # submitit writes a task's arguments into a file, where a password must not stand

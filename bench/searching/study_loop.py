@@ -10,7 +10,6 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
-from typing import Any
 
 import optuna
 from optuna.study import Study
@@ -25,6 +24,7 @@ from bench.searching.storage import Storage, with_retries
 from bench.searching.worker_pool import WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.interruption import stop_on_signal
+from bench.system.json_values import Scalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.store_address import StoreAddress
 from bench.tracking.messages import StudySnapshot, TrialSnapshot
@@ -36,8 +36,8 @@ POLL_SECONDS = 0.5
 VIEW_SECONDS = 2.0
 
 
-def create(plan: StudyPlan, storage: Storage) -> Study:
-    """Find the study or make it, today's defaults its first trial; one process at a time."""
+def create_study(plan: StudyPlan, storage: Storage) -> Study:
+    """Find or create the study, whose first trial has today's defaults; one process at a time."""
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     with storage.exclusive():
         study = optuna.create_study(
@@ -62,24 +62,24 @@ def create(plan: StudyPlan, storage: Storage) -> Study:
 
 @dataclass
 class StudyLoop:
-    """Carries a study out.
+    """Runs a study: keeps the worker pool filled, and as the leader updates storage and MLflow.
 
     Attributes
     ----------
     plan : StudyPlan
         The study.
     study : Study
-        The same in Optuna.
+        The study in Optuna.
     storage : Storage
-        Where it is kept.
+        The study's storage.
     pool : WorkerPool
         The workers of this command.
     until : float or None
         Seconds since the epoch after which no trial begins.
     tracker : TrackingProcess or None
-        Keeps MLflow like the study.
+        Shows the study in MLflow.
     progress : Progress
-        Told how it goes.
+        Prints which trials ended.
     """
 
     plan: StudyPlan
@@ -90,21 +90,21 @@ class StudyLoop:
     tracker: TrackingProcess | None
     progress: Progress
     parent: str | None = None
-    _told: set[int] = field(default_factory=set)
+    _reported: set[int] = field(default_factory=set)
     _shown_at: float = 0.0
 
     def run(self) -> bool:
-        """Work until the budget or the time is spent; return whether this command leads at the end.
+        """Run until the budget or the time is spent; return whether this command leads at the end.
 
         Raises
         ------
         Stopped
-            If the user asked; trials in training have written checkpoints and are queued.
+            If the user stopped the command; running trials have written checkpoints and are queued.
         WorkError
-            If workers cannot work, or the storage stays away.
+            If workers keep dying, or the storage stays away.
         """
         known = with_retries(self._trials)
-        self._told = {trial.number for trial in known if trial.state.is_finished()}
+        self._reported = {trial.number for trial in known if trial.state.is_finished()}
         self.progress.info(
             f"study {self.plan.name}: {trials.count_ended(known)} of {self.plan.file.trials} trials are over"
         )
@@ -118,28 +118,28 @@ class StudyLoop:
                 self.pool.stop()
                 is_leader = self.storage.acquire_leadership()
                 if is_leader:
-                    with_retries(self._keep)
+                    with_retries(self._lead)
         return is_leader
 
     def _trials(self) -> list[FrozenTrial]:
         return self.study.get_trials(deepcopy=False)
 
     def _step(self) -> bool:
-        """Look after everything once; whether all is done."""
+        """Check workers and trials once; return whether the study has ended."""
         is_leader = self.storage.acquire_leadership()
         if is_leader and time.monotonic() - self._shown_at > VIEW_SECONDS:
-            self._keep()
+            self._lead()
         known = self._trials()
-        self._tell(known)
+        self._report(known)
         timely = self.until is None or time.time() < self.until
         more = timely and trials.has_budget_left(known, self.plan.file.trials)
         self.pool.refill(more)
         running = any(trial.state == TrialState.RUNNING for trial in known)
-        # the last of them may yet die with its worker, and there is a trial again
+        # the worker of the last running trial may still die, and the trial be retried
         return not (more or running or self.pool.busy())
 
-    def _keep(self) -> None:
-        """What the leader does: bury the dead, and show the study in MLflow."""
+    def _lead(self) -> None:
+        """Mark trials of dead workers as failed, and show the study in MLflow."""
         for trial in trials.fail_dead_trials(self.study, self.storage):
             self.progress.info(f"trial {trial.number}: its worker died; it goes on from its checkpoint")
         self._shown_at = time.monotonic()
@@ -148,42 +148,42 @@ class StudyLoop:
         if self.parent is None:
             parent = self.plan.describe().parent_run(environment.command())
             self.parent = self.tracker.open_parent(parent, current_store())
-        if problem := show(self.plan, self._trials(), self.tracker, self.parent, current_store()):
+        if problem := show_study(self.plan, self._trials(), self.tracker, self.parent, current_store()):
             self.progress.warning(f"tracking: {problem}")
 
-    def _tell(self, known: Iterable[FrozenTrial]) -> None:
-        """Say which trials ended, and what is best so far."""
+    def _report(self, known: Iterable[FrozenTrial]) -> None:
+        """Print which trials ended, and the best value so far."""
         known = list(known)
         for trial in known:
-            if trial.number in self._told or not trial.state.is_finished():
+            if trial.number in self._reported or not trial.state.is_finished():
                 continue
-            self._told.add(trial.number)
-            # not one whose worker died or could not begin
-            if trial.state in trials.DONE or not trials.is_resumable(trial):
+            self._reported.add(trial.number)
+            # not a trial whose worker died or could not start
+            if trial.state in trials.DONE or not trials.may_be_retried(trial):
                 self.pool.on_trial_end()
             params = ", ".join(f"{name} {short(value)}" for name, value in trial.params.items())
-            said = trial.user_attrs.get(trials.REASON, "")
+            result = trial.user_attrs.get(trials.REASON, "")
             if trial.state == TrialState.COMPLETE:
-                said = ", ".join(f"{value:.4g}" for value in trial.values)
+                result = ", ".join(f"{value:.4g}" for value in trial.values)
             best = improvements(known, self.plan) if len(self.plan.goals) == 1 else []
             so_far = f"; best {best[-1][1].values[0]:.4g} (trial {best[-1][1].number})" if best else ""
             count = f"[{trials.count_ended(known)}/{self.plan.file.trials}]"
             state = trial.state.name.lower()
-            self.progress.info(f"{count} trial {trial.number} {state} {said} ({params}){so_far}")
+            self.progress.info(f"{count} trial {trial.number} {state} {result} ({params}){so_far}")
 
 
-def show(
+def show_study(
     plan: StudyPlan,
-    trials_known: Sequence[FrozenTrial],
+    known: Sequence[FrozenTrial],
     tracker: TrackingProcess,
     parent: str,
     address: StoreAddress,
 ) -> str | None:
     """Show a study's trials below its MLflow run; return why the store does not show all, if it does not."""
-    shown = [snapshot_of(t, plan) for t in trials_known if t.state != TrialState.WAITING]
+    shown = [snapshot_of(t, plan) for t in known if t.state != TrialState.WAITING]
     best = {}
     if len(plan.goals) == 1:
-        points = {count: trial.values[0] for count, trial in improvements(trials_known, plan)}
+        points = {count: trial.values[0] for count, trial in improvements(known, plan)}
         best = {plan.goals[0].metric: points}
     return tracker.show_trials(StudySnapshot(parent, plan.name, plan.experiment, shown, best), address)
 
@@ -211,7 +211,7 @@ def milliseconds(moment: datetime | None) -> int | None:
 
 
 def improvements(known: Iterable[FrozenTrial], plan: StudyPlan) -> list[tuple[int, FrozenTrial]]:
-    """The complete trials that were better than all before them, with how many were over by then."""
+    """Return the trials that improved on the best value, each with the number of trials ended by then."""
     ended = [trial for trial in known if trial.state in trials.DONE]
     found: list[tuple[int, FrozenTrial]] = []
     for count, trial in enumerate(sorted(ended, key=lambda t: (t.datetime_complete, t.number)), start=1):
@@ -222,6 +222,6 @@ def improvements(known: Iterable[FrozenTrial], plan: StudyPlan) -> list[tuple[in
     return found
 
 
-def short(value: Any) -> str:
-    """A param for people."""
+def short(value: Scalar) -> str:
+    """Return a param as short text."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,4 +1,4 @@
-"""One trial: its seeds trained one after another, reported, pruned or brought to a value."""
+"""Trains the runs of one trial, one per seed, and reports their evaluations to Optuna."""
 
 import time
 import traceback
@@ -31,7 +31,7 @@ HELD_SECONDS = 0.5
 
 
 class TrialEnded(Exception):
-    """A trial came to an end before all of its seeds were trained.
+    """A trial ended before all of its seeds were trained.
 
     Attributes
     ----------
@@ -47,11 +47,15 @@ class TrialEnded(Exception):
         self.reason = reason
 
 
-class Stop(Callback):
-    """Stops a run when its worker is to stop, also if that was asked before the run began."""
+class StopWithWorker(Callback):
+    """Stops a run when its worker is to stop, even if that was requested before the run began."""
 
-    def __init__(self, requested: Callable[[], bool]) -> None:
-        self.should_stop = requested  # type: ignore[method-assign]
+    def __init__(self, stop_requested: Callable[[], bool]) -> None:
+        self.stop_requested = stop_requested
+
+    def should_stop(self) -> bool:
+        """Whether the worker is to stop."""
+        return self.stop_requested()
 
 
 class TrialRuns:
@@ -60,15 +64,15 @@ class TrialRuns:
     Parameters
     ----------
     trial : Trial
-        The trial; its user attributes tell what a dead worker left.
+        The trial; its user attributes name the runs of a trial that it retries.
     plan : StudyPlan
         The study.
     tracker : TrackingProcess or None
-        Keeps MLflow like the runs.
+        Sends the runs to MLflow.
     progress : Progress
-        Told how it goes.
+        Shows the training's progress.
     stop_requested : callable
-        Whether the user stops the worker.
+        Whether the worker is to stop.
     """
 
     def __init__(
@@ -87,7 +91,7 @@ class TrialRuns:
         self.runs: dict[str, str] = dict(trial.user_attrs.get(trials.RUNS, {}))
         self.callbacks: dict[str, ObjectiveCallback] = {}
         self.pruned: str | None = None
-        self._trains = False
+        self._training = False
 
     def train(self) -> list[float]:
         """Train every seed and return the objectives' means.
@@ -97,11 +101,11 @@ class TrialRuns:
         TrialEnded
             If the trial was pruned, stopped or failed.
         WorkError
-            If a run could not begin, which is no fault of the trial: data or tracking store are missing,
-            or the study cannot be reached.
+            If a run could not start for a reason outside the trial: data or tracking store are missing, or
+            the storage cannot be reached.
         """
         for seed in self.plan.file.seeds:
-            self._trains = False
+            self._training = False
             try:
                 self._train(seed)
             except Diverged as error:
@@ -112,7 +116,7 @@ class TrialRuns:
             except (StorageAway, UpdateFinishedTrialError):
                 raise
             except Exception as error:
-                if isinstance(error, WorkError) and not self._trains:
+                if isinstance(error, WorkError) and not self._training:
                     raise
                 traceback.print_exc()
                 reason = redacted(" ".join(f"{type(error).__name__}: {error}".split()))[:300]
@@ -121,8 +125,8 @@ class TrialRuns:
                 raise TrialEnded(TrialState.PRUNED, self.pruned)
         return self._means(self.plan.evaluations[-1])
 
-    def note(self) -> None:
-        """Keep with the trial what it has cost and measured so far."""
+    def save_progress(self) -> None:
+        """Save the trial's steps and its last evaluations as user attributes."""
         measured = {
             seed: callback.evaluations[max(callback.evaluations)]
             for seed, callback in self.callbacks.items()
@@ -133,18 +137,18 @@ class TrialRuns:
         with_retries(lambda: self.trial.set_user_attr(trials.MEASURED, measured))
 
     def _train(self, seed: int) -> None:
-        """Train one seed, or go on with its run where there is one."""
+        """Train one seed, or resume its run if there is one."""
         if not self._is_usable(seed):
             start(
                 self.plan.configuration(self.trial.params, seed),
                 self.progress,
                 study=StudyTrial(name=self.plan.name, trial=self.trial.number),
-                begun=self._begun,
+                begun=self._on_start,
                 tracker=self.tracker,
             )
             return
         run = self._folder(seed)
-        # a worker that was taken for dead lets go of it at its next report
+        # a worker that was taken for dead releases the run at its next report
         while run_folder.is_held(run):
             if self.stop_requested():
                 raise Interrupted(run.id)
@@ -152,17 +156,17 @@ class TrialRuns:
         rows = record.read(run.record_path)
         if not rows.is_over():
             here = self.plan.base.harness.model_dump(include=set(CIRCUMSTANCES - {"threads"}))
-            resume(run, self.progress, circumstances=here, begun=self._begun, tracker=self.tracker)
+            resume(run, self.progress, circumstances=here, begun=self._on_start, tracker=self.tracker)
             return
         assert rows.end
-        # trained to its end, and the worker died after it
+        # trained to its end before the worker died
         self._follow(seed, rows, lambda row: False)
         health, ends = str(rows.end["health"]), self.plan.file.pruner.collapse_after < 1
         if health.startswith("diverged") or (ends and health.startswith("collapsed")):
             self.pruned = health
 
     def _is_usable(self, seed: int) -> bool:
-        """Whether a seed has a run to go on with; a damaged one is left where it is, with a warning."""
+        """Whether a seed has a run to resume; a damaged run is left as it is, with a warning."""
         if str(seed) not in self.runs or not (run := self._folder(seed)).path.exists():
             return False
         try:
@@ -176,43 +180,45 @@ class TrialRuns:
     def _folder(self, seed: int) -> RunFolder:
         return RunFolder(paths.runs() / self.runs[str(seed)])
 
-    def _begun(self, run: RunFolder, setup: TrainingSetup) -> list[Callback]:
-        self._trains = True
+    def _on_start(self, run: RunFolder, setup: TrainingSetup) -> list[Callback]:
+        self._training = True
         seed, real = setup.configuration.harness.seed, setup.real
         if self.runs.get(str(seed)) != run.id:
             self.runs[str(seed)] = run.id
             with_retries(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))
         rows = record.read(run.record_path)
         callback = self._follow(seed, rows, lambda row: collapsed(row, real))
-        return [callback, Stop(self.stop_requested)]
+        return [callback, StopWithWorker(self.stop_requested)]
 
     def _follow(
         self, seed: int, rows: record.Record, is_collapsed: Callable[[Any], bool]
     ) -> ObjectiveCallback:
-        callback = self.callbacks[str(seed)] = ObjectiveCallback(self.plan.goals, is_collapsed, self._reached)
+        callback = self.callbacks[str(seed)] = ObjectiveCallback(
+            self.plan.goals, is_collapsed, self._on_evaluation
+        )
         callback.replay(rows)
         return callback
 
-    def _reached(self, step: int, is_collapsed: bool, past: bool) -> bool:
-        """Report an evaluation of the newest run; whether it ends the trial."""
+    def _on_evaluation(self, step: int, is_collapsed: bool, past: bool) -> bool:
+        """Report an evaluation of the newest run; return whether the trial ends."""
         pruner, last = self.plan.file.pruner, self.plan.evaluations[-1]
-        # several objectives cannot be reported in Optuna, nor prune
+        # Optuna neither reports nor prunes several objectives
         single = len(self.plan.goals) == 1
         point = (len(self.callbacks) - 1) * last + step
         if single:
             with_retries(lambda: self.trial.report(self._means(step)[0], point))
-        self.note()
-        # what a dead worker passed was judged by the trials of then
+        self.save_progress()
+        # an evaluation before a resume was judged when it was made
         if past:
             return False
         if is_collapsed and pruner.collapse_after < 1 and step >= pruner.collapse_after * last:
             self.pruned = f"collapsed@{step}"
-        # at the last point nothing is left to save
+        # at the last point pruning saves nothing
         elif single and point < last * len(self.plan.file.seeds) and with_retries(self.trial.should_prune):
             self.pruned = f"{pruner.name}@{step}"
         return self.pruned is not None
 
     def _means(self, step: int) -> list[float]:
-        """Each objective's mean over the seeds so far, all at the same step of their runs."""
+        """Return each objective's mean over the seeds so far, at the same step of their runs."""
         rows = [callback.values[step] for callback in self.callbacks.values()]
         return [fmean(column) for column in zip(*rows, strict=True)]

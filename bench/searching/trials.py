@@ -1,7 +1,7 @@
-"""The trials of a study: taking the next one within the budget, ending it, trying the dead again.
+"""The trials of a study: asking for the next trial within the budget, ending a trial, retrying a trial.
 
-A trial that died or was stopped is FAIL in Optuna, and a new trial with its params and its runs,
-whose checkpoints the new one goes on from, takes its place in the budget: none counts twice.
+A trial whose worker died or was stopped is FAIL in Optuna. A new trial with the same params and runs takes
+its place in the budget and resumes from the runs' checkpoints. No trial counts twice.
 """
 
 from collections.abc import Iterable
@@ -16,11 +16,11 @@ from bench.searching.storage import WORKER, Storage
 
 # user attributes of a trial
 RUNS = "runs"  # seed to id of its run
-STEPS = "steps"  # training steps taken so far, those of the trial that it goes on for among them
-MEASURED = "measured"  # seed to the numbers of its last evaluation
-REASON = "reason"  # why it was pruned or failed; none, or empty, where its worker died
-DEATHS = "deaths"  # workers that died over these params so far
-RETRY_OF = "retry_of"  # number of the trial whose place it took
+STEPS = "steps"  # training steps so far, including those of the trial that it retries
+MEASURED = "measured"  # seed to the metrics of its last evaluation
+REASON = "reason"  # why it was pruned or failed; missing or empty if its worker died
+DEATHS = "deaths"  # workers that died with these params so far
+RETRY_OF = "retry_of"  # number of the trial that it retries
 
 STOPPED = "stopped"  # the reason of a trial that the user stopped
 DEATHS_ALLOWED = 1
@@ -28,58 +28,58 @@ DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
 def to_retry(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
-    """Trials that died (for the first time) or were stopped, whose place no other has taken."""
+    """Return the trials that are to be retried: stopped, or their worker died for the first time."""
     trials = list(trials)
-    taken = {trial.user_attrs.get(RETRY_OF) for trial in trials}
+    retried = {trial.user_attrs.get(RETRY_OF) for trial in trials}
     return [
         trial
         for trial in trials
         if trial.state == TrialState.FAIL
-        and is_resumable(trial)
-        and trial.number not in taken
-        # one that nobody had yet is asked for anew, unless its values were fixed
+        and may_be_retried(trial)
+        and trial.number not in retried
+        # a trial that no worker got yet is asked for anew, unless its values were fixed
         and (WORKER in trial.user_attrs or "fixed_params" in trial.system_attrs)
     ]
 
 
-def is_resumable(trial: FrozenTrial) -> bool:
-    """Whether a failed trial is tried again: not if it failed by itself, or killed its worker twice."""
+def may_be_retried(trial: FrozenTrial) -> bool:
+    """Whether a failed trial is retried: not if training failed, or if two workers died."""
     if trial.user_attrs.get(REASON):
         return bool(trial.user_attrs[REASON] == STOPPED)
-    # asked for, and its worker died before it was any worker's
+    # its worker died before the trial had an owner
     if WORKER not in trial.user_attrs:
         return True
     return int(trial.user_attrs.get(DEATHS, 0)) < DEATHS_ALLOWED
 
 
 def count_ended(trials: Iterable[FrozenTrial]) -> int:
-    """How many trials came to an end that stands."""
+    """Count the trials that ended and are not retried."""
     return sum(
-        trial.state in DONE or (trial.state == TrialState.FAIL and not is_resumable(trial))
+        trial.state in DONE or (trial.state == TrialState.FAIL and not may_be_retried(trial))
         for trial in trials
     )
 
 
 def count_spent(trials: Iterable[FrozenTrial]) -> int:
-    """How much of the budget is taken: trials that are trained or over, each once."""
+    """Count the trials that use the budget: running or ended, each once."""
     trials = list(trials)
     return count_ended(trials) + sum(trial.state == TrialState.RUNNING for trial in trials)
 
 
 def has_budget_left(trials: Iterable[FrozenTrial], budget: int) -> bool:
-    """Whether there is a trial to take."""
+    """Whether another trial may begin."""
     return count_spent(trials) < budget
 
 
 def next_trial(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> Trial | None:
-    """The next trial, owned by a worker; None if the budget is spent."""
+    """Ask for the next trial for a worker; None if the budget is spent."""
     with storage.exclusive():
-        _queue(study)
+        _queue_retries(study)
         trials = study.get_trials(deepcopy=False)
         if not has_budget_left(trials, plan.file.trials):
             return None
-        drawn = sum(RETRY_OF not in trial.user_attrs for trial in trials)
-        study.sampler = sampler_for(plan.file.sampler, drawn)
+        sampled = sum(RETRY_OF not in trial.user_attrs for trial in trials)
+        study.sampler = sampler_for(plan.file.sampler, sampled)
         trial = study.ask(plan.space.distributions())
         storage.claim(trial, worker)
         return trial
@@ -88,7 +88,7 @@ def next_trial(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> 
 def finish_trial(
     study: Study, trial: Trial, state: TrialState, values: list[float] | None, reason: str
 ) -> bool:
-    """Tell how a trial ended; False if it was taken from its worker as dead meanwhile."""
+    """Tell Optuna how a trial ended; False if its worker was taken for dead meanwhile."""
     try:
         if reason:
             trial.set_user_attr(REASON, reason)
@@ -99,24 +99,24 @@ def finish_trial(
 
 
 def fail_dead_trials(study: Study, storage: Storage) -> list[FrozenTrial]:
-    """Fail the trials whose worker died, and queue those that are to go on; returns the dead."""
+    """Mark the trials of dead workers as failed, queue their retries, and return the failed trials."""
     with storage.exclusive():
         dead = storage.stale_trials(study)
         for trial in dead:
-            # it noted why the trial ends, and died before it told the end
+            # the worker set the reason and died before it told the end
             if trial.user_attrs.get(REASON, STOPPED) != STOPPED:
                 study._storage.set_trial_user_attr(trial._trial_id, REASON, "")
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)
-        _queue(study)
+        _queue_retries(study)
     return dead
 
 
-def _queue(study: Study) -> None:
-    """Queue a trial in the place of each that is to go on; in an exclusive block."""
+def _queue_retries(study: Study) -> None:
+    """Queue a trial for each that is to be retried; call this in an exclusive block."""
     for trial in to_retry(study.get_trials(deepcopy=False)):
         kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
         died = WORKER in trial.user_attrs and not trial.user_attrs.get(REASON)
         marks = {RETRY_OF: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
-        # a worker that died while it asked may have been given a part of the values only
+        # a worker that died while it asked may have got only some of the values
         params = trial.system_attrs.get("fixed_params", {}) | trial.params
         study.enqueue_trial(params, user_attrs=kept | marks)

@@ -1,7 +1,7 @@
-"""A worker of a study: a process that takes trial after trial until the budget is spent.
+"""A worker of a study: a process that runs trial after trial until the budget is spent.
 
-It reads one JSON object from standard input: ``worker`` (its id), ``plan`` (:meth:`StudyPlan.to_json`),
-``storage`` (a URL or null) and ``until`` (seconds since the epoch, or null).
+The worker reads one JSON object from standard input: ``worker`` (its id), ``plan``
+(:meth:`StudyPlan.to_json`), ``storage`` (a URL or null) and ``until`` (seconds since the epoch, or null).
 """
 
 import json
@@ -27,7 +27,7 @@ from bench.system.store_address import Redacting
 
 
 def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:
-    """The study of a plan, with its pruner."""
+    """Load the study of a plan, with its pruner."""
     return optuna.load_study(
         study_name=plan.name,
         storage=storage.optuna,
@@ -38,7 +38,7 @@ def load_study(plan: StudyPlan, storage: Storage) -> optuna.Study:
 def run_trials(
     plan: StudyPlan, storage: Storage, worker: str, until: float | None, progress: Progress
 ) -> None:
-    """Run trials until the budget or the time is spent, or the user stops."""
+    """Run trials until the budget or the time is spent or the worker is stopped."""
     study = with_retries(lambda: load_study(plan, storage))
     with (
         storage.worker_lease(worker),
@@ -50,7 +50,7 @@ def run_trials(
             if trial is None:
                 return
             runs = TrialRuns(trial, plan, tracker, progress, stop_requested)
-            # a signal that comes while a run trains is the run's
+            # while a run trains, the run handles signals
             if run_trial(study, storage, trial, runs, progress) == trials.STOPPED:
                 return
 
@@ -58,7 +58,7 @@ def run_trials(
 def run_trial(
     study: optuna.Study, storage: Storage, trial: Trial, runs: TrialRuns, progress: Progress
 ) -> str:
-    """Carry out one trial, tell its end and return the reason of it, empty for a complete one."""
+    """Run a trial, tell Optuna how it ended, and return the reason, empty for a complete trial."""
     state, values, reason = TrialState.COMPLETE, None, ""
     try:
         with storage.heartbeat(trial):
@@ -69,13 +69,13 @@ def run_trial(
             except StorageAway:
                 raise
             except WorkError:
-                # the next worker may have data, or a tracking store
+                # another worker may have the data, or reach the tracking store
                 with_retries(lambda: trials.finish_trial(study, trial, TrialState.FAIL, None, trials.STOPPED))
                 raise
-            runs.note()
+            runs.save_progress()
             with_retries(lambda: trials.finish_trial(study, trial, state, values, reason))
     except UpdateFinishedTrialError:
-        # this worker was taken for dead, and the trial goes on elsewhere
+        # this worker was taken for dead, and another worker retries the trial
         progress.info(f"trial {trial.number} was given to another worker")
         return reason
     progress.info(f"trial {trial.number}: {state.name} {values or reason}")
@@ -83,8 +83,8 @@ def run_trial(
 
 
 def main() -> int:
-    """Work as standard input says."""
-    # it goes into a log
+    """Run the worker that standard input describes."""
+    # standard error goes into a log file
     sys.stderr = Redacting(sys.stderr)
     request = json.loads(sys.stdin.read())
     plan = StudyPlan.from_json(request["plan"])

@@ -1,4 +1,4 @@
-"""The workers of one command: processes of this host that are started, watched and stopped."""
+"""The worker pool of one command: starts, watches and stops worker processes on this host."""
 
 import json
 import os
@@ -15,45 +15,45 @@ from bench.searching.plan import StudyPlan
 from bench.searching.storage import Storage
 from bench.system.errors import WorkError
 
-DEATHS_WITHOUT_A_TRIAL = 3  # workers a place that die before any trial ends: something is wrong with all
+MOST_DEATHS = 3  # of workers per slot before any trial ends; more mean that no worker can run
 
 
 class WorkerPool(Protocol):
-    """Workers, wherever they are."""
+    """Workers of one command, as processes or as cluster jobs."""
 
     def refill(self, more: bool) -> None:
-        """Start workers where there is more to do and some are missing; WorkError if they cannot work."""
+        """Start missing workers if trials are left; WorkError if workers keep dying."""
 
     def busy(self) -> bool:
-        """Whether a worker lives."""
+        """Whether a worker is running."""
 
     def on_trial_end(self) -> None:
-        """Take note that the work goes on."""
+        """Reset the count of dead workers."""
 
     def stop(self) -> None:
-        """Ask all to write checkpoints and end, and wait for them."""
+        """Ask all workers to write checkpoints and end, and wait for them."""
 
 
 @dataclass
 class ProcessPool:
-    """Workers on this host.
+    """A worker pool of processes on this host.
 
     Attributes
     ----------
     plan : StudyPlan
-        What they work on.
+        The study.
     storage : Storage
-        Where it is kept.
+        The study's storage.
     url : str or None
         The storage's address.
     count : int
-        Workers at a time, those of other commands on this host among them unless `apart`.
+        Workers at a time, including those of other commands on this host unless `is_job`.
     until : float or None
         Seconds since the epoch after which no trial begins.
     progress : Progress
-        Told of deaths.
-    apart : bool
-        Whether this command is a job that has workers of its own beside other jobs.
+        Prints that a worker died.
+    is_job : bool
+        Whether this command is a cluster job, with workers of its own beside other jobs.
     """
 
     plan: StudyPlan
@@ -62,34 +62,34 @@ class ProcessPool:
     count: int
     until: float | None
     progress: Progress
-    apart: bool = False
-    _living: "list[tuple[subprocess.Popen[bytes], Path]]" = field(default_factory=list)
+    is_job: bool = False
+    _running: "list[tuple[subprocess.Popen[bytes], Path]]" = field(default_factory=list)
     _own: set[str] = field(default_factory=set)
     _deaths: int = 0
 
     def refill(self, more: bool) -> None:
-        """Let go of workers that ended and start those that are missing."""
-        for process, log in [pair for pair in self._living if pair[0].poll() is not None]:
-            self._living.remove((process, log))
+        """Remove workers that ended and start missing ones if trials are left."""
+        for process, log in [pair for pair in self._running if pair[0].poll() is not None]:
+            self._running.remove((process, log))
             self._report_exit(process, log)
         if more:
-            others = 0 if self.apart else self.storage.count_other_workers(self._own)
-            for _ in range(self.count - len(self._living) - others):
+            others = 0 if self.is_job else self.storage.count_other_workers(self._own)
+            for _ in range(self.count - len(self._running) - others):
                 self._start()
 
     def busy(self) -> bool:
-        """Whether a worker of this command lives."""
-        return bool(self._living)
+        """Whether a worker of this command is running."""
+        return bool(self._running)
 
     def on_trial_end(self) -> None:
-        """Forget earlier deaths."""
+        """Reset the count of dead workers."""
         self._deaths = 0
 
     def stop(self) -> None:
-        """Stop them politely."""
-        for process, _ in self._living:
+        """Ask all workers to write checkpoints and end, and wait for them."""
+        for process, _ in self._running:
             process.terminate()
-        for process, _ in self._living:
+        for process, _ in self._running:
             process.wait()
 
     def _start(self) -> None:
@@ -103,7 +103,7 @@ class ProcessPool:
                 stdout=subprocess.DEVNULL,
                 stderr=log,
                 env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-                # a Ctrl-C reaches it through us, once
+                # the worker gets Ctrl-C from this process, once
                 start_new_session=True,
             )
         worker = uuid.uuid4().hex
@@ -112,14 +112,14 @@ class ProcessPool:
         assert process.stdin is not None
         process.stdin.write(json.dumps(request).encode())
         process.stdin.close()
-        self._living.append((process, path))
+        self._running.append((process, path))
 
     def _report_exit(self, process: "subprocess.Popen[bytes]", log: Path) -> None:
         if process.returncode == 0:
             return
         self._deaths += 1
         lines = log.read_text(errors="replace").strip().splitlines()
-        said = lines[-1] if process.returncode > 0 and lines else f"signal {-process.returncode}"
-        self.progress.info(f"a worker died ({said}): {log}")
-        if self._deaths >= DEATHS_WITHOUT_A_TRIAL * self.count:
-            raise WorkError(f"{self._deaths} workers died before a trial ended: {said}")
+        cause = lines[-1] if process.returncode > 0 and lines else f"signal {-process.returncode}"
+        self.progress.info(f"a worker died ({cause}): {log}")
+        if self._deaths >= MOST_DEATHS * self.count:
+            raise WorkError(f"{self._deaths} workers died before a trial ended: {cause}")

@@ -17,7 +17,7 @@ from bench.searching import trials
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import StudyFile
-from bench.searching.study_loop import create
+from bench.searching.study_loop import create_study
 
 pytest.importorskip("optuna_dashboard", reason="it is missing: install 'began-bench[dashboard]'")
 
@@ -38,7 +38,7 @@ def test_the_dashboard_lists_a_study_from_its_journal(bench_home: Path) -> None:
     settings = {"variant": "began", "preset": "quick", "steps": 20, "eval_every": 10, "channels": 1}
     plan = StudyPlan("shown", StudyFile(trials=2), settings, "fd_digits_garments", "0")
     storage = JournalStorage(plan.folder)
-    study = create(plan, storage)
+    study = create_study(plan, storage)
     while trial := trials.next_trial(study, storage, plan, "worker"):
         trials.finish_trial(study, trial, TrialState.COMPLETE, [1.0], "")
 

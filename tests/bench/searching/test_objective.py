@@ -79,11 +79,11 @@ def test_what_was_recorded_before_a_kill_counts_once() -> None:
 def test_whoever_is_told_may_end_the_run() -> None:
     told: list[tuple[int, bool, bool]] = []
 
-    def reached(step: int, collapsed: bool, past: bool) -> bool:
+    def on_values(step: int, collapsed: bool, past: bool) -> bool:
         told.append((step, collapsed, past))
         return step == 6
 
-    followed = ObjectiveCallback((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, reached)
+    followed = ObjectiveCallback((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, on_values)
     grid = torch.zeros(1, 1, 2, 2)
     followed.replay(Record(evaluations=[dict(EVALUATIONS[0])]))
     assert not followed.should_stop()

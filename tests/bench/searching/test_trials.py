@@ -14,7 +14,7 @@ from bench.searching import trials
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import Sampler, StudyFile
-from bench.searching.study_loop import create
+from bench.searching.study_loop import create_study
 from bench.searching.trial_runs import TrialRuns
 from bench.searching.worker import run_trial
 from bench.system import paths
@@ -38,7 +38,7 @@ def plan(**values: Any) -> StudyPlan:
 
 def open_study(planned: StudyPlan) -> tuple[optuna.Study, JournalStorage]:
     storage = JournalStorage(planned.folder)
-    return create(planned, storage), storage
+    return create_study(planned, storage), storage
 
 
 def ask_all(planned: StudyPlan, sampler: str = "random") -> list[dict[str, Any]]:
