@@ -110,7 +110,7 @@ def check_bench(arguments: list[str]) -> None:
         for name in ("dataset", "preset", "steps", "epochs", "seed", "device", "experiment")
         if given[name] is not None
     }
-    settings = parse_settings(tuple(each for each in given["settings"] if each != "KEY=VALUE"))
+    settings = {key: value for key, value in given["settings"].items() if key != "KEY"}
     for variant in given["variant"].split(","):
         if not ADDED & {variant, given["dataset"]}:
             resolve({"variant": variant} | options | settings)
