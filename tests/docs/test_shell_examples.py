@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from bench.cli import COMMANDS, cli
-from bench.commands.options import parse_settings
 from bench.configuration import Harness, resolve
 from variants.registry import all_variants
 
