@@ -1,6 +1,4 @@
-"""What must stand below results of a variant, as the variant itself declares it."""
-
-from typing import Any
+"""Caveats that variants declare, to be printed below their results."""
 
 import pandas as pd
 from pydantic import ValidationError
@@ -11,7 +9,7 @@ from variants.registry import all_variants
 
 
 def caveats(frame: pd.DataFrame) -> list[str]:
-    """Sentences that must stand below a table of runs, each once, with the groups that they are about.
+    """Return the caveats of a table of runs, each once, with the groups that it concerns.
 
     Parameters
     ----------
@@ -22,15 +20,15 @@ def caveats(frame: pd.DataFrame) -> list[str]:
     groups: dict[str, dict[str, None]] = {}
     for _, run in frame.iterrows():
         variant = known.get(str(run["variant"]))
-        if variant is not None and (words := _caveat(variant, run)):
-            groups.setdefault(words, {})[str(run["group"])] = None
-    return [f"{', '.join(names)}: {words}" for words, names in groups.items()]
+        if variant is not None and (caveat := _caveat(variant, run)):
+            groups.setdefault(caveat, {})[str(run["group"])] = None
+    return [f"{', '.join(names)}: {caveat}" for caveat, names in groups.items()]
 
 
 def caveat_of(configuration: Configuration) -> str:
-    """The sentence that must stand below results of a configuration; empty where none must."""
-    words = configuration.hyperparameters.caveat()
-    return f"{configuration.variant.name}: {words}" if words else ""
+    """Return the caveat of a configuration's results; empty where there is none."""
+    caveat = configuration.hyperparameters.caveat()
+    return f"{configuration.variant.name}: {caveat}" if caveat else ""
 
 
 def _caveat(variant: type[Variant], run: pd.Series) -> str:
@@ -40,12 +38,12 @@ def _caveat(variant: type[Variant], run: pd.Series) -> str:
         return ""
     values = {name: _plain(run[name]) for name in names if pd.notna(run[name])}
     try:
-        return variant.Hyperparameters(**values).caveat()
+        return variant.Hyperparameters.model_validate(values).caveat()
     except ValidationError:
         # recorded by a version with other knobs
         return ""
 
 
-def _plain(value: Any) -> Any:
-    """A value of Python's own types in place of one of numpy's."""
+def _plain(value: object) -> object:
+    """Convert a number of numpy's to one of Python's."""
     return value.item() if hasattr(value, "item") else value

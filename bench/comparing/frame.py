@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from bench.comparing.columns import CONVERGENCE, COST, IDENTITY
-from bench.comparing.condition import meeting
+from bench.comparing.condition import select_runs
+from bench.comparing.groups import with_groups
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.runs import record
 from bench.runs.damaged_runs import pass_over
@@ -94,7 +95,7 @@ def results(
         rows.append(_row(run, description, events, rule))
     pass_over(damaged)
     frame = _tidy(rows)
-    return frame if where is None else meeting(frame, where)
+    return frame if where is None else select_runs(frame, where)
 
 
 def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.DataFrame:
@@ -118,8 +119,6 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
     RequestError
         If no run has a scalar of one of the names, or a run's variant is not installed.
     """
-    from bench.comparing.groups import with_groups
-
     frame = frame if "group" in frame else with_groups(frame)
     parts, known = [], set()
     for run_id, group, seed in zip(frame["run_id"], frame["group"], frame["seed"], strict=True):
@@ -137,13 +136,6 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
     if not parts:
         return pd.DataFrame(columns=["run_id", "group", "seed", "step", "epoch", *names])
     return pd.concat(parts, ignore_index=True)
-
-
-def measured(frame: pd.DataFrame) -> list[str]:
-    """Names of what can be compared in a frame: every judged metric, and M where a run has it."""
-    columns = list(frame.columns)
-    judged = columns[columns.index(IDENTITY[-1]) + 1 : columns.index(CONVERGENCE[0])]
-    return judged + (["M"] if frame["M"].notna().any() else [])
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:

@@ -1,11 +1,11 @@
 """Runs that differ only in their seed are one group, the unit of every comparison."""
 
-from typing import Any
-
 import pandas as pd
 
-from bench.comparing.columns import COST
-from bench.configuration import CIRCUMSTANCES
+from bench.comparing.columns import knob_columns
+from bench.system.json_values import Scalar
+
+Identity = tuple[Scalar, ...]  # variant, data and knobs
 
 
 def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
@@ -25,26 +25,25 @@ def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
         A copy. ``group`` is the variant's name and, where several groups share variant and data, the knobs
         in which those differ: ``VARIANT (gamma=0.5)``. It names one group within a data set.
     """
-    knobs = _knobs(frame)
-    columns = ["variant", "data_hash", *knobs]
-    identities = list(zip(*(map(_plain, frame[name]) for name in columns), strict=True))
-    siblings: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    columns = ["variant", "data_hash", *knob_columns(frame)]
+    identities: list[Identity] = list(zip(*(map(_plain, frame[name]) for name in columns), strict=True))
+    siblings: dict[Identity, list[Identity]] = {}
     for identity in dict.fromkeys(identities):
         siblings.setdefault(identity[:2], []).append(identity)
     labels = []
     for identity in identities:
         alike = siblings[identity[:2]]
         differing = [
-            f"{name}={_word(identity[place])}"
+            f"{name}={'none' if identity[place] is None else identity[place]}"
             for place, name in enumerate(columns)
             if len({other[place] for other in alike}) > 1
         ]
-        labels.append(identity[0] + (f" ({', '.join(differing)})" if differing else ""))
+        labels.append(str(identity[0]) + (f" ({', '.join(differing)})" if differing else ""))
     return frame.assign(group=pd.Series(labels, index=frame.index, dtype=object))
 
 
 def once_per_seed(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Keep one run a group and seed: copies of a run would narrow an interval that they say nothing about.
+    """Keep one run per group and seed: repeated runs would narrow an interval without adding evidence.
 
     Parameters
     ----------
@@ -70,26 +69,15 @@ def is_diverged(frame: pd.DataFrame) -> pd.Series:
 
 
 def is_collapsed(frame: pd.DataFrame) -> pd.Series:
-    """Whether each run ended with too few classes."""
+    """Whether each run ended collapsed, by any sign of :func:`bench.health.verdict.signs_of_collapse`."""
     return frame["health"].astype("string").str.startswith("collapsed@").fillna(False).astype(bool)
 
 
 def is_complete(frame: pd.DataFrame) -> pd.Series:
-    """Whether each run came to an end that counts: finished or diverged."""
+    """Whether each run has an end that counts: finished or diverged."""
     return (frame["status"] == "FINISHED") | is_diverged(frame)
 
 
-def _knobs(frame: pd.DataFrame) -> list[str]:
-    """The columns of knobs that decide what is computed: they stand last."""
-    columns = list(frame.columns)
-    last = columns[columns.index(COST[-1]) + 1 :]
-    return [name for name in last if name not in CIRCUMSTANCES and name != "group"]
-
-
-def _plain(value: Any) -> Any:
-    """A value that equals itself: any missing one is None."""
+def _plain(value: Scalar) -> Scalar:
+    """The value, or None for any missing one: None equals itself."""
     return None if pd.isna(value) else value
-
-
-def _word(value: Any) -> str:
-    return "none" if value is None else str(value)

@@ -4,18 +4,20 @@ import math
 
 MISSING = "-"
 
+Bounds = tuple[float, float]  # lower and upper
 
-def decimals(value: float, low: float | None = None, high: float | None = None) -> int:
-    """Decimals that a value deserves.
 
-    Two significant digits of the interval's half width decide, and one more decimal where the interval is
-    so skewed that the value would not be told from its nearer end; without an interval, or with one of no
-    width, three significant digits of the value, and none for a whole number.
+def decimals(value: float, bounds: Bounds | None = None) -> int:
+    """Return the number of decimals to print.
+
+    Two significant digits of the bounds' half width decide, and one more decimal where the bounds are so
+    skewed that the value would be printed like its nearer bound. Without bounds, or with equal ones, three
+    significant digits of the value decide; a whole number has none.
     """
-    half = (high - low) / 2 if low is not None and high is not None else 0.0
-    if half > 0 and math.isfinite(half) and low is not None and high is not None:
+    half = (bounds[1] - bounds[0]) / 2 if bounds else 0.0
+    if bounds and half > 0 and math.isfinite(half):
         places = _digits(half, 2)
-        nearer = min(value - low, high - value)
+        nearer = min(value - bounds[0], bounds[1] - value)
         return max(places, min(_digits(nearer, 1), places + 1)) if nearer > 0 else places
     if value == 0 or value == round(value) or not math.isfinite(value):
         return 0
@@ -23,7 +25,7 @@ def decimals(value: float, low: float | None = None, high: float | None = None) 
 
 
 def _digits(value: float, significant: int) -> int:
-    # by way of the rounded number: 0.0996 has its first two digits at 0.10
+    # of the rounded number: 0.0996 rounds to 0.10
     exponent = int(f"{abs(value):.{significant - 1}e}".partition("e")[2])
     return max(0, significant - 1 - exponent)
 
@@ -36,25 +38,21 @@ def number(value: float | None, places: int | None = None, sign: bool = False) -
 
 
 def with_interval(
-    value: float | None, low: float | None, high: float | None, sign: bool = False, places: int | None = None
+    value: float | None, interval: Bounds | None, sign: bool = False, places: int | None = None
 ) -> str:
     """``3.42 [3.09, 4.25]``, or the value alone; with `places` decimals where they are given."""
-    if value is None or math.isnan(value):
-        return MISSING
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
+    if value is None or interval is None:
         return number(value, places, sign)
-    places = decimals(value, low, high) if places is None else places
-    return f"{_fixed(value, places, sign)} [{_fixed(low, places, sign)}, {_fixed(high, places, sign)}]"
+    places = decimals(value, interval) if places is None else places
+    low, high = (_fixed(bound, places, sign) for bound in interval)
+    return f"{_fixed(value, places, sign)} [{low}, {high}]"
 
 
-def with_range(value: float | None, low: float | None, high: float | None, sign: bool = False) -> str:
-    """``3.42 (3.09 to 4.25)``, rounded as with an interval; the value alone without a range."""
-    if value is None or math.isnan(value):
-        return MISSING
-    if low is None or high is None or math.isnan(low) or math.isnan(high):
-        return number(value, None, sign)
-    places = decimals(value, low, high)
-    return f"{_fixed(value, places, sign)} ({_fixed(low, places, sign)} to {_fixed(high, places, sign)})"
+def with_range(value: float, extent: Bounds, sign: bool = False) -> str:
+    """``3.42 (3.09 to 4.25)``, rounded as with an interval."""
+    places = decimals(value, extent)
+    low, high = (_fixed(bound, places, sign) for bound in extent)
+    return f"{_fixed(value, places, sign)} ({low} to {high})"
 
 
 def duration(seconds: float) -> str:

@@ -7,9 +7,9 @@ import pandas as pd
 
 from bench.comparing.caveats import caveats
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
+from bench.comparing.notes import describe_data
 from bench.comparing.numbers import MISSING, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
-from bench.comparing.summary import describe_data
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
@@ -182,7 +182,7 @@ def _cells(row: PublishedRow, facts: dict[str, Any]) -> tuple[str, ...]:
 
 def _range(facts: dict[str, Any]) -> str:
     value, low, high = facts["M"], facts["M_low"], facts["M_high"]
-    return number(value) if low == high else with_range(value, low, high)
+    return number(value) if low == high else with_range(value, (low, high))
 
 
 def _about_paper(published: PublishedTable) -> list[str]:

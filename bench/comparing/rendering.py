@@ -6,18 +6,16 @@ For people (Markdown, LaTeX, HTML) numbers are rounded to their uncertainty; for
 import io
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
 
 import jinja2
 import pandas as pd
 
-from bench.comparing.numbers import MISSING, number, with_interval, with_range
+from bench.comparing.numbers import MISSING, decimals, number, with_interval, with_range
 from bench.comparing.statistics import CONFIDENCE
-
-if TYPE_CHECKING:
-    from bench.comparing.summary import Summary
+from bench.comparing.summary import Estimate, GroupResult, Summary
+from bench.system.json_values import Json
 
 FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
 
@@ -95,7 +93,7 @@ _TEX = {
 } | {character: f"\\{character}" for character in "&%$#_"}
 
 
-# what Markdown would read as markup; an underscore within a word is none
+# characters that Markdown reads as markup; an underscore within a word is none
 _MARKDOWN = re.compile(r"[\\*<`]|(?<!\w)_|_(?!\w)")
 _MINUS = re.compile(r"(?<![\w-])-(?=\d)")
 
@@ -109,10 +107,10 @@ class TextTable:
     caption : str
         One line, without a full stop.
     header : tuple of str
-        The first column names the row, the others hold numbers. A line break is one in LaTeX, where
-        width is short, and a space elsewhere.
+        The first column names the row, the others hold numbers. A line break becomes a space, except in
+        LaTeX, where width is short.
     rows : tuple of tuple of str
-        Cells, as many a row as in the header.
+        Cells, as many per row as in the header.
     """
 
     caption: str
@@ -122,7 +120,7 @@ class TextTable:
 
 @dataclass(frozen=True)
 class Tables:
-    """What is rendered: the same numbers for people and for programs.
+    """Results to render: the same numbers for people and for programs.
 
     Attributes
     ----------
@@ -139,12 +137,8 @@ class Tables:
     notes: tuple[str, ...]
 
 
-def of_summary(summary: "Summary") -> Tables:
-    """One table a metric."""
-    texts = []
-    for metric in summary.table["metric"].unique():
-        rows = summary.table[summary.table["metric"] == metric]
-        texts.append(_metric_table(str(metric), rows.to_dict("records"), summary))
+def of_summary(summary: Summary) -> Tables:
+    """Return the tables of a summary, one per metric."""
     notes = summary.notes
     if summary.baseline is not None:
         notes += (
@@ -152,73 +146,67 @@ def of_summary(summary: "Summary") -> Tables:
             f"pairs; P(better) is the probability that a run is better than one of {summary.baseline}, over "
             "all pairs of runs; ties count half, a diverged run as worse than any other.",
         )
-    return Tables(tuple(texts), summary.table, notes)
+    texts = tuple(_metric_table(summary.of_metric(metric), summary) for metric in summary.metrics)
+    return Tables(texts, summary.table, notes)
 
 
-def _metric_table(metric: str, rows: list[dict[str, Any]], summary: "Summary") -> TextTable:
+def _metric_table(results: list[GroupResult], summary: Summary) -> TextTable:
     selects = summary.rule.name != "last"
     baseline = summary.baseline
-    header = ["group", "runs", "collapsed\n[exact]", "mean", _headed("IQM", rows, "iqm", "")]
+    header = ["group", "runs", "collapsed\n[exact]", "mean", _headed("IQM", [r.iqm for r in results])]
     if selects:
-        header += ["mean\nat the end", _headed("IQM at the end", rows, "last_iqm", "last_")]
+        header += ["mean\nat the end", _headed("IQM at the end", [r.last_iqm for r in results])]
     if baseline is not None:
-        header.append(_headed(f"difference to\n{baseline}", rows, "difference", "difference_", " "))
-        header.append(_headed(f"P(better than\n{baseline})", rows, "improvement", None, " "))
-    lines = []
-    for row in rows:
-        runs = str(row["runs"]) + (f" + {row['diverged']} diverged" if row["diverged"] else "")
-        rate = f"[{row['collapse_low']:.2f}, {row['collapse_high']:.2f}]"
-        line = [row["group"], runs, f"{row['collapsed']} of {row['complete']} {rate}"]
-        line += [_mean(row, "mean", "iqm", ""), spread(row, "iqm", "")]
+        header.append(_headed(f"difference to\n{baseline}", [r.difference for r in results], " "))
+        header.append(_headed(f"P(better than\n{baseline})", [r.improvement for r in results], " "))
+    rows = []
+    for result in results:
+        runs = str(result.iqm.count) + (f" + {result.diverged} diverged" if result.diverged else "")
+        low, high = result.collapse_interval
+        cells = [result.group, runs, f"{result.collapsed} of {result.complete} [{low:.2f}, {high:.2f}]"]
+        cells += [_mean(result.mean, result.iqm), spread(result.iqm)]
         if selects:
-            line += [_mean(row, "last_mean", "last_iqm", "last_"), spread(row, "last_iqm", "last_")]
+            cells += [_mean(result.last_mean, result.last_iqm), spread(result.last_iqm)]
         if baseline is not None:
-            low, high = row["improvement_low"], row["improvement_high"]
-            line.append(spread(row, "difference", "difference_", sign=True))
-            line.append(with_interval(row["improvement"], low, high, places=2))
-        lines.append(tuple(line))
+            improvement = result.improvement or Estimate(0)
+            cells.append(spread(result.difference or Estimate(0), sign=True))
+            cells.append(with_interval(improvement.value, improvement.interval, places=2))
+        rows.append(tuple(cells))
+    first = results[0]
     step = {"last": "last evaluation"}.get(summary.rule.name, f"step selected by {summary.rule.name}")
-    return TextTable(f"{metric} ({rows[0]['better']} is better), {step}", tuple(header), tuple(lines))
+    return TextTable(f"{first.metric} ({first.better} is better), {step}", tuple(header), tuple(rows))
 
 
-def _headed(
-    words: str, rows: list[dict[str, Any]], name: str, prefix: str | None, between: str = "\n"
-) -> str:
-    """A column's heading, with what stands beside its numbers: an interval, a range, or both."""
+def _headed(title: str, estimates: list[Estimate | None], between: str = "\n") -> str:
+    """Heading of a column, with the kinds of uncertainty beside its numbers: intervals, ranges or both."""
     kinds = []
-    if any(pd.notna(row[f"{name}_low"]) for row in rows):
+    if any(each and each.interval for each in estimates):
         kinds.append(f"[{CONFIDENCE:.0%} bootstrap]")
-    if prefix is not None and any(_is_range(row, name, prefix) for row in rows):
+    if any(each and each.extent and not each.interval for each in estimates):
         kinds.append("(range)")
-    return words + (between + " or ".join(kinds) if kinds else "")
+    return title + (between + " or ".join(kinds) if kinds else "")
 
 
-def _is_range(row: dict[str, Any], name: str, prefix: str) -> bool:
-    return pd.isna(row[f"{name}_low"]) and pd.notna(row[f"{prefix}lowest"])
-
-
-def _mean(row: dict[str, Any], mean: str, name: str, prefix: str) -> str:
+def _mean(mean: float | None, beside: Estimate) -> str:
     """The mean with as many decimals as the interquartile mean beside it."""
-    text = spread(row, name, prefix).partition(" ")[0]
-    beside = pd.notna(row[f"{name}_low"]) or pd.notna(row[f"{prefix}lowest"])
-    return number(row[mean], len(text.partition(".")[2]) if beside else None)
+    bounds = beside.interval or beside.extent
+    places = None if beside.value is None or bounds is None else decimals(beside.value, bounds)
+    return number(mean, places)
 
 
-def spread(row: Mapping[str, Any], name: str, prefix: str, sign: bool = False) -> str:
-    """A number with its interval, or where runs are too few for one with their range.
+def spread(estimate: Estimate, sign: bool = False) -> str:
+    """A number with its interval, or with the range of its runs where they are too few for an interval.
 
     Parameters
     ----------
-    row : mapping
-        A row of :attr:`bench.comparing.summary.Summary.table`.
-    name, prefix : str
-        The column; what its range's columns ``lowest`` and ``highest`` begin with.
+    estimate : Estimate
+        The number.
     sign : bool
         Whether a positive number has a sign.
     """
-    if _is_range(dict(row), name, prefix):
-        return with_range(row[name], row[f"{prefix}lowest"], row[f"{prefix}highest"], sign)
-    return with_interval(row[name], row[f"{name}_low"], row[f"{name}_high"], sign)
+    if estimate.value is not None and estimate.extent is not None and estimate.interval is None:
+        return with_range(estimate.value, estimate.extent, sign)
+    return with_interval(estimate.value, estimate.interval, sign)
 
 
 def render(tables: Tables, form: str) -> str | bytes:
@@ -247,9 +235,10 @@ def render(tables: Tables, form: str) -> str | bytes:
     return _latex(tables) if form == "latex" else _markdown(tables.texts, tables.notes)
 
 
-def plain(tables: Tables) -> dict[str, Any]:
-    """Rows and notes in plain values; None where there is no number."""
-    rows = tables.frame.astype(object).where(tables.frame.notna(), None).to_dict("records")
+def plain(tables: Tables) -> dict[str, Json]:
+    """Rows and notes as JSON holds them; None where there is no number."""
+    cells = tables.frame.astype(object).where(tables.frame.notna(), None)
+    rows = [dict(zip(cells.columns, row, strict=True)) for row in cells.itertuples(index=False)]
     return {"rows": rows, "notes": list(tables.notes)}
 
 

@@ -11,21 +11,21 @@ from bench.system.errors import unknown
 
 @dataclass(frozen=True)
 class SelectionRule:
-    """How the reported step of a run is selected.
+    """A rule that selects the reported step of a run.
 
     Attributes
     ----------
     name : str
-        What ``--select`` takes.
-    words : str
+        The value of ``--select``.
+    description : str
         One sentence, printed with every table.
     select : callable
-        Takes a record and the name of the run's Frechet distance; returns an evaluated step, or None
+        Returns the evaluated step of a record, given the name of the run's Frechet distance, or None
         where the run has none by this rule.
     """
 
     name: str
-    words: str
+    description: str
     select: Callable[[Record, str], int | None]
 
 

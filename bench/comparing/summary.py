@@ -1,64 +1,138 @@
 """Results of groups of runs in numbers: centres, intervals and comparisons with a baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from bench.comparing import statistics
-from bench.comparing.caveats import caveats
-from bench.comparing.comparable import check, data_words
-from bench.comparing.frame import measured
+from bench.comparing.columns import comparable_columns
+from bench.comparing.comparable import require_comparable
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
+from bench.comparing.notes import LeftOut, notes_of
 from bench.comparing.selection import SelectionRule, rule_named
-from bench.datasets import label
+from bench.comparing.statistics import Interval
 from bench.judging.metrics import better_direction
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
+from bench.judging.protocol import Better
 from bench.system.errors import RequestError, shown, unknown
 
-COLUMNS = (
-    "metric",
-    "better",
-    "group",
-    "runs",
-    "diverged",
-    "collapsed",
-    "complete",
-    "collapse_rate",
-    "collapse_low",
-    "collapse_high",
-    "mean",
-    "iqm",
-    "iqm_low",
-    "iqm_high",
-    "iqm_coverage",
-    "lowest",
-    "highest",
-    "last_mean",
-    "last_iqm",
-    "last_iqm_low",
-    "last_iqm_high",
-    "last_runs",
-    "last_lowest",
-    "last_highest",
-    "difference",
-    "difference_low",
-    "difference_high",
-    "difference_coverage",
-    "difference_lowest",
-    "difference_highest",
-    "pairs",
-    "improvement",
-    "improvement_low",
-    "improvement_high",
-    "improvement_coverage",
-    "improvement_runs",
-)
-COUNTS = ("runs", "diverged", "collapsed", "complete", "last_runs", "pairs", "improvement_runs")
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number over several runs, with its uncertainty.
+
+    Attributes
+    ----------
+    count : int
+        Runs, pairs of runs of one seed, or runs of the smaller of two sides that the number is over.
+    value : float or None
+        The number; None where there are no runs.
+    interval : (float, float) or None
+        Nominal 95 % bootstrap interval; None below :data:`bench.comparing.statistics.MINIMUM_RUNS`.
+    coverage : float or None
+        Lowest measured coverage of such an interval; None without one.
+    extent : (float, float) or None
+        Lowest and highest of the values; None below two, and for a probability.
+    """
+
+    count: int
+    value: float | None = None
+    interval: Interval | None = None
+    coverage: float | None = None
+    extent: Interval | None = None
+
+
+# Columns of the table of results, which CSV, JSON and Parquet hold, with their types.
+COLUMNS: Mapping[str, str] = {
+    **dict.fromkeys(("metric", "better", "group"), "object"),
+    **dict.fromkeys(("runs", "diverged", "collapsed", "complete"), "Int64"),
+    **dict.fromkeys(("collapse_rate", "collapse_low", "collapse_high", "mean"), "float64"),
+    **dict.fromkeys(("iqm", "iqm_low", "iqm_high", "iqm_coverage", "lowest", "highest"), "float64"),
+    **dict.fromkeys(("last_mean", "last_iqm", "last_iqm_low", "last_iqm_high"), "float64"),
+    "last_runs": "Int64",
+    **dict.fromkeys(("last_lowest", "last_highest"), "float64"),
+    **dict.fromkeys(("difference", "difference_low", "difference_high", "difference_coverage"), "float64"),
+    **dict.fromkeys(("difference_lowest", "difference_highest"), "float64"),
+    "pairs": "Int64",
+    **dict.fromkeys(("improvement", "improvement_low", "improvement_high"), "float64"),
+    "improvement_coverage": "float64",
+    "improvement_runs": "Int64",
+}
+
+
+@dataclass(frozen=True)
+class GroupResult:
+    """One metric of one group of runs.
+
+    Attributes
+    ----------
+    metric, better, group : str
+        The metric, whether lower or higher is better, and the group.
+    diverged, collapsed, complete : int
+        Runs without a value since they diverged; runs that ended collapsed; all runs.
+    collapse_interval : (float, float)
+        Exact 95 % interval of the rate of collapse.
+    mean, last_mean : float or None
+        At the selected step, and at the last evaluation; None without a run that has a value.
+    iqm, last_iqm : Estimate
+        Interquartile means at the selected step, and at the last evaluation.
+    difference : Estimate or None
+        Difference to the baseline over shared seeds; None without a baseline and for it.
+    improvement : Estimate or None
+        Probability that a run of the group is better than one of the baseline, diverged runs being worse
+        than all others; None as above.
+    """
+
+    metric: str
+    better: Better
+    group: str
+    diverged: int
+    collapsed: int
+    complete: int
+    collapse_interval: Interval
+    mean: float | None
+    iqm: Estimate
+    last_mean: float | None
+    last_iqm: Estimate
+    difference: Estimate | None
+    improvement: Estimate | None
+
+    def columns(self) -> dict[str, str | float | None]:
+        """Values by the names of :data:`COLUMNS`."""
+        difference, improvement = self.difference or Estimate(0), self.improvement or Estimate(0)
+        low, high = self.collapse_interval
+        return {
+            "metric": self.metric,
+            "better": self.better,
+            "group": self.group,
+            "runs": self.iqm.count,
+            "diverged": self.diverged,
+            "collapsed": self.collapsed,
+            "complete": self.complete,
+            "collapse_rate": self.collapsed / self.complete,
+            "collapse_low": low,
+            "collapse_high": high,
+            "mean": self.mean,
+            **_with_interval("iqm", self.iqm),
+            "iqm_coverage": self.iqm.coverage,
+            **_extent("", self.iqm),
+            "last_mean": self.last_mean,
+            **_with_interval("last_iqm", self.last_iqm),
+            "last_runs": self.last_iqm.count or None,
+            **_extent("last_", self.last_iqm),
+            **_with_interval("difference", difference),
+            "difference_coverage": difference.coverage,
+            **_extent("difference_", difference),
+            "pairs": None if self.difference is None else difference.count,
+            **_with_interval("improvement", improvement),
+            "improvement_coverage": improvement.coverage,
+            "improvement_runs": None if self.improvement is None else improvement.count,
+        }
 
 
 @dataclass(frozen=True)
@@ -67,19 +141,8 @@ class Summary:
 
     Attributes
     ----------
-    table : DataFrame
-        One row a metric and group, metrics as asked for, the baseline first, else by name. Columns
-        :data:`COLUMNS`: ``better`` is lower or higher; ``runs`` counts runs with a value, ``diverged``
-        those that have none for that reason; ``collapsed`` counts all that ended collapsed of ``complete``
-        ones, ``collapse_rate`` is their share, with its exact 95 % interval; ``mean`` and ``iqm``, the
-        interquartile mean, are at the selected step, the latter with its nominal 95 % bootstrap interval and
-        the lowest coverage that was measured for so many runs, ``lowest`` and ``highest`` are the range of
-        the runs; names that begin with ``last_`` are of the last evaluation; ``difference`` to the baseline
-        over ``pairs`` shared seeds, with the range of the seeds' differences; ``improvement`` is the
-        probability that a run of the group is better than one of the baseline, and ``improvement_runs`` the
-        runs of the side with fewer, diverged ones among them. Missing where there is
-        none: bootstrap intervals below :data:`bench.comparing.statistics.MINIMUM_RUNS` runs, ranges below
-        two, comparisons without a baseline and for it.
+    results : tuple of GroupResult
+        One per metric and group: metrics as asked for, the baseline first, other groups by name.
     notes : tuple of str
         What a reader must know: selection, protocol, data, resampling, and what was left out.
     rule : SelectionRule
@@ -88,19 +151,34 @@ class Summary:
         The group that others are compared with.
     """
 
-    table: pd.DataFrame
+    results: tuple[GroupResult, ...]
     notes: tuple[str, ...]
     rule: SelectionRule
     baseline: str | None
 
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics, in order."""
+        return list(dict.fromkeys(result.metric for result in self.results))
+
+    def of_metric(self, metric: str) -> list[GroupResult]:
+        """The results of one metric, a group each."""
+        return [result for result in self.results if result.metric == metric]
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """One row per metric and group, with the columns :data:`COLUMNS`; missing where there is none."""
+        rows = [result.columns() for result in self.results]
+        return pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict(COLUMNS))
+
 
 def default_metrics(frame: pd.DataFrame) -> list[str]:
-    """The runs' Frechet distance, what they cover and M, as far as any run has them.
+    """Return the metrics that are reported unless others are asked for, as far as any run has them.
 
-    Where modes are known these are the modes covered, the share of samples on them and the divergence from
-    them; else the classes covered; and coverage by features.
+    These are the runs' Frechet distance, coverage by features and M, and where modes are known the modes
+    covered, the share of samples on a mode and the divergence from the modes, else the classes covered.
     """
-    known = measured(frame)
+    known = comparable_columns(frame)
     of_modes = MODES_COVERED in known and frame[MODES_COVERED].notna()
     modes = (MODES_COVERED, HIGH_QUALITY, REVERSE_KL) if np.any(of_modes) else ()
     classes = () if np.all(of_modes) else (CLASSES_COVERED,)
@@ -116,7 +194,7 @@ def summarise(
     Parameters
     ----------
     selected : DataFrame
-        Runs at the step that a rule selects, as :func:`bench.comparing.frame.results` gives them.
+        Runs at the step that a rule selects, as returned by :func:`bench.comparing.frame.results`.
     last : DataFrame
         The same runs at their last evaluation (``select="last"``).
     metrics : sequence of str
@@ -131,40 +209,32 @@ def summarise(
     """
     complete, unfinished = _complete(selected)
     kept, copies = once_per_seed(with_groups(complete))
-    known = list(dict.fromkeys([*measured(last), *measured(selected)]))
+    known = list(dict.fromkeys([*comparable_columns(last), *comparable_columns(selected)]))
     for metric in metrics:
         if metric not in known:
             raise unknown("metric", metric, known)
-    check(kept, metrics)
+    require_comparable(kept, metrics)
     groups = _groups(kept)
     if baseline is not None:
         baseline = _baseline(baseline, kept)
         groups = [baseline, *(group for group in groups if group != baseline)]
     last = last.set_index("run_id").reindex(kept["run_id"]).reset_index()
-    rows, missing = [], []
+    results, missing, without = [], [], {}
     for metric in metrics:
         values, final = _values(kept, metric), _values(last, metric)
-        for group in groups:
-            members = kept[kept["group"] == group]
-            if values[members.index].isna().all() and not is_diverged(members).all():
-                missing.append(f"{metric} of {group}")
-                continue
-            rows.append(_row(metric, group, baseline, kept, values, final))
-    table = pd.DataFrame(rows, columns=list(COLUMNS)).astype(dict.fromkeys(COUNTS, "Int64"))
-    numbers = [name for name in COLUMNS[COLUMNS.index("complete") :] if name not in COUNTS]
-    table = table.astype(dict.fromkeys(numbers, "float64"))
+        measured = [group for group in groups if _has_values(kept, group, values)]
+        missing += [f"{metric} of {group}" for group in groups if group not in measured]
+        results += [_result(metric, group, baseline, kept, values, final) for group in measured]
+        valueless = values.isna() & ~is_diverged(kept) & kept["group"].isin(measured)
+        without[metric] = list(kept.loc[valueless, "name"])
     rule = rule_named(str(kept["select"].iloc[0]))
-    notes = [
-        *_told(kept, rule),
-        *_intervals(table),
-        *caveats(kept),
-        *_left_out(kept, unfinished, copies, missing, metrics),
-    ]
-    return Summary(table, tuple(notes), rule, baseline)
+    summary = Summary(tuple(results), (), rule, baseline)
+    notes = notes_of(summary.table, kept, rule, LeftOut(unfinished, copies, missing, without))
+    return Summary(summary.results, tuple(notes), rule, baseline)
 
 
 def _complete(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """The runs that count, and what the others are."""
+    """Return the runs that count, and the names of the others with their status."""
     whole = is_complete(frame)
     others = frame[~whole]
     left_out = [f"{name} ({status})" for name, status in zip(others["name"], others["status"], strict=True)]
@@ -180,191 +250,110 @@ def _groups(frame: pd.DataFrame) -> list[str]:
     return list(frame.sort_values(["variant", "group"], kind="stable")["group"].unique())
 
 
-def _baseline(word: str, frame: pd.DataFrame) -> str:
+def _baseline(name: str, frame: pd.DataFrame) -> str:
+    """Return the group of that name, or the only group of the variant of that name."""
     groups = _groups(frame)
-    if word in groups:
-        return word
-    of_variant = list(frame.loc[frame["variant"] == word, "group"].unique())
+    if name in groups:
+        return name
+    of_variant = list(frame.loc[frame["variant"] == name, "group"].unique())
     if len(of_variant) == 1:
         return str(of_variant[0])
     if of_variant:
         raise RequestError(
-            f"baseline {shown(word)} means {len(of_variant)} groups: give {' or '.join(of_variant)}"
+            f"baseline {shown(name)} means {len(of_variant)} groups: give {' or '.join(of_variant)}"
         )
-    raise unknown("baseline", word, {*groups, *frame["variant"]})
+    raise unknown("baseline", name, {*groups, *frame["variant"]})
 
 
 def _values(frame: pd.DataFrame, metric: str) -> pd.Series:
-    """One value a run; missing where there is no finite one or the run diverged."""
+    """Return one value per run; missing where there is no finite one or the run diverged."""
     if metric not in frame:
         return pd.Series(np.nan, index=frame.index)
     return frame[metric].astype(float).where(np.isfinite(frame[metric].astype(float)) & ~is_diverged(frame))
 
 
-def _row(
-    metric: str, group: str, baseline: str | None, frame: pd.DataFrame, values: pd.Series, final: pd.Series
-) -> dict[str, Any]:
-    """One line of the table."""
-    better = better_direction(metric)
+def _has_values(frame: pd.DataFrame, group: str, values: pd.Series) -> bool:
+    """Whether a run of the group has a value, or all of them diverged."""
     members = frame[frame["group"] == group]
-    ours = values[members.index].dropna()
-    row: dict[str, Any] = {"metric": metric, "better": better, "group": group, "runs": len(ours)}
-    row |= {"diverged": int(is_diverged(members).sum()), **_collapses(members)}
-    if len(ours):
-        row |= {"mean": statistics.mean(ours.to_numpy()), **_centre("iqm", ours), **_range("", ours)}
-        row["iqm_coverage"] = _coverage("iqm", len(ours))
-    at_end = final[members.index].dropna()
-    if len(at_end):
-        row |= {"last_mean": statistics.mean(at_end.to_numpy()), "last_runs": len(at_end)}
-        row |= _centre("last_iqm", at_end) | _range("last_", at_end)
-    if baseline is None or group == baseline:
-        return row
+    return bool(values[members.index].notna().any() or is_diverged(members).all())
+
+
+def _result(
+    metric: str, group: str, baseline: str | None, frame: pd.DataFrame, values: pd.Series, final: pd.Series
+) -> GroupResult:
+    members = frame[frame["group"] == group]
+    ours, at_end = values[members.index].dropna(), final[members.index].dropna()
+    collapsed = int(is_collapsed(members).sum())
+    compared = baseline is not None and group != baseline
     others = frame[frame["group"] == baseline]
-    theirs = values[others.index].dropna()
-    by_seed = pd.DataFrame(
-        {
-            "ours": ours.set_axis(frame["seed"][ours.index]),
-            "theirs": theirs.set_axis(frame["seed"][theirs.index]),
-        }
-    ).dropna()
-    difference, interval = statistics.paired_difference(
-        by_seed["ours"].to_numpy(), by_seed["theirs"].to_numpy()
+    return GroupResult(
+        metric,
+        better_direction(metric),
+        group,
+        diverged=int(is_diverged(members).sum()),
+        collapsed=collapsed,
+        complete=len(members),
+        collapse_interval=statistics.rate_interval(collapsed, len(members)),
+        mean=statistics.mean(ours.to_numpy()) if len(ours) else None,
+        iqm=_centre(ours),
+        last_mean=statistics.mean(at_end.to_numpy()) if len(at_end) else None,
+        last_iqm=_centre(at_end),
+        difference=_difference(members, others, values) if compared else None,
+        improvement=_improvement(metric, frame, members, others, values) if compared else None,
     )
-    row |= _with_interval("difference", difference, interval) | {"pairs": len(by_seed)}
-    row |= _range("difference_", by_seed["ours"] - by_seed["theirs"])
-    row["difference_coverage"] = _coverage("difference", len(by_seed))
+
+
+def _centre(values: pd.Series) -> Estimate:
+    """Interquartile mean of one value per run."""
+    if not len(values):
+        return Estimate(0)
+    numbers = values.to_numpy()
+    return Estimate(
+        len(numbers),
+        statistics.interquartile_mean(numbers),
+        statistics.interval(numbers),
+        _coverage("iqm", len(numbers)),
+        statistics.extent(numbers),
+    )
+
+
+def _difference(members: pd.DataFrame, others: pd.DataFrame, values: pd.Series) -> Estimate:
+    """Difference to the baseline over shared seeds."""
+    sides = {
+        name: values[side.index].set_axis(side["seed"]).dropna()
+        for name, side in (("ours", members), ("theirs", others))
+    }
+    by_seed = pd.DataFrame(sides).dropna()
+    ours, theirs = by_seed["ours"].to_numpy(), by_seed["theirs"].to_numpy()
+    difference, interval = statistics.paired_difference(ours, theirs)
+    coverage = _coverage("difference", len(by_seed))
+    return Estimate(len(by_seed), difference, interval, coverage, statistics.extent(ours - theirs))
+
+
+def _improvement(
+    metric: str, frame: pd.DataFrame, members: pd.DataFrame, others: pd.DataFrame, values: pd.Series
+) -> Estimate:
+    """Probability that a run of the group is better than one of the baseline."""
+    better = better_direction(metric)
     # a diverged run has no value, but any other run is better
     worst = float("-inf") if better == "higher" else float("inf")
     ranked = values.where(~is_diverged(frame), worst)
     first, second = (ranked[side.index].dropna().to_numpy() for side in (members, others))
     probability, interval = statistics.probability_of_improvement(first, second, better)
-    row["improvement_runs"] = min(len(first), len(second))
-    row["improvement_coverage"] = _coverage("improvement", row["improvement_runs"])
-    return row | _with_interval("improvement", probability, interval)
-
-
-def _collapses(members: pd.DataFrame) -> dict[str, float]:
-    """How many runs of a group collapsed, with the rate and its exact interval."""
-    count, total = int(is_collapsed(members).sum()), len(members)
-    low, high = statistics.rate_interval(count, total)
-    rate = {"collapse_rate": count / total, "collapse_low": low, "collapse_high": high}
-    return {"collapsed": count, "complete": total, **rate}
-
-
-def _centre(name: str, values: pd.Series) -> dict[str, float | None]:
-    numbers = values.to_numpy()
-    return _with_interval(name, statistics.interquartile_mean(numbers), statistics.interval(numbers))
-
-
-def _range(prefix: str, values: pd.Series) -> dict[str, float | None]:
-    low, high = statistics.extent(values.to_numpy()) or (None, None)
-    return {f"{prefix}lowest": low, f"{prefix}highest": high}
+    count = min(len(first), len(second))
+    return Estimate(count, probability, interval, _coverage("improvement", count))
 
 
 def _coverage(kind: str, count: int) -> float | None:
-    measured_coverage = statistics.coverage(kind, count)
-    return None if measured_coverage is None else measured_coverage[0]
+    measured = statistics.coverage(kind, count)
+    return None if measured is None else measured[0]
 
 
-def _with_interval(
-    name: str, value: float | None, interval: statistics.Interval | None
-) -> dict[str, float | None]:
-    low, high = interval or (None, None)
-    return {name: value, f"{name}_low": low, f"{name}_high": high}
+def _with_interval(name: str, estimate: Estimate) -> dict[str, float | None]:
+    low, high = estimate.interval or (None, None)
+    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
 
 
-def describe_data(frame: pd.DataFrame) -> str:
-    """The data of runs in few words: names, sizes and hash prefixes."""
-    data = frame[["dataset", "image_size", "data_hash"]].drop_duplicates()
-    words = [data_words(label(name), size, digest) for name, size, digest in data.itertuples(index=False)]
-    return ", ".join(words)
-
-
-def _told(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
-    """How the numbers came about."""
-    lengths = frame.groupby("group")["steps"].agg(lambda steps: "/".join(f"{n:,}" for n in steps.unique()))
-    same = lengths.nunique() == 1
-    trained = f"{lengths.iloc[0]} steps" if same else ", ".join(f"{g} {n}" for g, n in lengths.items())
-    notes = [
-        rule.words,
-        *(f"Protocol: {protocol}." for protocol in frame["protocol"].unique()),
-        f"Data: {describe_data(frame)}. Trained for {trained}{'' if same else ' steps'}.",
-    ]
-    # a frame may be a reader's own
-    if "health_rules" in frame and frame["health_rules"].nunique(dropna=False) > 1:
-        rules = frame["health_rules"].fillna("one not recorded").value_counts(sort=False)
-        told = ", ".join(f"{name} ({count})" for name, count in rules.items())
-        notes.append(f"The runs' health was judged by different rules, or by unknown ones (runs): {told}.")
-    commits = [
-        commit[:8] + "".join(commit.partition("+")[1:]) for commit in frame["commit"].dropna().unique()
-    ]
-    if len(commits) > 1:
-        notes.append(f"The runs were made by {len(commits)} versions of the program: {', '.join(commits)}.")
-    return notes
-
-
-def _intervals(table: pd.DataFrame) -> list[str]:
-    """What the centres and the intervals of a table are."""
-    least = statistics.MINIMUM_RUNS
-    notes = [
-        "IQM is the interquartile mean over seeds: of n runs it leaves out the int(n / 4) lowest and as many "
-        "of the highest, and with them, of five, a single collapsed run; the mean has every run."
-    ]
-    cells = [
-        ("IQM", "iqm", table["runs"]),
-        ("difference", "difference", table["pairs"]),
-        ("P(better)", "improvement", table["improvement_runs"]),
-    ]
-    measured_ones = []
-    for name, kind, counts in cells:
-        covers = table[f"{kind}_coverage"]
-        if covers.notna().any():
-            of_counts = [
-                f"{_share(kind, count)} at n = {count}" for count in sorted(set(counts[covers.notna()]))
-            ]
-            measured_ones.append(f"{name} {', '.join(of_counts)}")
-    if measured_ones:
-        notes.append(
-            f"Brackets hold {statistics.METHOD} intervals ({statistics.RESAMPLES:,} resamples), nominally of "
-            f"{statistics.CONFIDENCE:.0%}; their measured coverage is {'; '.join(measured_ones)} (lowest to "
-            "highest of three simulated populations, benchmarks/interval_coverage.py)."
-        )
-    if (table["iqm"].notna() & table["iqm_low"].isna() & (table["runs"] > 1)).any():
-        notes.append(
-            "Parentheses hold the range of the runs, which is no confidence interval: fewer than "
-            f"{least} runs are too few for one."
-        )
-    notes.append(
-        "Beside the collapsed runs stands the exact interval of their rate (Clopper-Pearson), which at any "
-        "number of runs covers the true rate with a probability of at least 0.95."
-    )
-    return notes
-
-
-def _share(kind: str, count: int) -> str:
-    low, high = statistics.coverage(kind, int(count)) or (0.0, 0.0)
-    return f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-
-
-def _left_out(
-    frame: pd.DataFrame, unfinished: list[str], copies: list[str], missing: list[str], metrics: Sequence[str]
-) -> list[str]:
-    """What has no number in the table, and why."""
-    diverged = frame.loc[is_diverged(frame), ["name", "health"]]
-    notes = []
-    if len(diverged):
-        told = ", ".join(f"{name} ({health})" for name, health in diverged.itertuples(index=False))
-        notes.append(f"Diverged, and so without a value: {told}.")
-    if unfinished:
-        notes.append(f"Left out as not finished: {', '.join(unfinished)}.")
-    if copies:
-        notes.append(f"Left out for a newer run of the same group and seed: {', '.join(copies)}.")
-    if missing:
-        notes.append(f"Not measured: {', '.join(missing)}.")
-    for metric in metrics:
-        without = frame[_values(frame, metric).isna() & ~is_diverged(frame)]
-        some = [g for g in without["group"].unique() if f"{metric} of {g}" not in missing]
-        names = list(without.loc[without["group"].isin(some), "name"])
-        if names:
-            notes.append(f"Without a finite {metric}: {', '.join(names)}.")
-    return notes
+def _extent(prefix: str, estimate: Estimate) -> dict[str, float | None]:
+    low, high = estimate.extent or (None, None)
+    return {f"{prefix}lowest": low, f"{prefix}highest": high}

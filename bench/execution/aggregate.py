@@ -51,9 +51,7 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
     notes : sequence of str
         Lines below the table.
     """
-    import pandas as pd
-
-    from bench.comparing.comparable import check
+    from bench.comparing.comparable import require_comparable
     from bench.comparing.frame import results
     from bench.comparing.groups import with_groups
     from bench.comparing.rendering import of_summary, plain, render
@@ -68,7 +66,7 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
     metrics, refused = [], []
     for metric in default_metrics(frame):
         try:
-            check(grouped, [metric])
+            require_comparable(grouped, [metric])
             metrics.append(metric)
         except RequestError as error:
             refused.append(f"{metric} is left out: {error}")
@@ -81,10 +79,10 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
     write_text(folder / "table.csv", str(render(tables, "csv")))
     draw_comparison(frame, folder / "figures")
     values = {
-        f"{row['group']}/{row['metric']}/{name}": float(row[name])
-        for row in summary.table.to_dict("records")
+        f"{result.group}/{result.metric}/{name}": float(value)
+        for result in summary.results
         for name in SHOWN
-        if pd.notna(row[name])
+        if (value := result.columns()[name]) is not None
     }
     return Aggregate(text, plain(tables), _named(values), ["table.md", "table.csv", "figures"])
 

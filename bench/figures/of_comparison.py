@@ -94,11 +94,11 @@ def _runs_of_samples(frame: "pd.DataFrame") -> dict[str, RunFolder]:
 
 
 def _title(frame: "pd.DataFrame", dataset: str) -> str:
-    from bench.comparing.comparable import check
+    from bench.comparing.comparable import require_comparable
 
     title = f"{label(dataset)}: convergence over seeds"
     try:
-        check(frame, ["M"])
+        require_comparable(frame, ["M"])
     except RequestError:
         title += "\nM is under different norms or batch sizes: compare its course, not its values"
     return title

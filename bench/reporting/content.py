@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.comparing.frame import measured, results
+from bench.comparing.columns import comparable_columns
+from bench.comparing.frame import results
 from bench.comparing.groups import is_complete, once_per_seed, with_groups
 from bench.comparing.rendering import TextTable, of_summary
 from bench.comparing.selection import rule_named
@@ -183,7 +184,7 @@ def _check(selected: pd.DataFrame, last: pd.DataFrame, metrics: Sequence[str], b
     """Refuse what no section could hold."""
     if selected.empty:
         raise RequestError("there is no finished run to report: no run meets what was asked for")
-    known = list(dict.fromkeys([*measured(last), *measured(selected)]))
+    known = list(dict.fromkeys([*comparable_columns(last), *comparable_columns(selected)]))
     for metric in metrics:
         if metric not in known:
             raise unknown("metric", metric, known)
@@ -209,7 +210,9 @@ def _summary(
     if whole.empty:
         return None
     # what only runs of another data set have is no column of this one
-    here = {name for frame in (part, final) for name in measured(frame) if frame[name].notna().any()}
+    here = {
+        name for frame in (part, final) for name in comparable_columns(frame) if frame[name].notna().any()
+    }
     asked = [metric for metric in metrics if metric in here] or list(metrics)
     reported = asked or [metric for metric in default_metrics(final) if metric in here]
     return summarise(part, final, reported, baseline if baseline and _has(part, baseline) else None)
@@ -221,7 +224,7 @@ def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, R
     older = set(runs.loc[is_complete(runs), "run_id"]) - set(kept["run_id"])
     unfinished = int((~is_complete(runs)).sum())
     rendered = of_summary(summary) if summary else None
-    metrics = list(summary.table["metric"].unique()) if summary else default_metrics(part)
+    metrics = summary.metrics if summary else default_metrics(part)
     descriptions = [described[run_id] for run_id in runs["run_id"]]
     told = findings(summary, kept, unfinished) if summary else [f"None of {len(runs)} runs has finished."]
     differing = tables.of_differing_knobs(descriptions, list(runs["group"]))
@@ -266,7 +269,7 @@ def _introduction(selected: pd.DataFrame, descriptions: Sequence[RunDescription]
     return (
         f"{len(selected)} {_counted(len(selected), 'run')} of {variants} {_counted(variants, 'variant')} "
         f"with {_counted(len(seeds), 'seed')} {told}, set to train for "
-        f"{' or '.join(f'{n:,}' for n in steps)} steps on {of}. {rule.words}"
+        f"{' or '.join(f'{n:,}' for n in steps)} steps on {of}. {rule.description}"
     )
 
 

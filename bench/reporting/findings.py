@@ -1,8 +1,6 @@
 """What a table says, in sentences that state facts only; and what a run's health tag means."""
 
-import math
 from collections.abc import Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -10,7 +8,7 @@ from bench.comparing.groups import is_collapsed, is_diverged
 from bench.comparing.numbers import number
 from bench.comparing.rendering import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
-from bench.comparing.summary import Summary
+from bench.comparing.summary import GroupResult, Summary
 from bench.health.verdict import (
     COLLAPSED_ABOVE,
     COLLAPSED_BELOW,
@@ -34,10 +32,10 @@ def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]
         How many runs are left out since they did not come to their end.
     """
     sentences = []
-    for metric in summary.table["metric"].unique():
-        rows = summary.table[(summary.table["metric"] == metric) & summary.table["iqm"].notna()]
-        if len(rows):
-            sentences.append(_best(str(metric), rows.to_dict("records"), summary.baseline))
+    for metric in summary.metrics:
+        results = [result for result in summary.of_metric(metric) if result.iqm.value is not None]
+        if results:
+            sentences.append(_best(results, summary.baseline))
     sentences.append(_counted("collapsed", is_collapsed(kept), kept))
     if is_diverged(kept).any():
         sentences.append(_counted("diverged", is_diverged(kept), kept))
@@ -50,38 +48,41 @@ def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]
     return sentences
 
 
-def _best(metric: str, rows: list[dict[str, Any]], baseline: str | None) -> str:
+def _best(results: list[GroupResult], baseline: str | None) -> str:
     """Which group is best, and whether its interval overlaps that of the baseline, or of the next."""
-    lower = rows[0]["better"] == "lower"
-    ordered = sorted(rows, key=lambda row: row["iqm"] if lower else -row["iqm"])
-    first = [row for row in ordered if row["iqm"] == ordered[0]["iqm"]]
-    names = _listed([row["group"] for row in first])
+    metric, lower = results[0].metric, results[0].better == "lower"
+    ordered = sorted(results, key=lambda result: (result.iqm.value or 0.0) * (1 if lower else -1))
+    first = ordered[0]
     kind = "lowest" if lower else "highest"
-    if len(first) > 1:
-        return f"{metric}: {names} share the {kind} IQM, {number(first[0]['iqm'])}."
-    sentence = f"{metric}: {names} has the {kind} IQM, {_value(first[0])}"
+    sharing = [result.group for result in ordered if result.iqm.value == first.iqm.value]
+    if len(sharing) > 1:
+        return f"{metric}: {_listed(sharing)} share the {kind} IQM, {number(first.iqm.value)}."
+    sentence = f"{metric}: {first.group} has the {kind} IQM, {_value(first)}"
     if len(ordered) == 1:
         return f"{sentence}."
-    versus = next((row for row in ordered[1:] if row["group"] == baseline), ordered[1])
-    if versus["group"] == baseline:
-        other = f"the baseline {baseline} has {_value(versus)}"
+    second = next((result for result in ordered[1:] if result.group == baseline), ordered[1])
+    if second.group == baseline:
+        other = f"the baseline {baseline} has {_value(second)}"
     else:
-        other = f"next comes {versus['group']} with {_value(versus)}"
-    if any(math.isnan(row["iqm_low"]) for row in (first[0], versus)):
+        other = f"next comes {second.group} with {_value(second)}"
+    if first.iqm.interval is None or second.iqm.interval is None:
         return (
             f"{sentence}; {other}; at least one of the two has fewer than {MINIMUM_RUNS} runs, too few for "
             "an interval."
         )
-    apart = first[0]["iqm_high"] < versus["iqm_low"] if lower else first[0]["iqm_low"] > versus["iqm_high"]
-    covers = min(row["iqm_coverage"] for row in (first[0], versus))
+    below, above = (first, second) if lower else (second, first)
+    assert below.iqm.interval is not None
+    assert above.iqm.interval is not None
+    apart = below.iqm.interval[1] < above.iqm.interval[0]
+    covers = min(result.iqm.coverage or 0.0 for result in (first, second))
     return (
         f"{sentence}; {other}; the bootstrap intervals (measured coverage {covers:.2f} or more) "
         f"{'do not overlap' if apart else 'overlap'}."
     )
 
 
-def _value(row: dict[str, Any]) -> str:
-    return f"{spread(row, 'iqm', '')}, mean {number(row['mean'])}"
+def _value(result: GroupResult) -> str:
+    return f"{spread(result.iqm)}, mean {number(result.mean)}"
 
 
 def _counted(word: str, which: pd.Series, kept: pd.DataFrame) -> str:

@@ -19,6 +19,6 @@ from bench.judging.metrics import (  # noqa: F401  (each registers its metrics, 
 )
 
 # isort: on
-from bench.judging.metrics.registry import Metric, all_metrics, better_direction, metrics_for
+from bench.judging.metrics.registry import Metric, all_metrics, better_direction, is_metric, metrics_for
 
-__all__ = ["Metric", "all_metrics", "better_direction", "metrics_for"]
+__all__ = ["Metric", "all_metrics", "better_direction", "is_metric", "metrics_for"]

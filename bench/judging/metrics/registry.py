@@ -79,8 +79,13 @@ def metrics_for(extractor: Extractor) -> tuple[Metric, ...]:
     return tuple(entry for entry in all_metrics() if entry.needs in extractor.provides)
 
 
+def is_metric(recorded: str) -> bool:
+    """Whether a recorded number is a metric, by its name."""
+    return recorded in _METRICS or recorded == "fid" or recorded.startswith(("fd_", "is_"))
+
+
 def better_direction(recorded: str) -> Better:
-    """Which values are better, by the recorded name; of M, losses and distances the lower ones."""
+    """Direction of better values, by the recorded name: of M, losses and distances the lower ones."""
     if recorded in _METRICS:
         return _METRICS[recorded].better
     return "higher" if recorded.startswith("is_") else "lower"

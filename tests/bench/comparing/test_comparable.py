@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from bench.comparing.comparable import check, data_words, key
+from bench.comparing.comparable import comparison_key, data_label, require_comparable
 from bench.system.errors import RequestError
 from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS, mean_loss
 
@@ -29,7 +29,7 @@ OTHER_DATA = {"dataset": "cifar10", "data_hash": "e" * 64}
 def test_what_does_not_touch_a_number_does_not_matter(
     difference: dict[str, Any], metric: str, runs: Runs
 ) -> None:
-    check(runs({}, difference), [metric])
+    require_comparable(runs({}, difference), [metric])
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_refusal_says_what_differs_where_and_how_to_choose(
     first: dict[str, Any], second: dict[str, Any], metric: str, words: list[str], runs: Runs
 ) -> None:
     with pytest.raises(RequestError) as error:
-        check(runs(first, second), [metric])
+        require_comparable(runs(first, second), [metric])
     message = str(error.value)
     assert message.startswith(f"{metric} cannot be compared")
     assert "\n" not in message
@@ -68,7 +68,7 @@ def test_a_refusal_says_what_differs_where_and_how_to_choose(
 
 def test_a_refusal_names_a_few_runs_of_many(runs: Runs) -> None:
     with pytest.raises(RequestError) as error:
-        check(runs(*[{}] * 40, *[{"norm": "l2"}] * 3), ["fd_x", "M"])
+        require_comparable(runs(*[{}] * 40, *[{"norm": "l2"}] * 3), ["fd_x", "M"])
     assert "(run-0, run-1 and 38 more)" in str(error.value)
     assert len(str(error.value)) < 300
 
@@ -78,12 +78,12 @@ def test_only_one_norm_has_the_batch_size_in_its_key(runs: Runs) -> None:
         small, large = (mean_loss(torch.ones(count, 3, 4, 4), norm) for count in (4, 16))
         depends = not torch.isclose(small, large)
         assert depends == (norm in BATCH_SIZE_DEPENDENT_NORMS)
-        assert depends == ("batch_size" in key(runs({"norm": norm}).iloc[0], "M"))
+        assert depends == ("batch_size" in comparison_key(runs({"norm": norm}).iloc[0], "M"))
         if depends:
             assert torch.isclose(small / large, torch.tensor(2.0))  # 1/sqrt(B)
 
 
 @pytest.mark.parametrize("size", [None, pd.NA, float("nan")])
 def test_data_is_told_with_a_size_only_where_it_has_one(size: Any) -> None:
-    assert data_words("mnist-5k", 28, "d" * 64) == "mnist-5k at 28 px @dddddddd"
-    assert data_words("ring-8", size, "e" * 64) == "ring-8 @eeeeeeee"
+    assert data_label("mnist-5k", 28, "d" * 64) == "mnist-5k at 28 px @dddddddd"
+    assert data_label("ring-8", size, "e" * 64) == "ring-8 @eeeeeeee"

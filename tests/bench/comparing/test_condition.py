@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from bench import results
 from bench.cli import main
-from bench.comparing.condition import DEEPEST, LONGEST, meeting, parse
+from bench.comparing.condition import select_runs
+from bench.comparing.expression import DEEPEST, LONGEST, parse
 from bench.system.errors import RequestError
 
 RUNS = pd.DataFrame(
@@ -28,7 +29,7 @@ RUNS = pd.DataFrame(
 
 def met(where: str, frame: pd.DataFrame = RUNS) -> list[int]:
     """Seeds of the runs that meet a condition."""
-    return list(meeting(frame, where)["seed"])
+    return list(select_runs(frame, where)["seed"])
 
 
 @pytest.mark.parametrize(
@@ -134,7 +135,7 @@ def test_missing_mixed_and_extreme_values_follow_one_rule(where: str, seeds: lis
 )
 def test_everything_else_is_refused_by_name_in_one_short_line(where: str, words: str) -> None:
     with pytest.raises(RequestError) as caught:
-        meeting(RUNS, where)
+        select_runs(RUNS, where)
     message = str(caught.value)
     assert words in message
     assert message.isprintable()
@@ -143,7 +144,7 @@ def test_everything_else_is_refused_by_name_in_one_short_line(where: str, words:
 
 def test_the_whole_condition_is_checked_before_any_of_it_is_computed() -> None:
     with pytest.raises(RequestError, match="'gama'"):
-        meeting(RUNS, "variant < 3 and gama == 1")
+        select_runs(RUNS, "variant < 3 and gama == 1")
 
 
 def test_chains_of_chains_are_computed_in_time_that_grows_with_their_length() -> None:
@@ -156,7 +157,7 @@ def test_chains_of_chains_are_computed_in_time_that_grows_with_their_length() ->
 def test_without_runs_no_column_is_unknown_but_the_form_is_checked() -> None:
     assert met("gamma == 1", RUNS[:0]) == []
     with pytest.raises(RequestError, match="a function call"):
-        meeting(RUNS[:0], "f(gamma) == 1")
+        select_runs(RUNS[:0], "f(gamma) == 1")
 
 
 @pytest.mark.parametrize("command", ["table", "report", "plot"])
@@ -198,7 +199,7 @@ TOKENS = (
 @given(st.one_of(st.lists(st.sampled_from(TOKENS.split()), max_size=14).map(" ".join), st.text(max_size=30)))
 def test_any_text_selects_runs_or_is_refused(where: str) -> None:
     with suppress(RequestError):
-        assert set(meeting(RUNS, where)["seed"]) <= {0, 1, 2, 3}
+        assert set(select_runs(RUNS, where)["seed"]) <= {0, 1, 2, 3}
 
 
 OPERANDS = st.sampled_from(["seed", "gamma", "critic_steps", "0", "2", "0.5", "-1"])

@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.comparing.frame import IDENTITY, measured, results, trajectories
+from bench.comparing.columns import IDENTITY, comparable_columns
+from bench.comparing.frame import results, trajectories
 from bench.comparing.groups import with_groups
 from bench.runs import record
 from bench.runs.description import RunDescription
@@ -60,7 +61,7 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     assert {"gamma", "lr_g", "batch_size", "device"} <= set(columns[place:])
     judged = next(run for run in all_runs() if "began-v3" in run.describe().name)
     names = [name for name in record.read(judged.record_path).evaluations[-1] if name != "step"]
-    assert measured(results()) == [*names, "M"]
+    assert comparable_columns(results()) == [*names, "M"]
 
 
 def test_what_some_runs_lack_is_missing_and_types_stay(home: Path) -> None:

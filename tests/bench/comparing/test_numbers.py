@@ -8,33 +8,33 @@ from bench.comparing.numbers import duration, number, with_interval
 
 
 @pytest.mark.parametrize(
-    ("value", "low", "high", "text"),
+    ("value", "interval", "text"),
     [
-        (3.4219, 3.0871, 4.2533, "3.42 [3.09, 4.25]"),  # half width 0.58
-        (0.123291, 0.121, 0.1251, "0.1233 [0.1210, 0.1251]"),  # half width 0.0021
-        (12.3456, 12.2456, 12.4448, "12.35 [12.25, 12.44]"),  # half width 0.0996 rounds to 0.10
-        (123.4, 20.0, 260.0, "123 [20, 260]"),
-        (12345.6, 2000.0, 26000.0, "12,346 [2,000, 26,000]"),
-        (3.03, 2.80, 75.42, "3.0 [2.8, 75.4]"),  # half width 36, but the lower end is near
-        (10.0, 10.0, 10.0, "10 [10, 10]"),
-        (4.25133, 4.25133, 4.25133, "4.25 [4.25, 4.25]"),
-        (4.25133, None, None, "4.25"),
-        (0.000123456, None, None, "0.000123"),
-        (10.0, math.nan, math.nan, "10"),
-        (9.9996, None, None, "10.0"),
-        (math.nan, math.nan, math.nan, "-"),
-        (None, None, None, "-"),
+        (3.4219, (3.0871, 4.2533), "3.42 [3.09, 4.25]"),  # half width 0.58
+        (0.123291, (0.121, 0.1251), "0.1233 [0.1210, 0.1251]"),  # half width 0.0021
+        (12.3456, (12.2456, 12.4448), "12.35 [12.25, 12.44]"),  # half width 0.0996 rounds to 0.10
+        (123.4, (20.0, 260.0), "123 [20, 260]"),
+        (12345.6, (2000.0, 26000.0), "12,346 [2,000, 26,000]"),
+        (3.03, (2.80, 75.42), "3.0 [2.8, 75.4]"),  # half width 36, but the lower end is near
+        (10.0, (10.0, 10.0), "10 [10, 10]"),
+        (4.25133, (4.25133, 4.25133), "4.25 [4.25, 4.25]"),
+        (4.25133, None, "4.25"),
+        (0.000123456, None, "0.000123"),
+        (10.0, None, "10"),
+        (9.9996, None, "10.0"),
+        (math.nan, None, "-"),
+        (None, None, "-"),
     ],
 )
 def test_uncertainty_decides_the_decimals(
-    value: float | None, low: float | None, high: float | None, text: str
+    value: float | None, interval: tuple[float, float] | None, text: str
 ) -> None:
-    assert with_interval(value, low, high) == text
+    assert with_interval(value, interval) == text
 
 
 def test_differences_have_a_sign_and_zero_has_none() -> None:
-    assert with_interval(0.24, -0.062, 0.64, sign=True) == "+0.24 [-0.06, +0.64]"
-    assert with_interval(-0.33, -1.0, -0.001, sign=True) == "-0.33 [-1.00, 0.00]"
+    assert with_interval(0.24, (-0.062, 0.64), sign=True) == "+0.24 [-0.06, +0.64]"
+    assert with_interval(-0.33, (-1.0, -0.001), sign=True) == "-0.33 [-1.00, 0.00]"
     assert number(-0.0) == "0"
 
 

@@ -43,8 +43,8 @@ def test_a_run_without_M_has_no_best_M() -> None:
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
 def test_each_rule_is_told_in_one_sentence(rule: SelectionRule) -> None:
-    assert rule.words.endswith(".")
-    assert rule.words.count(".") == 1
+    assert rule.description.endswith(".")
+    assert rule.description.count(".") == 1
 
 
 def test_an_unknown_rule_is_refused_with_the_nearest() -> None:

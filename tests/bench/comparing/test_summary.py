@@ -39,7 +39,7 @@ def test_centres_and_intervals_are_those_of_the_runs_values(seeds: Runs) -> None
 def test_every_metric_and_group_has_one_row_the_baseline_first(seeds: Runs) -> None:
     frame = seeds(wgan_gp=[1.0], began=[2.0], began_cs=[3.0])
     summary = summarise(frame, frame, ["fd_x", "classes_covered"], "began-cs")
-    assert tuple(summary.table.columns) == COLUMNS
+    assert list(summary.table.columns) == list(COLUMNS)
     assert list(summary.table["metric"]) == ["fd_x"] * 3 + ["classes_covered"] * 3
     assert list(summary.table["group"]) == ["began-cs", "began", "wgan-gp"] * 2
     assert list(summary.table["better"]) == ["lower"] * 3 + ["higher"] * 3
@@ -117,7 +117,7 @@ def test_the_last_evaluation_stands_beside_a_selected_one(seeds: Runs) -> None:
     found = row(summary, "began")
     assert (found["iqm"], found["last_iqm"]) == (4.0, 8.0)
     assert summary.rule.name == "best-fid"
-    assert summary.notes[0] == summary.rule.words
+    assert summary.notes[0] == summary.rule.description
 
 
 def test_a_metric_that_a_group_does_not_measure_has_no_row_and_is_told(runs: Runs) -> None:

@@ -6,37 +6,29 @@ import pandas as pd
 import pytest
 
 from bench.comparing.selection import rule_named
-from bench.comparing.summary import Summary
+from bench.comparing.summary import Estimate, GroupResult, Summary
 from bench.health.verdict import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
 from bench.reporting.findings import findings, is_well, meaning, tag
 
+Row = tuple[str, float, tuple[float, float] | None]
 
-def told(
-    rows: list[tuple[str, float, float, float]], better: str = "lower", baseline: str | None = None
-) -> str:
-    table = pd.DataFrame(
-        [
-            {
-                "metric": "m",
-                "better": better,
-                "group": group,
-                "mean": iqm + 1.5,
-                "iqm": iqm,
-                "iqm_low": low,
-                "iqm_high": high,
-                "iqm_coverage": 0.91 - place / 100,
-                "lowest": iqm - 0.25,
-                "highest": iqm + 0.25,
-            }
-            for place, (group, iqm, low, high) in enumerate(rows)
-        ]
-    )
+
+def first_finding(rows: list[Row], better: str = "lower", baseline: str | None = None) -> str:
+    """The first finding about groups with these interquartile means and intervals."""
+    results = []
+    for place, (group, iqm, interval) in enumerate(rows):
+        extent = (iqm - 0.25, iqm + 0.25)
+        centre = Estimate(5, iqm, interval, 0.91 - place / 100, extent)
+        results.append(
+            GroupResult(
+                "m", better, group, 0, 0, 5, (0.0, 0.5), iqm + 1.5, centre, None, Estimate(0), None, None
+            )
+        )
     kept = pd.DataFrame({"group": [row[0] for row in rows], "health": "ok", "status": "FINISHED"})
-    return findings(Summary(table, (), rule_named("last"), baseline), kept, 0)[0]
+    return findings(Summary(tuple(results), (), rule_named("last"), baseline), kept, 0)[0]
 
 
-A, B, C = ("a", 1.0, 0.5, 1.5), ("b", 2.0, 1.4, 2.5), ("c", 3.0, 2.8, 3.5)
-nan = float("nan")
+A, B, C = ("a", 1.0, (0.5, 1.5)), ("b", 2.0, (1.4, 2.5)), ("c", 3.0, (2.8, 3.5))
 
 
 @pytest.mark.parametrize(
@@ -52,21 +44,20 @@ nan = float("nan")
         ({"rows": [A, C], "baseline": "a"}, "next comes c"),
         ({"rows": [A, C], "better": "higher"}, "c has the highest IQM"),
         ({"rows": [A, C], "better": "higher"}, "do not overlap"),
-        ({"rows": [A, ("z", 1.0, 0.9, 1.1)]}, "a and z share the lowest IQM, 1."),
-        ({"rows": [A, ("z", 2.5, nan, nan)]}, "fewer than 5 runs, too few for an interval"),
-        ({"rows": [A, ("z", 2.5, nan, nan)]}, "next comes z with 2.50 (2.25 to 2.75), mean 4"),
+        ({"rows": [A, ("z", 1.0, (0.9, 1.1))]}, "a and z share the lowest IQM, 1."),
+        ({"rows": [A, ("z", 2.5, None)]}, "fewer than 5 runs, too few for an interval"),
+        ({"rows": [A, ("z", 2.5, None)]}, "next comes z with 2.50 (2.25 to 2.75), mean 4"),
     ],
 )
 def test_the_best_group_and_whether_intervals_overlap(words: dict[str, Any], expected: str) -> None:
-    assert expected in told(**words)
+    assert expected in first_finding(**words)
 
 
 def test_collapses_are_counted_with_the_exact_interval_of_their_rate() -> None:
     kept = pd.DataFrame(
         {"group": ["a"] * 5 + ["b"] * 5, "health": ["collapsed@9"] + ["ok"] * 9, "status": "FINISHED"}
     )
-    table = pd.DataFrame(columns=["metric", "iqm"])
-    (sentence,) = findings(Summary(table, (), rule_named("last"), None), kept, 0)
+    (sentence,) = findings(Summary((), (), rule_named("last"), None), kept, 0)
     assert sentence == "Collapsed runs: 1 of 5 of a (a rate of 0.20 [0.01, 0.72])."
 
 
