@@ -149,9 +149,11 @@ def test_a_trial_whose_run_cannot_begin_has_not_failed(tmp_path: Path) -> None:
     assert trials.count_ended(study.get_trials()) == 0
 
 
-@pytest.mark.parametrize("file", ["run.json", "record.jsonl"])
+@pytest.mark.parametrize(
+    ("file", "problem"), [("run.json", "has no schema number"), ("record.jsonl", "is damaged")]
+)
 def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
-    file: str, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    file: str, problem: str, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     few = {"steps": 4, "eval_every": 2, "channels": None, "experiment": "tried"}
     unpruned = plan(trials=1, pruner={"collapse_after": 1})
@@ -166,7 +168,7 @@ def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
     assert TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False).train() == values
     assert trial.user_attrs[trials.RUNS]["0"] != run_id
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: seed")]
-    assert line.startswith(f"warning: seed 0 is trained again: {damaged} is damaged")
+    assert line.startswith(f"warning: seed 0 is trained again: {damaged} {problem}")
     assert damaged.read_bytes() == b"{}\n"
 
 
