@@ -15,24 +15,24 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from optuna.trial import FrozenTrial
 
-WIDE_SPAN = 20  # values further apart than this factor get a log axis
+WIDE_SPAN = 20  # values that span more than this factor get a log axis
 LEAST_FOR_SURFACE = 10  # trials
 GRID = 160  # points of a surface along each side
-SMOOTHING = 0.1  # of a surface: pairs of values leave out what the others do
-LETTER = 0.07  # inches that a letter of a title takes across
-MOST_LEVEL = 24  # letters of all choices together that stand beside each other
+SMOOTHING = 0.1  # of a surface, because the searched values outside the pair vary too
+LETTER = 0.07  # width of a title's letter in inches
+MOST_LEVEL = 24  # letters of all choices together; more are written at an angle
 FONT_SIZE = 7  # of names beside points
 STEPS = [1, 2, 2.5, 5, 10]  # between ticks
-JITTER = 0.3  # spread of the trials that have one choice in common
+JITTER = 0.3  # spread of trials with the same choice
 
 
 def is_wide(values: Sequence[float]) -> bool:
-    """Whether values span so much that only a log axis shows them."""
+    """Whether values span so much that they need a log axis."""
     return min(values) > 0 and max(values) > WIDE_SPAN * min(values)
 
 
 def colours(reverse: bool = False) -> "Colormap":
-    """Viridis without its yellow end, too pale on white."""
+    """Return viridis without its yellow end, which is too pale on white."""
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap
 
@@ -41,7 +41,7 @@ def colours(reverse: bool = False) -> "Colormap":
 
 
 def without_worst(values: Sequence[float], low_is_good: bool) -> list[float]:
-    """Values for colours: the worst tenth as the value that begins it, else one outlier takes them all."""
+    """Clip the worst tenth of values, so that one outlier does not use up all colours."""
     if len(values) < LEAST_FOR_SURFACE:
         return list(values)
     if low_is_good:
@@ -50,26 +50,26 @@ def without_worst(values: Sequence[float], low_is_good: bool) -> list[float]:
 
 
 def norm_of(values: Sequence[float]) -> "Normalize":
-    """The scale of colours for values."""
+    """Return the colour scale for values."""
     from matplotlib.colors import LogNorm, Normalize
 
     return (LogNorm if is_wide(values) else Normalize)(min(values), max(values))
 
 
 def name_of(axis: "Axis") -> str:
-    """``x`` or ``y``."""
+    """Return ``x`` or ``y``."""
     return "x" if axis is axis.axes.xaxis else "y"
 
 
 def scale(axis: "Axis", values: Sequence[float]) -> None:
-    """Make an axis of values log where they span much."""
+    """Make an axis log if its values span much."""
     if values and is_wide(values):
         getattr(axis.axes, f"set_{name_of(axis)}scale")("log")
         log_ticks(axis, min(values), max(values))
 
 
 def log_ticks(axis: "Axis", low: float, high: float) -> None:
-    """Plain numbers on a log axis, as many as are read well."""
+    """Put a few plain numbers on a log axis."""
     from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
 
     decades = math.log10(high / low)
@@ -85,7 +85,7 @@ def log_ticks(axis: "Axis", low: float, high: float) -> None:
 
 
 def range_ticks(axis: "Axis", dimension: Dimension) -> None:
-    """Give an axis the range of a searched value."""
+    """Give an axis the range and ticks of a searched value."""
     from matplotlib.ticker import MaxNLocator
 
     name = name_of(axis)
@@ -102,32 +102,32 @@ def range_ticks(axis: "Axis", dimension: Dimension) -> None:
         log_ticks(axis, dimension.low, dimension.high)
     else:
         axis.set_major_locator(MaxNLocator(4, steps=STEPS, integer=dimension.kind == "int"))
-    # a little room: trials at the very ends are to be seen whole
+    # a little room, so that trials at the ends of the range are visible
     low, high = (from_unit(dimension, share) for share in (-0.04, 1.04))
     set_limits(low, high)
 
 
 def from_unit(dimension: Dimension, share: Any) -> Any:
-    """The value at a share of a range, as its scale has it."""
+    """Return the value at a fraction of a range, on the range's scale."""
     if dimension.scale == "log":
         return dimension.low * (dimension.high / dimension.low) ** share
     return dimension.low + (dimension.high - dimension.low) * share
 
 
 def to_unit(dimension: Dimension, values: np.ndarray) -> np.ndarray:
-    """The share of a range at which values lie."""
+    """Return the fraction of a range at which values lie, on the range's scale."""
     if dimension.scale == "log":
         return np.log(values / dimension.low) / math.log(dimension.high / dimension.low)
     return (values - dimension.low) / (dimension.high - dimension.low)
 
 
 def places_of(trials: Sequence["FrozenTrial"], dimension: Dimension) -> np.ndarray:
-    """Where trials stand on the axis of a searched value."""
+    """Return the trials' coordinates on the axis of a searched value."""
     if dimension.kind != "choice":
-        return np.array([one.params[dimension.name] for one in trials], float)
+        return np.array([trial.params[dimension.name] for trial in trials], float)
     # the golden ratio spreads any run of trial numbers evenly
-    spread = [JITTER * (one.number * 0.618034 % 1 - 0.5) for one in trials]
-    return np.array([dimension.choices.index(one.params[dimension.name]) for one in trials]) + spread
+    spread = [JITTER * (trial.number * 0.618034 % 1 - 0.5) for trial in trials]
+    return np.array([dimension.choices.index(trial.params[dimension.name]) for trial in trials]) + spread
 
 
 def draw_surface(
@@ -138,9 +138,9 @@ def draw_surface(
     norm: "Normalize",
     shades: "Colormap",
 ) -> None:
-    """Draw a smooth surface through values, pale, among the trials only.
+    """Draw a pale smooth surface through values, inside the trials' convex hull.
 
-    Nothing where trials are few, or one of the pair is a choice.
+    Draws nothing if there are too few trials or one of the pair is a choice.
     """
     if len(trials) < LEAST_FOR_SURFACE or any(dimension.kind == "choice" for dimension in pair):
         return
@@ -170,19 +170,19 @@ def draw_surface(
 def draw_pairs(
     axis: "Axes", trials: Sequence["FrozenTrial"], pair: tuple[Dimension, Dimension], **look: Any
 ) -> None:
-    """Trials by two searched values."""
+    """Draw trials by two searched values."""
     if trials:
         axis.scatter(*(places_of(trials, dimension) for dimension in pair), **look)
 
 
 def draw_title(figure: "Figure", name: str, words: str) -> None:
-    """Name the study and the figure, on lines of their own where one is too short."""
+    """Write the study's name and a description as the title, on two lines if needed."""
     letters = len(name) + 2 + max(map(len, words.split("\n")))
     figure.suptitle(f"{name}:{' ' if letters * LETTER < figure.get_figwidth() else chr(10)}{words}")
 
 
 def draw_legend(figure: "Figure", axis: "Axes") -> None:
-    """One legend below everything; what is drawn several times is named once."""
+    """Draw one legend below the figure, with each label once."""
     handles, labels = axis.get_legend_handles_labels()
     named = dict(zip(labels, handles, strict=True))
     if named:
@@ -192,12 +192,12 @@ def draw_legend(figure: "Figure", axis: "Axes") -> None:
 def name_points(
     figure: "Figure", axis: "Axes", points: Mapping[str, tuple[float, float]], towards: Sequence[int]
 ) -> None:
-    """Write names beside points, towards a corner; where they would cover one another the first is written.
+    """Write names beside points; of names that would overlap only the first is written.
 
     Parameters
     ----------
     figure : Figure
-        With everything else drawn, for places on it are needed.
+        The figure, with everything else drawn, because positions on it are needed.
     axis : Axes
         Of the figure.
     points : mapping

@@ -1,4 +1,8 @@
-"""Figures of a study: how it went, what mattered, where the good values lie."""
+"""Figures of a study: the value of each trial, importances, and where good values lie.
+
+Optuna's own matplotlib figures show neither pruned trials nor the trial with the default values, are hard to
+read with dozens of trials (one legend entry per trial, overlapping labels), and cover a fixed grey style.
+"""
 
 import math
 from collections.abc import Sequence
@@ -34,10 +38,10 @@ if TYPE_CHECKING:
     from bench.searching.plan import StudyPlan
     from bench.searching.space import Dimension
 
-ACROSS = 4  # panels in a row
-NARROWEST = 4  # inches: the titles have room
-MOST_PAIRED = 3  # values whose pairs are drawn
-LEAST_PAIRED = 4  # complete trials: fewer show nothing by pairs
+PANELS_PER_ROW = 4
+LEAST_WIDTH = 4  # inches, so that the titles have room
+MOST_PAIRED = 3  # searched values whose pairs are drawn
+LEAST_PAIRED = 4  # complete trials; fewer show nothing in pairs
 
 GREY = "#8c8c8c"
 DOT: dict[str, Any] = {"marker": "o", "s": 18, "linewidths": 0, "zorder": 3, "clip_on": False}
@@ -45,49 +49,49 @@ CROSS: dict[str, Any] = {"color": GREY, "marker": "x", "s": 14, "linewidths": 0.
 RING: dict[str, Any] = {"facecolors": "none", "linewidths": 1.3, "zorder": 5, "clip_on": False}
 BEST: dict[str, Any] = RING | {"edgecolors": style.VERMILION, "marker": "o", "s": 60, "label": "best"}
 DEFAULT: dict[str, Any] = RING | {"edgecolors": "black", "marker": "s", "s": 50, "label": "default"}
-# above an axis, by a place on it
+# a text above an axis
 ABOVE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 7.5, "textcoords": "offset points"}
 
 
 @dataclass(frozen=True)
 class FigureData:
-    """What the figures are drawn from.
+    """Trials to draw.
 
     Attributes
     ----------
-    outcome : StudySummary
-        What the study amounts to.
+    summary : StudySummary
+        The study's summary.
     complete, pruned : list of FrozenTrial
-        Trials with finite values, in the order of their numbers.
+        Trials with finite values, ordered by number.
     """
 
-    outcome: StudySummary
+    summary: StudySummary
     complete: list["FrozenTrial"]
     pruned: list["FrozenTrial"]
 
     @property
     def plan(self) -> "StudyPlan":
         """The study."""
-        return self.outcome.plan
+        return self.summary.plan
 
     def best(self, place: int) -> list["FrozenTrial"]:
         """The best trial in one objective, if there is any."""
         goal = self.plan.goals[place]
         sign = 1 if goal.direction == "minimize" else -1
-        return sorted(self.complete, key=lambda one: sign * one.values[place])[:1]
+        return sorted(self.complete, key=lambda trial: sign * trial.values[place])[:1]
 
     def default(self) -> list["FrozenTrial"]:
         """The trial with the default values, if it has a value."""
-        found = self.outcome.default
-        return [one for one in (*self.complete, *self.pruned) if found and one.number == found.number]
+        found = self.summary.default
+        return [trial for trial in (*self.complete, *self.pruned) if found and trial.number == found.number]
 
     def values(self, place: int) -> list[float]:
-        """Every value that is drawn of an objective."""
-        return [value_of(one, place) for one in (*self.complete, *self.pruned)]
+        """All drawn values of an objective."""
+        return [value_of(trial, place) for trial in (*self.complete, *self.pruned)]
 
 
-def draw_study(study: "optuna.Study", outcome: StudySummary, folder: Path) -> list[Path]:
-    """Draw a study, each figure as PNG and SVG; what so few trials cannot show is left out.
+def draw_study(study: "optuna.Study", summary: StudySummary, folder: Path) -> list[Path]:
+    """Draw a study, each figure as PNG and SVG; figures that need more trials are left out.
 
     ``history``, ``importances``, ``slices``, ``contours``, ``intermediate`` (of a single objective) and
     ``front`` (of two).
@@ -95,23 +99,23 @@ def draw_study(study: "optuna.Study", outcome: StudySummary, folder: Path) -> li
     Parameters
     ----------
     study : optuna.Study
-        The study, however far it is.
-    outcome : StudySummary
-        What it amounts to.
+        The study, at any stage.
+    summary : StudySummary
+        The study's summary.
     folder : Path
-        Where to; made if need be.
+        Folder of the figures; created if needed.
 
     Returns
     -------
     list of Path
-        The files.
+        Paths of the files.
     """
     from optuna.trial import TrialState
 
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     complete = [t for t in trials if t.state == TrialState.COMPLETE and all(map(math.isfinite, t.values))]
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _last_point(t) is not None]
-    data = FigureData(outcome, complete, [] if outcome.is_several else pruned)
+    data = FigureData(summary, complete, [] if summary.is_several else pruned)
     files = []
     with style.look():
         for name, draw in FIGURES.items():
@@ -121,30 +125,30 @@ def draw_study(study: "optuna.Study", outcome: StudySummary, folder: Path) -> li
     return files
 
 
-def value_of(one: "FrozenTrial", place: int) -> float:
-    """A complete trial's value, or the last finite one that a pruned trial reported."""
+def value_of(trial: "FrozenTrial", place: int) -> float:
+    """Return a complete trial's value, or the last finite value that a pruned trial reported."""
     from optuna.trial import TrialState
 
-    if one.state == TrialState.COMPLETE:
-        return float(one.values[place])
-    point = _last_point(one)
+    if trial.state == TrialState.COMPLETE:
+        return float(trial.values[place])
+    point = _last_point(trial)
     assert point is not None
-    return float(one.intermediate_values[point])
+    return float(trial.intermediate_values[point])
 
 
 def draw_history(data: FigureData) -> "Figure | None":
-    """Value by trial and the best so far; pruned trials where they were pruned."""
+    """Draw the value of each trial and the best so far; pruned trials at their last value."""
     if not data.complete and not data.pruned:
         return None
     goals = data.plan.goals
     figure = style.blank(7, 2.6 * len(goals) + 0.6, layout="constrained")
     axes = figure.subplots(len(goals), 1, sharex=True, squeeze=False)[:, 0]
-    last = max(one.number for one in (*data.complete, *data.pruned))
+    last = max(trial.number for trial in (*data.complete, *data.pruned))
     for place, (axis, goal) in enumerate(zip(axes, goals, strict=True)):
         if data.complete:
-            numbers = [one.number for one in data.complete]
+            numbers = [trial.number for trial in data.complete]
             best = (np.minimum if goal.direction == "minimize" else np.maximum).accumulate(
-                [value_of(one, place) for one in data.complete]
+                [value_of(trial, place) for trial in data.complete]
             )
             axis.step(
                 [*numbers, last],
@@ -168,8 +172,8 @@ def draw_history(data: FigureData) -> "Figure | None":
 
 
 def draw_importances(data: FigureData) -> "Figure | None":
-    """What each value mattered, a panel an objective."""
-    found, names = data.outcome.importances, [d.name for d in data.plan.space.dimensions]
+    """Draw the importance of each searched value, one panel per objective."""
+    found, names = data.summary.importances, [d.name for d in data.plan.space.dimensions]
     if not found or len(names) < 2:
         return None
     figure = style.blank(7, (0.26 * len(names) + 0.3) * len(found) + 0.4, layout="constrained")
@@ -191,7 +195,7 @@ def draw_importances(data: FigureData) -> "Figure | None":
 
 
 def draw_slices(data: FigureData) -> "Figure | None":
-    """Value by each searched value, coloured by trial number."""
+    """Draw the objective against each searched value, coloured by trial number."""
     if not data.complete:
         return None
     from matplotlib.cm import ScalarMappable
@@ -199,17 +203,17 @@ def draw_slices(data: FigureData) -> "Figure | None":
     from matplotlib.ticker import MaxNLocator
 
     goals, dimensions = data.plan.goals, data.plan.space.dimensions
-    across = min(ACROSS, len(dimensions))
+    across = min(PANELS_PER_ROW, len(dimensions))
     down = math.ceil(len(dimensions) / across)
     figure = style.blank(
-        max(NARROWEST, 1.75 * across + 1.2), 1.9 * down * len(goals) + 0.9, layout="constrained"
+        max(LEAST_WIDTH, 1.75 * across + 1.2), 1.9 * down * len(goals) + 0.9, layout="constrained"
     )
     grid = figure.subplots(down * len(goals), across, sharey=False, squeeze=False)
     norm = Normalize(0, max(1, data.complete[-1].number))
     for place, goal in enumerate(goals):
         panels = grid[place * down : (place + 1) * down].ravel()
         for index, (axis, dimension) in enumerate(zip(panels, dimensions, strict=False)):
-            coloured = {"c": [one.number for one in data.complete], "cmap": colours(), "norm": norm}
+            coloured = {"c": [trial.number for trial in data.complete], "cmap": colours(), "norm": norm}
             _scatter(axis, data.pruned, place, dimension, **CROSS, label="pruned, at its last value")
             _scatter(axis, data.complete, place, dimension, **DOT, **coloured)
             _scatter(axis, data.best(place), place, dimension, **BEST)
@@ -234,18 +238,20 @@ def draw_slices(data: FigureData) -> "Figure | None":
 
 
 def draw_contours(data: FigureData) -> "Figure | None":
-    """Value over pairs of the searched values that matter most."""
+    """Draw the objective over pairs of the most important searched values."""
     paired = _most_important(data)
     if len(paired) < 2 or len(data.complete) < LEAST_PAIRED:
         return None
     from matplotlib.cm import ScalarMappable
 
     goals, pairs = data.plan.goals, list(combinations(paired, 2))
-    figure = style.blank(max(NARROWEST, 2.2 * len(pairs) + 1.2), 2.2 * len(goals) + 0.8, layout="constrained")
+    figure = style.blank(
+        max(LEAST_WIDTH, 2.2 * len(pairs) + 1.2), 2.2 * len(goals) + 0.8, layout="constrained"
+    )
     grid = figure.subplots(len(goals), len(pairs), squeeze=False)
     for place, (row, goal) in enumerate(zip(grid, goals, strict=True)):
         low_is_good = goal.direction == "minimize"
-        values = without_worst([value_of(one, place) for one in data.complete], low_is_good)
+        values = without_worst([value_of(trial, place) for trial in data.complete], low_is_good)
         norm, shades = norm_of(values), colours(reverse=not low_is_good)
         for axis, (across, up) in zip(row, pairs, strict=True):
             draw_surface(axis, data.complete, values, (across, up), norm, shades)
@@ -258,7 +264,7 @@ def draw_contours(data: FigureData) -> "Figure | None":
             range_ticks(axis.yaxis, up)
             axis.set(xlabel=across.name, ylabel=up.name)
             axis.grid(visible=False)
-        worse = any(value_of(one, place) not in values for one in data.complete)
+        worse = any(value_of(trial, place) not in values for trial in data.complete)
         extend = ("max" if low_is_good else "min") if worse else "neither"
         bar = figure.colorbar(ScalarMappable(norm, shades), ax=row, aspect=25, fraction=0.05, extend=extend)
         bar.set_label(goal.metric)
@@ -270,8 +276,8 @@ def draw_contours(data: FigureData) -> "Figure | None":
 
 
 def draw_intermediate(data: FigureData) -> "Figure | None":
-    """Value by step for each trial."""
-    trials = [one for one in (*data.complete, *data.pruned) if _last_point(one) is not None]
+    """Draw each trial's value by step."""
+    trials = [trial for trial in (*data.complete, *data.pruned) if _last_point(trial) is not None]
     if not trials or len(data.plan.goals) > 1:
         return None
     figure = style.blank(7, 3.4, layout="constrained")
@@ -279,20 +285,20 @@ def draw_intermediate(data: FigureData) -> "Figure | None":
     seeds, length = data.plan.file.seeds, data.plan.evaluations[-1]
     shown = []
     best, default = data.best(0), data.default()
-    for one in trials:
-        points = sorted(p for p, value in one.intermediate_values.items() if math.isfinite(value))
-        values = [one.intermediate_values[point] for point in points]
+    for trial in trials:
+        points = sorted(p for p, value in trial.intermediate_values.items() if math.isfinite(value))
+        values = [trial.intermediate_values[point] for point in points]
         shown += values
         look: dict[str, Any] = {"color": style.BLUE, "alpha": 0.45, "linewidth": 0.8, "label": "complete"}
-        if one in data.pruned:
+        if trial in data.pruned:
             look = {"color": GREY, "alpha": 0.7, "linewidth": 0.7, "label": "pruned"}
             axis.scatter(points[-1], values[-1], **CROSS)
-        if one in default:
+        if trial in default:
             look |= {"color": "black", "linestyle": "--", "linewidth": 1.2, "label": "default"}
             look |= {"alpha": 1, "zorder": 3}
-        if one in best:
+        if trial in best:
             look |= {"color": style.VERMILION, "alpha": 1, "linewidth": 1.6, "zorder": 4}
-            look["label"] = "best (the default)" if one in default else "best"
+            look["label"] = "best (the default)" if trial in default else "best"
         axis.plot(points, values, **look, marker="o" if len(points) == 1 else None, markersize=3)
     for place, seed in enumerate(seeds if len(seeds) > 1 else ()):
         if place:
@@ -310,16 +316,16 @@ def draw_intermediate(data: FigureData) -> "Figure | None":
 
 
 def draw_front(data: FigureData) -> "Figure | None":
-    """Two objectives against each other, and the trials that none beats in both."""
+    """Draw two objectives against each other, and the Pareto front."""
     if len(data.plan.goals) != 2 or not data.complete:
         return None
     figure = style.blank(5, 3.8, layout="constrained")
     axis = figure.subplots()
-    front = [one for one in data.outcome.front if one in data.complete]
-    x, y = ([value_of(one, place) for one in data.complete] for place in (0, 1))
+    front = [trial for trial in data.summary.front if trial in data.complete]
+    x, y = ([value_of(trial, place) for trial in data.complete] for place in (0, 1))
     axis.scatter(x, y, **DOT, color=GREY, label="complete")
-    x_front, y_front = ([value_of(one, place) for one in front] for place in (0, 1))
-    # a step reaches what the trial before it reaches, and no more
+    x_front, y_front = ([value_of(trial, place) for trial in front] for place in (0, 1))
+    # drawn as steps: between two trials of the front nothing better was reached
     look: dict[str, Any] = {
         "color": style.VERMILION,
         "linewidth": 0.8,
@@ -328,8 +334,8 @@ def draw_front(data: FigureData) -> "Figure | None":
         "zorder": 4,
     }
     axis.plot(x_front, y_front, **look, drawstyle="steps-post", label="front")
-    for one in data.default():
-        axis.scatter(*one.values, **DEFAULT)
+    for trial in data.default():
+        axis.scatter(*trial.values, **DEFAULT)
     for axle, goal, values in zip((axis.xaxis, axis.yaxis), data.plan.goals, (x, y), strict=True):
         scale(axle, values)
         axle.set_label_text(
@@ -338,7 +344,9 @@ def draw_front(data: FigureData) -> "Figure | None":
     draw_legend(figure, axis)
     draw_title(figure, data.plan.name, "Pareto front, with the trials' numbers")
     better = [-1 if goal.direction == "minimize" else 1 for goal in data.plan.goals]
-    name_points(figure, axis, {str(one.number): (one.values[0], one.values[1]) for one in front}, better)
+    name_points(
+        figure, axis, {str(trial.number): (trial.values[0], trial.values[1]) for trial in front}, better
+    )
     return figure
 
 
@@ -352,23 +360,23 @@ FIGURES = {
 }
 
 
-def _last_point(one: "FrozenTrial") -> int | None:
-    """The last point at which a trial reported a finite value."""
-    finite = [point for point, value in one.intermediate_values.items() if math.isfinite(value)]
+def _last_point(trial: "FrozenTrial") -> int | None:
+    """Return the last point at which a trial reported a finite value."""
+    finite = [point for point, value in trial.intermediate_values.items() if math.isfinite(value)]
     return max(finite, default=None)
 
 
 def _most_important(data: FigureData) -> list["Dimension"]:
-    """The searched values that matter most, by the first objective; the first ones if nothing is known."""
+    """Return the most important searched values by the first objective, or the first ones."""
     dimensions = list(data.plan.space.dimensions)
-    found = data.outcome.importances.get(data.plan.goals[0].metric, {})
+    found = data.summary.importances.get(data.plan.goals[0].metric, {})
     dimensions.sort(key=lambda dimension: -found.get(dimension.name, 0))
     return dimensions[:MOST_PAIRED]
 
 
 def _pruned(data: FigureData) -> str:
-    """How many trials were pruned, and how many of them are not drawn."""
-    count = data.outcome.counts["PRUNED"]
+    """Return the number of pruned trials, and how many of them are not drawn, as text."""
+    count = data.summary.counts["PRUNED"]
     unseen = count - len(data.pruned)
     words = f", {count} pruned" if count else ""
     return f"{words} ({unseen} of them without a value to show)" if unseen else words
@@ -381,7 +389,7 @@ def _scatter(
     dimension: "Dimension | None" = None,
     **look: Any,
 ) -> None:
-    """Values by trial number, or by a searched value."""
+    """Draw values against trial number, or against a searched value."""
     if trials:
-        x = [one.number for one in trials] if dimension is None else places_of(trials, dimension)
-        axis.scatter(x, [value_of(one, place) for one in trials], **look)
+        x = [trial.number for trial in trials] if dimension is None else places_of(trials, dimension)
+        axis.scatter(x, [value_of(trial, place) for trial in trials], **look)

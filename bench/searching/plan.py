@@ -1,4 +1,4 @@
-"""A study with everything settled: configuration, search space, objectives, names."""
+"""The plan of a study: resolved configuration, search space, objectives and names."""
 
 import hashlib
 import json
@@ -66,14 +66,14 @@ class StudyDescription:
 
 @dataclass(frozen=True)
 class StudyPlan:
-    """A study with everything settled.
+    """The plan of a study.
 
     Attributes
     ----------
     title : str
         Name of the study file.
     file : StudyFile
-        What the file says, with what the caller set.
+        Content of the study file, with the caller's overrides.
     settings : dict
         Configuration keys of every run, `variant` among them, as :func:`bench.configuration.resolve`
         takes them.
@@ -91,7 +91,7 @@ class StudyPlan:
 
     @cached_property
     def base(self) -> Configuration:
-        """The configuration that every trial starts from: today's defaults, without figures of each run."""
+        """The configuration that every trial starts from: today's defaults, without figures per run."""
         return base_of(self.settings)
 
     @property
@@ -101,12 +101,12 @@ class StudyPlan:
 
     @cached_property
     def space(self) -> SearchSpace:
-        """What is searched."""
+        """The search space."""
         return space_of(self.base.variant, self.file.search, self.base)
 
     @cached_property
     def goals(self) -> tuple[Goal, ...]:
-        """What is optimised."""
+        """The objectives."""
         return tuple(goal_of(objective, self.frechet_metric) for objective in self.file.objectives)
 
     @property
@@ -116,12 +116,12 @@ class StudyPlan:
 
     @property
     def experiment(self) -> str:
-        """The MLflow experiment that it is recorded in."""
+        """The MLflow experiment."""
         return self.base.harness.experiment
 
     @cached_property
     def hash(self) -> str:
-        """Identity: what is searched, how, by what; the budget does not matter."""
+        """Hash of search space, method and configuration, without the budget."""
         method = self.file.model_dump(mode="json", include={"objectives", "sampler", "pruner", "seeds"})
         space = [
             [d.name, d.knobs, d.scale, d.choices or (repr(d.low), repr(d.high))]
@@ -132,17 +132,17 @@ class StudyPlan:
 
     @property
     def name(self) -> str:
-        """Name in Optuna's storage and below mlruns/studies: file, variant and identity."""
+        """Name in Optuna's storage and below mlruns/studies: study file, variant and hash."""
         return f"{self.title}-{self.variant}-{self.hash[:6]}"
 
     @property
     def folder(self) -> Path:
-        """Where its journal, table, figures and logs lie."""
+        """Folder of the journal, table, figures and logs."""
         return paths.results() / "studies" / self.name
 
     @cached_property
     def evaluations(self) -> list[int]:
-        """Steps of a run's evaluations, the last one its end."""
+        """Steps of a run's evaluations; the last is the run's end."""
         plan = plan_of(self.base.harness)
         planned = range(plan.eval_every, plan.steps, plan.eval_every) if plan.eval_every else ()
         return [*planned, plan.steps]
@@ -153,15 +153,15 @@ class StudyPlan:
         return plan_of(self.base.harness).steps * len(self.file.seeds)
 
     def keys(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """A trial's configuration keys, without seed and circumstances."""
+        """Return a trial's configuration keys, without seed and circumstances."""
         flat = self.configuration(params, 0).flat()
         first = ["variant", "preset", *self.space.settings(params)]
-        # all of them: a preset may change
+        # all keys, because a preset may change
         rest = [name for name in flat if name not in CIRCUMSTANCES and name not in {*first, "seed", "epochs"}]
         return {name: flat[name] for name in [*first, *rest]}
 
     def configuration(self, params: Mapping[str, Any], seed: int) -> Configuration:
-        """The configuration of one run of a trial."""
+        """Return the configuration of a trial's run."""
         return self.base.with_values(**self.space.settings(params), seed=seed)
 
     def describe(self) -> StudyDescription:
@@ -189,7 +189,7 @@ class StudyPlan:
 
 
 def base_of(settings: Mapping[str, Any]) -> Configuration:
-    """The configuration of a study's settings; a run's figures are drawn only where they ask for it."""
+    """Return the configuration of a study's settings; figures per run are drawn only on request."""
     return resolve({"figures": False} | dict(settings))
 
 
@@ -201,22 +201,22 @@ def plan_study(
     workers: int,
     progress: Progress,
 ) -> StudyPlan:
-    """Settle a study and try what its runs need: data, networks, a judge; creates nothing but caches.
+    """Plan a study and check that its data, networks and judge work; creates nothing but caches.
 
     Parameters
     ----------
     title : str
         Name of the study file.
     file : StudyFile
-        What it says.
+        Content of the study file.
     variant : str
-        What to train.
+        Name of the variant.
     given : mapping
         Configuration keys over those of the file.
     workers : int
         Trials at a time; the machine's cores are divided among them unless `threads` says otherwise.
     progress : Progress
-        Told what is fetched.
+        Prints what is fetched.
 
     Raises
     ------
@@ -225,9 +225,9 @@ def plan_study(
     WorkError
         If data or what judging needs is missing.
     """
-    for name, said in (("seed", "those of its file"), ("variant", "named by --variant")):
+    for name, place in (("seed", "those of its file"), ("variant", "named by --variant")):
         if name in given:
-            raise RequestError(f"{name}: a study's {name}s are {said}")
+            raise RequestError(f"{name}: a study's {name}s are {place}")
     settings = merge([{"experiment": title}, file.settings, dict(given), {"variant": variant}])
     base = base_of(settings)
     if workers > 1 and base.harness.threads == 0:
@@ -248,7 +248,7 @@ def plan_study(
             raise unknown("metric", name, known)
         if names.count(name) > 1:
             raise RequestError(f"objectives name {name!r} twice")
-    # lengths in epochs and the data's channels are settled now, for every trial
+    # lengths in epochs and the data's channels are resolved once, for all trials
     settings |= {"steps": harness.steps, "channels": harness.channels}
     settings.pop("epochs", None)
     return StudyPlan(title, file, settings, metric, setup.array.hash)

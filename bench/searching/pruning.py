@@ -1,4 +1,4 @@
-"""The pruners that study files name."""
+"""Pruners of study files."""
 
 from statistics import median
 
@@ -44,12 +44,12 @@ class MedianAtSamePoint(BasePruner):
 
 
 def pruner_for(pruner: Pruner, evaluations: list[int], seeds: int) -> BasePruner:
-    """The pruner of a study file.
+    """Return the pruner of a study file.
 
     Parameters
     ----------
     pruner : Pruner
-        What the file says.
+        The file's entry.
     evaluations : list of int
         Steps of a run's evaluations, in order.
     seeds : int
@@ -62,5 +62,5 @@ def pruner_for(pruner: Pruner, evaluations: list[int], seeds: int) -> BasePruner
         return HyperbandPruner(min_resource=evaluations[0], max_resource=length * seeds)
     first = [step for step in evaluations if step >= pruner.warmup * length]
     points = {index * length + step for index in range(seeds) for step in first}
-    # the last point's value is the objective itself: nothing is left to save
+    # the last point's value is the objective itself: pruning there saves nothing
     return MedianAtSamePoint(pruner.startup_trials, frozenset(points - {length * seeds}))

@@ -7,7 +7,7 @@ from variants.noise import derive_seed
 
 
 def sampler_for(sampler: Sampler, trials: int) -> samplers.BaseSampler:
-    """The sampler that suggests the trial after `trials` others, not counting those that go on for one.
+    """Return the sampler of the trial after `trials` others, not counting retries.
 
     Its seed is derived from the study's and the count, so that no two trials, whichever worker asks
     for them, draw the same, and a study with one worker draws the same however often it is stopped.

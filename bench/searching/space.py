@@ -1,4 +1,4 @@
-"""The search space: from ranges in a study file and declarations of a variant to Optuna's distributions."""
+"""Search space: ranges of a study file and of a variant, as Optuna's distributions."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ from variants.base import Variant
 from variants.knobs import search_of
 from variants.registry import all_variants
 
-# trials that differ in these are not comparable
+# trials with different values of these are not comparable
 THE_SAME_FOR_ALL = CIRCUMSTANCES | {
     "dataset",
     "image_size",
@@ -42,11 +42,11 @@ class Dimension:
     Attributes
     ----------
     name : str
-        What the study calls it.
+        Name in the study.
     knobs : tuple of str
-        The knobs that take it.
+        The knobs that get the value.
     kind : {"int", "float", "choice"}
-        What it is.
+        Type of the value.
     low, high : float
         Inclusive bounds; nan for a choice.
     scale : {"linear", "log"}
@@ -65,7 +65,7 @@ class Dimension:
 
     @property
     def words(self) -> str:
-        """The range for people."""
+        """The range as text."""
         if self.kind == "choice":
             return ", ".join(map(str, self.choices))
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.scale == "log" else "")
@@ -77,7 +77,7 @@ class Dimension:
         return value is not None and self.low <= value <= self.high
 
     def distribution(self) -> BaseDistribution:
-        """The range as Optuna has it."""
+        """Return the range as Optuna's distribution."""
         if self.kind == "choice":
             return CategoricalDistribution(self.choices)
         log = self.scale == "log"
@@ -102,15 +102,15 @@ class SearchSpace:
     left_out: tuple[str, ...] = ()
 
     def distributions(self) -> dict[str, BaseDistribution]:
-        """The space as Optuna has it."""
+        """Return the space as Optuna's distributions."""
         return {dimension.name: dimension.distribution() for dimension in self.dimensions}
 
     def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """A trial's params as configuration keys."""
+        """Return a trial's params as configuration keys."""
         return {knob: params[d.name] for d in self.dimensions if d.name in params for knob in d.knobs}
 
     def params(self, configuration: Configuration) -> dict[str, Any] | None:
-        """A configuration's values as a trial's params, or None where one lies outside of the space."""
+        """Return a configuration's values as a trial's params, or None if one is outside of the space."""
         flat = configuration.flat()
         params = {}
         for dimension in self.dimensions:
@@ -121,7 +121,7 @@ class SearchSpace:
         return params
 
     def describe(self) -> dict[str, str]:
-        """Name and range of each value, in words."""
+        """Return name and range of each value, as text."""
         return {
             d.name: (f"{' = '.join(d.knobs)}: " if d.knobs != (d.name,) else "") + d.words
             for d in self.dimensions
@@ -129,16 +129,16 @@ class SearchSpace:
 
 
 def space_of(variant: type[Variant], search: Mapping[str, Range], base: Configuration) -> SearchSpace:
-    """The search space of a variant.
+    """Return the search space of a variant.
 
     Parameters
     ----------
     variant : type[Variant]
-        Its declarations fill in what `search` leaves open.
+        Its declared ranges complete the entries of `search`.
     search : mapping of str to Range
-        From the study file; empty searches every knob with a declared range.
+        Entries of the study file; without any, every knob with a declared range is searched.
     base : Configuration
-        The configuration that trials start from; the ends of each range are tried on it.
+        The configuration that trials start from; the ends of each range are validated with it.
 
     Raises
     ------
@@ -183,7 +183,7 @@ def _dimension(
     if choices is not None:
         if entry.low is not None or entry.high is not None or not choices:
             raise RequestError(f"search.{name}: give choices, or low and high")
-        choices = tuple(_tried(name, knobs, value, base) for value in choices)
+        choices = tuple(_validated(name, knobs, value, base) for value in choices)
         return Dimension(name, knobs, "choice", choices=choices)
     range_ = search_of(field)
     low = range_.low if entry.low is None and range_ else entry.low
@@ -199,12 +199,12 @@ def _dimension(
         )
     whole = kinds[0] is int
     for bound in (low, high):
-        _tried(name, knobs, int(bound) if whole and bound == int(bound) else bound, base)
+        _validated(name, knobs, int(bound) if whole and bound == int(bound) else bound, base)
     return Dimension(name, knobs, "int" if whole else "float", float(low), float(high), scale)
 
 
-def _tried(name: str, knobs: tuple[str, ...], value: Any, base: Configuration) -> Any:
-    """The value as the knob's type has it; RequestError if the knob cannot have it."""
+def _validated(name: str, knobs: tuple[str, ...], value: Any, base: Configuration) -> Any:
+    """Return a value converted to the knob's type; RequestError if the knob does not allow the value."""
     try:
         flat = base.with_values(**dict.fromkeys(knobs, value)).flat()
     except RequestError as error:

@@ -1,4 +1,4 @@
-"""A study from its plans to its tables: every variant searched, every winner trained again."""
+"""Runs studies: searches every variant, writes tables, and trains every winner again."""
 
 import os
 import sys
@@ -32,12 +32,12 @@ STORAGE = "BENCH_STORAGE"
 
 @dataclass(frozen=True)
 class ExecutionOptions:
-    """Where and by how many a study is carried out; does not change what it is.
+    """Where a study is run and with how many workers; does not change the study's identity.
 
     Attributes
     ----------
     storage : str or None
-        URL of a PostgreSQL database; a journal file on this host where not given.
+        URL of a PostgreSQL database; without one, a journal file on this host.
     workers : int
         Trials at a time, at least 1.
     timeout : float or None
@@ -52,7 +52,7 @@ class ExecutionOptions:
     cluster: str | None = None
 
     def check(self) -> None:
-        """Raise RequestError if it is not possible."""
+        """Raise RequestError if an option is not possible."""
         if self.workers < 1:
             raise RequestError(f"workers: {self.workers} is not possible: allowed is a whole number from 1")
         if self.storage is not None:
@@ -65,14 +65,14 @@ class ExecutionOptions:
 
 @dataclass(frozen=True)
 class StudyResult:
-    """A study that was carried out.
+    """A study that was run.
 
     Attributes
     ----------
     plan : StudyPlan
         The study.
     result : StudySummary
-        What it amounts to.
+        The study's summary.
     parent : str or None
         Id of its MLflow run.
     is_leader : bool
@@ -87,14 +87,14 @@ class StudyResult:
 
 @dataclass(frozen=True)
 class StudiesResult:
-    """What a command's studies amount to.
+    """The results of a command's studies.
 
     Attributes
     ----------
     studies : list of StudyResult
-        One a variant.
+        One per variant.
     winners : multirun.MultirunResult or None
-        The winners on fresh seeds, where the study file has some.
+        The winners on fresh seeds, if the study file has fresh seeds.
     """
 
     studies: list[StudyResult]
@@ -109,7 +109,7 @@ def plan_studies(
     options: ExecutionOptions,
     progress: Progress,
 ) -> list[StudyPlan]:
-    """Settle the study of every variant, or of the file's; see :func:`bench.searching.plan.plan_study`."""
+    """Plan the study of every variant, or of the file's; see :func:`bench.searching.plan.plan_study`."""
     options.check()
     chosen = list(dict.fromkeys(variants)) or ([file.variant] if file.variant else [])
     if not chosen:
@@ -124,7 +124,7 @@ def run_studies(plans: Sequence[StudyPlan], options: ExecutionOptions, progress:
     Raises
     ------
     Stopped
-        If the user asked; the same call goes on.
+        If the user stopped the command; the same call resumes.
     WorkError
         If a study has no complete trial, or its storage or workers fail.
     """
@@ -147,14 +147,14 @@ def _search(
     study = storage.with_retries(lambda: create_study(plan, store))
     pool: WorkerPool = ProcessPool(plan, store, options.storage, options.workers, until, progress, is_job)
     if options.cluster:
-        # submitit writes a task's arguments into a file, where a password must not stand
+        # submitit writes a task's arguments into a file, which must not contain a password
         arguments = (plan.to_json(), options.storage is not None, until)
-        secret = {} if options.storage is None else {STORAGE: options.storage}
-        pool = JobPool(options.cluster, plan, options.workers, run_cluster_job, arguments, secret)
+        secrets = {} if options.storage is None else {STORAGE: options.storage}
+        pool = JobPool(options.cluster, plan, options.workers, run_cluster_job, arguments, secrets)
     with tracking(plan.base.harness.tracking, progress) as tracker:
         loop = StudyLoop(plan, study, store, pool, until, tracker, progress)
         is_leader = loop.run()
-        # with pandas and scipy, which nobody waits for before
+        # imported late: pandas and scipy would delay the first trial
         from bench.searching.study_files import write_files
         from bench.searching.summary import summarize
 
@@ -171,30 +171,30 @@ def _search(
 
 
 def summary_of(result: "StudySummary", files: list[str]) -> ParentSummary:
-    """What the study's run in MLflow shows at the end."""
+    """Return the summary for the study's run in MLflow."""
     over = sum(result.counts[state] for state in ("COMPLETE", "PRUNED", "FAIL"))
     return ParentSummary([], result.metrics(), over, files, "FINISHED" if result.is_over else "KILLED")
 
 
 def files_of(folder: Path) -> list[str]:
-    """What of a study's folder becomes artifacts, as far as it was written."""
+    """Return the names of the files in a study's folder that become artifacts."""
     names = ("table.md", "trials.csv", BEST, "importances.csv", "front", "figures")
     return [name for name in names if (folder / name).exists()]
 
 
 def run_cluster_job(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
-    """What a job does: carry the study out with one worker, beside the other jobs.
+    """Run a study with one worker; the task of a cluster job.
 
     Parameters
     ----------
     plain : mapping
         The plan.
     shared : bool
-        Whether the study is kept in the database that BENCH_STORAGE names.
+        Whether the storage is the database that BENCH_STORAGE names.
     until : float or None
         Seconds since the epoch after which no trial begins.
     """
-    # what a job says goes into a file
+    # standard error goes into a log file
     sys.stderr = Redacting(sys.stderr)
     url = os.environ.get(STORAGE) if shared else None
     if shared and not url:
@@ -205,7 +205,7 @@ def run_cluster_job(plain: Mapping[str, Any], shared: bool, until: float | None)
 def _train_winners(
     studies: Sequence[StudyResult], options: ExecutionOptions, progress: Progress
 ) -> multirun.MultirunResult:
-    """Train every winner on seeds that no trial saw: the best of many trials is best partly by luck."""
+    """Train every winner on fresh seeds: the best of many trials is best partly by luck."""
     from bench.searching.study_files import configuration_text
 
     first = studies[0].plan

@@ -1,4 +1,4 @@
-"""Study files: what a study searches, by what it judges, and how much it may spend."""
+"""Study files: search space, objectives, sampler, pruner and budget of a study."""
 
 import re
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ LONGEST_TITLE = 100  # characters of a study's name, of which folders are named
 
 
 class Objective(Knobs):
-    """A number that is to be small or large."""
+    """An objective."""
 
     metric: str = knob(
         FRECHET_DISTANCE,
@@ -35,7 +35,7 @@ class Objective(Knobs):
 
 
 class Range(Knobs):
-    """Where a searched value lies; what is not given is what the variant declares for the knob."""
+    """The range of a searched value; missing entries are those that the variant declares."""
 
     knobs: tuple[str, ...] = knob((), "the knobs that take the value; the entry's own name where not given")
     low: float | None = knob(None, "lower bound, inclusive")
@@ -45,7 +45,7 @@ class Range(Knobs):
 
 
 class Sampler(Knobs):
-    """What suggests the next trial."""
+    """The sampler, which suggests the next trial."""
 
     name: Literal["tpe", "gp", "random"] = knob(
         "tpe",
@@ -59,7 +59,7 @@ class Sampler(Knobs):
 
 
 class Pruner(Knobs):
-    """What ends a trial early."""
+    """The pruner, which ends bad trials early."""
 
     name: Literal["median", "hyperband", "none"] = knob(
         "median",
@@ -125,7 +125,7 @@ class StudyFile(Knobs):
 
 
 def shipped() -> dict[str, Path]:
-    """The study files that come with the project, by name."""
+    """Return the shipped study files by name."""
     folder = Path(str(resources.files("studies")))
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
@@ -138,14 +138,14 @@ def read(word: str, **overrides: Any) -> tuple[str, StudyFile]:
     word : str
         The name of a shipped file, or a path.
     **overrides
-        Keys of the file that the caller sets; None leaves the file's.
+        Keys of the file to override; None keeps the file's value.
 
     Returns
     -------
     name : str
-        The file's name without ending.
+        The file's name without suffix.
     file : StudyFile
-        What it says.
+        The file's content.
 
     Raises
     ------
@@ -166,13 +166,13 @@ def read(word: str, **overrides: Any) -> tuple[str, StudyFile]:
     try:
         file = StudyFile(**content)
     except ValidationError as error:
-        raise RequestError(f"{path.name}: {in_words(error, content)}") from None
-    check(path.name, file)
+        raise RequestError(f"{path.name}: {describe_error(error, content)}") from None
+    _check(path.name, file)
     return path.stem, file
 
 
-def check(name: str, file: StudyFile) -> None:
-    """Refuse what pydantic cannot see."""
+def _check(name: str, file: StudyFile) -> None:
+    """Check entries against each other."""
     if not file.seeds or not file.objectives:
         raise RequestError(f"{name}: seeds and objectives must not be empty")
     if both := sorted(set(file.seeds) & set(file.fresh_seeds)):
@@ -182,8 +182,8 @@ def check(name: str, file: StudyFile) -> None:
             raise RequestError(f"{name}: settings must not hold {key!r}: it is said elsewhere")
 
 
-def in_words(error: ValidationError, content: Mapping[str, Any]) -> str:
-    """The first thing that is wrong, in one line."""
+def describe_error(error: ValidationError, content: Mapping[str, Any]) -> str:
+    """Return the first error as one line."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":

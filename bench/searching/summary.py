@@ -1,4 +1,4 @@
-"""What a study amounts to: the best trials, what each value mattered, what pruning saved."""
+"""The summary of a study: best trials, importances of the searched values, steps saved by pruning."""
 
 import math
 import re
@@ -19,48 +19,48 @@ from bench.searching.plan import StudyPlan
 from bench.searching.trial_table import steps_of, trial_frame
 from bench.searching.trials import REASON, RETRY_OF, count_spent, to_retry
 
-SHOWN = 10  # trials of the table
+SHOWN = 10  # trials in the table
 
-# which of several trials with the same params stands for them
+# which of several trials with the same params is taken
 _PRECEDENCE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.RUNNING, TrialState.FAIL)
 
 
 @dataclass(frozen=True)
 class StudySummary:
-    """What a study amounts to so far.
+    """The summary of a study at any stage.
 
     Attributes
     ----------
     plan : StudyPlan
         The study.
     trials : DataFrame
-        One row a trial, see :func:`bench.searching.trial_table.trial_frame`.
+        One row per trial, see :func:`bench.searching.trial_table.trial_frame`.
     best : FrozenTrial or None
-        The best complete trial; of several objectives' front the one that is best in the first.
+        The best complete trial; of a Pareto front the best in the first objective.
     ranked : list of FrozenTrial
         The complete trials, the best in the first objective first.
     front : list of FrozenTrial
-        Those among them that none beats in every objective; of a single objective the best alone.
+        The Pareto front of `ranked`; for a single objective the best trial alone.
     default : FrozenTrial or None
         The trial with the default values, if it was tried.
     importances : dict
-        Metric to the share of each searched value, the largest first; empty where nothing can be said.
+        Metric to the share of each searched value, the largest first; empty with too few trials.
     steps_taken : int
-        Training steps of all trials, each once.
+        Training steps of all trials, each counted once.
     steps_elsewhere : int
-        Those among them of trials that failed or are not over.
+        The part of `steps_taken` by trials that failed or have not ended.
     steps_of_all : int
-        What the complete and the pruned trials would have taken without pruning.
+        Steps that the complete and pruned trials would have taken without pruning.
     counts : dict
         State to number of trials.
     replaced : int
-        Failed trials that another goes on for.
+        Failed trials that another trial retries.
     unfinished : int
-        Failed trials that are to go on.
+        Failed trials that are to be retried.
     pruned : dict
-        Why trials were pruned, and how many.
+        Reason to number of pruned trials.
     spent, budget : int
-        Trials that are taken, and that may be.
+        Trials that count towards the budget, and the budget.
     """
 
     plan: StudyPlan
@@ -82,22 +82,22 @@ class StudySummary:
 
     @property
     def failed(self) -> int:
-        """Trials that failed for good."""
+        """Number of failed trials that are not retried."""
         return self.counts["FAIL"] - self.replaced - self.unfinished
 
     @property
     def is_over(self) -> bool:
-        """Whether the budget is spent and nothing is being trained for it."""
+        """Whether the budget is spent and no trial is running."""
         return self.counts["COMPLETE"] + self.counts["PRUNED"] + self.failed >= self.budget
 
     @property
     def share_saved(self) -> float:
-        """Share of the steps of complete and pruned trials that pruning saved."""
+        """Fraction of the steps of complete and pruned trials that pruning saved."""
         return 1 - (self.steps_taken - self.steps_elsewhere) / self.steps_of_all if self.steps_of_all else 0.0
 
     @property
     def rule(self) -> str:
-        """How trials are judged and the best is selected."""
+        """How trials are judged and the best one is selected, as text."""
         seeds = self.plan.file.seeds
         over = f"the mean over seeds {_list(seeds)}" if len(seeds) > 1 else f"the value of seed {seeds[0]}"
         words = " and ".join(goal.words for goal in self.plan.goals)
@@ -106,7 +106,7 @@ class StudySummary:
 
     @property
     def warning(self) -> str:
-        """Why the best value is not to be trusted as it is; empty without a choice."""
+        """Warning that the best value is biased; empty with fewer than two complete trials."""
         complete = self.counts["COMPLETE"]
         if complete < 2:
             return ""
@@ -124,7 +124,7 @@ class StudySummary:
         return len(self.plan.goals) > 1
 
     def text(self) -> str:
-        """The outcome for people, in Markdown."""
+        """Return the summary and table in Markdown."""
         if not self.ranked:
             return self.summary()
         table = render(Tables((self._table(),), self.trials, self.notes), "md")
@@ -132,12 +132,12 @@ class StudySummary:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the variant says of the best trial's values, for the foot of the table."""
+        """The variant's caveat about the best trial's values, for the foot of the table."""
         words = caveat_of(self.plan.configuration(self.best.params, 0) if self.best else self.plan.base)
         return (words,) if words else ()
 
     def summary(self) -> str:
-        """The outcome without the table: one line a fact."""
+        """Return the summary without the table, one line per fact."""
         lines = [
             f"study {self.plan.name}",
             f"best: {self._words(self.best)}" + self._difference()
@@ -153,7 +153,7 @@ class StudySummary:
         return "\n".join(f"- {line}" for line in lines)
 
     def data(self) -> dict[str, Any]:
-        """The same in plain values."""
+        """Return the summary as JSON values."""
         return {
             "study": self.plan.name,
             "objectives": [goal.words for goal in self.plan.goals],
@@ -168,7 +168,7 @@ class StudySummary:
             "unfinished": self.unfinished,
             "pruned": self.pruned,
             "best": self._plain(self.best),
-            "front": [self._plain(one) for one in self.front],
+            "front": [self._plain(trial) for trial in self.front],
             "default": self._plain(self.default),
             "importances": self.importances,
             "steps_taken": self.steps_taken,
@@ -182,7 +182,7 @@ class StudySummary:
         }
 
     def metrics(self) -> dict[str, float]:
-        """Numbers for the study's run in MLflow, under names that it allows."""
+        """Return the metrics of the study's run in MLflow, under names that MLflow allows."""
         metrics = {
             "share_saved": self.share_saved,
             "steps_taken": float(self.steps_taken),
@@ -204,26 +204,26 @@ class StudySummary:
             shown.append(default)
         rows = [
             (
-                f"{one.number}" + " (default)" * (one is default),
-                *map(_short, one.values),
-                *(_short(one.params.get(name)) for name in names),
-                f"{steps_of(one):,}",
+                f"{trial.number}" + " (default)" * (trial is default),
+                *map(_short, trial.values),
+                *(_short(trial.params.get(name)) for name in names),
+                f"{steps_of(trial):,}",
             )
-            for one in shown
+            for trial in shown
         ]
         kind = "Trials of the Pareto front" if self.is_several else "Complete trials"
         first = f", the best {SHOWN} of {len(ranked)}" if len(ranked) > SHOWN else ""
         order = f"by {self.plan.goals[0].metric}; trials.csv has every trial"
         return TextTable(f"{kind}{first}, {order}", header, tuple(rows))
 
-    def _words(self, one: FrozenTrial) -> str:
+    def _words(self, trial: FrozenTrial) -> str:
         metrics = [goal.metric for goal in self.plan.goals]
-        if one.state == TrialState.COMPLETE:
-            values = ", ".join(f"{m} {_short(v)}" for m, v in zip(metrics, one.values, strict=True))
+        if trial.state == TrialState.COMPLETE:
+            values = ", ".join(f"{m} {_short(v)}" for m, v in zip(metrics, trial.values, strict=True))
         else:
-            values = f"{one.state.name.lower()} {one.user_attrs.get(REASON, '')}".strip()
-        params = ", ".join(f"{name} {_short(value)}" for name, value in one.params.items())
-        return f"trial {one.number}: {values} ({params})"
+            values = f"{trial.state.name.lower()} {trial.user_attrs.get(REASON, '')}".strip()
+        params = ", ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
+        return f"trial {trial.number}: {values} ({params})"
 
     def _difference(self) -> str:
         best, default = self.best, self.default
@@ -263,33 +263,33 @@ class StudySummary:
             f"complete trials{rough}): {shares}"
         )
 
-    def _plain(self, one: FrozenTrial | None) -> dict[str, Any] | None:
-        if one is None:
+    def _plain(self, trial: FrozenTrial | None) -> dict[str, Any] | None:
+        if trial is None:
             return None
-        complete = one.state == TrialState.COMPLETE
-        values = map(_plain_value, one.values) if complete else [None] * len(self.plan.goals)
+        complete = trial.state == TrialState.COMPLETE
+        values = map(_plain_value, trial.values) if complete else [None] * len(self.plan.goals)
         return {
-            "number": one.number,
-            "state": one.state.name,
+            "number": trial.number,
+            "state": trial.state.name,
             "values": dict(zip((goal.metric for goal in self.plan.goals), values, strict=True)),
-            "params": dict(one.params),
-            "steps": steps_of(one),
+            "params": dict(trial.params),
+            "steps": steps_of(trial),
         }
 
 
 def summarize(study: optuna.Study, plan: StudyPlan) -> StudySummary:
-    """Sum up a study, however far it is."""
+    """Return the summary of a study at any stage."""
     trials = study.get_trials(deepcopy=False)
-    replaced = {one.user_attrs.get(RETRY_OF) for one in trials} & {one.number for one in trials}
-    # the steps of a trial that another goes on for are among that one's
-    counted = [one for one in trials if one.number not in replaced]
-    over = [one for one in counted if one.state in (TrialState.COMPLETE, TrialState.PRUNED)]
+    replaced = {trial.user_attrs.get(RETRY_OF) for trial in trials} & {trial.number for trial in trials}
+    # the retry of a trial counts the trial's steps as its own
+    counted = [trial for trial in trials if trial.number not in replaced]
+    over = [trial for trial in counted if trial.state in (TrialState.COMPLETE, TrialState.PRUNED)]
     steps = sum(map(steps_of, counted))
-    complete = [one for one in trials if one.state == TrialState.COMPLETE]
-    ranked = sorted(complete, key=lambda one: _order(one, plan.goals))
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
+    ranked = sorted(complete, key=lambda trial: _order(trial, plan.goals))
     front = _front(study, ranked)
-    pruned = [one for one in trials if one.state == TrialState.PRUNED]
-    reasons = Counter(str(one.user_attrs.get(REASON, "")).partition("@")[0] for one in pruned)
+    pruned = [trial for trial in trials if trial.state == TrialState.PRUNED]
+    reasons = Counter(str(trial.user_attrs.get(REASON, "")).partition("@")[0] for trial in pruned)
     return StudySummary(
         plan=plan,
         trials=trial_frame(trials, plan),
@@ -301,7 +301,7 @@ def summarize(study: optuna.Study, plan: StudyPlan) -> StudySummary:
         steps_taken=steps,
         steps_elsewhere=steps - sum(map(steps_of, over)),
         steps_of_all=len(over) * plan.steps_of_a_trial,
-        counts={state.name: sum(one.state == state for one in trials) for state in TrialState},
+        counts={state.name: sum(trial.state == state for trial in trials) for state in TrialState},
         replaced=len(replaced),
         unfinished=len(to_retry(trials)),
         pruned={reason: count for reason, count in reasons.most_common() if reason},
@@ -311,29 +311,31 @@ def summarize(study: optuna.Study, plan: StudyPlan) -> StudySummary:
 
 
 def default_of(trials: Sequence[FrozenTrial], plan: StudyPlan) -> FrozenTrial | None:
-    """The trial with the default values, the one that got furthest if there are several."""
+    """Return the trial with the default values; of several the one that got furthest."""
     params = plan.space.params(plan.base)
-    tried = [one for one in trials if one.params and one.params == params and one.state in _PRECEDENCE]
-    return min(tried, key=lambda one: (_PRECEDENCE.index(one.state), -one.number), default=None)
+    tried = [
+        trial for trial in trials if trial.params and trial.params == params and trial.state in _PRECEDENCE
+    ]
+    return min(tried, key=lambda trial: (_PRECEDENCE.index(trial.state), -trial.number), default=None)
 
 
 def _front(study: optuna.Study, ranked: Sequence[FrozenTrial]) -> list[FrozenTrial]:
     if not ranked:
         return []
     best = study.best_trials if len(study.directions) > 1 else [study.best_trial]
-    numbers = {one.number for one in best}
-    return [one for one in ranked if one.number in numbers]
+    numbers = {trial.number for trial in best}
+    return [trial for trial in ranked if trial.number in numbers]
 
 
-def _order(one: FrozenTrial, goals: Sequence[Goal]) -> tuple[float, ...]:
+def _order(trial: FrozenTrial, goals: Sequence[Goal]) -> tuple[float, ...]:
     return tuple(
         value if goal.direction == "minimize" else -value
-        for goal, value in zip(goals, one.values, strict=True)
+        for goal, value in zip(goals, trial.values, strict=True)
     )
 
 
 def _numbers(trials: Sequence[FrozenTrial]) -> set[int]:
-    return {one.number for one in trials}
+    return {trial.number for trial in trials}
 
 
 def _list(values: Sequence[object]) -> str:
@@ -347,7 +349,7 @@ def _short(value: Any) -> str:
 
 
 def _plain_value(value: Any) -> Any:
-    """A value as JSON has it: None for what is missing or no finite number."""
+    """Return a value as JSON has it: None for a missing value or a number that is not finite."""
     if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
         return None
     return value
