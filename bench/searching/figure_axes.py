@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.colors import Colormap, Normalize
     from matplotlib.figure import Figure
     from optuna.trial import FrozenTrial
+
+Look: TypeAlias = dict[str, Any]  # keyword arguments of matplotlib
+Share = TypeVar("Share", float, np.ndarray)
 
 WIDE_SPAN = 20  # values that span more than this factor get a log axis
 LEAST_FOR_SURFACE = 10  # trials
@@ -92,7 +95,7 @@ def range_ticks(axis: "Axis", dimension: Dimension) -> None:
     set_limits = getattr(axis.axes, f"set_{name}lim")
     if dimension.kind == "choice":
         names = [str(choice) for choice in dimension.choices]
-        slanted: dict[str, Any] = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
+        slanted: Look = {"rotation": 30, "ha": "right", "rotation_mode": "anchor"}
         many = name == "x" and sum(map(len, names)) > MOST_LEVEL
         axis.set_ticks(range(len(names)), names, **(slanted if many else {}))
         set_limits(-0.5, len(names) - 0.5)
@@ -107,7 +110,7 @@ def range_ticks(axis: "Axis", dimension: Dimension) -> None:
     set_limits(low, high)
 
 
-def from_unit(dimension: Dimension, share: Any) -> Any:
+def from_unit(dimension: Dimension, share: Share) -> Share:
     """Return the value at a fraction of a range, on the range's scale."""
     if dimension.scale == "log":
         return dimension.low * (dimension.high / dimension.low) ** share

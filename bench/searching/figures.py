@@ -15,6 +15,7 @@ import numpy as np
 
 from bench.figures import style
 from bench.searching.figure_axes import (
+    Look,
     colours,
     draw_legend,
     draw_pairs,
@@ -44,13 +45,13 @@ MOST_PAIRED = 3  # searched values whose pairs are drawn
 LEAST_PAIRED = 4  # complete trials; fewer show nothing in pairs
 
 GREY = "#8c8c8c"
-DOT: dict[str, Any] = {"marker": "o", "s": 18, "linewidths": 0, "zorder": 3, "clip_on": False}
-CROSS: dict[str, Any] = {"color": GREY, "marker": "x", "s": 14, "linewidths": 0.9, "zorder": 2}
-RING: dict[str, Any] = {"facecolors": "none", "linewidths": 1.3, "zorder": 5, "clip_on": False}
-BEST: dict[str, Any] = RING | {"edgecolors": style.VERMILION, "marker": "o", "s": 60, "label": "best"}
-DEFAULT: dict[str, Any] = RING | {"edgecolors": "black", "marker": "s", "s": 50, "label": "default"}
+DOT: Look = {"marker": "o", "s": 18, "linewidths": 0, "zorder": 3, "clip_on": False}
+CROSS: Look = {"color": GREY, "marker": "x", "s": 14, "linewidths": 0.9, "zorder": 2}
+RING: Look = {"facecolors": "none", "linewidths": 1.3, "zorder": 5, "clip_on": False}
+BEST: Look = RING | {"edgecolors": style.VERMILION, "marker": "o", "s": 60, "label": "best"}
+DEFAULT: Look = RING | {"edgecolors": "black", "marker": "s", "s": 50, "label": "default"}
 # a text above an axis
-ABOVE: dict[str, Any] = {"ha": "center", "va": "bottom", "fontsize": 7.5, "textcoords": "offset points"}
+ABOVE: Look = {"ha": "center", "va": "bottom", "fontsize": 7.5, "textcoords": "offset points"}
 
 
 @dataclass(frozen=True)
@@ -289,7 +290,7 @@ def draw_intermediate(data: FigureData) -> "Figure | None":
         points = sorted(p for p, value in trial.intermediate_values.items() if math.isfinite(value))
         values = [trial.intermediate_values[point] for point in points]
         shown += values
-        look: dict[str, Any] = {"color": style.BLUE, "alpha": 0.45, "linewidth": 0.8, "label": "complete"}
+        look: Look = {"color": style.BLUE, "alpha": 0.45, "linewidth": 0.8, "label": "complete"}
         if trial in data.pruned:
             look = {"color": GREY, "alpha": 0.7, "linewidth": 0.7, "label": "pruned"}
             axis.scatter(points[-1], values[-1], **CROSS)
@@ -326,7 +327,7 @@ def draw_front(data: FigureData) -> "Figure | None":
     axis.scatter(x, y, **DOT, color=GREY, label="complete")
     x_front, y_front = ([value_of(trial, place) for trial in front] for place in (0, 1))
     # drawn as steps: between two trials of the front nothing better was reached
-    look: dict[str, Any] = {
+    look: Look = {
         "color": style.VERMILION,
         "linewidth": 0.8,
         "marker": "o",

@@ -85,7 +85,7 @@ class StudyPlan:
 
     title: str
     file: StudyFile
-    settings: dict[str, Any]
+    settings: dict[str, object]
     frechet_metric: str
     data_hash: str
 
@@ -152,7 +152,7 @@ class StudyPlan:
         """Training steps of a trial that is not pruned."""
         return plan_of(self.base.harness).steps * len(self.file.seeds)
 
-    def keys(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def keys(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a trial's configuration keys, without seed and circumstances."""
         flat = self.configuration(params, 0).flat()
         first = ["variant", "preset", *self.space.settings(params)]
@@ -160,7 +160,7 @@ class StudyPlan:
         rest = [name for name in flat if name not in CIRCUMSTANCES and name not in {*first, "seed", "epochs"}]
         return {name: flat[name] for name in [*first, *rest]}
 
-    def configuration(self, params: Mapping[str, Any], seed: int) -> Configuration:
+    def configuration(self, params: Mapping[str, Scalar], seed: int) -> Configuration:
         """Return the configuration of a trial's run."""
         return self.base.with_values(**self.space.settings(params), seed=seed)
 
@@ -188,7 +188,7 @@ class StudyPlan:
         return cls(**(dict(values) | {"file": StudyFile(**values["file"])}))
 
 
-def base_of(settings: Mapping[str, Any]) -> Configuration:
+def base_of(settings: Mapping[str, object]) -> Configuration:
     """Return the configuration of a study's settings; figures per run are drawn only on request."""
     return resolve({"figures": False} | dict(settings))
 
@@ -197,7 +197,7 @@ def plan_study(
     title: str,
     file: StudyFile,
     variant: str,
-    given: Mapping[str, Any],
+    given: Mapping[str, object],
     workers: int,
     progress: Progress,
 ) -> StudyPlan:

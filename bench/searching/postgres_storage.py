@@ -5,7 +5,7 @@ import warnings
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from threading import Event, Thread
-from typing import Any
+from typing import TYPE_CHECKING
 
 from optuna.exceptions import ExperimentalWarning
 from optuna.storages import BaseStorage, RDBStorage
@@ -14,6 +14,10 @@ from optuna.trial import FrozenTrial, Trial, TrialState
 
 from bench.searching.storage import WORKER, StorageAway, away
 from bench.system.store_address import redacted
+
+if TYPE_CHECKING:
+    from psycopg import Connection
+    from psycopg.rows import TupleRow
 
 BEATS_PER_GRACE = 6
 # limits how long a host that lost its network holds its locks
@@ -42,7 +46,7 @@ class PostgresStorage:
         self.grace = grace
         self._address = url.replace("postgresql+psycopg://", "postgresql://", 1)
         self._study = study
-        self._leadership: Any = None
+        self._leadership: Connection[TupleRow] | None = None
         self._reached_since: float | None = None
         driver = self._address.replace("postgresql://", "postgresql+psycopg://", 1)
         # tables are created and migrated by one process at a time
@@ -68,7 +72,7 @@ class PostgresStorage:
         try:
             if self._leadership is None:
                 connection = self._connect()
-                if not _fetch(connection, "pg_try_advisory_lock", f"leader {self._study}"):
+                if not _call(connection, "pg_try_advisory_lock", f"leader {self._study}"):
                     connection.close()
                     return False
                 self._leadership = connection
@@ -128,34 +132,38 @@ class PostgresStorage:
         """Return 0: heartbeats do not carry a host."""
         return 0
 
-    def _connect(self) -> Any:
+    def _connect(self) -> "Connection[TupleRow]":
         import psycopg
 
-        try:
+        with _errors_in_one_line():
             connection = psycopg.connect(self._address, autocommit=True, connect_timeout=10)
             for name, value in KEEPALIVES.items():
                 connection.execute(f"set {name} = {value}")
             return connection
-        except psycopg.Error as error:
-            raise StorageAway(
-                f"storage cannot be reached: {' '.join(redacted(str(error)).split())}"
-            ) from None
 
     @contextmanager
     def _lock(self, name: str) -> Iterator[None]:
         connection = self._connect()
         try:
-            _fetch(connection, "pg_advisory_lock", name)
+            _call(connection, "pg_advisory_lock", name)
             yield
         finally:
             connection.close()
 
 
-def _fetch(connection: Any, function: str, name: str) -> Any:
+def _call(connection: "Connection[TupleRow]", function: str, name: str) -> bool:
     """Call a lock function of the database with a name, which is hashed to 64 bits."""
+    with _errors_in_one_line():
+        row = connection.execute(f"select {function}(hashtextextended(%s, 0))", (name,)).fetchone()
+        return bool(row and row[0])
+
+
+@contextmanager
+def _errors_in_one_line() -> Iterator[None]:
+    """Raise StorageAway, in one line without secrets, instead of the driver's errors."""
     import psycopg
 
     try:
-        return connection.execute(f"select {function}(hashtextextended(%s, 0))", (name,)).fetchone()[0]
+        yield
     except psycopg.Error as error:
         raise StorageAway(f"storage cannot be reached: {' '.join(redacted(str(error)).split())}") from None

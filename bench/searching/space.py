@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Literal, get_args, get_origin
 
 from optuna.distributions import (
     BaseDistribution,
@@ -16,6 +16,7 @@ from pydantic.fields import FieldInfo
 from bench.configuration import CIRCUMSTANCES, Configuration, knobs_of
 from bench.searching.study_file import Range
 from bench.system.errors import RequestError, unknown
+from bench.system.json_values import Scalar
 from variants.base import Variant
 from variants.knobs import search_of
 from variants.registry import all_variants
@@ -61,7 +62,7 @@ class Dimension:
     low: float = math.nan
     high: float = math.nan
     scale: Literal["linear", "log"] = "linear"
-    choices: tuple[Any, ...] = ()
+    choices: tuple[Scalar, ...] = ()
 
     @property
     def words(self) -> str:
@@ -70,11 +71,11 @@ class Dimension:
             return ", ".join(map(str, self.choices))
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.scale == "log" else "")
 
-    def holds(self, value: Any) -> bool:
+    def holds(self, value: Scalar) -> bool:
         """Whether a value lies in the range."""
         if self.kind == "choice":
             return value in self.choices
-        return value is not None and self.low <= value <= self.high
+        return isinstance(value, int | float) and self.low <= value <= self.high
 
     def distribution(self) -> BaseDistribution:
         """Return the range as Optuna's distribution."""
@@ -105,11 +106,11 @@ class SearchSpace:
         """Return the space as Optuna's distributions."""
         return {dimension.name: dimension.distribution() for dimension in self.dimensions}
 
-    def settings(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def settings(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """Return a trial's params as configuration keys."""
         return {knob: params[d.name] for d in self.dimensions if d.name in params for knob in d.knobs}
 
-    def params(self, configuration: Configuration) -> dict[str, Any] | None:
+    def params(self, configuration: Configuration) -> dict[str, Scalar] | None:
         """Return a configuration's values as a trial's params, or None if one is outside of the space."""
         flat = configuration.flat()
         params = {}
@@ -203,7 +204,7 @@ def _dimension(
     return Dimension(name, knobs, "int" if whole else "float", float(low), float(high), scale)
 
 
-def _validated(name: str, knobs: tuple[str, ...], value: Any, base: Configuration) -> Any:
+def _validated(name: str, knobs: tuple[str, ...], value: object, base: Configuration) -> Scalar:
     """Return a value converted to the knob's type; RequestError if the knob does not allow the value."""
     try:
         flat = base.with_values(**dict.fromkeys(knobs, value)).flat()

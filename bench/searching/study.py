@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bench.execution import multirun
 from bench.execution.progress import Progress
@@ -19,6 +19,7 @@ from bench.searching.study_loop import StudyLoop, create_study
 from bench.searching.worker_pool import ProcessPool, WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
+from bench.system.json_values import Json
 from bench.system.store_address import Redacting
 from bench.tracking.messages import ParentSummary
 from bench.tracking.store_choice import current_store
@@ -105,7 +106,7 @@ def plan_studies(
     title: str,
     file: StudyFile,
     variants: Sequence[str],
-    given: Mapping[str, Any],
+    given: Mapping[str, object],
     options: ExecutionOptions,
     progress: Progress,
 ) -> list[StudyPlan]:
@@ -182,7 +183,7 @@ def files_of(folder: Path) -> list[str]:
     return [name for name in names if (folder / name).exists()]
 
 
-def run_cluster_job(plain: Mapping[str, Any], shared: bool, until: float | None) -> None:
+def run_cluster_job(plain: Mapping[str, Json], shared: bool, until: float | None) -> None:
     """Run a study with one worker; the task of a cluster job.
 
     Parameters

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import StrictInt, ValidationError, field_validator
+from pydantic import BaseModel, StrictInt, ValidationError, field_validator
 
 from bench.configuration import LARGEST_SEED, is_name, yaml_files
 from bench.judging.metrics.registry import FRECHET_DISTANCE
@@ -41,7 +41,7 @@ class Range(Knobs):
     low: float | None = knob(None, "lower bound, inclusive")
     high: float | None = knob(None, "upper bound, inclusive")
     scale: Literal["linear", "log"] | None = knob(None, "how the range is sampled")
-    choices: tuple[Any, ...] | None = knob(None, "the values to choose from, instead of a range")
+    choices: tuple[object, ...] | None = knob(None, "the values to choose from, instead of a range")
 
 
 class Sampler(Knobs):
@@ -86,7 +86,7 @@ class StudyFile(Knobs):
     search: dict[str, Range] = knob(
         {}, "what is searched; all knobs for which the variant declares a range where nothing is given"
     )
-    settings: dict[str, Any] = knob({}, "configuration keys of every run, as for bench run")
+    settings: dict[str, object] = knob({}, "configuration keys of every run, as for bench run")
     sampler: Sampler = knob(Sampler(), "what suggests the next trial")
     pruner: Pruner = knob(Pruner(), "what ends a trial early")
     seeds: tuple[StrictInt, ...] = knob((0,), "seeds that every trial trains; the objective is their mean")
@@ -107,7 +107,7 @@ class StudyFile(Knobs):
 
     @field_validator("search", mode="before")
     @classmethod
-    def _read_search(cls, value: Any) -> Any:
+    def _read_search(cls, value: object) -> object:
         """``gamma: declared`` stands for the declared range."""
         if not isinstance(value, Mapping):
             return value
@@ -130,7 +130,7 @@ def shipped() -> dict[str, Path]:
     return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
-def read(word: str, **overrides: Any) -> tuple[str, StudyFile]:
+def read(word: str, **overrides: object) -> tuple[str, StudyFile]:
     """Read a study file.
 
     Parameters
@@ -182,17 +182,19 @@ def _check(name: str, file: StudyFile) -> None:
             raise RequestError(f"{name}: settings must not hold {key!r}: it is said elsewhere")
 
 
-def describe_error(error: ValidationError, content: Mapping[str, Any]) -> str:
+def describe_error(error: ValidationError, content: Mapping[str, object]) -> str:
     """Return the first error as one line."""
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
-        kind: Any = StudyFile
-        for part in first["loc"][:-1]:
-            kind = {"objectives": Objective, "search": Range, "sampler": Sampler, "pruner": Pruner}.get(
-                str(part), kind
-            )
-        return str(unknown(f"key in {where.rpartition('.')[0] or 'the study file'}", key, kind.model_fields))
+        models: dict[str | int, type[BaseModel]] = {
+            "objectives": Objective,
+            "search": Range,
+            "sampler": Sampler,
+            "pruner": Pruner,
+        }
+        model = next((models[part] for part in first["loc"][:-1] if part in models), StudyFile)
+        return str(unknown(f"key in {where.rpartition('.')[0] or 'the study file'}", key, model.model_fields))
     message = first["msg"].removeprefix("Value error, ")
     return f"{printable(where)}: {shown(first['input'])} is not possible: {message[:1].lower()}{message[1:]}"

@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import optuna
 import pandas as pd
@@ -18,6 +17,7 @@ from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
 from bench.searching.trial_table import steps_of, trial_frame
 from bench.searching.trials import REASON, RETRY_OF, count_spent, to_retry
+from bench.system.json_values import Json, Scalar
 
 SHOWN = 10  # trials in the table
 
@@ -152,7 +152,7 @@ class StudySummary:
         ]
         return "\n".join(f"- {line}" for line in lines)
 
-    def data(self) -> dict[str, Any]:
+    def data(self) -> dict[str, Json]:
         """Return the summary as JSON values."""
         return {
             "study": self.plan.name,
@@ -176,7 +176,7 @@ class StudySummary:
             "steps_of_all": self.steps_of_all,
             "share_saved": self.share_saved,
             "trials": [
-                {name: _plain_value(value) for name, value in row.items()}
+                {str(name): _plain_value(value) for name, value in row.items()}
                 for row in self.trials.astype(object).to_dict("records")
             ],
         }
@@ -263,7 +263,7 @@ class StudySummary:
             f"complete trials{rough}): {shares}"
         )
 
-    def _plain(self, trial: FrozenTrial | None) -> dict[str, Any] | None:
+    def _plain(self, trial: FrozenTrial | None) -> dict[str, Json] | None:
         if trial is None:
             return None
         complete = trial.state == TrialState.COMPLETE
@@ -342,14 +342,13 @@ def _list(values: Sequence[object]) -> str:
     return ", ".join(map(str, values))
 
 
-def _short(value: Any) -> str:
+def _short(value: Scalar) -> str:
     if value is None:
         return "-"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _plain_value(value: Any) -> Any:
+def _plain_value(value: object) -> Scalar:
     """Return a value as JSON has it: None for a missing value or a number that is not finite."""
-    if value is None or value is pd.NA or (isinstance(value, float) and not math.isfinite(value)):
-        return None
-    return value
+    is_finite = not isinstance(value, float) or math.isfinite(value)
+    return value if isinstance(value, str | int | float) and is_finite else None
