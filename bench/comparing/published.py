@@ -1,6 +1,6 @@
-"""What a paper reports beside what our runs give."""
+"""A published table beside our runs."""
 
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -8,7 +8,7 @@ import pandas as pd
 from bench.comparing.caveats import caveats
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.notes import describe_data
-from bench.comparing.numbers import MISSING, duration, number, with_range
+from bench.comparing.numbers import MISSING, Bounds, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
@@ -20,79 +20,113 @@ NO_RUNS = "no runs"
 
 
 def table_named(name: str) -> PublishedTable:
-    """The published table of that name; RequestError if there is none."""
+    """Return the published table of that name; RequestError if there is none."""
     if name not in PUBLISHED_TABLES:
         raise unknown("published table", name, PUBLISHED_TABLES)
     return PUBLISHED_TABLES[name]
 
 
+@dataclass(frozen=True)
+class Measured:
+    """Our runs of one published row; without runs every number is missing.
+
+    Attributes
+    ----------
+    group : str or None
+        Their group.
+    runs, diverged, collapsed : int
+        All of them; those that diverged; those that ended collapsed.
+    collapse_epochs : tuple of float
+        Passes over the images after which each had collapsed, rising.
+    convergence : float or None
+        Mean over runs of the lowest M between two checkpoints; None where no run has one.
+    convergence_range : (float, float) or None
+        Lowest and highest of these.
+    norm : str or None
+        Norm of the losses.
+    batch_size : int or None
+        Images per batch.
+    differs : str or None
+        Why M is not comparable with the paper's, or by what batch size the runs differ; None where norm and
+        batch size agree.
+    parameters : int or None
+        Of both networks.
+    train_seconds : float or None
+        Mean over the runs that did not diverge.
+    """
+
+    group: str | None = None
+    runs: int = 0
+    diverged: int = 0
+    collapsed: int = 0
+    collapse_epochs: tuple[float, ...] = ()
+    convergence: float | None = None
+    convergence_range: Bounds | None = None
+    norm: str | None = None
+    batch_size: int | None = None
+    differs: str | None = None
+    parameters: int | None = None
+    train_seconds: float | None = None
+
+    @property
+    def listed_epochs(self) -> str:
+        """The epochs of collapse, with commas between."""
+        return ", ".join(f"{epoch:.3g}" for epoch in self.collapse_epochs)
+
+
 def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
-    """Set our runs beside a paper's rows.
+    """Return a table of a paper's rows and our runs.
 
     Parameters
     ----------
     published : PublishedTable
-        What the paper reports.
+        The paper's table.
     frame : DataFrame
-        Runs, as :func:`bench.comparing.frame.results` gives them; those of no row are not looked at.
+        Runs, as returned by :func:`bench.comparing.frame.results`; those of no row are ignored.
 
     Returns
     -------
     Tables
-        The frame has one row a published row: ``row``, ``group``, ``runs``, ``diverged``, ``collapsed``
-        (counts), ``collapsed_at_epochs`` (numbers with commas between), ``M_paper``, ``M`` (mean over
-        runs of the lowest M between two checkpoints), ``M_low``, ``M_high`` (its range), ``norm_paper``,
-        ``norm``, ``batch_size_paper``, ``batch_size``, ``M_differs`` (in what M is not the paper's, in words;
-        missing where norm and batch size agree),
-        ``parameters_paper``, ``parameters``, ``train_time_paper``, ``train_seconds`` (mean),
-        ``collapse_paper``. Missing where there are no runs.
+        The frame has one row per published row, with the columns of :func:`_columns`; missing where there
+        are no runs.
 
     Raises
     ------
     RequestError
         If the runs of one row differ in more than the seed, or the rows' runs in their data.
     """
-    facts, told, belonging = [], [], []
+    left_out, members = [], []
     for row in published.rows:
         runs = _runs_of(row, frame)
         whole = runs[is_complete(runs)].reset_index(drop=True)
         others = runs[~is_complete(runs)]
-        told += [f"{name} ({status})" for name, status in zip(others["name"], others["status"], strict=True)]
+        left_out += [f"{name} ({end})" for name, end in zip(others["name"], others["status"], strict=True)]
         kept, copies = once_per_seed(with_groups(whole))
-        told += [f"{name} (a newer run has its seed)" for name in copies]
+        left_out += [f"{name} (a newer run has its seed)" for name in copies]
         groups = list(kept["group"].unique())
         if len(groups) > 1:
             raise RequestError(
                 f"the row {row.label!r} of {published.name} has runs of {len(groups)} groups: "
                 f"{'; '.join(groups[:4])}{' ...' if len(groups) > 4 else ''}; choose one with --where"
             )
-        facts.append(_facts(row, kept))
-        belonging.append(kept)
-    ours = pd.concat(belonging, ignore_index=True)
+        members.append(kept)
+    ours = pd.concat(members, ignore_index=True)
     if ours["data_hash"].nunique() > 1:
         raise RequestError(
             f"the rows of {published.name} have runs of different data: {describe_data(ours)}; "
             'choose with --dataset or --where "image_size == ..."'
         )
+    pairs = [(row, _measured(row, kept)) for row, kept in zip(published.rows, members, strict=True)]
+    quantities = ("optimal M", "parameters", "training time", "mode collapse")
     text = TextTable(
         f"{published.title}: {published.source}, and our runs",
-        (
-            "model",
-            "optimal M:\npaper",
-            "optimal M:\nours",
-            "parameters:\npaper",
-            "parameters:\nours",
-            "training time:\npaper",
-            "training time:\nours",
-            "mode collapse:\npaper",
-            "mode collapse:\nours",
-        ),
-        tuple(_cells(row, fact) for row, fact in zip(published.rows, facts, strict=True)),
+        ("model", *(f"{name}:\n{side}" for name in quantities for side in ("paper", "ours"))),
+        tuple(_cells(row, measured) for row, measured in pairs),
     )
-    notes = [*_about_paper(published), *_about_ours(published, ours, belonging), *caveats(ours)]
-    if told:
-        notes.append(f"Left out: {', '.join(told)}.")
-    return Tables((text,), _typed(facts), tuple(notes))
+    notes = [*_about_paper(published), *_about_ours(published, ours, members), *caveats(ours)]
+    if left_out:
+        notes.append(f"Left out: {', '.join(left_out)}.")
+    return Tables((text,), _table(pairs), tuple(notes))
 
 
 def _runs_of(row: PublishedRow, frame: pd.DataFrame) -> pd.DataFrame:
@@ -103,56 +137,36 @@ def _runs_of(row: PublishedRow, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[chosen]
 
 
-def _facts(row: PublishedRow, runs: pd.DataFrame) -> dict[str, Any]:
-    """One row in numbers."""
-    facts: dict[str, Any] = {
-        "row": row.label,
-        "group": runs["group"].iloc[0] if len(runs) else None,
-        "runs": len(runs),
-        "diverged": int(is_diverged(runs).sum()),
-        "collapsed": int(is_collapsed(runs).sum()),
-        "collapsed_at_epochs": None,
-        "M_paper": row.convergence,
-        "M": None,
-        "M_low": None,
-        "M_high": None,
-        "norm_paper": row.norm,
-        "norm": None,
-        "batch_size_paper": row.batch_size,
-        "batch_size": None,
-        "M_differs": None,
-        "parameters_paper": row.parameters,
-        "parameters": None,
-        "train_time_paper": row.training_time,
-        "train_seconds": None,
-        "collapse_paper": row.mode_collapse,
-    }
+def _measured(row: PublishedRow, runs: pd.DataFrame) -> Measured:
+    """Summarise the runs of one group."""
     if runs.empty:
-        return facts
-    facts |= {"norm": runs["norm"].iloc[0], "batch_size": int(runs["batch_size"].iloc[0])}
-    facts["M_differs"] = _differs(row, facts["norm"], facts["batch_size"])
-    healthy = runs[~is_diverged(runs)]
+        return Measured()
+    healthy, collapsed = runs[~is_diverged(runs)], runs[is_collapsed(runs)]
     lowest = healthy["M_best"][np.isfinite(healthy["M_best"])]
-    if len(lowest):
-        facts |= {"M": float(lowest.mean()), "M_low": float(lowest.min()), "M_high": float(lowest.max())}
-    if len(healthy):
-        facts["train_seconds"] = float(healthy["train_seconds"].mean())
-    counts = runs[["parameters_generator", "parameters_discriminator"]].iloc[0]
-    facts["parameters"] = int(counts.sum())
-    fallen = runs[is_collapsed(runs)]
-    epochs = [
-        _epoch(run_id, health) for run_id, health in zip(fallen["run_id"], fallen["health"], strict=True)
-    ]
-    facts["collapsed_at_epochs"] = ", ".join(f"{epoch:.3g}" for epoch in sorted(epochs)) or None
-    return facts
+    norm, batch_size = str(runs["norm"].iloc[0]), int(runs["batch_size"].iloc[0])
+    ends = zip(collapsed["run_id"], collapsed["health"], strict=True)
+    return Measured(
+        group=runs["group"].iloc[0],
+        runs=len(runs),
+        diverged=len(runs) - len(healthy),
+        collapsed=len(collapsed),
+        collapse_epochs=tuple(sorted(_epoch(run_id, health) for run_id, health in ends)),
+        convergence=float(lowest.mean()) if len(lowest) else None,
+        convergence_range=(float(lowest.min()), float(lowest.max())) if len(lowest) else None,
+        norm=norm,
+        batch_size=batch_size,
+        differs=_differs(row, norm, batch_size),
+        parameters=int(runs[["parameters_generator", "parameters_discriminator"]].iloc[0].sum()),
+        train_seconds=float(healthy["train_seconds"].mean()) if len(healthy) else None,
+    )
 
 
 def _differs(row: PublishedRow, norm: str, batch_size: int) -> str | None:
-    """In what our M is not the paper's: under another norm, or a batch size on which the norm depends."""
+    """How norm and batch size differ from the paper's, and whether M is still comparable."""
     batch = f"batch size {batch_size}, the paper's {row.batch_size}" if batch_size != row.batch_size else ""
     if norm != row.norm:
-        told = f"not comparable: norm {norm}, the paper's {row.norm}"
-        return f"{told}; {batch}" if batch else told
+        difference = f"not comparable: norm {norm}, the paper's {row.norm}"
+        return f"{difference}; {batch}" if batch else difference
     if batch and norm in BATCH_SIZE_DEPENDENT_NORMS:
         return f"not comparable: {batch}, on which M under norm {norm} depends"
     return batch or None
@@ -163,26 +177,62 @@ def _epoch(run_id: str, health: str) -> float:
     return int(health.partition("@")[2]) * RunFolder(paths.runs() / run_id).describe().epochs_per_step()
 
 
-def _cells(row: PublishedRow, facts: dict[str, Any]) -> tuple[str, ...]:
+def _cells(row: PublishedRow, measured: Measured) -> tuple[str, ...]:
     """One row for people."""
     ours = (NO_RUNS,) * 4
-    if facts["runs"]:
-        collapse = f"{facts['collapsed']} of {facts['runs']} runs"
-        if epochs := facts["collapsed_at_epochs"]:
-            collapse += f", at {'epochs' if ',' in epochs else 'epoch'} {epochs}"
-        if facts["diverged"]:
-            collapse += f"; {facts['diverged']} diverged"
-        seconds = facts["train_seconds"]
+    if measured.runs:
+        collapse = f"{measured.collapsed} of {measured.runs} runs"
+        if epochs := measured.listed_epochs:
+            collapse += f", at {'epochs' if measured.collapsed > 1 else 'epoch'} {epochs}"
+        if measured.diverged:
+            collapse += f"; {measured.diverged} diverged"
+        seconds = measured.train_seconds
         spent = MISSING if seconds is None else duration(seconds)
-        measured = "; ".join(filter(None, (_range(facts), facts["M_differs"])))
-        ours = (measured, f"{facts['parameters']:,}", spent, collapse)
+        convergence = "; ".join(filter(None, (_convergence(measured), measured.differs)))
+        ours = (convergence, f"{measured.parameters:,}", spent, collapse)
     paper = (f"{row.convergence:.2f}", f"{row.parameters:,}", row.training_time, row.mode_collapse)
     return (row.label, *(cell for pair in zip(paper, ours, strict=True) for cell in pair))
 
 
-def _range(facts: dict[str, Any]) -> str:
-    value, low, high = facts["M"], facts["M_low"], facts["M_high"]
-    return number(value) if low == high else with_range(value, (low, high))
+def _convergence(measured: Measured) -> str:
+    value, extent = measured.convergence, measured.convergence_range
+    if value is None or extent is None or extent[0] == extent[1]:
+        return number(value)
+    return with_range(value, extent)
+
+
+def _columns(row: PublishedRow, measured: Measured) -> dict[str, str | float | None]:
+    """One row for programs."""
+    low, high = measured.convergence_range or (None, None)
+    return {
+        "row": row.label,
+        "group": measured.group,
+        "runs": measured.runs,
+        "diverged": measured.diverged,
+        "collapsed": measured.collapsed,
+        "collapsed_at_epochs": measured.listed_epochs or None,
+        "M_paper": row.convergence,
+        "M": measured.convergence,
+        "M_low": low,
+        "M_high": high,
+        "norm_paper": row.norm,
+        "norm": measured.norm,
+        "batch_size_paper": row.batch_size,
+        "batch_size": measured.batch_size,
+        "M_differs": measured.differs,
+        "parameters_paper": row.parameters,
+        "parameters": measured.parameters,
+        "train_time_paper": row.training_time,
+        "train_seconds": measured.train_seconds,
+        "collapse_paper": row.mode_collapse,
+    }
+
+
+def _table(pairs: list[tuple[PublishedRow, Measured]]) -> pd.DataFrame:
+    kinds = dict.fromkeys(("M_paper", "M", "M_low", "M_high", "train_seconds"), "float64")
+    kinds |= dict.fromkeys(("runs", "diverged", "collapsed", "parameters_paper", "parameters"), "Int64")
+    kinds |= dict.fromkeys(("batch_size_paper", "batch_size"), "Int64")
+    return pd.DataFrame([_columns(*pair) for pair in pairs]).astype(kinds)
 
 
 def _about_paper(published: PublishedTable) -> list[str]:
@@ -196,7 +246,7 @@ def _about_paper(published: PublishedTable) -> list[str]:
 
 
 def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.DataFrame]) -> list[str]:
-    """On what our runs were trained, and whether that is what the paper had."""
+    """Notes on the data and length of our training, and on differences from the paper's."""
     if ours.empty:
         return ["There are no finished runs of these rows."]
     notes, settings = [], {}
@@ -212,13 +262,13 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
                 runs["norm"].iloc[0],
             )
     counts = sorted({count for count, *_ in settings.values()})
-    words = [
+    lengths = [
         f"{label}: {steps:,} steps ({epochs} epochs), norm {norm}"
         for label, (_, steps, epochs, norm) in settings.items()
     ]
     data = f"{describe_data(ours)}, {' or '.join(f'{count:,}' for count in counts)} images"
     notes.append(
-        f"Our runs trained on {data}; {'; '.join(words)}; on {', '.join(ours['processor'].unique())}."
+        f"Our runs trained on {data}; {'; '.join(lengths)}; on {', '.join(ours['processor'].unique())}."
     )
     differing = [
         name
@@ -239,10 +289,3 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
         "Training times are means over seeds, without the time for judging."
     )
     return notes
-
-
-def _typed(facts: list[dict[str, Any]]) -> pd.DataFrame:
-    kinds = dict.fromkeys(("M_paper", "M", "M_low", "M_high", "train_seconds"), "float64")
-    kinds |= dict.fromkeys(("runs", "diverged", "collapsed", "parameters_paper", "parameters"), "Int64")
-    kinds |= dict.fromkeys(("batch_size_paper", "batch_size"), "Int64")
-    return pd.DataFrame(facts).astype(kinds)
