@@ -1,9 +1,9 @@
-"""The commands that made runs, and those that check them."""
+"""Commands that repeat runs, and commands that verify them."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pydantic import BaseModel
 
 from bench.configuration import CIRCUMSTANCES, resolve
 from bench.configuration.resolution import NAMES
@@ -11,21 +11,62 @@ from bench.reporting.privacy import command_line
 from bench.runs.description import RunDescription
 from bench.system import paths
 from bench.system.errors import RequestError
+from bench.system.json_values import Scalar
 
-# options of a run's own process that say nothing about what it computes; with how many words follow
+# options that decide nothing a run computes, with the number of values that follow each
 _INCIDENTAL = {"--json": 0, "--parent": 1}
+# options that a multirun sets for each of its runs
+_OF_MEMBER = {"--variant": 1, "--seed": 1}
+
+
+class Member(BaseModel):
+    """A run of a multirun, as multirun.json has it.
+
+    Attributes
+    ----------
+    variant, seed, config_hash
+        As in the run's run.json.
+    """
+
+    variant: str
+    seed: int
+    config_hash: str
+
+
+class Multirun(BaseModel):
+    """What multirun.json says.
+
+    Attributes
+    ----------
+    data_hash, experiment : str
+        Of every member.
+    members : list of Member
+        The runs.
+    """
+
+    data_hash: str
+    experiment: str
+    members: list[Member]
+
+    def has(self, description: RunDescription) -> bool:
+        """Whether a run is a member."""
+        return (
+            description.data.hash == self.data_hash
+            and description.config.experiment == self.experiment
+            and description.config_hash in {member.config_hash for member in self.members}
+        )
 
 
 @dataclass(frozen=True)
 class Command:
-    """A line to type.
+    """A command of ``bench``.
 
     Attributes
     ----------
     line : str
-        The command.
+        The command line.
     makes : str
-        What it makes, in a few words.
+        What the command makes, in a few words.
     """
 
     line: str
@@ -33,102 +74,88 @@ class Command:
 
 
 def commands(descriptions: Sequence[RunDescription]) -> list[Command]:
-    """The commands as they were given: one for the runs of a multirun, else one a run.
+    """Return the commands that were given: one for the runs of a multirun, else one per run.
 
     Parameters
     ----------
     descriptions : sequence of RunDescription
-        What each run's run.json says.
+        The runs.
     """
     left = list(descriptions)
     found = []
     for multirun in _multiruns():
-        members = [description for description in left if _belongs(description, multirun)]
-        words = {tuple(_without(_words(m), "--variant", "--seed")) for m in members if _was_typed(m)}
-        if len(words) != 1 or not all(map(_was_typed, members)):
+        members = [description for description in left if multirun.has(description)]
+        arguments = {tuple(_without(_arguments(member), _OF_MEMBER)[1:]) for member in members}
+        if len(arguments) != 1 or not all(map(_was_typed, members)):
             continue
         left = [description for description in left if description not in members]
-        variants = ",".join(dict.fromkeys(member["variant"] for member in multirun["members"]))
-        seeds = _ranges(sorted({int(member["seed"]) for member in multirun["members"]}))
-        line = command_line(["run", "--variant", variants, "--seeds", seeds, *words.pop()])
+        variants = ",".join(dict.fromkeys(member.variant for member in multirun.members))
+        seeds = _ranges(sorted({member.seed for member in multirun.members}))
+        line = command_line(["run", "--variant", variants, "--seeds", seeds, *arguments.pop()])
         found.append(Command(line, f"{len(members)} of the runs"))
     return found + [_command(description) for description in left]
 
 
 def verifications(descriptions: Sequence[RunDescription]) -> list[Command]:
-    """The commands that train runs again and compare every recorded number."""
+    """Return the commands that train runs again and compare every recorded number."""
     return [Command(command_line(["verify", d.id]), d.name) for d in descriptions]
 
 
 def _command(description: RunDescription) -> Command:
     if _was_typed(description):
-        return Command(command_line(_words(description)), description.name)
+        return Command(command_line(_arguments(description)), description.name)
     return Command(
         command_line(_equivalent(description.config.flat())), f"{description.name}, made from Python"
     )
 
 
 def _was_typed(description: RunDescription) -> bool:
-    """Whether the words of the process that made a run are a command of ours: in Python they are not."""
+    """Whether a run was made by the command ``bench run``, not from Python."""
     return description.command[:1] == ["run"]
 
 
-def _words(description: RunDescription) -> list[str]:
-    words = list(description.command)
-    kept = []
-    while words:
-        word = words.pop(0)
-        name, equals, _ = word.partition("=")
-        if name not in _INCIDENTAL:
-            kept.append(word)
-        elif not equals:
-            del words[: _INCIDENTAL[name]]
-    return kept
+def _arguments(description: RunDescription) -> list[str]:
+    """The arguments of the run's command that decide what is computed."""
+    return _without(description.command, _INCIDENTAL)
 
 
-def _without(words: Sequence[str], *options: str) -> list[str]:
-    """The words after ``run`` without some options and their values."""
-    rest, kept = list(words[1:]), []
+def _without(arguments: Sequence[str], options: Mapping[str, int]) -> list[str]:
+    """Return the arguments without some options and their values."""
+    rest, kept = list(arguments), []
     while rest:
-        word = rest.pop(0)
-        name, equals, _ = word.partition("=")
+        argument = rest.pop(0)
+        name, equals, _ = argument.partition("=")
         if name not in options:
-            kept.append(word)
+            kept.append(argument)
         elif not equals:
-            del rest[:1]
+            del rest[: options[name]]
     return kept
 
 
-def _equivalent(config: Mapping[str, Any]) -> list[str]:
-    """A command that resolves to a run's configuration."""
+def _equivalent(config: Mapping[str, Scalar]) -> list[str]:
+    """Return the arguments of a command that resolves to a run's configuration."""
     named = {name: config[name] for name in NAMES}
     try:
         default = resolve(named).flat()
     except RequestError:  # a variant or preset that is not installed
         default = {}
-    words = ["run", *(word for name, value in named.items() for word in (f"--{name}", str(value)))]
+    arguments = ["run", *(part for name, value in named.items() for part in (f"--{name}", str(value)))]
     for name, value in config.items():
         known = name in default and default[name] == value
         if not (name in NAMES or known or name in CIRCUMSTANCES or (name == "epochs" and value is None)):
-            words += ["--set", f"{name}={'none' if value is None else value}"]
-    return words
+            arguments += ["--set", f"{name}={'none' if value is None else value}"]
+    return arguments
 
 
-def _multiruns() -> list[dict[str, Any]]:
-    """What each multirun.json says; one that cannot be read is passed over."""
+def _multiruns() -> list[Multirun]:
+    """Return every multirun whose multirun.json can be read."""
     found = []
     for path in sorted((paths.results() / "multiruns").glob("*/multirun.json")):
         try:
-            found.append(json.loads(path.read_text(encoding="utf-8")))
+            found.append(Multirun.model_validate_json(path.read_bytes()))
         except (OSError, ValueError):
             continue
     return found
-
-
-def _belongs(description: RunDescription, multirun: Mapping[str, Any]) -> bool:
-    same = (description.data.hash, description.config.experiment)
-    hashes = {member["config_hash"] for member in multirun["members"]}
-    return same == (multirun["data_hash"], multirun["experiment"]) and description.config_hash in hashes
 
 
 def _ranges(numbers: Sequence[int]) -> str:
