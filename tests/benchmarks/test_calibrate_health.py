@@ -18,11 +18,11 @@ UNCLEAR = [(True, None), (False, None)]
         ([MISS, FALSE_ALARM], ["1", "1", "0.000", "0.000"]),
     ],
 )
-def test_precision_is_of_the_flagged_and_recall_of_the_collapsed(found, expected):
+def test_precision_counts_flagged_and_recall_collapsed_samplers(found, expected):
     assert scores(found) == expected
 
 
-def test_what_is_neither_collapsed_nor_well_does_not_count():
+def test_samplers_between_collapsed_and_healthy_do_not_count():
     found = [HIT, MISS, FALSE_ALARM, FALSE_ALARM, WELL]
     assert scores([*UNCLEAR, *found, *UNCLEAR]) == scores(found) == ["2", "3", "0.333", "0.500"]
 
@@ -37,7 +37,7 @@ def test_what_is_neither_collapsed_nor_well_does_not_count():
     ],
     ids=["nothing", "nothing clear", "none flagged", "none collapsed"],
 )
-def test_a_share_of_nothing_is_a_dash(found, expected):
+def test_a_share_without_a_denominator_is_a_dash(found, expected):
     assert scores(found) == expected
 
 

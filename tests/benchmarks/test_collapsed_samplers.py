@@ -71,7 +71,7 @@ def test_so_many_samples_differ_as_the_degree_says_and_one_at_least(made):
             assert np.ptp(comes[comes > 0]) <= 1, each.degree  # each as often as another
 
 
-def test_half_of_the_kinds_or_samples_ten_times_each_are_collapsed_and_the_rest_is_not_told(made):
+def test_half_of_the_classes_or_tenfold_copies_count_as_collapsed_and_degrees_between_do_not_count(made):
     clear = {"kinds kept": 0.5, "samples repeated": 0.1}
     assert [each.truth for each in made] == [
         True if each.degree <= clear[each.kind] else None for each in made

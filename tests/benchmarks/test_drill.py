@@ -16,7 +16,7 @@ from bench.cli import main
 ROOT = Path(__file__).parents[2]
 
 
-def test_a_tally_holds_only_if_every_trial_did() -> None:
+def test_a_fault_is_handled_only_if_every_trial_was() -> None:
     tally = Tally("fault", "expected")
     assert not tally.held()
     tally.add(None)
@@ -42,7 +42,7 @@ def test_a_refusal_is_one_line_with_the_right_status(ended: Ended, problem: str 
     assert found is None if problem is None else found is not None and found.startswith(problem)
 
 
-def test_the_first_problem_counts() -> None:
+def test_the_first_problem_is_reported() -> None:
     assert first_problem([None, "a", "b"]) == "a"
     assert first_problem([None]) is None
 
@@ -71,7 +71,7 @@ def test_a_forked_command_is_the_command_line(tmp_path: Path) -> None:
     assert ended.one_line(2) is None
 
 
-def test_the_page_shows_the_kept_result_in_which_every_fault_was_borne() -> None:
+def test_the_page_shows_the_stored_result_with_every_fault_handled() -> None:
     kept = json.loads((ROOT / "benchmarks/results/two-cpu-cores/faults.json").read_text())
     assert drill.show(kept) in (ROOT / "docs/faults.md").read_text()
     tallies = [Tally(**tally) for tally in kept["tallies"]]

@@ -12,7 +12,7 @@ from variants.registry import all_variants
 
 
 @pytest.mark.parametrize("name", all_variants())
-def test_what_is_repeated_is_what_a_step_computes(name, tmp_path):
+def test_the_repeated_calls_are_those_of_a_step(name, tmp_path):
     given = quick(name, 1, batch_size=4)
     trainer = ThroughTrainer(quiet_setup(given), tmp_path)
     recorder = floor.record_step(trainer)
@@ -26,7 +26,7 @@ def test_what_is_repeated_is_what_a_step_computes(name, tmp_path):
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
-def test_calls_are_repeated_in_the_layout_that_they_had(layout):
+def test_calls_are_repeated_with_their_layout(layout):
     images = torch.randn(2, 3, 8, 8).contiguous(memory_format=layout)
     kernel = torch.randn(4, 3, 3, 3).contiguous(memory_format=layout)
     with floor.CallRecorder() as recorder:
@@ -37,7 +37,7 @@ def test_calls_are_repeated_in_the_layout_that_they_had(layout):
     assert call().shape == (2, 4, 8, 8)
 
 
-def test_equal_calls_are_kept_once_and_counted():
+def test_equal_calls_are_stored_once_and_counted():
     left, right = torch.randn(3, 4), torch.randn(4, 5)
     with floor.CallRecorder() as recorder:
         for _ in range(3):
@@ -48,7 +48,7 @@ def test_equal_calls_are_kept_once_and_counted():
     assert recorder.operations() == 2 * 4 * 5 * (3 * 3 + 2)
 
 
-def test_an_expanded_tensor_is_made_again_as_it_lay():
+def test_an_expanded_tensor_is_reproduced_with_its_strides():
     expanded = torch.ones(1, 3).expand(4, 3)
     again = floor.layout_of(expanded).random()
     assert (again.shape, again.stride()) == (expanded.shape, expanded.stride())

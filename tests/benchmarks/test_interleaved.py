@@ -19,7 +19,7 @@ class Counting(Side):
         self.log.append(f"{self.name} rests")
 
 
-def test_every_second_round_goes_backwards():
+def test_every_second_round_has_the_reverse_order():
     log = []
     sides = {name: Counting(name, log) for name in "abc"}
     compare(sides, 2, 3)
@@ -28,7 +28,7 @@ def test_every_second_round_goes_backwards():
     assert log[-3:] == ["c prepares", "c", "c rests"]
 
 
-def test_all_sides_take_as_many_steps():
+def test_all_sides_run_the_same_number_of_steps():
     sides = {name: Counting(name, []) for name in "abc"}
     comparison = compare(sides, 2, 3)
     assert len({side.steps for side in sides.values()}) == 1

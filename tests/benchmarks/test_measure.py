@@ -40,7 +40,7 @@ def kept(tmp_path_factory, cache_folder):
     return file, told
 
 
-def test_the_result_holds_the_machine_and_every_time(kept):
+def test_the_result_contains_the_machine_and_every_time(kept):
     result = json.loads(kept[0].read_text())
     machine = result["machine"]
     assert machine["processor"]
@@ -64,13 +64,13 @@ def test_the_table_names_the_machine_and_its_kernels(kept):
     assert "| mnist-5k, 1 x 28 x 28 |" in kept[1]
 
 
-def test_a_kept_result_is_shown_as_when_it_was_measured(kept, measured):
+def test_a_stored_result_is_printed_as_when_it_was_measured(kept, measured):
     status, told, _ = measured("--from", str(kept[0]))
     assert status == 0
     assert told == kept[1]
 
 
-def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path, measured):
+def test_a_stored_error_is_reported_and_sets_the_exit_status(kept, tmp_path, measured):
     result = json.loads(kept[0].read_text())
     result["sections"]["data"]["random, 3 x 64 x 64"] = {"error": "no memory"}
     result["sections"]["floor"], result["load"]["floor"] = {"error": "no torch"}, [0.0, 0.0]
@@ -91,7 +91,7 @@ def test_a_kept_error_is_told_and_is_the_status(kept, tmp_path, measured):
         (["--from", "absent.json"], "not a file that this command wrote"),
     ],
 )
-def test_a_wrong_request_is_told_in_a_line(words, expected, measured):
+def test_a_wrong_request_is_refused_in_one_line(words, expected, measured):
     status, told, errors = measured(*words)
     assert status == 2
     assert told == ""
@@ -114,6 +114,6 @@ def test_the_papers_configuration_runs_on_a_cpu(tmp_path):
     assert "| float32, compile none, channels last |" in told
 
 
-def test_without_a_gpu_the_papers_configuration_is_not_run():
+def test_the_papers_configuration_needs_a_gpu():
     status, told, errors = run("gpu_paper.py", CUDA_VISIBLE_DEVICES="")
     assert (status, told, errors) == (1, "", "not run: torch finds no GPU here\n")

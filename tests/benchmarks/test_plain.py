@@ -77,7 +77,7 @@ def orders():
 
 
 @pytest.mark.parametrize(("given", "update"), orders())
-def test_losses_equal_the_variants_own_in_the_same_order_of_updates(given, update):
+def test_losses_equal_those_of_the_variant_in_both_update_orders(given, update):
     configuration = in_order(given, update)
     harness = configuration.harness
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
@@ -104,14 +104,14 @@ def test_every_variant_has_a_plain_rewriting():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_the_loaders_images_are_those_of_the_array(channels):
+def test_the_images_of_the_loader_are_those_of_the_array(channels):
     samples = np.random.default_rng(0).integers(0, 256, (5, channels, 8, 8), dtype=np.uint8)
     pictures = Pictures(samples)
     expected = torch.from_numpy(samples).float() / 127.5 - 1
     torch.testing.assert_close(torch.stack([pictures[place] for place in range(5)]), expected)
 
 
-def test_only_torchs_own_layers_are_used():
+def test_only_layers_of_torch_are_used():
     configuration = in_order(CONFIGURATIONS["began-quick"], "alternating")
     variant = networks_of(configuration, (1, 32, 32))
     PLAIN["began"](variant)

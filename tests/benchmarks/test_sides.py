@@ -10,7 +10,7 @@ from sections import Request, first_step, memory, overhead
 from bench.system.errors import WorkError
 
 
-def test_trainers_and_bare_loop_come_to_the_same_weights():
+def test_trainers_and_bare_loop_have_the_same_weights():
     row = overhead.measure_one("began", Request(("began",), pairs=2, steps=2))
     assert row["same_weights"] == [True, True]
     assert set(row["block_seconds"]) == {"bare", "trainer", "tracked"}
@@ -21,7 +21,7 @@ def test_trainers_and_bare_loop_come_to_the_same_weights():
 
 
 @pytest.mark.parametrize("kind", ["trainer", "plain"])
-def test_a_side_trains_in_a_process_of_its_own(kind):
+def test_a_side_trains_in_a_separate_process(kind):
     side = ChildSide(kind, quick("began", 1, batch_size=4))
     try:
         side.start()
@@ -31,7 +31,7 @@ def test_a_side_trains_in_a_process_of_its_own(kind):
         side.close()
 
 
-def test_a_side_that_cannot_be_built_says_why():
+def test_the_reason_why_a_side_cannot_be_built_is_reported():
     side = ChildSide("trainer", quick("began", 1, batch_size=1_000_000))
     try:
         with pytest.raises(WorkError, match="batch_size:? 1000000"):
@@ -40,7 +40,7 @@ def test_a_side_that_cannot_be_built_says_why():
         side.close()
 
 
-def test_a_run_is_left_after_its_first_step(tmp_path):
+def test_a_run_stops_after_its_first_step(tmp_path):
     (words,) = first_step.running("began", 1, tracking=False)
     done = subprocess.run(
         words, env=environment(BENCH_HOME=str(tmp_path)), capture_output=True, text=True, timeout=60
@@ -55,7 +55,7 @@ def test_a_run_is_left_after_its_first_step(tmp_path):
     assert '"KILLED"' in end
 
 
-def test_memory_is_told_through_a_whole_run():
+def test_resident_memory_is_sampled_during_a_whole_run():
     row = memory.measure_one("began", Request((), steps=40))
     assert [sample["step"] for sample in row["samples"]] == list(range(2, 41, 2))
     assert all(sample["bytes"] > 2**20 for sample in row["samples"])

@@ -46,7 +46,7 @@ def test_every_collapse_gives_as_many_samples_as_were_asked_for_in_range(pool, k
         assert each.samples.abs().max() <= 1, each.kind
 
 
-def test_what_is_well_is_told_so_and_has_all_kinds(pool):
+def test_healthy_samplers_are_labelled_healthy_and_have_all_classes(pool):
     made = list(well(pool, SAMPLES, seed=0))
     assert [each.kind for each in made][:2] == ["real", "less contrast"]
     for each in made:
@@ -100,7 +100,7 @@ def test_a_part_of_each_kind_has_every_kind_and_lies_at_one_end(pool, kinds):
     assert made[:250].var(0).sum() < pool[::KINDS].var(0).sum()
 
 
-def test_turning_by_nothing_changes_nothing(pool):
+def test_a_rotation_by_zero_degrees_changes_nothing(pool):
     torch.testing.assert_close(turned(pool[:5], 0, np.random.default_rng(0)), pool[:5])
 
 

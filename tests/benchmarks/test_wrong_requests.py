@@ -11,7 +11,7 @@ REQUESTS = wrong_requests()
 KINDS = sorted({request.name.partition(":")[0] for request in REQUESTS})
 
 
-def test_there_are_many_and_no_two_are_the_same() -> None:
+def test_there_are_many_requests_and_no_two_are_equal() -> None:
     assert len(REQUESTS) >= 240
     assert len({request.name for request in REQUESTS}) == len(REQUESTS)
     assert wrong_requests() == REQUESTS

@@ -66,7 +66,7 @@ def test_training_runs_through_and_gives_the_same_bytes_twice(
     assert torch.are_deterministic_algorithms_enabled() == deterministic_before
 
 
-def test_missing_or_cut_data_is_one_line(
+def test_missing_or_truncated_data_is_reported_in_one_line(
     tiny_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(["--data-root", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
@@ -87,7 +87,7 @@ def test_test_images_among_the_training_images_are_refused(
     assert "garments to test on are among the training images" in capsys.readouterr().err
 
 
-def test_digits_come_500_of_each(digits: Labelled) -> None:
+def test_there_are_500_images_of_each_digit(digits: Labelled) -> None:
     assert digits.images.shape == (5000, 1, 28, 28)
     assert torch.bincount(digits.labels).tolist() == [500] * 10
     assert int(digits.images.max()) == 255

@@ -1,6 +1,6 @@
-"""Small variants, images and draws, and the equations of the family written out anew.
+"""Small variants, samples and draws, and an independent implementation of the family's equations.
 
-The equations call a variant's networks and nothing else of it; they are taken from the papers.
+The equations are taken from the papers and use only the networks of a variant.
 """
 
 from __future__ import annotations
@@ -60,9 +60,9 @@ def build_variant(
     dtype: torch.dtype = torch.float32,
     **knobs: Any,
 ) -> Variant:
-    """Build a variant of 4 filters and 6 latent dimensions, of layers ``points`` for points in the plane.
+    """Build a variant with 4 filters and 6 latent dimensions; layers ``points`` are for points in the plane.
 
-    `shaken` moves every parameter off its initial value, so that zero biases are no special case.
+    `shaken` perturbs every parameter, so that zero biases are no special case.
     """
     knobs = {"filters": 4, "latent_dim": 6} | knobs
     sample_shape = (2,) if knobs.get("layers") == "points" else (channels, size, size)
@@ -81,7 +81,7 @@ def build() -> Callable[..., Any]:
 
 
 def draw_images(count: int = 3, size: int = 28, channels: int = 1, seed: int = 1) -> Tensor:
-    """Images float32 in [-1, 1], (B, C, H, W), smooth enough to be of different brightness."""
+    """Return images float32 in [-1, 1], (B, C, H, W), of different brightness."""
     generator = torch.Generator().manual_seed(seed)
     pixels = torch.rand((count, channels, size, size), generator=generator)
     brightness = torch.rand((count, 1, 1, 1), generator=generator)
@@ -94,13 +94,13 @@ def images() -> Callable[..., Tensor]:
 
 
 def draw_points(count: int = 3, dimensions: int = 2, seed: int = 1) -> Tensor:
-    """Points float32 in [-1, 1], (B, N)."""
+    """Return points float32 in [-1, 1], (B, N)."""
     generator = torch.Generator().manual_seed(seed)
     return torch.rand((count, dimensions), generator=generator) * 2 - 1
 
 
 def draw_samples(variant: Variant, count: int = 3, seed: int = 1) -> Tensor:
-    """What a variant is to learn: images or points, in its type of numbers."""
+    """Return samples of a variant's shape and dtype: images or points."""
     if len(variant.sample_shape) == 1:
         drawn = draw_points(count, *variant.sample_shape, seed=seed)
     else:
@@ -135,10 +135,9 @@ def double_noise() -> Callable[[], Noise]:
 
 
 def run_phases(variant: Variant, batch: Batch, rate: float = 0.0) -> tuple[Scalars, dict[str, list[Tensor]]]:
-    """Run the phases of one step, with gradient descent at `rate` after each.
+    """Run the phases of one step, with a step of gradient descent at `rate` after each phase.
 
-    Returns the scalars of the phases and, of each network, the gradients left by the phase that
-    updates it.
+    Returns the scalars of the phases and, for each network, the gradients of the phase that updates it.
     """
     scalars: Scalars = {}
     gradients: dict[str, list[Tensor]] = {}
@@ -166,7 +165,7 @@ def phases_run() -> Callable[..., tuple[Scalars, dict[str, list[Tensor]]]]:
 
 
 def gradient_of(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
-    """The gradient of a loss by autograd, zeros where a parameter has no part in it."""
+    """Return the gradient of a loss by autograd, zeros for parameters that do not affect the loss."""
     found = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
     return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
@@ -177,16 +176,16 @@ def gradient() -> Callable[[Tensor, list[nn.Parameter]], list[Tensor]]:
 
 
 class Equations:
-    """One step of a boundary-equilibrium variant, from its equations.
+    """One training step of a boundary-equilibrium variant, computed from the equations.
 
     Parameters
     ----------
     variant
-        Its networks, its k and the values of its knobs are read; it is never changed.
+        Variant whose networks, k and hyperparameters are read; it is not changed.
     real
         Real samples.
     noise
-        Draws equal to those that the variant will make.
+        The same draws as those of the variant.
     """
 
     def __init__(self, variant: Any, real: Tensor, noise: Noise) -> None:
@@ -218,7 +217,7 @@ class Equations:
         return [p for p in getattr(self, network).parameters() if p.requires_grad]
 
     def error(self, images: Tensor, reconstructed: Tensor) -> Tensor:
-        """L(v) from v and D(v)."""
+        """Return L(v) of v and D(v)."""
         residual = images - reconstructed
         if self.knobs.norm == "l1":
             return residual.abs().sum() / residual.numel()
@@ -227,7 +226,7 @@ class Equations:
         return (residual**2).sum() ** 0.5 / len(residual)
 
     def encode(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Mu and log sigma^2; no log sigma^2 where the autoencoder is a plain one."""
+        """Return mu and log sigma^2, the latter None for a plain autoencoder."""
         features = self.discriminator.trunk(images)
         mu = self.discriminator.mean(features)
         if not hasattr(self.discriminator, "log_variance"):
@@ -235,17 +234,17 @@ class Equations:
         return mu, self.discriminator.log_variance(features)
 
     def code(self, mu: Tensor, log_variance: Tensor | None, epsilon: Tensor | None) -> Tensor:
-        """Draw mu + sigma epsilon, or give mu where there is no epsilon."""
+        """Return mu + sigma epsilon, or mu without epsilon."""
         if log_variance is None or epsilon is None:
             return mu
         return mu + log_variance.exp().sqrt() * epsilon
 
     def loss(self, images: Tensor, epsilon: Tensor | None) -> Tensor:
-        """L(v), D(v) made of a code drawn with epsilon."""
+        """Return L(v) with D(v) decoded from a code drawn with epsilon."""
         return self.error(images, self.discriminator.decoder(self.code(*self.encode(images), epsilon)))
 
     def divergence(self, mu: Tensor, log_variance: Tensor | None) -> Tensor:
-        """KL(N(mu, sigma^2) || N(0, I)) of a batch, in the mean over it."""
+        """Return KL(N(mu, sigma^2) || N(0, I)), a mean over the batch."""
         assert log_variance is not None
         variance = log_variance.exp()
         each_image = ((mu**2 + variance - variance.log() - 1) / 2).sum(1)
@@ -254,7 +253,7 @@ class Equations:
         return each_image.sum() / len(mu)
 
     def discriminator_losses(self) -> dict[str, Tensor]:
-        """L_D and its parts, of detached fake images."""
+        """Return L_D and its terms for detached fake samples."""
         fake = self.generator(self.latent).detach()
         parts = {
             "loss_real": self.loss(self.real, self.epsilon_real),
@@ -275,12 +274,12 @@ class Equations:
         return parts | {"loss_d": total}
 
     def generator_loss(self) -> Tensor:
-        """L(G(z)) against the discriminator as it now is."""
+        """Return L(G(z)) with the current discriminator."""
         epsilon = self.epsilon_fake_g
         return self.loss(self.generator(self.latent_g), epsilon)
 
     def step(self, rate: float) -> dict[str, float]:
-        """One step of gradient descent; what is to be logged of it."""
+        """Take one step of gradient descent and return its scalars."""
         parts = self.discriminator_losses()
         d_gradient = gradient_of(parts["loss_d"], self.parameters("discriminator"))
         if not self.alternating:
@@ -310,8 +309,8 @@ def equations() -> type[Equations]:
     return Equations
 
 
-class SomeSamples:
-    """A stream of real batches that never ends: batch i is drawn from i."""
+class RandomBatches:
+    """An endless stream of real batches; batch i is drawn with seed 100 + i."""
 
     def __init__(self, count: int, variant: Variant) -> None:
         self.count = count
@@ -336,7 +335,7 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
         knobs = variant.hyperparameters
         return Trainer(
             variant=variant,
-            batches=SomeSamples(count, variant),
+            batches=RandomBatches(count, variant),
             plan=Plan(steps, 7, LearningRateRule("none", 1, 0.0), grid_images=4),
             hyperparameters=knobs,
             device=torch.device("cpu"),

@@ -57,18 +57,18 @@ def test_an_unknown_name_is_refused(name: str) -> None:
         resolve({"variant": name, "gama": 0.5})
 
 
-def test_a_misspelt_name_is_answered_with_the_nearest() -> None:
+def test_the_error_for_a_misspelt_name_suggests_the_nearest() -> None:
     with pytest.raises(RequestError, match="did you mean 'gamma'"):
         resolve({"variant": "began", "gama": 0.5})
 
 
 @every_knob
-def test_a_knob_says_what_it_does(name: str, key: str) -> None:
+def test_every_knob_has_a_description(name: str, key: str) -> None:
     assert len((field_of(name, key).description or "").split()) >= 2
 
 
 @every_knob
-def test_a_knob_takes_its_default_and_refuses_what_is_out_of_its_range(name: str, key: str) -> None:
+def test_a_knob_accepts_its_default_and_refuses_values_out_of_its_range(name: str, key: str) -> None:
     kind = VARIANTS[name].Hyperparameters
     field = field_of(name, key)
     assert getattr(kind(**{key: field.default}), key) == field.default
@@ -78,14 +78,14 @@ def test_a_knob_takes_its_default_and_refuses_what_is_out_of_its_range(name: str
 
 
 @every_knob
-def test_a_number_has_a_lower_bound(name: str, key: str) -> None:
+def test_every_number_has_a_lower_bound(name: str, key: str) -> None:
     field = field_of(name, key)
     if field.annotation in (int, float):
         assert {"ge", "gt"} & set(bounds_of(field))
 
 
 @every_knob
-def test_every_choice_of_a_knob_is_taken(name: str, key: str) -> None:
+def test_every_choice_of_a_knob_is_accepted(name: str, key: str) -> None:
     field = field_of(name, key)
     if get_origin(field.annotation) is typing.Literal:
         for choice in get_args(field.annotation):
@@ -93,7 +93,7 @@ def test_every_choice_of_a_knob_is_taken(name: str, key: str) -> None:
 
 
 @every_knob
-def test_the_range_worth_searching_lies_within_what_is_allowed(name: str, key: str) -> None:
+def test_the_search_range_lies_within_the_allowed_range(name: str, key: str) -> None:
     search = search_of(field_of(name, key))
     if search is not None:
         assert search.low < search.high
@@ -115,18 +115,18 @@ def test_a_knob_of_every_variant_keeps_its_search_range_where_its_default_differ
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_something_of_every_variant_is_worth_searching(name: str) -> None:
+def test_every_variant_has_a_search_range(name: str) -> None:
     fields = VARIANTS[name].Hyperparameters.model_fields.values()
     assert any(search_of(field) for field in fields)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_no_knob_of_a_variant_is_also_the_harness_s(name: str) -> None:
+def test_no_knob_of_a_variant_is_also_one_of_the_harness(name: str) -> None:
     resolved = resolve({"variant": name}).flat()
     assert set(resolved) == set(knobs_of(VARIANTS[name])) | {"variant", "preset"}
 
 
-def test_knobs_cannot_be_changed_once_made() -> None:
+def test_knobs_are_immutable() -> None:
     chosen: Any = VARIANTS["began"].Hyperparameters()
     with pytest.raises(ValidationError, match="frozen"):
         chosen.gamma = 0.9
@@ -138,7 +138,7 @@ def test_knobs_cannot_be_changed_once_made() -> None:
      ("filters", 0), ("latent_dim", 0), ("beta1", 1.0), ("beta2", 1.0), ("adam_epsilon", 0),
      ("norm", "L1"), ("update", "both"), ("prior", "gaussian"), ("layers", "table3")],
 )  # fmt: skip
-def test_what_began_must_not_take_is_refused(key: str, value: Any) -> None:
+def test_began_refuses_invalid_values(key: str, value: Any) -> None:
     with pytest.raises(ValidationError, match=key):
         VARIANTS["began"].Hyperparameters(**{key: value})
 
@@ -154,7 +154,7 @@ def test_what_began_must_not_take_is_refused(key: str, value: Any) -> None:
         ("wgan-gp", {"penalty_weight": 10.0, "critic_steps": 5, "beta1": 0.0, "beta2": 0.9, "lr_g": 1e-4}),
     ],
 )
-def test_defaults_are_those_of_the_source(name: str, expected: dict[str, Any]) -> None:
+def test_defaults_are_the_published_ones(name: str, expected: dict[str, Any]) -> None:
     chosen = VARIANTS[name].Hyperparameters().model_dump()
     assert {key: chosen[key] for key in expected} == expected
 

@@ -19,7 +19,7 @@ def test_a_derived_seed_is_the_same_on_every_machine() -> None:
     assert derive_seed("weights", 12) == 2_298_783_539_854_175_166
 
 
-def test_a_derived_seed_is_the_head_of_a_digest() -> None:
+def test_a_derived_seed_is_the_first_63_bits_of_a_digest() -> None:
     digest = hashlib.sha256(b"7\x1fgrid latent\x1f300").hexdigest()
     assert derive_seed(7, "grid latent", 300) == int(digest[:16], 16) // 2
 
@@ -32,7 +32,7 @@ def test_derived_seeds_fill_0_to_2_to_the_63() -> None:
     assert min(seeds) < 2**62 * 0.1
 
 
-def test_parts_are_kept_apart() -> None:
+def test_a_derived_seed_depends_on_the_boundaries_and_types_of_its_parts() -> None:
     assert derive_seed("1", "23") != derive_seed("12", "3")
     assert derive_seed("latent", 1) != derive_seed(1, "latent")
 
@@ -58,20 +58,20 @@ def test_another_seed_step_or_purpose_gives_other_draws(seed: int, step: int, pu
     assert not torch.isclose(one, Noise(seed, step, CPU).normal(purpose, (5, 6))).any()
 
 
-def test_a_stream_goes_on_from_draw_to_draw() -> None:
+def test_successive_draws_of_a_stream_differ() -> None:
     noise = Noise(3, 8, CPU)
     first, second = noise.normal("latent", (5,)), noise.normal("latent", (5,))
     assert not torch.equal(first, second)
 
 
-def test_draws_for_one_purpose_do_not_move_those_for_another() -> None:
+def test_draws_for_one_purpose_do_not_affect_those_for_another() -> None:
     plain = Noise(3, 8, CPU)
     mixed = Noise(3, 8, CPU)
     mixed.normal("code of real", (100,))
     assert torch.equal(plain.normal("latent", (5,)), mixed.normal("latent", (5,)))
 
 
-def test_draws_have_the_distribution_that_was_asked_for() -> None:
+def test_draws_have_the_requested_distribution() -> None:
     noise = Noise(0, 1, CPU)
     normal = noise.normal("normal", (20_000,))
     assert normal.dtype == torch.float32
@@ -96,7 +96,7 @@ def test_draws_have_the_distribution_that_was_asked_for() -> None:
         (("began", "began-resnet18"), {"prior": "normal"}),
     ],
 )
-def test_variants_of_one_prior_see_the_same_latents(
+def test_variants_with_the_same_prior_draw_the_same_latents(
     build: Callable[..., Any], names: tuple[str, ...], knobs: dict[str, str]
 ) -> None:
     first, *others = (build(name, **knobs).draw_latent(Noise(3, 8, CPU), 4) for name in names)
@@ -105,7 +105,7 @@ def test_variants_of_one_prior_see_the_same_latents(
 
 
 @pytest.mark.parametrize("name", ["began", "began-cs", "began-v3", "began-resnet18"])
-def test_the_prior_is_the_one_that_was_asked_for(build: Callable[..., Any], name: str) -> None:
+def test_latents_have_the_requested_prior(build: Callable[..., Any], name: str) -> None:
     uniform = build(name, prior="uniform").draw_latent(Noise(0, 1, CPU), 2000)
     assert uniform.abs().max() <= 1
     assert uniform.min() < -0.99

@@ -29,7 +29,7 @@ def test_table_3_is_as_printed() -> None:
 
 
 @pytest.mark.parametrize("table", PUBLISHED_TABLES.values(), ids=list(PUBLISHED_TABLES))
-def test_every_row_names_a_variant_and_its_knobs(table: PublishedTable) -> None:
+def test_every_row_names_a_variant_and_knobs_of_the_variant(table: PublishedTable) -> None:
     require_dataset(table.dataset)
     for row in table.rows:
         variant = variant_named(str(row.where["variant"]))

@@ -21,14 +21,14 @@ VARIANTS = all_variants()
 PRESETS = [(name, preset) for name, kind in VARIANTS.items() for preset in kind.presets]
 
 
-def test_the_five_variants_are_offered_in_alphabetical_order() -> None:
+def test_the_five_variants_are_listed_in_alphabetical_order() -> None:
     names = list(VARIANTS)
     assert names == sorted(names)
     assert {"began", "began-cs", "began-resnet18", "began-v3", "wgan-gp"} <= set(names)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
-def test_a_variant_says_what_it_is_and_where_it_comes_from(name: str) -> None:
+def test_every_variant_has_a_title_a_source_a_docstring_and_presets(name: str) -> None:
     kind = VARIANTS[name]
     assert issubclass(kind, Variant)
     assert kind.name == name
@@ -45,7 +45,7 @@ def test_no_two_variants_share_a_title(name: str) -> None:
 
 
 @pytest.mark.parametrize(("name", "preset"), PRESETS)
-def test_a_preset_resolves_and_its_values_are_taken(name: str, preset: str) -> None:
+def test_a_preset_resolves_to_its_values(name: str, preset: str) -> None:
     flat = resolve({"variant": name, "preset": preset}).flat()
     assert flat["variant"] == name
     for key, value in VARIANTS[name].presets[preset].items():
@@ -74,7 +74,7 @@ def test_two_classes_of_one_name_are_refused() -> None:
     assert all_variants()["began"] is VARIANTS["began"]
 
 
-def test_a_class_may_be_registered_again() -> None:
+def test_a_class_can_be_registered_twice() -> None:
     kind = VARIANTS["began"]
     assert register(kind) is kind
     assert all_variants()["began"] is kind

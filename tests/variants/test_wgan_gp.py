@@ -50,7 +50,7 @@ def critic_loss(variant: Any, real: Tensor, latent: Tensor, weight: Tensor) -> t
     return 7.0 * penalty - distance, distance, penalty
 
 
-def test_a_step_is_so_many_critic_updates_on_new_images_and_then_one_of_the_generator(build: Fixture) -> None:
+def test_a_step_updates_the_critic_on_new_batches_and_then_the_generator_once(build: Fixture) -> None:
     phases = build("wgan-gp", critic_steps=3).phases()
     assert [phase.updates for phase in phases] == [("discriminator",)] * 3 + [("generator",)]
     assert [phase.new_real_batch for phase in phases] == [True, True, True, False]
@@ -87,9 +87,7 @@ def test_generator_loss_and_gradient_are_those_of_the_paper(
         torch.testing.assert_close(parameter.grad, wanted, rtol=1e-8, atol=1e-10 * scale)
 
 
-def test_every_update_of_a_step_draws_its_own_latents(
-    variant: Any, real: Tensor, double_noise: Fixture
-) -> None:
+def test_every_phase_draws_new_latents(variant: Any, real: Tensor, double_noise: Fixture) -> None:
     batch = Batch(real, double_noise())
     distances = [phase.accumulate_gradients(batch)["wasserstein"].item() for phase in variant.phases()[:3]]
     noise = double_noise()
@@ -100,7 +98,7 @@ def test_every_update_of_a_step_draws_its_own_latents(
     assert len(set(distances)) == 3
 
 
-def test_a_critic_of_slope_1_everywhere_has_no_penalty(
+def test_a_critic_with_slope_1_everywhere_has_no_gradient_penalty(
     variant: Any, real: Tensor, double_noise: Fixture
 ) -> None:
     """A linear critic along one unit direction is the case that the penalty asks for."""

@@ -33,7 +33,7 @@ def epoch_of(batches, epoch):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_values_are_the_bytes_from_minus_one_to_one(array, device):
+def test_bytes_are_scaled_to_minus_one_to_one(array, device):
     batches = Batches(array, batch_size=64, seed=0, device=device)
     taken = batches.get(3)
     assert taken.dtype == torch.float32
@@ -51,7 +51,7 @@ def test_every_byte_value_is_exact(device):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_points_are_handed_out_as_they_are(device, tmp_path):
+def test_batches_of_points_are_not_scaled(device, tmp_path):
     points = load("ring-8", image_size=None, channels=None, data_root=tmp_path, cache=tmp_path)
     batches = Batches(points, batch_size=64, seed=0, device=device)
     taken = batches.get(3)
@@ -85,13 +85,13 @@ def test_order_leaves_the_global_random_state_alone(array):
 
 
 @pytest.mark.parametrize("index", [0, 1, 11, 12, 13, 37])
-def test_resumption_at_any_index_equals_going_through(array, index):
+def test_a_batch_does_not_depend_on_earlier_batches(array, index):
     through = Batches(array, batch_size=400, seed=3, device=CPU)
     taken = [through.get(step) for step in range(index + 1)][-1]
     assert torch.equal(Batches(array, batch_size=400, seed=3, device=CPU).get(index), taken)
 
 
-def test_batches_may_be_asked_for_in_any_order(array):
+def test_batches_can_be_requested_in_any_order(array):
     batches = Batches(array, batch_size=400, seed=3, device=CPU)
     forward = [batches.indices(index).clone() for index in range(40)]
     assert all(torch.equal(batches.indices(index), forward[index]) for index in reversed(range(40)))

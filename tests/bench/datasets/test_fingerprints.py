@@ -16,7 +16,7 @@ def file(tmp_path):
     return path
 
 
-def test_content_and_name_decide_not_the_place(tmp_path, file):
+def test_the_hash_depends_on_content_and_name_not_on_the_location(tmp_path, file):
     copy = tmp_path / "copy"
     copy.write_bytes(b"one")
     memory = tmp_path / "memory.json"
@@ -35,7 +35,7 @@ def test_unchanged_file_is_not_read_again(tmp_path, file):
     assert source_hash({"a": file}, memory) != first
 
 
-def test_file_changed_just_now_is_not_trusted_yet(tmp_path):
+def test_the_hash_of_a_recently_changed_file_is_not_cached(tmp_path):
     path, memory = tmp_path / "file", tmp_path / "memory.json"
     path.write_bytes(b"one")
     facts = path.stat()
@@ -46,7 +46,7 @@ def test_file_changed_just_now_is_not_trusted_yet(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"a": 1}', '{"a": [1]}'])
-def test_damaged_memory_is_replaced(tmp_path, file, damage):
+def test_a_damaged_cache_of_hashes_is_replaced(tmp_path, file, damage):
     memory = tmp_path / "memory.json"
     first = source_hash({"a": file}, memory)
     whole = memory.read_text()

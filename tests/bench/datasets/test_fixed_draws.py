@@ -13,7 +13,7 @@ def test_normal_draws_have_the_moments_and_the_tails_of_the_normal_distribution(
     assert 3.5 < abs(draws).max() < 6
 
 
-def test_integers_come_equally_often():
+def test_integers_are_uniformly_distributed():
     counts = np.bincount(fixed_draws.integers(0, 10, (100, 1000)).ravel(), minlength=10)
     assert counts.sum() == 100_000
     # chi-squared with 9 degrees of freedom: above 27.9 once in a thousand

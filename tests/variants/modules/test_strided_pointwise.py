@@ -26,9 +26,9 @@ SHORTCUTS = """
 import copy, itertools, torch
 from variants.began_resnet18 import ResNet18Features
 
-def results(layer, maps, pull):
+def results(layer, maps, upstream):
     made = layer(maps.requires_grad_())
-    return made, *torch.autograd.grad(made, [maps, layer.weight], pull)
+    return made, *torch.autograd.grad(made, [maps, layer.weight], upstream)
 
 torch.manual_seed(0)
 for filters, threads in itertools.product((2, 4, 7, 15), (1, 2)):
@@ -36,9 +36,10 @@ for filters, threads in itertools.product((2, 4, 7, 15), (1, 2)):
     network = ResNet18Features(1, filters, "random").network
     shortcut = network.layer2[0].downsample[0].to(memory_format=torch.channels_last)
     for side in (8, 32, 64):
-        maps, pull = torch.randn(2, filters, side, side), torch.randn(2, 2 * filters, side // 2, side // 2)
-        found = results(shortcut, maps.clone(memory_format=torch.channels_last), pull)
-        exact = results(copy.deepcopy(shortcut).double(), maps.double(), pull.double())
+        maps = torch.randn(2, filters, side, side)
+        upstream = torch.randn(2, 2 * filters, side // 2, side // 2)
+        found = results(shortcut, maps.clone(memory_format=torch.channels_last), upstream)
+        exact = results(copy.deepcopy(shortcut).double(), maps.double(), upstream.double())
         for name, one, other in zip(("maps", "gradient of maps", "gradient of weights"), found, exact):
             error = (one - other).norm() / other.norm()
             assert error < 1e-4, f"{filters} filters, {threads} threads, side {side}, {name}: {error:.2g}"
@@ -48,7 +49,7 @@ for filters, threads in itertools.product((2, 4, 7, 15), (1, 2)):
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize(("inputs", "side", "stride"), [(1, 4, 2), (3, 7, 2), (15, 2, 2), (4, 8, (2, 3))])
 @pytest.mark.parametrize("bias", [False, True])
-def test_it_is_the_convolution_with_its_gradients(
+def test_it_equals_the_convolution_of_torch_with_its_gradients(
     inputs: int, side: int, stride: int | tuple[int, int], bias: bool, layout: torch.memory_format
 ) -> None:
     theirs = nn.Conv2d(inputs, 5, 1, stride, bias=bias).double().to(memory_format=layout)
@@ -57,20 +58,20 @@ def test_it_is_the_convolution_with_its_gradients(
     maps.requires_grad_()
     torch.testing.assert_close(ours(maps), theirs(maps), rtol=1e-12, atol=1e-12)
     wanted = [maps, *theirs.parameters()]
-    pull = torch.randn_like(theirs(maps))
-    found, expected = (torch.autograd.grad(layer(maps), wanted, pull) for layer in (ours, theirs))
+    upstream = torch.randn_like(theirs(maps))
+    found, expected = (torch.autograd.grad(layer(maps), wanted, upstream) for layer in (ours, theirs))
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-12, atol=1e-12)
 
 
-def test_the_gradient_of_maps_lies_in_memory_as_they_do() -> None:
+def test_the_gradient_of_channels_last_maps_is_channels_last() -> None:
     layer = StridedPointwise(4, 8, 1, stride=2)
     maps = torch.randn(2, 4, 8, 8).to(memory_format=torch.channels_last).requires_grad_()
     (found,) = torch.autograd.grad(layer(maps).sum(), maps)
     assert found.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_it_takes_the_place_of_narrow_layers_with_their_parameters_and_no_random_draw() -> None:
+def test_narrow_layers_are_replaced_with_their_parameters_and_without_random_draws() -> None:
     network = nn.Sequential(
         nn.Conv2d(1, VECTOR - 1, 3, stride=2), nn.Sequential(nn.Conv2d(VECTOR - 1, VECTOR, 1, stride=2)),
         nn.Conv2d(VECTOR, 4, 1, stride=2), nn.Conv2d(4, 4, 1),

@@ -1,4 +1,4 @@
-"""What each phase leaves on the parameters, against autograd of the equations, in float64."""
+"""Gradients of each phase against autograd of the equations, in float64."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from torch import Tensor
 from variants.base import Batch
 
 UPDATES = ["simultaneous", "alternating"]
+
+
 NETWORKS: list[tuple[str, dict[str, Any]]] = [
     ("began", {"layers": "published"}),
     ("began", {"layers": "strided"}),
@@ -24,12 +26,16 @@ NETWORKS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"layers": "points"}) for name in ("began", "began-cs", "began-v3", "began-resnet18")),
     ("began", {"layers": "points", "generator_norm": "none"}),
 ]
+
+
 V3_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     ("began-v3", {"constraint_code": constraint, "fake_code": fake, "kl_over": over})
     for constraint in ("mean", "decoded")
     for fake in ("sample", "mean")
     for over in ("mean", "sum")
 ]
+
+
 OTHER_OPTIONS: list[tuple[str, dict[str, Any]]] = [
     *((name, {"norm": norm}) for name in ("began", "began-v3") for norm in ("l2", "frobenius")),
     *((name, {"fresh_latent": True}) for name in ("began", "began-cs", "began-v3")),
@@ -46,9 +52,17 @@ def cases(options: list[tuple[str, dict[str, Any]]]) -> list[Any]:
 
 
 Fixture = Callable[..., Any]
+
+
 every_network = pytest.mark.parametrize(("name", "knobs"), cases(NETWORKS))
+
+
 every_option = pytest.mark.parametrize(("name", "knobs"), cases(V3_OPTIONS + OTHER_OPTIONS))
+
+
 every_update = pytest.mark.parametrize("update", UPDATES)
+
+
 every_k = pytest.mark.parametrize("k", [0.0, 0.3, 1.0])
 
 
@@ -101,7 +115,7 @@ def check_discriminator(made: Setting, gradient: Fixture, update: str, k: float)
     parts = made.equations.discriminator_losses()
     expected = gradient(parts["loss_d"], parameters)
     slack = 0.0
-    if update == "simultaneous" and k == 0.0:  # where the pull is 2**-27
+    if update == "simultaneous" and k == 0.0:  # where the weight of L(G(z)) is 2**-27
         slack = 2.0**-27 * largest(gradient(parts["loss_fake"], parameters))
     assert_same(made.left["discriminator"], expected, slack)
 
@@ -109,7 +123,7 @@ def check_discriminator(made: Setting, gradient: Fixture, update: str, k: float)
 @every_k
 @every_update
 @every_network
-def test_generator_gradient_is_that_of_its_loss_alone(
+def test_the_generator_gradient_is_that_of_l_g(
     setting: Fixture, gradient: Fixture, name: str, knobs: dict[str, Any], update: str, k: float
 ) -> None:
     check_generator(setting(name, knobs, update, k), gradient)
@@ -118,7 +132,7 @@ def test_generator_gradient_is_that_of_its_loss_alone(
 @every_k
 @every_update
 @every_network
-def test_discriminator_gradient_is_that_of_its_loss_at_images_held_fixed(
+def test_the_discriminator_gradient_is_that_of_l_d_at_fixed_samples(
     setting: Fixture, gradient: Fixture, name: str, knobs: dict[str, Any], update: str, k: float
 ) -> None:
     check_discriminator(setting(name, knobs, update, k), gradient, update, k)
@@ -126,7 +140,7 @@ def test_discriminator_gradient_is_that_of_its_loss_at_images_held_fixed(
 
 @every_update
 @every_option
-def test_both_gradients_are_those_of_their_losses_under_every_option(
+def test_both_gradients_are_those_of_l_d_and_l_g_with_every_option(
     setting: Fixture, gradient: Fixture, name: str, knobs: dict[str, Any], update: str
 ) -> None:
     made = setting(name, knobs, update, 0.3)
@@ -136,20 +150,20 @@ def test_both_gradients_are_those_of_their_losses_under_every_option(
 
 @every_k
 @every_network
-def test_both_forms_leave_the_same_discriminator_gradient_on_the_same_latents(
+def test_both_update_orders_have_the_same_discriminator_gradient_for_the_same_latents(
     setting: Fixture, gradient: Fixture, name: str, knobs: dict[str, Any], k: float
 ) -> None:
     one = setting(name, knobs, "simultaneous", k)
     other = setting(name, knobs, "alternating", k)
-    pull = gradient(
+    fake_gradient = gradient(
         one.equations.discriminator_losses()["loss_fake"], one.equations.parameters("discriminator")
     )
-    slack = 2.0**-27 * largest(pull) if k == 0.0 else 0.0
+    slack = 2.0**-27 * largest(fake_gradient) if k == 0.0 else 0.0
     assert_same(one.left["discriminator"], other.left["discriminator"], slack)
 
 
 @every_network
-def test_at_k_0_a_fake_image_does_not_train_the_decoder(
+def test_at_k_0_fake_samples_do_not_train_the_decoder(
     setting: Fixture, gradient: Fixture, name: str, knobs: dict[str, Any]
 ) -> None:
     """All that fakes do to D at k = 0 is L_c, which is the encoder's."""
@@ -164,34 +178,8 @@ def test_at_k_0_a_fake_image_does_not_train_the_decoder(
     assert_same([left[i] for i in places], [share * expected[i] for i in places])
 
 
-@pytest.mark.parametrize(
-    ("name", "knobs"),
-    cases(
-        [
-            *((name, knobs | {"update": u}) for name, knobs in NETWORKS for u in UPDATES),
-            *(("began-resnet18", {"generator_norm": "none", "update": u}) for u in UPDATES),
-            ("wgan-gp", {}),
-            ("wgan-gp", {"layers": "points"}),
-        ]
-    ),
-)
-def test_a_phase_leaves_gradients_on_the_networks_it_updates_and_no_others(
-    build: Fixture, samples: Fixture, double_noise: Fixture, name: str, knobs: dict[str, Any]
-) -> None:
-    variant = build(name, shaken=True, dtype=torch.float64, **knobs)
-    batch = Batch(samples(variant), double_noise())
-    for phase in variant.phases():
-        variant.zero_grad(set_to_none=True)
-        phase.accumulate_gradients(batch)
-        for network in ("generator", "discriminator"):
-            if network in phase.updates:
-                assert all(p.grad is not None for p in variant.trainable_parameters(network)), network
-            else:
-                assert all(p.grad is None for p in getattr(variant, network).parameters()), network
-
-
 @pytest.mark.parametrize("name", ["began-cs", "began-v3"])
-def test_the_constraint_is_there_to_be_kept_out(
+def test_the_constraint_loss_depends_on_the_generator(
     build: Fixture, gradient: Fixture, equations: Fixture, images: Fixture, double_noise: Fixture, name: str
 ) -> None:
     """L_c does depend on G: were it not kept from it, the tests above would see it."""

@@ -1,4 +1,4 @@
-"""What goes in and comes out of every variant's networks, at every size."""
+"""The contract of every variant and architecture: shapes, scalars, gradients, codes."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from variants.base import Batch
+from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.noise import Noise
 from variants.registry import all_variants
 
 
-def arrangements() -> list[tuple[str, dict[str, str]]]:
-    """Every variant with every value of its knob `layers`."""
+def architectures() -> list[tuple[str, dict[str, str]]]:
+    """Return every variant with every value of its knob `layers`."""
     found: list[tuple[str, dict[str, str]]] = []
     for name, kind in all_variants().items():
         field = kind.Hyperparameters.model_fields.get("layers")
@@ -29,16 +30,16 @@ def parameters(found: list[tuple[str, dict[str, str]]]) -> list[Any]:
 
 
 POINTS = {"layers": "points"}
-ARRANGEMENTS = parameters(arrangements())
-OF_IMAGES = parameters([a for a in arrangements() if a[1] != POINTS])
-OF_POINTS = parameters([a for a in arrangements() if a[1] == POINTS])
+ARCHITECTURES = parameters(architectures())
+OF_IMAGES = parameters([a for a in architectures() if a[1] != POINTS])
+OF_POINTS = parameters([a for a in architectures() if a[1] == POINTS])
 SIZES = [28, 32, 64, 128]
 
 
-def test_every_layers_knob_is_among_the_arrangements() -> None:
-    assert ("began", {"layers": "strided"}) in arrangements()
-    assert ("began-v3", {"layers": "table3"}) in arrangements()
-    assert {name for name, layers in arrangements() if layers == POINTS} == set(all_variants())
+def test_the_list_of_architectures_is_complete() -> None:
+    assert ("began", {"layers": "strided"}) in architectures()
+    assert ("began-v3", {"layers": "table3"}) in architectures()
+    assert {name for name, layers in architectures() if layers == POINTS} == set(all_variants())
 
 
 @pytest.mark.parametrize("channels", [1, 3])
@@ -102,7 +103,7 @@ def test_layers_for_images_refuse_points(name: str, layers: dict[str, str]) -> N
 
 @pytest.mark.parametrize("size", [8, 27, 48, 96])
 @pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
-def test_a_size_that_cannot_be_built_is_refused_and_the_possible_ones_are_named(
+def test_an_unsupported_size_is_refused_and_the_supported_sizes_are_named(
     build: Callable[..., Any], name: str, layers: dict[str, str], size: int
 ) -> None:
     with pytest.raises(ValueError, match=rf"{size}.*allowed.*28, 32, 64, 128"):
@@ -110,14 +111,14 @@ def test_a_size_that_cannot_be_built_is_refused_and_the_possible_ones_are_named(
 
 
 @pytest.mark.parametrize("name", all_variants())
-def test_latents_have_the_size_that_was_asked_for(build: Callable[..., Any], name: str) -> None:
+def test_latents_have_latent_dim_dimensions(build: Callable[..., Any], name: str) -> None:
     variant = build(name, latent_dim=5)
     latent = variant.draw_latent(Noise(0, 1, torch.device("cpu")), 7)
     assert latent.shape == (7, 5)
     assert latent.dtype == torch.float32
 
 
-@pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
+@pytest.mark.parametrize(("name", "layers"), ARCHITECTURES)
 def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
     build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
 ) -> None:
@@ -136,8 +137,8 @@ def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
         assert (judge(one) - judge(other)).abs().max() > 0
 
 
-@pytest.mark.parametrize(("name", "layers"), ARRANGEMENTS)
-def test_scalars_are_detached_numbers_without_dimensions(
+@pytest.mark.parametrize(("name", "layers"), ARCHITECTURES)
+def test_scalars_are_finite_detached_and_zero_dimensional(
     build: Callable[..., Any],
     samples: Callable[..., Tensor],
     phases_run: Callable[..., Any],
@@ -154,3 +155,89 @@ def test_scalars_are_detached_numbers_without_dimensions(
         assert value.shape == ()
         assert not value.requires_grad
         assert value.isfinite()
+
+
+FAMILY = [name for name, kind in all_variants().items() if issubclass(kind, BoundaryEquilibrium)]
+KINDS_OF_SAMPLES: list[dict[str, str]] = [{}, {"layers": "points"}]
+of_images_and_points = pytest.mark.parametrize("layers", KINDS_OF_SAMPLES, ids=["images", "points"])
+
+
+@of_images_and_points
+@pytest.mark.parametrize("name", all_variants())
+def test_a_reconstruction_is_the_decoded_code(
+    build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
+) -> None:
+    variant = build(name, size=32, shaken=True, **layers).eval()
+    real = samples(variant)
+    with torch.no_grad():
+        code, reconstructed = variant.encode(real), variant.reconstruct(real)
+        if name not in FAMILY:
+            assert code is None
+            assert reconstructed is None
+            assert variant.decode(torch.zeros(3, 6)) is None
+            return
+        assert code.dtype == torch.float32
+        assert code.dim() == 2
+        assert len(code) == 3
+        assert torch.equal(variant.decode(code), reconstructed)
+        assert torch.equal(variant.discriminator(real), reconstructed)
+
+
+@of_images_and_points
+@pytest.mark.parametrize("name", FAMILY)
+def test_the_code_of_a_sample_does_not_depend_on_the_rest_of_the_batch(
+    build: Callable[..., Any], samples: Callable[..., Tensor], name: str, layers: dict[str, str]
+) -> None:
+    variant = build(name, size=32, shaken=True, **layers).eval()
+    real = samples(variant, 4)
+    with torch.no_grad():
+        together = variant.encode(real)
+        apart = torch.cat([variant.encode(sample[None]) for sample in real])
+    torch.testing.assert_close(together, apart)
+    assert (together[0] - together[1]).abs().max() > 0
+
+
+def with_every_update(found: list[tuple[str, dict[str, str]]]) -> list[tuple[str, dict[str, str]]]:
+    """Return hyperparameters with every value of `update`, where a variant has that hyperparameter."""
+    cases: list[tuple[str, dict[str, str]]] = []
+    for name, knobs in found:
+        field = all_variants()[name].Hyperparameters.model_fields.get("update")
+        values = get_args(field.annotation) if field else ()
+        cases += [(name, knobs | {"update": value}) for value in values] or [(name, knobs)]
+    return cases
+
+
+WITHOUT_NORM = [
+    ("began", {"layers": "points", "generator_norm": "none"}),
+    ("began-v3", {"layers": "strided", "generator_norm": "none"}),
+    ("began-resnet18", {"layers": "published", "generator_norm": "none"}),
+]
+
+
+@pytest.mark.parametrize(("name", "knobs"), parameters(with_every_update(architectures() + WITHOUT_NORM)))
+def test_a_phase_accumulates_gradients_on_the_networks_it_updates_and_on_no_others(
+    build: Callable[..., Any],
+    samples: Callable[..., Any],
+    double_noise: Callable[..., Any],
+    name: str,
+    knobs: dict[str, Any],
+) -> None:
+    variant = build(name, shaken=True, dtype=torch.float64, **knobs)
+    batch = Batch(samples(variant), double_noise())
+    for phase in variant.phases():
+        variant.zero_grad(set_to_none=True)
+        phase.accumulate_gradients(batch)
+        for network in ("generator", "discriminator"):
+            if network in phase.updates:
+                assert all(p.grad is not None for p in variant.trainable_parameters(network)), network
+            else:
+                assert all(p.grad is None for p in getattr(variant, network).parameters()), network
+
+
+@pytest.mark.parametrize("name", all_variants())
+def test_all_parameters_are_in_one_of_the_two_networks(build: Callable[..., Any], name: str) -> None:
+    variant = build(name)
+    generator = {id(p) for p in variant.generator.parameters()}
+    discriminator = {id(p) for p in variant.discriminator.parameters()}
+    assert generator.isdisjoint(discriminator)
+    assert generator | discriminator == {id(p) for p in variant.parameters()}

@@ -1,17 +1,20 @@
-"""The thesis's variant under the real trainer against the plainest training loop of it."""
+"""The ResNet-18 BEGAN: training against a plain loop, layers against torchvision's, initial weights."""
 
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torchvision.models import resnet18
 
 from bench.runs import record
+from variants.began_resnet18 import ResNet18Features
 from variants.noise import Noise
 
 STEPS = 4
@@ -84,7 +87,7 @@ def train_plainly(
         (32, {"lr_g": 1e-3, "lr_d": 1e-3, "lambda_k": 0.5, "gamma": 0.9}),
     ],
 )
-def test_the_trainer_does_what_the_plain_loop_does(
+def test_the_trainer_equals_a_plain_training_loop(
     build: Callable[..., Any],
     make_trainer: Callable[..., Any],
     double_precision: None,
@@ -144,3 +147,85 @@ def test_the_defaults_are_those_of_the_thesis(build: Callable[..., Any]) -> None
         "epochs": 8,
         "drop_last": False,
     }
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_features_at_base_width_64_are_those_of_torchvision(
+    images: Callable[..., Tensor], training: bool
+) -> None:
+    theirs = resnet18(weights=None).train(training)
+    ours = ResNet18Features(3, 64, "random").train(training)
+    ours.network.load_state_dict(theirs.state_dict())
+    up_to_pool = nn.Sequential(*list(theirs.children())[:-1])
+    pictures = images(2, 64, 3)
+    with torch.no_grad():
+        assert torch.equal(ours(pictures), up_to_pool(pictures))
+
+
+@pytest.mark.parametrize(("channels", "filters"), [(3, 8), (1, 8), (1, 64)])
+def test_features_of_other_widths_have_the_layers_of_torchvision(channels: int, filters: int) -> None:
+    theirs = resnet18(weights=None).state_dict()
+    ours = ResNet18Features(channels, filters, "random").network.state_dict()
+    assert list(ours) == list(theirs)
+    for name, tensor in theirs.items():
+        if name in ("conv1.weight", "fc.weight", "fc.bias") or tensor.ndim == 0:
+            continue
+        narrowed = [side * filters // 64 if i < 2 else side for i, side in enumerate(tensor.shape)]
+        assert list(ours[name].shape) == narrowed, name
+    assert ours["conv1.weight"].shape == (filters, channels, 7, 7)
+
+
+def test_narrow_features_are_computed_as_by_torchvision(images: Callable[..., Tensor]) -> None:
+    ours = ResNet18Features(1, 8, "random").eval()
+    up_to_pool = nn.Sequential(*list(ours.network.children())[:-1])
+    pictures = images(2, 64)
+    with torch.no_grad():
+        assert torch.equal(ours(pictures), up_to_pool(pictures))
+        assert ours(pictures).flatten(1).shape == (2, 64)
+
+
+def test_the_unused_classifier_is_not_trained(build: Callable[..., Any]) -> None:
+    variant = build("began-resnet18")
+    frozen = [name for name, p in variant.named_parameters() if not p.requires_grad]
+    assert sorted(frozen) == [f"discriminator.trunk.layers.network.fc.{part}" for part in ("bias", "weight")]
+    trained = {id(p) for p in variant.trainable_parameters("discriminator")}
+    assert not trained & {id(p) for p in variant.discriminator.trunk.layers.network.fc.parameters()}
+
+
+def test_imagenet_weights_need_64_filters(build: Callable[..., Any]) -> None:
+    with pytest.raises(ValueError, match="imagenet.*64.*not 4"):
+        build("began-resnet18", encoder_weights="imagenet")
+
+
+def test_initial_weights_are_small_and_normal_except_in_the_encoder(build: Callable[..., Any]) -> None:
+    variant = build("began-resnet18", filters=8)
+    for part in (variant.generator, variant.discriminator.decoder):
+        for module in part.modules():
+            if isinstance(module, nn.ConvTranspose2d | nn.Linear):
+                fans = nn.init._calculate_fan_in_and_fan_out(module.weight)
+                if module.weight.numel() > 500:
+                    assert module.weight.std().item() == pytest.approx(
+                        0.02 * math.sqrt(2 / sum(fans)), rel=0.15
+                    )
+                assert module.bias is not None
+                assert not module.bias.any()
+            if isinstance(module, nn.BatchNorm2d):
+                assert torch.equal(module.weight, torch.ones_like(module.weight))
+                assert not module.bias.any()
+    # torchvision's own start: He's, by the fan out
+    convolution = variant.discriminator.trunk.layers.network.layer3[1].conv2
+    fan_out = convolution.out_channels * 9
+    assert convolution.weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.1)
+
+
+def test_the_decoder_repeats_batch_norm_relu_and_transposed_convolution_and_ends_with_tanh(
+    build: Callable[..., Any],
+) -> None:
+    variant = build("began-resnet18", size=64)
+    for decoder in (variant.generator, variant.discriminator.decoder):
+        assert decoder.maps == (32, 4, 4)
+        *blocks, last = decoder.layers
+        for layer, kind in zip(blocks, [nn.BatchNorm2d, nn.ReLU, nn.ConvTranspose2d] * 4, strict=True):
+            assert isinstance(layer, kind)
+        assert isinstance(last, nn.Tanh)
+        assert [layer.out_channels for layer in blocks[2::3]] == [16, 8, 4, 1]

@@ -63,7 +63,7 @@ def assert_same_bits(one: Any, other: Any) -> None:
 
 
 @every_choice
-def test_three_steps_are_finite_and_move_every_weight_and_give_the_same_bits_twice(
+def test_three_steps_are_finite_change_every_weight_and_are_reproducible_bit_for_bit(
     build: Fixture, make_trainer: Fixture, tmp_path: Path, name: str, knobs: dict[str, Any]
 ) -> None:
     start = made(build, name, knobs)
@@ -88,7 +88,7 @@ def test_three_steps_are_finite_and_move_every_weight_and_give_the_same_bits_twi
 
 
 @every_choice
-def test_training_goes_on_from_a_checkpoint_as_if_never_stopped(
+def test_a_resumed_training_equals_an_uninterrupted_training_bit_for_bit(
     build: Fixture, make_trainer: Fixture, tmp_path: Path, name: str, knobs: dict[str, Any]
 ) -> None:
     whole = make_trainer(made(build, name, knobs), 3, "whole")
@@ -110,7 +110,7 @@ def test_training_goes_on_from_a_checkpoint_as_if_never_stopped(
     ("knobs", "sample_shape"), [({}, (1, 28, 28)), ({"layers": "points"}, (2,))], ids=["images", "points"]
 )
 @pytest.mark.parametrize("name", all_variants())
-def test_weights_come_from_the_global_random_state_alone(
+def test_initial_weights_depend_on_the_global_random_state_only(
     name: str, knobs: dict[str, Any], sample_shape: tuple[int, ...]
 ) -> None:
     kind = all_variants()[name]
@@ -124,7 +124,7 @@ def test_weights_come_from_the_global_random_state_alone(
 
 
 @pytest.mark.parametrize("name", FAMILY)
-def test_k_is_part_of_what_is_saved(build: Fixture, name: str) -> None:
+def test_k_is_saved_and_loaded_with_the_variant(build: Fixture, name: str) -> None:
     variant = build(name)
     variant.k.fill_(0.625)
     other = build(name)
