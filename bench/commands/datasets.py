@@ -1,4 +1,4 @@
-"""``bench datasets``: what can be trained on."""
+"""``bench datasets``: list the data sets."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -12,12 +12,10 @@ if TYPE_CHECKING:
 
 
 @click.command("datasets")
-@click.option(
-    "--data-root", metavar="DIR", help="Folder of the data sets' files; the cache folder by default."
-)
+@click.option("--data-root", metavar="DIR", help="Folder of the data files [default: the cache folder].")
 @reporting
 def command(data_root: str | None) -> Report:
-    """List the data sets: what they show, whose they are, what is on this machine and what is missing."""
+    """List the data sets with their sources, and report which files are missing on this machine."""
     from pathlib import Path
 
     from bench.datasets import list_datasets
@@ -35,7 +33,7 @@ def command(data_root: str | None) -> Report:
 
 
 def _pixels(entry: "CatalogueRow") -> str:
-    """The side of its images in words."""
+    """Return the side of the images as text."""
     if entry.judged_by == "points":
         return "2-D points"
     return "any" if entry.native_size is None else str(entry.native_size)

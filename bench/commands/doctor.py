@@ -1,4 +1,4 @@
-"""``bench doctor``: what this machine has, where things lie, what is missing."""
+"""``bench doctor``: report what this machine has and what is missing."""
 
 from dataclasses import asdict
 
@@ -10,7 +10,7 @@ from bench.commands.output import Report, reporting, table
 @click.command("doctor")
 @reporting
 def command() -> Report:
-    """Say where results and caches lie, which judges and data are here, which runs are cut off or damaged."""
+    """Report folders, machine, packages, available judges and data sets, interrupted and damaged runs."""
     from bench.datasets import list_datasets
     from bench.judging.extractors import availability
     from bench.runs import environment
@@ -21,7 +21,7 @@ def command() -> Report:
     from bench.tracking.store_choice import current_store
 
     facts = environment.facts().model_dump(exclude={"ranks"})
-    where = {
+    folders = {
         "results": str(paths.results()),
         "tracking store": current_store().shown,
         "caches": str(paths.cache()),
@@ -31,28 +31,34 @@ def command() -> Report:
     data = [asdict(row) for row in list_datasets(paths.datasets(), paths.cache())]
     found = survey()
     damaged = {str(path): reason for path, reason in found.damaged.items()}
-    cut_off = []
+    interrupted = []
     for run, description in found.runs:
         try:
             is_over = RecordEvents(run.record_path).record.is_over()
         except WorkError as error:
             damaged[str(run.record_path)] = str(error)
             continue
-        # a study looks after its trials, and most of them are pruned
+        # a study resumes its own trials, and most of them are pruned
         if description.study is None and not is_over and not is_held(run):
-            cut_off.append(description.name)
+            interrupted.append(description.name)
     machine = {name: value for name, value in facts.items() if name != "packages"}
     parts = [
-        "Places\n" + table(list(where.items())),
+        "Folders\n" + table(list(folders.items())),
         "Machine\n" + table([(name, str(value)) for name, value in machine.items()]),
         "Packages\n" + table([(name, str(value)) for name, value in facts["packages"].items()]),
         "Judges\n" + table([tuple(map(str, row.values())) for row in judges], tuple(judges[0])),
         "Data\n" + table([(row["name"], row["present"], row["missing"]) for row in data]),
     ]
-    if cut_off:
-        parts.append("Cut off\n" + "\n".join(f"bench run --resume {name}" for name in cut_off))
+    if interrupted:
+        parts.append("Interrupted\n" + "\n".join(f"bench run --resume {name}" for name in interrupted))
     if damaged:
         parts.append("Damaged\n" + "\n".join(damaged.values()))
-    report = {"places": where, "machine": facts, "judges": judges, "datasets": data, "cut_off": cut_off}
+    report = {
+        "folders": folders,
+        "machine": facts,
+        "judges": judges,
+        "datasets": data,
+        "interrupted": interrupted,
+    }
     report["damaged"] = [{"file": file, "reason": reason} for file, reason in damaged.items()]
     return Report(report, "\n\n".join(parts))

@@ -1,5 +1,6 @@
-"""The report of ``bench run --dry-run``."""
+"""Reports of ``bench run --dry-run``."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from bench.commands.output import Report, table
@@ -7,39 +8,64 @@ from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
+    from bench.training.cost import Cost
 
 
 def dry_run_report(configuration: "Configuration") -> Report:
-    """Tell configuration, parameter counts and the cost of a step, without data or training."""
+    """Report configuration, parameter counts and cost of a step, without data or training."""
     from bench.configuration import knobs_of
-    from bench.training.cost import cost
     from variants.knobs import unit_of
 
-    try:
-        price = cost(configuration)
-    except ValueError as error:
-        raise RequestError(str(error)) from None
-    flat = configuration.flat()
+    cost = cost_of(configuration)
     knobs = knobs_of(configuration.variant)
-    rows = [(name, str(value), unit_of(knobs[name]) if name in knobs else "") for name, value in flat.items()]
-    total = price.generator_parameters + price.discriminator_parameters
+    rows = [
+        (name, str(value), unit_of(knobs[name]) if name in knobs else "")
+        for name, value in configuration.flat().items()
+    ]
+    networks = f"generator {cost.generator_parameters:,}, discriminator {cost.discriminator_parameters:,}"
     costs = [
-        (
-            "parameters",
-            f"{total:,} (generator {price.generator_parameters:,}, "
-            f"discriminator {price.discriminator_parameters:,})",
-        ),
-        ("operations of a step", f"{price.step_operations / 1e9:.3g} GFLOP"),
+        ("parameters", f"{cost.parameters:,} ({networks})"),
+        ("operations of a step", _operations(cost)),
         ("configuration hash", configuration.hash()[:16]),
     ]
-    data = {
-        "config": flat,
+    return Report(_data(configuration, cost), table(rows) + "\n\n" + table(costs))
+
+
+def dry_run_report_of_many(configurations: Sequence["Configuration"], seeds: Sequence[int]) -> Report:
+    """Report parameter counts and cost of a step of several variants, one configuration each."""
+    rows, data = [], {}
+    for configuration in configurations:
+        name, harness, cost = configuration.variant.name, configuration.harness, cost_of(configuration)
+        length = harness.steps or f"{harness.epochs} epochs"
+        networks = cost.generator_parameters, cost.discriminator_parameters
+        rows.append((name, *networks, _operations(cost), length, len(seeds)))
+        data[name] = _data(configuration, cost)
+    header = ("variant", "generator", "discriminator", "a step", "steps", "runs")
+    return Report({"variants": data, "seeds": seeds}, table(rows, header))
+
+
+def cost_of(configuration: "Configuration") -> "Cost":
+    """Return the cost of a configuration; RequestError if its networks cannot be built."""
+    from bench.training.cost import cost
+
+    try:
+        return cost(configuration)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
+
+
+def _operations(cost: "Cost") -> str:
+    return f"{cost.step_operations / 1e9:.3g} GFLOP"
+
+
+def _data(configuration: "Configuration", cost: "Cost") -> dict[str, object]:
+    return {
+        "config": configuration.flat(),
         "config_hash": configuration.hash(),
         "parameters": {
-            "generator": price.generator_parameters,
-            "discriminator": price.discriminator_parameters,
-            "total": total,
+            "generator": cost.generator_parameters,
+            "discriminator": cost.discriminator_parameters,
+            "total": cost.parameters,
         },
-        "step_operations": price.step_operations,
+        "step_operations": cost.step_operations,
     }
-    return Report(data, table(rows) + "\n\n" + table(costs))

@@ -1,9 +1,9 @@
-"""``bench eval``: measure a run's checkpoint again."""
+"""``bench eval``: re-evaluate a checkpoint of a run."""
 
 import click
 
 from bench.commands.options import from_checkpoint
-from bench.commands.output import Report, reporting, table
+from bench.commands.output import Report, progress, reporting, table
 
 
 @click.command("eval")
@@ -11,13 +11,13 @@ from bench.commands.output import Report, reporting, table
 @click.option(
     "--metrics",
     metavar="NAME[,NAME...]",
-    help="What to measure; without it all that this version's judge measures.",
+    help="Metrics [default: all that this version's judge measures].",
 )
 @click.option(
     "--samples",
     metavar="N",
     type=click.IntRange(100, 100_000_000),
-    help="Generated samples; without it as the run's evaluations.",
+    help="Generated samples [default: as many as in the run's evaluations].",
 )
 @click.option(
     "--eval-seeds",
@@ -25,24 +25,22 @@ from bench.commands.output import Report, reporting, table
     type=click.IntRange(1, 1000),
     default=1,
     show_default=True,
-    help="Draws of latents; with several, their mean and standard deviation are told.",
+    help="Draws of latents; with several, mean and standard deviation are reported.",
 )
 @from_checkpoint
 @reporting
 def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int, checkpoint: str) -> Report:
-    """Measure a checkpoint again, and compare with the record where the protocol is the same.
+    """Re-evaluate a checkpoint, and compare with the record if the protocol is the same.
 
-    RUN is an id, a unique prefix of one, a name or `last`. Nothing is recorded. Beside each value stands what
-    held-out real samples score.
+    RUN is an id, a unique prefix of one, a name or `last`. Nothing is recorded. The table also has the scores
+    of held-out real samples.
     """
-    from bench.execution.progress import Progress
     from bench.execution.reevaluation import reevaluate
     from bench.runs.run_folder import find
 
     folder = find(run)
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))
-    quiet = click.get_current_context().obj["json"]
-    result = reevaluate(folder, Progress(quiet=quiet), checkpoint, names, samples, eval_seeds)
+    result = reevaluate(folder, progress(), checkpoint, names, samples, eval_seeds)
     columns = {"measured now": result.values}
     if result.spread:
         columns["±"] = result.spread

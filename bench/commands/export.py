@@ -1,4 +1,4 @@
-"""``bench export``: a run's generator as a file of its own."""
+"""``bench export``: export the generator of a run."""
 
 from pathlib import Path
 
@@ -19,10 +19,10 @@ from bench.commands.output import Report, reporting
 )
 @reporting
 def command(run: str, checkpoint: str, out: Path | None) -> Report:
-    """Write a run's generator as a program that needs neither this project nor its checkpoint.
+    """Export the generator of a run as a program that needs neither this project nor the checkpoint.
 
     RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
-    latent_dim) to images or points. The file is run and compared with the generator before it appears.
+    latent_dim) to images or points. Its output is compared with the generator's before the file appears.
     """
     from bench.runs.export import TOLERANCE, check_suffix
     from bench.runs.generator import load

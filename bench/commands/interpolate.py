@@ -1,4 +1,4 @@
-"""``bench interpolate``: images along paths between latents or codes."""
+"""``bench interpolate``: draw interpolations between latents or codes."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,20 +25,18 @@ MOST_IMAGES = 10_000
     type=click.Choice(["linear", "slerp"]),
     default="linear",
     show_default=True,
-    help="Straight line or great circle.",
+    help="Interpolation: straight line or great circle.",
 )
 @click.option(
     "--between",
     type=click.Choice(["samples", "reals"]),
     default="samples",
     show_default=True,
-    help="samples: the generator between latents; reals: D's decoder between the codes of real images.",
+    help="samples: latents and the generator; reals: codes of real images and the discriminator's decoder.",
 )
 @click.option("--rows", type=click.IntRange(1, 1000), default=8, show_default=True, help="Paths.")
-@click.option(
-    "--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Images of a path."
-)
-@click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of what is joined.")
+@click.option("--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Images per path.")
+@click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of the end points.")
 @from_checkpoint
 @click.option(
     "--out",
@@ -50,7 +48,7 @@ MOST_IMAGES = 10_000
 def command(
     run: str, path: str, between: str, rows: int, steps: int, seed: int, checkpoint: str, out: Path | None
 ) -> Report:
-    """Draw images along paths between samples or between real images into one PNG, a path in a row.
+    """Draw interpolations between samples or between real images into one PNG, one path per row.
 
     RUN is an id, a unique prefix of one, a name or `last`.
     """

@@ -1,31 +1,34 @@
-"""What a command hands back: the same facts for people and for programs."""
+"""Output of commands, as text and as JSON."""
 
 import functools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.system.ranks import is_first
 
+if TYPE_CHECKING:
+    from bench.execution.progress import Progress
+
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of a command.
+    """Output of a command.
 
     Attributes
     ----------
-    data : dict
-        Plain values, printed with ``--json``.
+    data : mapping
+        Values for ``--json``; JSON can hold them.
     text : str
-        The same for people.
+        Text that is printed otherwise.
     status : int
-        The exit status.
+        Exit status.
     """
 
-    data: dict[str, Any]
+    data: Mapping[str, object]
     text: str
     status: int = 0
 
@@ -35,7 +38,7 @@ def reporting(function: Callable[..., Report]) -> Callable[..., None]:
 
     @click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout and nothing else.")
     @functools.wraps(function)
-    def command(*args: Any, as_json: bool, **kwargs: Any) -> None:
+    def command(*args: object, as_json: bool, **kwargs: object) -> None:
         click.get_current_context().ensure_object(dict)["json"] = as_json
         report = function(*args, **kwargs)
         if is_first():
@@ -47,7 +50,7 @@ def reporting(function: Callable[..., Report]) -> Callable[..., None]:
 
 
 def stopped(line: str) -> click.exceptions.Exit:
-    """Tell that the user stopped the work and how it goes on; to be raised, exit status 130."""
+    """Print `line` and return the exception to raise when the user stopped a command: exit status 130."""
     if not is_first():
         return click.exceptions.Exit(130)
     click.echo(f"bench: {line}", err=True)
@@ -56,18 +59,27 @@ def stopped(line: str) -> click.exceptions.Exit:
     return click.exceptions.Exit(130)
 
 
+def progress() -> "Progress":
+    """Return the progress display of the current command, quiet with ``--json``."""
+    from bench.execution.progress import Progress
+
+    return Progress(quiet=click.get_current_context().obj["json"])
+
+
 def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """Aligned columns; numbers to the right."""
-    lines = [list(map(_cell, row)) for row in ([header] if header else []) + list(rows)]
-    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-    numeric = [
-        all(isinstance(x, int | float) or x is None for x in column) for column in zip(*rows, strict=True)
-    ]
-    padded = [
-        [cell.rjust(w) if n else cell.ljust(w) for cell, w, n in zip(line, widths, numeric, strict=True)]
-        for line in lines
-    ]
-    return "\n".join("  ".join(line).rstrip() for line in padded)
+    """Return a table with aligned columns, numbers to the right."""
+    from tabulate import tabulate
+
+    numeric = [all(isinstance(x, int | float | None) for x in column) for column in zip(*rows, strict=True)]
+    drawn = tabulate(
+        [list(map(_cell, row)) for row in rows],
+        header,
+        tablefmt="plain",
+        colalign=["right" if is_numeric else "left" for is_numeric in numeric],
+        disable_numparse=True,
+        preserve_whitespace=True,
+    )
+    return "\n".join(map(str.rstrip, drawn.splitlines()))
 
 
 def _cell(value: object) -> str:

@@ -1,4 +1,4 @@
-"""``bench plot``: the figures of runs, or of a comparison."""
+"""``bench plot``: draw the figures of runs, or of a comparison."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,19 +17,21 @@ if TYPE_CHECKING:
 @click.argument("runs", nargs=-1, metavar="[RUN...]")
 @selection
 @click.option(
-    "--steps", metavar="N,N,...", help="Steps whose samples a comparison shows [default: four that all have]."
+    "--steps",
+    metavar="N,N,...",
+    help="Steps of the samples in a comparison [default: four that all runs have].",
 )
 @click.option(
     "--checkpoint",
     metavar="NAME",
-    help="Of single runs: best (by Frechet distance), best-M, last or a step [default: best].",
+    help="For single runs: best (by Frechet distance), best-M, last or a step [default: best].",
 )
 @click.option(
     "--out",
     metavar="DIR",
     type=OutFolder(),
-    help="Folder of the figures; with several RUNs each has one below it, by its name. A comparison needs "
-    "it [default: each run's own figures].",
+    help="Folder of the figures; with several RUNs it gets a subfolder per run. Required for a comparison "
+    "[default: the figures folder of each run].",
 )
 @reporting
 def command(
@@ -41,22 +43,22 @@ def command(
 ) -> Report:
     """Draw the figures of runs again, or compare runs over their seeds.
 
-    RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs it draws M and
-    k over seeds, and the samples as training went on.
+    RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs, the figures show
+    M and k over seeds, and samples during training.
     """
     chosen = [name for name in SELECTION if selection[name] is not None]
     if runs:
         if chosen or steps is not None:
             option = chosen[0] if chosen else "steps"
-            raise RequestError(f"--{option} belongs to a comparison: give either RUNs or a selection")
+            raise RequestError(f"--{option} is an option of comparisons: give either RUNs or a selection")
         return _each(runs, checkpoint or "best", out)
     if not chosen:
         words = ", ".join(f"--{name}" for name in SELECTION)
         raise RequestError(f"nothing to plot: give a RUN, or a selection by {words}")
     if checkpoint is not None:
-        raise RequestError("--checkpoint belongs to single runs: a comparison shows whole runs")
+        raise RequestError("--checkpoint is an option of single runs: a comparison shows whole runs")
     if out is None:
-        raise RequestError("a comparison belongs to no run: say where to with --out DIR")
+        raise RequestError("a comparison needs a folder for its figures: give --out DIR")
     return _comparison(selection, _numbers(steps), out)
 
 
@@ -94,4 +96,4 @@ def _numbers(words: str | None) -> list[int] | None:
     try:
         return [int(word) for word in words.split(",")]
     except ValueError:
-        raise RequestError(f"--steps {shown(words)}: write whole numbers with commas between") from None
+        raise RequestError(f"--steps {shown(words)}: write whole numbers separated by commas") from None

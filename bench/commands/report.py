@@ -1,7 +1,7 @@
-"""``bench report``: a comparison of runs as one self-contained HTML page."""
+"""``bench report``: compare runs in one self-contained HTML page."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,18 +15,25 @@ if TYPE_CHECKING:
 @click.command("report")
 @selection
 @comparison
-@click.option("--title", metavar="TEXT", help="Heading [default: variants and data].")
+@click.option("--title", metavar="TEXT", help="Title [default: variants and data].")
 @click.option(
     "--out",
     type=OutFile(),
-    help="Write to this file [default: report.html in mlruns/].",
+    help="Output file [default: report.html in mlruns/].",
 )
 @reporting
-def command(out: Path | None, select: str | None, **choice: Any) -> Report:
-    """Write tables, figures, health, configuration and commands of runs as one HTML file.
+def command(
+    out: Path | None,
+    title: str | None,
+    select: str | None,
+    metrics: tuple[str, ...],
+    baseline: str | None,
+    **runs: str | None,
+) -> Report:
+    """Write tables, figures, health, configuration and commands of runs to one HTML file.
 
-    Runs on several data sets have a section each. Nothing in the file is fetched from elsewhere, and it
-    names no folder of this machine. Figures that a run lacks are drawn.
+    Each data set has a section. The file loads nothing from elsewhere and names no folder of this machine.
+    Missing figures of runs are drawn.
     """
     from bench.reporting.content import gather
     from bench.reporting.page import render
@@ -38,13 +45,13 @@ def command(out: Path | None, select: str | None, **choice: Any) -> Report:
     if out is not None and not out.parent.is_dir():
         raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
     destination(path)
-    content = gather(select=select or "last", **choice)
+    content = gather(title=title, select=select or "last", metrics=metrics, baseline=baseline, **runs)
     page = render(content).encode()
     write_bytes(path, page)
     return Report(_data(content, path, len(page)), _text(content, path, len(page)))
 
 
-def _data(content: "Content", path: Path, size: int) -> dict[str, Any]:
+def _data(content: "Content", path: Path, size: int) -> dict[str, object]:
     return {
         "out": str(path),
         "title": content.title,

@@ -1,13 +1,11 @@
 """``bench run`` with several variants or seeds."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import click
-
-from bench.commands.dry_run import dry_run_report
+from bench.commands.dry_run import dry_run_report_of_many
 from bench.commands.options import LARGEST_SEED
-from bench.commands.output import Report, stopped, table
+from bench.commands.output import Report, progress, stopped
 from bench.system.errors import RequestError, shown
 
 if TYPE_CHECKING:
@@ -17,29 +15,29 @@ MOST_SEEDS = 1000
 
 
 def run_many(
-    given: dict[str, Any], file: Path | None, seeds: str | None, workers: int, dry_run: bool
+    given: dict[str, object], file: Path | None, seeds: str | None, workers: int, dry_run: bool
 ) -> Report:
-    """Train every variant with every seed and tell what they amount to."""
+    """Train every variant with every seed and report the summary."""
     from bench.configuration import yaml_files
 
     below = yaml_files.read(file) if file else {}
     names = str(given.pop("variant", None) or below.get("variant", ""))
     variants = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     if not variants:
-        raise RequestError("no variant given: --variant names one or several, with commas between them")
+        raise RequestError("no variant given: --variant names one or several, separated by commas")
     if seeds is not None and "seed" in given:
         raise RequestError("--seed and --seeds: give one of them")
     numbers = read_seeds(str(given.pop("seed", below.get("seed", 0))) if seeds is None else seeds)
-    if dry_run:
-        return _dry_run(given, file, variants, numbers)
     from bench.execution import multirun
-    from bench.execution.progress import Progress
 
-    quiet = click.get_current_context().obj["json"]
-    progress = Progress(quiet=quiet)
-    planned = multirun.plan(variants, numbers, given, file, workers, progress)
+    if dry_run:
+        configurations = multirun.configurations(variants, numbers[:1], given, file)
+        return dry_run_report_of_many(configurations, numbers)
+
+    shown_progress = progress()
+    planned = multirun.plan(variants, numbers, given, file, workers, shown_progress)
     try:
-        outcome = multirun.train(planned, workers, progress)
+        outcome = multirun.train(planned, workers, shown_progress)
     except multirun.Stopped:
         raise stopped("stopped; run the same command to continue") from None
     outcome.check()
@@ -47,13 +45,7 @@ def run_many(
 
 
 def read_seeds(words: str) -> list[int]:
-    """Read ``0,1,2`` or ``0-4`` or a mixture.
-
-    Raises
-    ------
-    RequestError
-        If it is anything else.
-    """
+    """Parse seeds such as ``0,1,2``, ``0-4`` or a mixture; RequestError for anything else."""
     numbers: list[int] = []
     for word in words.split(","):
         first, dash, last = word.strip().partition("-")
@@ -69,29 +61,8 @@ def read_seeds(words: str) -> list[int]:
 
 
 def is_seed(word: str) -> bool:
-    """Whether a word is a seed."""
+    """Return whether a word is a seed."""
     return word.isascii() and word.isdecimal() and len(word) < 20 and int(word) <= LARGEST_SEED
-
-
-def _dry_run(given: dict[str, Any], file: Path | None, variants: list[str], seeds: list[int]) -> Report:
-    from bench.execution.multirun import configurations
-
-    reports = {}
-    for configuration in configurations(variants, seeds[:1], given, file):
-        reports[configuration.variant.name] = dry_run_report(configuration).data
-    rows = [
-        (
-            name,
-            data["parameters"]["generator"],
-            data["parameters"]["discriminator"],
-            f"{data['step_operations'] / 1e9:.3g} GFLOP",
-            data["config"]["steps"] or f"{data['config']['epochs']} epochs",
-            len(seeds),
-        )
-        for name, data in reports.items()
-    ]
-    header = ("variant", "generator", "discriminator", "a step", "steps", "runs")
-    return Report({"variants": reports, "seeds": seeds}, table(rows, header))
 
 
 def _report(planned: "Multirun", outcome: "MultirunResult") -> Report:

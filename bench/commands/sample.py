@@ -1,4 +1,4 @@
-"""``bench sample``: a picture of a run's samples."""
+"""``bench sample``: draw samples of a run."""
 
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from bench.commands.output import Report, reporting
 @click.option(
     "--count",
     type=click.IntRange(1, 10_000),
-    help="Images, ten in a row [default: 100], or points [default: 2,000].",
+    help="Number of images, ten per row [default: 100], or of points [default: 2,000].",
 )
 @click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of the latents.")
 @from_checkpoint
@@ -25,7 +25,7 @@ from bench.commands.output import Report, reporting
 )
 @reporting
 def command(run: str, count: int | None, seed: int, checkpoint: str, out: Path | None) -> Report:
-    """Draw samples of a run's generator, unselected, into one PNG.
+    """Draw unselected samples of a run's generator into one PNG.
 
     RUN is an id, a unique prefix of one, a name or `last`.
     """

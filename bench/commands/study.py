@@ -7,7 +7,7 @@ import click
 
 from bench.commands.options import Real, Workers, merge_settings
 from bench.commands.options import settings as set_option
-from bench.commands.output import Report, reporting, stopped, table
+from bench.commands.output import Report, progress, reporting, stopped, table
 
 if TYPE_CHECKING:
     from bench.searching.plan import StudyPlan
@@ -58,19 +58,18 @@ def command(
     is trained in a process of its own, reported and possibly pruned, and tracked below one MLflow run.
     """
     from bench.execution.multirun import Stopped
-    from bench.execution.progress import Progress
     from bench.searching import study, study_file
 
     title, file = study_file.read(name, trials=trials)
     given = merge_settings(options, settings)
     variants = [word.strip() for word in (variant or "").split(",") if word.strip()]
-    progress = Progress(quiet=click.get_current_context().obj["json"])
+    shown_progress = progress()
     execution = study.ExecutionOptions(storage, workers, timeout, cluster)
-    plans = study.plan_studies(title, file, variants, given, execution, progress)
+    plans = study.plan_studies(title, file, variants, given, execution, shown_progress)
     if dry_run:
         return _dry_run(plans)
     try:
-        result = study.run_studies(plans, execution, progress)
+        result = study.run_studies(plans, execution, shown_progress)
     except Stopped:
         raise stopped("stopped; run the same command to continue") from None
     return _report(result)

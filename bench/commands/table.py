@@ -1,7 +1,7 @@
-"""``bench table``: results of groups of runs, with intervals, or beside what a paper reports."""
+"""``bench table``: tables of results, with intervals or beside published results."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -11,29 +11,37 @@ from bench.commands.output import Report, reporting
 if TYPE_CHECKING:
     from bench.comparing.rendering import Tables
 
-# as bench.comparing.rendering has them, which is not imported for --help
+# the formats of bench.comparing.rendering, which is not imported for --help
 FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
 
 
 @click.command("table")
 @selection
 @comparison
-@click.option("--paper", metavar="NAME", help="Set the runs beside a published table instead: table3.")
+@click.option("--paper", metavar="NAME", help="Compare with a published table instead: table3.")
 @click.option(
     "--format",
     "form",
     type=click.Choice(FORMATS),
     default="md",
     show_default=True,
-    help="csv, json and parquet hold unrounded numbers.",
+    help="csv, json and parquet have unrounded numbers.",
 )
-@click.option("--out", type=OutFile(), help="Write to this file.")
+@click.option("--out", type=OutFile(), help="Output file.")
 @reporting
-def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Report:
-    """Summarise runs over seeds: one line a group of runs that differ only in their seed.
+def command(
+    form: str,
+    out: Path | None,
+    paper: str | None,
+    select: str | None,
+    metrics: tuple[str, ...],
+    baseline: str | None,
+    **runs: str | None,
+) -> Report:
+    """Summarise runs over seeds: one line per group of runs that differ only in their seed.
 
-    Runs are compared only where protocol, data and (for M) norm agree; else the command refuses and says
-    how to choose.
+    Runs are compared only if protocol, data and (for M) norm are the same. Otherwise the command fails and
+    names the options that select comparable runs.
     """
     from bench.comparing.rendering import plain, render
     from bench.system.atomic_files import write_bytes
@@ -43,7 +51,10 @@ def command(form: str, out: Path | None, paper: str | None, **choice: Any) -> Re
         raise RequestError("--format parquet is binary: it needs --out FILE")
     if out is not None and not out.parent.is_dir():
         raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
-    tables = _summary(**choice) if paper is None else _beside(paper, **choice)
+    if paper is None:
+        tables = _summary(select, metrics, baseline, **runs)
+    else:
+        tables = _beside(paper, select, metrics, baseline, **runs)
     rendered = render(tables, form)
     data = plain(tables) | {"out": None if out is None else str(out)}
     if out is None:

@@ -1,10 +1,10 @@
-"""``bench track``: make a tracking store again from the records."""
+"""``bench track``: rebuild a tracking store from records."""
 
 from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.output import Report, reporting, table
+from bench.commands.output import Report, progress, reporting, table
 from bench.system.errors import RequestError, WorkError
 
 if TYPE_CHECKING:
@@ -17,25 +17,24 @@ if TYPE_CHECKING:
     "--all",
     "every",
     is_flag=True,
-    help="Every run that was begun with tracking, and the runs above those of multiruns and studies.",
+    help="All runs that were started with tracking, and the parent runs of multiruns and studies.",
 )
 @reporting
 def command(runs: tuple[str, ...], every: bool) -> Report:
-    """Send to the tracking store what it lacks of runs: all of it, and nothing twice.
+    """Send the missing data of runs to the tracking store; nothing is sent twice.
 
-    The store is the one that MLFLOW_TRACKING_URI names, else that of each run. A run that was cut off is
-    sent up to its last checkpoint; it can be resumed all the same.
+    The store is the one that MLFLOW_TRACKING_URI names, or else that of each run. An interrupted run is sent
+    up to its last checkpoint and can still be resumed.
     """
     if bool(runs) == every:
         raise RequestError("track: name runs (an id, a unique prefix of one, a name, or last), or give --all")
-    from bench.execution.progress import Progress
     from bench.execution.resending import Sender
     from bench.runs.run_folder import all_runs, find
 
     named = list({run.id: run for run in map(find, runs)}.values())
     if every:
         named = [run for run in all_runs() if run.describe().tracking is not None]
-    sender = Sender(Progress(quiet=click.get_current_context().obj["json"]))
+    sender = Sender(progress())
     try:
         sent = [sender.run(run) for run in named]
         if every:

@@ -1,4 +1,4 @@
-"""``bench ui``: MLflow's own pages on the store."""
+"""``bench ui``: MLflow's web pages of the tracking store."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ from bench.system.errors import WorkError
     "--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1."
 )
 def command(port: int) -> None:
-    """Open MLflow's UI on the store, on 127.0.0.1; Ctrl-C ends it."""
+    """Serve MLflow's UI of the tracking store on 127.0.0.1 until Ctrl-C."""
     from bench.system import paths
     from bench.tracking.process import TrackingProcess
     from bench.tracking.store_choice import current_store

@@ -1,6 +1,6 @@
-"""``bench variants``: what can be trained, with parameter counts and knobs."""
+"""``bench variants``: list the variants, with parameter counts and knobs."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,30 +14,33 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @reporting
 def command(name: str | None) -> Report:
-    """List the variants, or one variant's knobs."""
+    """List the variants, or the knobs of one variant."""
     from bench.configuration import variant_named
     from variants.registry import all_variants
 
     if name is not None:
         return _knobs(variant_named(name))
-    entries = [_entry(variant) for variant in all_variants().values()]
-    rows = [(e["name"], e["title"], e["parameters"], ", ".join(e["presets"]), e["source"]) for e in entries]
+    variants = all_variants().values()
+    entries = [_entry(variant) for variant in variants]
+    rows = [
+        (variant.name, variant.title, entry["parameters"], ", ".join(variant.presets), variant.source)
+        for variant, entry in zip(variants, entries, strict=True)
+    ]
     header = ("variant", "what", "parameters (paper)", "presets", "source")
     return Report({"variants": entries}, table(rows, header))
 
 
-def _entry(variant: "type[Variant]") -> dict[str, Any]:
+def _entry(variant: "type[Variant]") -> dict[str, object]:
     from bench.configuration import resolve
     from bench.training.cost import cost
 
     paper = resolve({"variant": variant.name, "preset": "paper"})
-    price = cost(paper)
     return {
         "name": variant.name,
         "title": variant.title,
         "source": variant.source,
         "presets": list(variant.presets),
-        "parameters": price.generator_parameters + price.discriminator_parameters,
+        "parameters": cost(paper).parameters,
     }
 
 
@@ -46,7 +49,7 @@ def _knobs(variant: "type[Variant]") -> Report:
     from variants.knobs import search_of, unit_of
 
     rows: list[tuple[str, str, str, str]] = []
-    data: list[dict[str, Any]] = []
+    data: list[dict[str, object]] = []
     for name, field in knobs_of(variant).items():
         search = search_of(field)
         data.append(

@@ -3,7 +3,7 @@
 import click
 
 from bench.commands.options import Real
-from bench.commands.output import Report, reporting, table
+from bench.commands.output import Report, progress, reporting, table
 
 
 @click.command("verify")
@@ -12,31 +12,29 @@ from bench.commands.output import Report, reporting, table
     "--steps",
     metavar="N",
     type=click.IntRange(1, 99_999_999),
-    help="Train no further than this step; the run stays NOT VERIFIED where it is longer [default: the whole "
-    "run on the processor, thread count and torch of the record, else 5].",
+    help="Train only up to this step; a longer run stays NOT VERIFIED [default: the whole run if processor, "
+    "thread count and torch are those of the record, else 5].",
 )
 @click.option(
     "--tolerance",
     metavar="X",
     type=Real(0, 1),
-    help="Largest difference to let pass, relative or (of numbers below 1) absolute [default: 0, bit for "
-    "bit, on the processor, thread count and torch of the record, else 0.01].",
+    help="Largest allowed difference, relative or (for numbers below 1) absolute [default: 0 (bit for bit) "
+    "if processor, thread count and torch are those of the record, else 0.01].",
 )
 @reporting
 def command(run: str, steps: int | None, tolerance: float | None) -> Report:
-    """Train a run again from its record and compare every recorded value.
+    """Train a run again and compare every recorded value.
 
     RUN is an id, a unique prefix of one, a name or `last`. Exit status 0: everything was compared and is the
-    same. 1: a value differs, and its step is named; or not everything could be compared, and the report says
-    NOT VERIFIED and lists the rest.
+    same. Exit status 1: a value differs, and its step is named; or not everything could be compared, and the
+    report says NOT VERIFIED and lists the rest.
     """
-    from bench.execution.progress import Progress
     from bench.execution.verification import verify
     from bench.runs.run_folder import find
 
     folder = find(run)
-    quiet = click.get_current_context().obj["json"]
-    result = verify(folder, Progress(quiet=quiet), steps, tolerance)
+    result = verify(folder, progress(), steps, tolerance)
     name = folder.describe().name
     how = "bit for bit" if result.exact else f"within {result.tolerance:g}"
     same = f"SAME, {how}" if result.verified else f"NOT VERIFIED: the same, {how}, as far as it was compared"

@@ -34,6 +34,11 @@ class Cost:
     step_operations: int
     scalars: tuple[str, ...]
 
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of both networks."""
+        return self.generator_parameters + self.discriminator_parameters
+
 
 def cost(configuration: Configuration) -> Cost:
     """Return the cost of a configuration; the networks are built on torch's meta device, without data.

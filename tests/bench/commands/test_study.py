@@ -167,9 +167,9 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
     assert {run.id: run.record_path.read_bytes() for run in run_folder.all_runs()} == before
 
 
-@pytest.mark.parametrize(("study", "cut_off"), [(None, 1), (StudyTrial(name="tried", trial=0), 0)])
-def test_the_doctor_tells_of_runs_that_were_cut_off_but_not_of_trials(
-    study: StudyTrial | None, cut_off: int, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("study", "interrupted"), [(None, 1), (StudyTrial(name="tried", trial=0), 0)])
+def test_the_doctor_lists_interrupted_runs_but_no_trials(
+    study: StudyTrial | None, interrupted: int, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     class Stop(Callback):
         def should_stop(self) -> bool:
@@ -178,7 +178,7 @@ def test_the_doctor_tells_of_runs_that_were_cut_off_but_not_of_trials(
     with pytest.raises(Interrupted):
         start(small.tiny("began"), Progress(quiet=True), study=study, begun=lambda run, setup: [Stop()])
     assert main(["doctor", "--json"]) == 0
-    assert len(told(capsys)["cut_off"]) == cut_off
+    assert len(told(capsys)["interrupted"]) == interrupted
 
 
 def trial_of(run: run_folder.RunFolder) -> tuple[str, int] | None:

@@ -176,7 +176,7 @@ def test_plot_refuses_a_folder_that_is_none(
     make(tmp_path / "figures")
     assert main(["plot", "last", "--out", str(tmp_path / "figures")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "is no folder" in line
+    assert "is not a folder" in line
 
 
 @pytest.mark.parametrize(("name", "words"), [("x" * 300, "name is too long"), ("nul\0", "null")])
