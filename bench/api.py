@@ -86,7 +86,7 @@ def run_many(
     progress = Progress(quiet=quiet)
     planned = multirun.plan(list(variants), list(seeds), knobs, None, workers, progress)
     outcome = multirun.train(planned, workers, progress)
-    outcome.check()
+    outcome.raise_failures()
     frame = results(experiment=planned.experiment)
     return frame[frame["run_id"].isin([run.id for run in outcome.runs])].reset_index(drop=True)
 

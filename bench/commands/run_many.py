@@ -29,18 +29,18 @@ def run_many(
         raise RequestError("--seed and --seeds: give one of them")
     numbers = read_seeds(str(given.pop("seed", below.get("seed", 0))) if seeds is None else seeds)
     from bench.execution import multirun
+    from bench.execution.jobs import Stopped
 
     if dry_run:
         configurations = multirun.configurations(variants, numbers[:1], given, file)
         return dry_run_report_of_many(configurations, numbers)
-
     shown_progress = progress()
     planned = multirun.plan(variants, numbers, given, file, workers, shown_progress)
     try:
         outcome = multirun.train(planned, workers, shown_progress)
-    except multirun.Stopped:
+    except Stopped:
         raise stopped("stopped; run the same command to continue") from None
-    outcome.check()
+    outcome.raise_failures()
     return _report(planned, outcome)
 
 

@@ -57,7 +57,7 @@ def command(
     NAME is a study of the project (gamma-lr-lambda, distance-diversity, smoke) or a YAML file. Every trial
     is trained in a process of its own, reported and possibly pruned, and tracked below one MLflow run.
     """
-    from bench.execution.multirun import Stopped
+    from bench.execution.jobs import Stopped
     from bench.searching import study, study_file
 
     title, file = study_file.read(name, trials=trials)

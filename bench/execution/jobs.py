@@ -1,84 +1,91 @@
-"""A run of many, trained by a process of its own."""
+"""Runs of a multirun, each trained by a process of its own."""
 
-import subprocess
-import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.configuration import Configuration
+from bench.execution.progress import Progress
 from bench.runs import run_folder
 from bench.runs.run_folder import RunFolder
+from bench.system.interruption import stop_on_signal
+from bench.system.logged_process import LoggedProcess
+
+POLL_SECONDS = 0.2
 
 
-@dataclass
+class Stopped(Exception):
+    """The user stopped the command; running it again continues."""
+
+
+@dataclass(frozen=True)
 class Job:
-    """A run that is to be trained, or is being trained.
+    """A run to train.
 
     Attributes
     ----------
-    configuration : Configuration
-        What is trained.
-    cut_off : RunFolder or None
-        Its run that was begun before and is not complete.
+    label : str
+        Variant and seed.
+    options : sequence of str
+        Options of ``bench run``.
     log : Path
-        Takes what its process says.
-    process : subprocess.Popen or None
-        Once started.
+        Log file of the process.
+    resumed : RunFolder or None
+        The interrupted run that the job resumes.
     """
 
-    configuration: Configuration
-    cut_off: RunFolder | None
+    label: str
+    options: Sequence[str]
     log: Path
-    process: "subprocess.Popen[bytes] | None" = None
-
-    @property
-    def label(self) -> str:
-        """Variant and seed."""
-        return f"{self.configuration.variant.name} seed {self.configuration.harness.seed}"
+    resumed: RunFolder | None = None
 
     def can_start(self) -> bool:
-        """Whether no other process trains it, such as one left by a multirun that was killed."""
-        return self.cut_off is None or not run_folder.is_held(self.cut_off)
+        """Return False while another process trains the run, such as one of a multirun that was killed."""
+        return self.resumed is None or not run_folder.is_held(self.resumed)
 
-    def start(self, words: Sequence[str], parent: str | None) -> None:
-        """Start its process: the same command line that a person would type.
+    def start(self) -> LoggedProcess:
+        """Start the process: a command line that a person could type."""
+        return LoggedProcess("bench", ["run", "--json", *self.options], self.log)
 
-        Parameters
-        ----------
-        words : sequence of str
-            The configuration of a new run; of one that goes on the circumstances that may change.
-        parent : str or None
-            The MLflow run above a new run.
-        """
-        if self.cut_off:
-            command = ["--resume", self.cut_off.id, *words]
-        else:
-            harness = self.configuration.harness
-            command = ["--variant", self.configuration.variant.name, "--seed", str(harness.seed), *words]
-            command += ["--parent", parent] if parent else []
-        with self.log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "-m", "bench", "run", "--json", *command],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                # a Ctrl-C reaches it through us, once
-                start_new_session=True,
-            )
 
-    def ended(self) -> bool:
-        """Whether its process has ended."""
-        return self.process is not None and self.process.poll() is not None
+def run_jobs(jobs: Sequence[Job], total: int, workers: int, progress: Progress) -> dict[str, str]:
+    """Run jobs, several at a time, and return the failures by label.
 
-    def problem(self) -> str | None:
-        """What went wrong, or None."""
-        if self.process is None or self.process.returncode == 0:
-            return None
-        lines = self.log.read_text(errors="replace").strip().splitlines()
-        return lines[-1].removeprefix("bench: ") if lines else f"its exit status is {self.process.returncode}"
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Runs that are not complete.
+    total : int
+        Number of runs, with complete ones.
+    workers : int
+        Runs at a time.
+    progress : Progress
+        Prints the end of each run.
 
-    def stop(self) -> None:
-        """Ask its process to write a checkpoint and end."""
-        if self.process:
-            self.process.terminate()
+    Raises
+    ------
+    Stopped
+        If the user stopped the command; every run has written a checkpoint.
+    """
+    done = total - len(jobs)
+    progress.info(f"{total} runs: {done} complete, {len(jobs)} to train, {workers} at a time")
+    waiting, failed = list(jobs), {}
+    training: list[tuple[Job, LoggedProcess]] = []
+    with stop_on_signal() as stop_requested:
+        try:
+            while waiting or training:
+                for job in [job for job in waiting if job.can_start()][: workers - len(training)]:
+                    training.append((job, job.start()))
+                    waiting.remove(job)
+                time.sleep(POLL_SECONDS)
+                if stop_requested():
+                    raise Stopped
+                for job, process in [pair for pair in training if pair[1].has_ended()]:
+                    training.remove((job, process))
+                    done += 1
+                    if failure := process.failure():
+                        failed[job.label] = failure
+                    progress.info(f"[{done}/{total}] {job.label}: {failure or 'done'}")
+        finally:
+            LoggedProcess.stop(process for _, process in training)
+    return failed

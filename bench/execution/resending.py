@@ -8,8 +8,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bench.execution.multirun import DESCRIPTION, SUMMARY, parent_run
+from bench.execution.multirun import SUMMARY, parent_run
 from bench.execution.progress import Progress
+from bench.runs.multirun_description import MULTIRUN_FILE, read_multirun
 from bench.runs.run_folder import RunFolder, is_held
 from bench.system import paths
 from bench.system.errors import WorkError
@@ -98,17 +99,10 @@ class Sender:
 
     def multiruns(self) -> Iterable[Sent]:
         """Send the runs above those of every multirun; their own runs are there already."""
-        for path in sorted((paths.results() / "multiruns").glob(f"*/{DESCRIPTION}")):
-            described = json.loads(path.read_text(encoding="utf-8"))
-            summary, folder = path.with_name(SUMMARY), path.parent
-            known = (
-                ParentSummary(**json.loads(summary.read_text(encoding="utf-8")))
-                if summary.exists()
-                else KILLED
-            )
-            yield self.parent(
-                "multirun", folder.name, described["name"], folder, parent_run(described), known
-            )
+        for path in sorted((paths.results() / "multiruns").glob(f"*/{MULTIRUN_FILE}")):
+            multirun, folder, file = read_multirun(path), path.parent, path.with_name(SUMMARY)
+            summary = ParentSummary(**json.loads(file.read_bytes())) if file.exists() else KILLED
+            yield self.parent("multirun", folder.name, multirun.name, folder, parent_run(multirun), summary)
 
     def parent(
         self,

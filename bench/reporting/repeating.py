@@ -3,12 +3,11 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from pydantic import BaseModel
-
 from bench.configuration import CIRCUMSTANCES, resolve
 from bench.configuration.resolution import NAMES
 from bench.reporting.privacy import command_line
 from bench.runs.description import RunDescription
+from bench.runs.multirun_description import MULTIRUN_FILE, MultirunDescription, read_multirun
 from bench.system import paths
 from bench.system.errors import RequestError
 from bench.system.json_values import Scalar
@@ -17,44 +16,6 @@ from bench.system.json_values import Scalar
 _INCIDENTAL = {"--json": 0, "--parent": 1}
 # options that a multirun sets for each of its runs
 _OF_MEMBER = {"--variant": 1, "--seed": 1}
-
-
-class Member(BaseModel):
-    """A run of a multirun, as multirun.json has it.
-
-    Attributes
-    ----------
-    variant, seed, config_hash
-        As in the run's run.json.
-    """
-
-    variant: str
-    seed: int
-    config_hash: str
-
-
-class Multirun(BaseModel):
-    """What multirun.json says.
-
-    Attributes
-    ----------
-    data_hash, experiment : str
-        Of every member.
-    members : list of Member
-        The runs.
-    """
-
-    data_hash: str
-    experiment: str
-    members: list[Member]
-
-    def has(self, description: RunDescription) -> bool:
-        """Whether a run is a member."""
-        return (
-            description.data.hash == self.data_hash
-            and description.config.experiment == self.experiment
-            and description.config_hash in {member.config_hash for member in self.members}
-        )
 
 
 @dataclass(frozen=True)
@@ -89,8 +50,8 @@ def commands(descriptions: Sequence[RunDescription]) -> list[Command]:
         if len(arguments) != 1 or not all(map(_was_typed, members)):
             continue
         left = [description for description in left if description not in members]
-        variants = ",".join(dict.fromkeys(member.variant for member in multirun.members))
-        seeds = _ranges(sorted({member.seed for member in multirun.members}))
+        variants = ",".join(multirun.variants)
+        seeds = _ranges(sorted(multirun.seeds))
         line = command_line(["run", "--variant", variants, "--seeds", seeds, *arguments.pop()])
         found.append(Command(line, f"{len(members)} of the runs"))
     return found + [_command(description) for description in left]
@@ -147,12 +108,12 @@ def _equivalent(config: Mapping[str, Scalar]) -> list[str]:
     return arguments
 
 
-def _multiruns() -> list[Multirun]:
-    """Return every multirun whose multirun.json can be read."""
+def _multiruns() -> list[MultirunDescription]:
+    """Return the descriptions of all multiruns, without those that cannot be read."""
     found = []
-    for path in sorted((paths.results() / "multiruns").glob("*/multirun.json")):
+    for path in sorted((paths.results() / "multiruns").glob(f"*/{MULTIRUN_FILE}")):
         try:
-            found.append(Multirun.model_validate_json(path.read_bytes()))
+            found.append(read_multirun(path))
         except (OSError, ValueError):
             continue
     return found

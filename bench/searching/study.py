@@ -231,5 +231,5 @@ def _train_winners(
         f"{', '.join(map(str, first.file.fresh_seeds))}, which no trial saw"
     )
     trained = multirun.train(replace(planned, notes=(note,)), options.workers, progress)
-    trained.check()
+    trained.raise_failures()
     return trained

@@ -15,7 +15,7 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
-from bench.execution.multirun import Stopped
+from bench.execution.jobs import Stopped
 from bench.execution.progress import Progress
 from bench.runs import environment
 from bench.searching import trials

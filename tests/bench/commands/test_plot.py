@@ -173,7 +173,10 @@ def test_plot_with_a_selection_compares(
         (["plot", "RUN", "--variant", "began", "--out", "OUT"], "either RUNs or a selection"),
         (["plot", "RUN", "--steps", "4", "--out", "OUT"], "--steps is an option of comparisons"),
         (["plot", "--variant", "began"], "--out DIR"),
-        (["plot", "--variant", "began", "--checkpoint", "last", "--out", "OUT"], "is an option of single runs"),
+        (
+            ["plot", "--variant", "began", "--checkpoint", "last", "--out", "OUT"],
+            "is an option of single runs",
+        ),
         (["plot", "--variant", "began-v9", "--out", "OUT"], "began-v9"),
         (["plot", "--variant", "began", "--steps", "4;8", "--out", "OUT"], "whole numbers"),
         (["plot", "--variant", "began", "--steps", "5", "--out", "OUT"], "there are 4, 8, 9"),

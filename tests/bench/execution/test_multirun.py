@@ -213,7 +213,7 @@ def is_of(process: psutil.Process, bench_home: Path) -> bool:
 
 def test_a_second_command_for_the_same_runs_is_refused(bench_home: Path) -> None:
     planned = multirun.plan(["began"], [0], KNOBS | {"steps": 3}, None, 1, QUIET)
-    with multirun.hold(planned), pytest.raises(RequestError, match="another process is carrying out"):
+    with multirun.hold(planned), pytest.raises(RequestError, match="another process is training"):
         multirun.hold(multirun.plan(["began"], [0], KNOBS | {"steps": 3}, None, 1, QUIET))
 
 

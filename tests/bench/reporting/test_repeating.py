@@ -1,6 +1,5 @@
 """Commands are those that were given."""
 
-import json
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from bench.commands.run_many import read_seeds
 from bench.configuration import resolve
 from bench.reporting.repeating import commands
 from bench.runs.description import RunDescription
+from bench.runs.multirun_description import MULTIRUN_FILE, MultirunDescription, MultirunMember
 
 Describe = Callable[..., RunDescription]
 WORDS = ["--dataset", "mnist-5k", "--set", "norm=l1"]
@@ -42,11 +42,19 @@ def described(tmp_path: Path, small: SimpleNamespace) -> Describe:
 def write_multirun(home: Path, members: list[RunDescription]) -> None:
     folder = home / "mlruns" / "multiruns" / "m"
     folder.mkdir(parents=True)
-    told = [
-        {"variant": m.config.variant, "seed": m.config.seed, "config_hash": m.config_hash} for m in members
-    ]
-    content = {"data_hash": members[0].data.hash, "experiment": "e", "members": told}
-    (folder / "multirun.json").write_text(json.dumps(content))
+    described = MultirunDescription(
+        hash="h",
+        name="m",
+        experiment="e",
+        config={},
+        data_hash=members[0].data.hash,
+        command=[],
+        members=[
+            MultirunMember(variant=m.config.variant, seed=m.config.seed, config_hash=m.config_hash)
+            for m in members
+        ],
+    )
+    (folder / MULTIRUN_FILE).write_text(described.model_dump_json())
 
 
 def test_runs_of_a_multirun_have_one_command(bench_home: Path, described: Describe) -> None:
