@@ -1,4 +1,4 @@
-"""Panels of images in rows and columns, with words; each image pixel is a whole number of dots."""
+"""Panels of images in rows and columns, with text; each image pixel is a whole number of dots."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -8,20 +8,21 @@ import numpy as np
 from bench.figures import style
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 GAP = 16  # dots between panels
 EDGE = 12  # dots around everything
 LINE = 20  # dots of a line of text
 HEADING = 24  # dots of a line of the title
-WORDS, TITLE, CAPTION = 8, 9, 7.5  # sizes of text in points
+TEXT, TITLE, CAPTION = 8, 9, 7.5  # sizes of text in points
 PRINTED_WIDTH = 1200  # dots: 8 inches, a page nearly without margins
 
 Panel = np.ndarray | None
 
 
 def scale_for(width: int) -> int:
-    """How many dots a pixel gets so that `width` pixels fill a printed page, at least 1 and at most 4."""
+    """Return the dots per pixel with which `width` pixels fill a printed page, 1 to 4."""
     return max(1, min(4, PRINTED_WIDTH // max(width, 1)))
 
 
@@ -38,14 +39,14 @@ def draw_panels(
     Parameters
     ----------
     rows : sequence of sequences
-        Panels as uint8 (H, W, 1) or (H, W, 3), or None for an empty place; one size in a column, and one
-        height in a row.
+        Panels as uint8 (H, W, 1) or (H, W, 3), or None for an empty cell; one width per column, and one
+        height per row.
     title, caption : str
         Above and below everything; lines are broken by the caller.
     column_titles, row_labels : sequence of str
         Above the columns, left of the rows.
     scale : int, optional
-        Dots of a pixel; what fills a page where not given.
+        Dots per pixel; where not given, a page is filled.
 
     Returns
     -------
@@ -56,14 +57,14 @@ def draw_panels(
     heights = [max(_extent(panel, 0) for panel in row) for row in rows]
     scale = scale or scale_for(sum(widths))
     lines = max((label.count("\n") + 1 for label in column_titles), default=0)
-    longest = max((_width(label, WORDS) for label in row_labels), default=0)
+    longest = max((_width(label, TEXT) for label in row_labels), default=0)
     left = EDGE + (longest + EDGE if longest else 0)
     top = EDGE + (HEADING * (title.count("\n") + 1) + 4 if title else 0) + lines * LINE
     bottom = EDGE + (LINE * (caption.count("\n") + 1) if caption else 0)
     across = left + sum(widths) * scale + GAP * (len(widths) - 1) + EDGE
     across = max(across, 2 * EDGE + max(_width(title, TITLE), _width(caption, CAPTION)))
     down = top + sum(heights) * scale + GAP * (len(heights) - 1) + bottom
-    with style.look():
+    with style.styled():
         figure = style.blank(across / style.DOTS_PER_INCH, down / style.DOTS_PER_INCH)
         figure.text(EDGE / across, 1 - EDGE / down, title, va="top", ha="left", fontsize=TITLE)
         figure.text(EDGE / across, EDGE / down / 2, caption, va="bottom", ha="left", fontsize=CAPTION)
@@ -82,14 +83,14 @@ def draw_panels(
                     axis.set_title(column_titles[column], pad=3)
                 if column == 0 and row_number < len(row_labels):
                     place = EDGE / across, 1 - y / down - size[1] / 2
-                    figure.text(*place, row_labels[row_number], ha="left", va="center", fontsize=WORDS)
+                    figure.text(*place, row_labels[row_number], ha="left", va="center", fontsize=TEXT)
                 x += width * scale + GAP
             y += height * scale + GAP
     return figure
 
 
 def _width(text: str, points: float) -> int:
-    """Dots that a text takes across, with some to spare: drawn letters are set on whole dots."""
+    """Return the width of a text in dots, with a margin: letters are drawn on whole dots."""
     from matplotlib.font_manager import FontProperties
     from matplotlib.textpath import TextPath
 
@@ -102,7 +103,7 @@ def _extent(panel: Panel, axis: int) -> int:
     return 0 if panel is None else int(panel.shape[axis])
 
 
-def _show(axis: object, panel: np.ndarray) -> None:
-    # as colours: a grey colour map rounds some levels down
+def _show(axis: "Axes", panel: np.ndarray) -> None:
+    # as RGB: a grey colour map rounds some levels down
     pixels = panel if panel.shape[2] == 3 else panel.repeat(3, axis=2)
-    axis.imshow(pixels, interpolation="none", aspect="auto")  # type: ignore[attr-defined]
+    axis.imshow(pixels, interpolation="none", aspect="auto")

@@ -1,6 +1,6 @@
-"""Figures of points of the plane: generated over real ones, and the discriminator's error everywhere."""
+"""Figures of points in the plane: generated over real ones, and the discriminator's error everywhere."""
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from torch import Tensor
@@ -12,15 +12,18 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-ACROSS = 240  # places at which the error is taken, along each axis
-RANGE = 1e3  # of the colours: smaller errors than that part of the largest look alike
+ACROSS = 240  # points along each axis at which the error is computed
+RANGE = 1e3  # of the colours: errors below the largest one divided by this have one colour
 TICKS = (-1, -0.5, 0, 0.5, 1)
-DARKEST = 0.5  # part of the greys that the colours use: points are seen on it
+DARKEST = 0.5  # part of the greys that the colours use: points stay visible on it
 REAL_GREY = "#999999"
 
 
 def places() -> np.ndarray:
-    """Where the error is taken, float32 (ACROSS * ACROSS, 2): rows from below, each from the left."""
+    """Return the points at which the error is computed, float32 (ACROSS * ACROSS, 2).
+
+    Rows are in rising order, and each runs from the left.
+    """
     ends = (np.arange(ACROSS) + 0.5) / ACROSS * 2 * LIMIT - LIMIT
     column, row = np.meshgrid(ends, ends)
     return np.stack([column.ravel(), row.ravel()], axis=1).astype(np.float32)
@@ -38,7 +41,7 @@ def draw_overlay(real: Tensor, generated: Tensor, centres: np.ndarray | None, ti
     title : str
         Title of the figure.
     """
-    with style.look():
+    with style.styled():
         figure = style.blank(4.6, 4.9, layout="constrained")
         axis = figure.subplots()
         _cross(axis, centres)
@@ -51,7 +54,7 @@ def draw_overlay(real: Tensor, generated: Tensor, centres: np.ndarray | None, ti
 def draw_landscape(
     error: np.ndarray, real: Tensor, generated: Tensor, centres: np.ndarray | None, title: str
 ) -> "Figure":
-    """Draw how far the discriminator moves every point of the plane, as colours, and samples on it.
+    """Draw as colours how far the discriminator moves every point of the plane, and samples over them.
 
     Parameters
     ----------
@@ -67,7 +70,7 @@ def draw_landscape(
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
 
-    with style.look():
+    with style.styled():
         figure = style.blank(5.3, 4.9, layout="constrained")
         axis = figure.subplots()
         axis.grid(visible=False)
@@ -108,8 +111,9 @@ def _dots(axis: "Axes", points: Tensor, colour: str, name: str, size: float, ord
 
 def _cross(axis: "Axes", centres: np.ndarray | None) -> None:
     if centres is not None:
-        look: dict[str, Any] = {"color": "black", "markersize": 10, "markeredgewidth": 0.6}
-        axis.plot(*centres.T, "+", **look, label="centre of a mode", zorder=2)
+        across, down = centres.T
+        label = "centre of a mode"
+        axis.plot(across, down, "+", color="black", markersize=10, markeredgewidth=0.6, label=label, zorder=2)
 
 
 def _finish(figure: "Figure", axis: "Axes", title: str) -> None:

@@ -1,9 +1,9 @@
-"""One look for every figure, and the way to disk."""
+"""The style of every figure, and how figures are saved."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
 from bench.system.atomic_files import replacing
 
@@ -13,16 +13,26 @@ if TYPE_CHECKING:
 DOTS_PER_INCH = 150
 SUFFIXES = (".png", ".svg")
 
-# Okabe and Ito 2008: told apart by colour-blind eyes. Their yellow is left out, too pale on white. Each
-# has a line and a marker of its own, so that a grey print does as well.
+# Okabe and Ito 2008: distinguishable for colour-blind eyes. Their yellow is left out, too pale on white. Each
+# has its own line style and marker, so that curves also differ in a grey print.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, VERMILION = COLOURS[:2]
-LINES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
+LineStyle = str | tuple[int, tuple[int, ...]]
+LINES: tuple[LineStyle, ...] = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (3, 1)), (0, (1, 1)))
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+class Line(TypedDict):
+    """Look of a curve, as matplotlib names it."""
+
+    color: str
+    linestyle: LineStyle
+    marker: str
+
 
 FONT = "DejaVu Sans"  # comes with matplotlib: the same everywhere
 
-_LOOK: dict[Any, Any] = {
+_STYLE: dict[Any, Any] = {
     "font.family": FONT,
     "font.size": 8,
     "axes.titlesize": 8,
@@ -43,39 +53,37 @@ _LOOK: dict[Any, Any] = {
 
 
 @contextmanager
-def look() -> Iterator[None]:
-    """Let what is drawn in the block have the project's look, whatever a user's matplotlibrc says."""
+def styled() -> Iterator[None]:
+    """Draw in the project's style within the block, whatever a user's matplotlibrc says."""
     from matplotlib import rc_context, rcParamsDefault
 
-    settings: dict[Any, Any] = {
-        name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")
-    }
-    with rc_context(settings | _LOOK):
+    defaults = {name: value for name, value in rcParamsDefault.items() if not name.startswith("backend")}
+    with rc_context(defaults | _STYLE):
         yield
 
 
-def line(place: int) -> dict[str, Any]:
-    """Colour, line style and marker of the curve in a place; they come round after the last."""
-    turn = place % len(COLOURS)
+def line(number: int) -> Line:
+    """Return colour, line style and marker of a curve by its number; they repeat after the last."""
+    turn = number % len(COLOURS)
     return {"color": COLOURS[turn], "linestyle": LINES[turn], "marker": MARKERS[turn]}
 
 
-def blank(width: float, height: float, **options: Any) -> "Figure":
-    """An empty figure of that many inches, outside pyplot: nothing is kept open."""
+def blank(width: float, height: float, layout: Literal["constrained"] | None = None) -> "Figure":
+    """Return an empty figure of that many inches, outside pyplot, which would keep it open."""
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, **options)
+    return Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout=layout)
 
 
 def save(figure: "Figure", path: Path) -> list[Path]:
-    """Write a figure as PNG and as SVG; the same figure gives the same bytes.
+    """Write a figure as PNG and as SVG; the same figure always gives the same bytes.
 
     Parameters
     ----------
     figure : Figure
-        Made by :func:`blank` within :func:`look`.
+        Made by :func:`blank` within :func:`styled`.
     path : Path
-        File without suffix; its folder is made if need be.
+        File without suffix; a missing folder is created.
 
     Returns
     -------
@@ -85,7 +93,7 @@ def save(figure: "Figure", path: Path) -> list[Path]:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
-    with look():
+    with styled():
         for canvas, suffix, metadata in (
             (FigureCanvasAgg, ".png", {}),
             (FigureCanvasSVG, ".svg", {"Date": None}),
@@ -97,5 +105,5 @@ def save(figure: "Figure", path: Path) -> list[Path]:
 
 
 def named(path: Path, suffix: str) -> Path:
-    """The file of a figure; dots in its name stay."""
+    """Return the file of a figure; dots in the figure's name are kept."""
     return path.with_name(path.name + suffix)

@@ -83,7 +83,7 @@ def save_trajectories(
         return []
     across = 2 if trained and found else 1
     down = -(-len(panels) // across)
-    with style.look():
+    with style.styled():
         figure = style.blank(9.5 if across == 2 else 7, 1.9 * down + 0.6, layout="constrained")
         columns = figure.subplots(down, across, sharex=True, squeeze=False).T
         axes = columns.flatten()[: len(panels)]
@@ -215,7 +215,7 @@ def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[
     groups = list(dict.fromkeys(frame["group"]))
     drawn = [group for group in groups if frame.loc[frame["group"] == group, names].notna().any(axis=None)]
     window = max(1, int(frame["step"].max()) // WINDOWS)
-    with style.look():
+    with style.styled():
         figure = style.blank(7, 2.5 * len(names) + 0.9, layout="constrained")
         axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
         for axis, name in zip(axes, names, strict=True):

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from bench.system.atomic_files import write_bytes
 from bench.system.errors import WorkError
+from bench.system.json_values import Json
 
 SHIPPED_WEIGHTS = Path(__file__).parent / "weights" / "digits_garments.safetensors"
 
@@ -85,7 +86,7 @@ class FeatureNetwork(nn.Module):
 
 @dataclass(frozen=True)
 class LoadedNetwork:
-    """A network read from a file, with what the file says about itself.
+    """A network read from a file, with the file's record of its training.
 
     Attributes
     ----------
@@ -93,17 +94,17 @@ class LoadedNetwork:
         In evaluation mode, without gradients.
     hash : str
         sha256 of the file, 64 hexadecimal digits.
-    record : dict
+    record : mapping
         `class_names`, `training_data` (file name to sha256), `accuracy` (`digits`, `garments`, each in [0,
         1]) and the training's settings.
     """
 
     network: FeatureNetwork
     hash: str
-    record: dict[str, Any]
+    record: Mapping[str, Json]
 
 
-def save(network: FeatureNetwork, record: dict[str, Any], path: Path) -> None:
+def save(network: FeatureNetwork, record: Mapping[str, Json], path: Path) -> None:
     """Write weights and record; equal weights and record give equal bytes."""
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
     write_bytes(path, save_safetensors(tensors, metadata={_RECORD_KEY: json.dumps(record, sort_keys=True)}))
@@ -130,11 +131,11 @@ def load(path: Path = SHIPPED_WEIGHTS) -> LoadedNetwork:
     return LoadedNetwork(network, hashlib.sha256(content).hexdigest(), record)
 
 
-def _record(content: bytes) -> dict[str, Any]:
+def _record(content: bytes) -> Mapping[str, Json]:
     # A safetensors file begins with the length of its JSON header, 8 bytes little-endian.
     length = int.from_bytes(content[:8], "little")
     header = json.loads(content[8 : 8 + length])
-    record: dict[str, Any] = json.loads(header["__metadata__"][_RECORD_KEY])
+    record: Mapping[str, Json] = json.loads(header["__metadata__"][_RECORD_KEY])
     return record
 
 

@@ -1,4 +1,4 @@
-"""What a report holds, gathered from the runs: one section a data set, and what all have in common."""
+"""The content of a report, gathered from the runs: one section per data set, and what all sections share."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,19 +30,19 @@ class Section:
     Attributes
     ----------
     heading, data : str
-        Name and size of the images; all that identifies them.
+        Name of the data and size of its images; the same with count, hash and transform.
     findings : tuple of str
-        Facts in sentences.
+        Sentences that state facts.
     results : tuple of TextTable
-        One table a metric; none where no run came to its end.
+        One table per metric; none where no run is complete.
     notes : tuple of str
-        What a reader of these tables must know.
+        Notes below these tables.
     figures : tuple of Figure
         Of all groups.
     of_runs : tuple of RunFigures
-        Of one run a group.
+        Of one run per group.
     runs, cost, shared : TextTable
-        All runs; parameters and training time; knobs of one value.
+        All runs; parameters and training time; knobs with one value in all runs.
     health, differing : TextTable or None
         Runs that are not ok; knobs in which groups differ.
     unwell : tuple of Figure
@@ -86,19 +86,19 @@ class Content:
     Attributes
     ----------
     title, introduction : str
-        The heading; what was compared, in a paragraph.
+        The heading; a paragraph on what was compared.
     variants : tuple of Variant
         The methods.
     sections : tuple of Section
-        One a data set.
+        One per data set.
     environment : TextTable
         Where the runs were made.
     differing : tuple of str
-        In what the runs' environments differ.
+        Facts in which the runs' environments differ.
     commands, verifications : tuple of Command
-        What made the runs; what checks them.
+        Commands that made the runs; commands that verify them.
     runs : int
-        How many there are.
+        Number of runs.
     """
 
     title: str
@@ -119,16 +119,16 @@ def gather(
     baseline: str | None = None,
     **chosen: str | None,
 ) -> Content:
-    """Gather what a report says.
+    """Gather the content of a report.
 
     Parameters
     ----------
     title : str, optional
-        Its heading; variants and data where not given.
+        The heading; variants and data where not given.
     select : str
         Rule that selects each run's step.
     metrics : sequence of str
-        What to report; the defaults of ``bench table`` where empty. A data set takes those that it has.
+        Metrics to report, of each data set those that it has; the defaults of ``bench table`` where empty.
     baseline : str, optional
         A group or variant that others are compared with, in the sections that have it.
     **chosen
@@ -138,7 +138,7 @@ def gather(
     Raises
     ------
     RequestError
-        If a name is unknown, no run is complete, or what one section holds is not comparable.
+        If a name is unknown, no run is complete, or a section's runs are not comparable.
     """
     selected = results(select=select, **chosen)
     last = selected if select == "last" else results(select="last", **chosen)
@@ -148,7 +148,7 @@ def gather(
         tuple(frame[frame["data_hash"] == digest].reset_index(drop=True) for frame in (selected, last))
         for digest in order.unique()
     ]
-    # all that may be refused comes before the first figure is drawn
+    # everything that may be refused is computed before the first figure is drawn
     summaries = [_summary(part, final, metrics, baseline) for part, final in parts]
     ordered = selected.sort_values(["variant", "seed", "created"], kind="stable")["run_id"]
     described = {run_id: RunFolder(paths.runs() / run_id).describe() for run_id in ordered}
@@ -181,7 +181,7 @@ def _content(
 
 
 def _check(selected: pd.DataFrame, last: pd.DataFrame, metrics: Sequence[str], baseline: str | None) -> None:
-    """Refuse what no section could hold."""
+    """Refuse unknown metrics and baselines, and runs of which none is complete."""
     if selected.empty:
         raise RequestError("there is no finished run to report: no run meets what was asked for")
     known = list(dict.fromkeys([*comparable_columns(last), *comparable_columns(selected)]))
@@ -209,7 +209,7 @@ def _summary(
     whole = part[is_complete(part)]
     if whole.empty:
         return None
-    # what only runs of another data set have is no column of this one
+    # the frames also have columns that only runs of other data sets fill
     here = {
         name for frame in (part, final) for name in comparable_columns(frame) if frame[name].notna().any()
     }
@@ -226,12 +226,12 @@ def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, R
     rendered = of_summary(summary) if summary else None
     metrics = summary.metrics if summary else default_metrics(part)
     descriptions = [described[run_id] for run_id in runs["run_id"]]
-    told = findings(summary, kept, unfinished) if summary else [f"None of {len(runs)} runs has finished."]
+    facts = findings(summary, kept, unfinished) if summary else [f"None of {len(runs)} runs has finished."]
     differing = tables.of_differing_knobs(descriptions, list(runs["group"]))
     return Section(
         _heading(descriptions[0]),
         _data(descriptions[0]),
-        tuple(told),
+        tuple(facts),
         rendered.texts if rendered else (),
         rendered.notes if rendered else (),
         tuple(figures.of_groups(kept if len(kept) else runs)),
@@ -246,11 +246,11 @@ def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, R
 
 
 def _labelled(part: pd.DataFrame) -> pd.DataFrame:
-    """Runs with their group, named as the tables of results do, which know complete runs only."""
+    """Return the runs with the names of groups that the result tables use, which have complete runs only."""
     everyone = with_groups(part)
     complete = with_groups(part[is_complete(part)].reset_index(drop=True))
     named = dict(zip(complete["run_id"], complete["group"], strict=True))
-    # a run that is not complete has the name that complete ones of its group have
+    # an incomplete run has the name that complete runs of its group have
     alike = {
         label: named[run_id]
         for run_id, label in zip(everyone["run_id"], everyone["group"], strict=True)
@@ -262,13 +262,13 @@ def _labelled(part: pd.DataFrame) -> pd.DataFrame:
 def _introduction(selected: pd.DataFrame, descriptions: Sequence[RunDescription]) -> str:
     variants, seeds = selected["variant"].nunique(), sorted(selected["seed"].unique())
     steps = sorted(selected["steps"].unique())
-    told = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
+    listed = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
     data = {d.data.hash: f"{_heading(d)} ({_count(d)})" for d in descriptions}
     of = "; and on ".join(sorted(data.values()))
     rule = rule_named(str(selected["select"].iloc[0]))
     return (
         f"{len(selected)} {_counted(len(selected), 'run')} of {variants} {_counted(variants, 'variant')} "
-        f"with {_counted(len(seeds), 'seed')} {told}, set to train for "
+        f"with {_counted(len(seeds), 'seed')} {listed}, set to train for "
         f"{' or '.join(f'{n:,}' for n in steps)} steps on {of}. {rule.description}"
     )
 

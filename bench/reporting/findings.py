@@ -1,4 +1,4 @@
-"""What a table says, in sentences that state facts only; and what a run's health tag means."""
+"""Findings: sentences that state the facts of a table, and the meaning of a run's health tag."""
 
 from collections.abc import Mapping
 
@@ -20,7 +20,7 @@ from bench.health.verdict import (
 
 
 def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]:
-    """Sentences about one table of groups.
+    """Return sentences about one table of groups.
 
     Parameters
     ----------
@@ -29,7 +29,7 @@ def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]
     kept : DataFrame
         Its runs, with the column ``group``.
     unfinished : int
-        How many runs are left out since they did not come to their end.
+        Number of runs that are left out since they have no end.
     """
     sentences = []
     for metric in summary.metrics:
@@ -95,17 +95,17 @@ def _counted(word: str, which: pd.Series, kept: pd.DataFrame) -> str:
     return f"{word.capitalize()} runs: {', '.join(of_groups) or 'none'}."
 
 
-def _listed(words: list[str]) -> str:
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+def _listed(names: list[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def is_well(run: pd.Series) -> bool:
-    """Whether there is nothing to tell about a run's health."""
+    """Whether a run finished with health ok."""
     return bool(run["status"] == "FINISHED" and run["health"] == "ok")
 
 
 def tag(run: pd.Series) -> str:
-    """A run's health, and before it how the run ended unless it finished or diverged."""
+    """Return a run's health, after its status unless the run finished or diverged."""
     health = run["health"] if isinstance(run["health"], str) else ""
     state = str(run["status"]).lower()
     if state == "finished" or health.startswith("diverged@"):
@@ -116,58 +116,60 @@ def tag(run: pd.Series) -> str:
 def meaning(
     run: pd.Series, last: Mapping[str, float] | None = None, real: Mapping[str, float] | None = None
 ) -> str:
-    """What a run's status and health tag mean, in a sentence.
+    """Return the meaning of a run's status and health tag, in sentences.
 
     Parameters
     ----------
     run : Series
-        Its row of the frame.
+        The run's row of the frame.
     last, real : mapping, optional
-        The metrics of its last evaluation, and what held-out real samples score: with both a collapse is told
-        with its numbers.
+        The metrics of its last evaluation, and the scores of held-out real samples: with both, the meaning
+        of a collapse has their numbers.
     """
     health = run["health"] if isinstance(run["health"], str) else ""
     kind, _, step = health.partition("@")
     if kind == "diverged":
         return f"A loss ceased to be finite at step {int(step):,}; the run ended there and has no value."
-    told = {
+    status = {
         "KILLED": "It was stopped before its end and is in no table of results.",
         "FAILED": "It broke off with an error and is in no table of results.",
         "RUNNING": "Its record has no end, so it is in training or was cut off: it is in no table.",
     }.get(str(run["status"]))
     reached = None
-    if told and pd.notna(run["step"]):
+    if status and pd.notna(run["step"]):
         reached = f"Its last evaluation is that of step {run['step']:,} of {run['steps']:,}."
     signs = _signs(last or {}, real or {})
     return (
-        " ".join(filter(None, (told, reached, _of_tag(kind, step, signs))))
+        " ".join(filter(None, (status, reached, _of_tag(kind, step, signs))))
         or "This version does not know the tag."
     )
 
 
 def _signs(last: Mapping[str, float], real: Mapping[str, float]) -> str:
-    """By what samples have collapsed, with numbers; "" where they have not, by the rule of this version."""
+    """Return the signs of collapse with their numbers; empty where there is none by this version's rule."""
     return ", ".join(
-        f"{_word(name)} {last[name]:.3g} (real {real[name]:.3g})" for name in signs_of_collapse(last, real)
+        f"{_spelt(name)} {last[name]:.3g} (real {real[name]:.3g})" for name in signs_of_collapse(last, real)
     )
 
 
 def _rule() -> str:
-    """The rule of collapse in words."""
+    """Return this version's rule of collapse as text."""
     parts: dict[float, list[str]] = {}
     for name, part in COLLAPSED_BELOW.items():
-        parts.setdefault(part, []).append(_word(name))
+        parts.setdefault(part, []).append(_spelt(name))
     below = [f"less than {part:.0%} of their {' or '.join(names)}" for part, names in parts.items()]
     below[0] = below[0].replace("their", "real samples'")
-    above = [f"{_word(name)} more than {excess:.2g} above theirs" for name, excess in COLLAPSED_ABOVE.items()]
+    above = [
+        f"{_spelt(name)} more than {excess:.2g} above theirs" for name, excess in COLLAPSED_ABOVE.items()
+    ]
     counts = [
-        f"{_word(name)} counts unless {_word(goodness)} is below {GOOD_FROM:.0%} of theirs"
+        f"{_spelt(name)} counts unless {_spelt(goodness)} is below {GOOD_FROM:.0%} of theirs"
         for name, goodness in OF_GOOD_SAMPLES.items()
     ]
     return f"{', '.join(below)}, or {' or '.join(above)}; {', '.join(counts)}"
 
 
-def _word(metric: str) -> str:
+def _spelt(metric: str) -> str:
     return metric.replace("_", " ")
 
 
@@ -176,7 +178,7 @@ def _of_tag(kind: str, step: str, signs: str) -> str:
         since = f"In every evaluation from step {int(step):,} to the last"
         if signs:
             return f"{since}, samples showed far less than real ones do; in the last: {signs}."
-        # what the run was judged by may have been another rule
+        # the run may have been judged by another rule
         return f"{since}, samples were judged to have collapsed; the rule of this version: {_rule()}."
     if kind.startswith("k-stuck-"):
         bound = kind.removeprefix("k-stuck-")

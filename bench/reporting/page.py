@@ -1,8 +1,7 @@
-"""The page itself: content to HTML5, with nothing to fetch and nothing to run."""
+"""The page: content as one HTML5 document that loads nothing and runs nothing."""
 
 import re
 from functools import lru_cache
-from typing import Any
 
 import jinja2
 from markupsafe import Markup
@@ -18,7 +17,7 @@ _ARXIV = re.compile(r"arXiv (?:preprint )?(\d{4}\.\d{4,5})")
 
 
 def render(content: Content) -> str:
-    """A report as one HTML document, without an absolute path of this machine."""
+    """Return a report as one HTML document without absolute paths of this machine."""
     return _environment().get_template("page.html.jinja").render(content=content)
 
 
@@ -40,12 +39,12 @@ def _environment() -> jinja2.Environment:
     return environment
 
 
-def _private(value: Any) -> Any:
+def _private(value: object) -> object:
     return without_paths(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def numeric_columns(table: TextTable) -> list[bool]:
-    """Which columns of a table hold numbers only (and dashes), and so stand to the right."""
+    """Whether each column of a table holds numbers (and dashes) only, and so is aligned right."""
     columns = zip(*table.rows, strict=True)
     found = [
         all(cell == MISSING or _NUMBER.match(cell) for cell in column) and any(c != MISSING for c in column)
@@ -55,16 +54,16 @@ def numeric_columns(table: TextTable) -> list[bool]:
 
 
 def _cell(text: str) -> str:
-    """A cell with a dash where there is nothing, and with minus signs."""
+    """Return a cell with typographic dashes and minus signs."""
     return "\N{EN DASH}" if text == MISSING else _MINUS.sub("\N{MINUS SIGN}", text)
 
 
 def _breakable(word: str) -> Markup:
-    """A heading that may break within the names that programs give."""
+    """Return a heading that may break at underscores."""
     return Markup(str(Markup.escape(without_paths(word))).replace("_", "_<wbr>"))
 
 
 def _linked(source: str) -> Markup:
-    """The source of a method, with a link to the paper where it names one on arXiv."""
+    """Return the source of a method, with a link to a paper on arXiv."""
     escaped = str(Markup.escape(without_paths(source)))
     return Markup(_ARXIV.sub(r'<a href="https://arxiv.org/abs/\1">\g<0></a>', escaped))

@@ -118,7 +118,7 @@ def draw_study(study: "optuna.Study", summary: StudySummary, folder: Path) -> li
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _last_point(t) is not None]
     data = FigureData(summary, complete, [] if summary.is_several else pruned)
     files = []
-    with style.look():
+    with style.styled():
         for name, draw in FIGURES.items():
             figure = draw(data)
             if figure is not None:
