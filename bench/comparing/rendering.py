@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import jinja2
 import pandas as pd
+from tabulate import tabulate
 
 from bench.comparing.numbers import MISSING, decimals, number, with_interval, with_range
 from bench.comparing.statistics import CONFIDENCE
@@ -245,17 +246,9 @@ def plain(tables: Tables) -> dict[str, Json]:
 def _markdown(texts: Sequence[TextTable], notes: Sequence[str]) -> str:
     parts = []
     for table in texts:
-        lines = [list(map(_markdown_cell, line)) for line in (table.header, *table.rows)]
-        widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
-        aligned = [
-            [
-                cell.ljust(w) if i == 0 else cell.rjust(w)
-                for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-            ]
-            for line in lines
-        ]
-        rule = ["-" * w if i == 0 else "-" * (w - 1) + ":" for i, w in enumerate(widths)]
-        drawn = "\n".join(f"| {' | '.join(line)} |" for line in (aligned[0], rule, *aligned[1:]))
+        header, *rows = [list(map(_markdown_cell, line)) for line in (table.header, *table.rows)]
+        alignment = ["left", *["right"] * (len(header) - 1)]
+        drawn = tabulate(rows, header, tablefmt="pipe", colalign=alignment, disable_numparse=True)
         parts.append(f"{_markdown_text(table.caption)}\n\n{drawn}")
     return "\n\n".join([*parts, "\n".join(f"- {_markdown_text(note)}" for note in notes)]) + "\n"
 
