@@ -120,7 +120,7 @@ def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configurat
     for path in sorted(folder.iterdir()) if folder.is_dir() else ():
         run = RunFolder(path)
         end, configuration = record.read(run.record_path).end, configuration_of(run.describe())
-        if end is None or end["status"] != "FINISHED":
+        if end is None or end.status != "FINISHED":
             continue
         moved = data_root and configuration.harness.data_root
         yield run, configuration.with_values(data_root=data_root) if moved else configuration
@@ -202,18 +202,18 @@ def known_mode_cases(name: str) -> list[Case]:
 
 def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
     """What the alarms said of a run, and when its evaluations first showed its collapse."""
-    rows = record.read(run.record_path)
-    raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps)}
+    recorded = record.read(run.record_path)
+    raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(recorded.steps)}
     for name, values in K_DROP.items():
         rules = alarms.RULES.model_copy(update=values)
-        found = {alarm.kind: alarm.step for alarm in alarms.watch_over(rows.steps, rules)}
+        found = {alarm.kind: alarm.step for alarm in alarms.watch_over(recorded.steps, rules)}
         if "k-drop" in found:
             raised[name] = found["k-drop"]
     onset = None
-    for row in reversed(rows.evaluations):
-        if not verdict.collapsed(row, setup.real):
+    for evaluation in reversed(recorded.evaluations):
+        if not verdict.collapsed(evaluation.values, setup.real):
             break
-        onset = row["step"]
+        onset = evaluation.step
     return {"run": case.source, "data": case.data, "truth": case.truth, "onset": onset, "alarms": raised}
 
 

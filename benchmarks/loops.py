@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
@@ -22,7 +21,7 @@ from bench.runs import record, run_folder
 from bench.system.errors import WorkError
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
-from bench.training.trainer import Callback
+from bench.training.trainer import Callback, History
 from variants.base import Batch, NetworkName, Scalars
 from variants.noise import Noise
 
@@ -75,7 +74,7 @@ class ThroughTrainer(Side):
         self.writer = record.RecordWriter(folder / record.FILE)
         self._last = 0
         all_callbacks = [RaiseWarnings(), *(callbacks or [])]
-        self.trainer = setup.trainer(self.writer, folder, record.Record(), all_callbacks, self._end_block)
+        self.trainer = setup.trainer(self.writer, folder, History(), all_callbacks, self._end_block)
         self.trainer.plan = replace(
             plan_of(setup.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
         )
@@ -108,9 +107,9 @@ class Recorded(Callback):
     def __init__(self) -> None:
         self.step = 0
 
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[record.StepRow]) -> None:
         """Remember the step of the last row."""
-        self.step = rows[-1]["step"] if rows else self.step
+        self.step = int(rows[-1]["step"]) if rows else self.step
 
 
 class TrackedTrainer(ThroughTrainer):
@@ -137,14 +136,14 @@ class TrackedTrainer(ThroughTrainer):
         self._tracking.follow(run, store)
         super().__init__(setup, run.path)
         self._recorded, self._covered = Recorded(), 0
-        self.trainer.callbacks += [Alarms(Watch(), self.writer, Progress(quiet=True), []), self._recorded]
+        self.trainer.callbacks += [Alarms(Watch(), self.writer, Progress(quiet=True)), self._recorded]
         self._process.suspend()
 
     def prepare(self, steps: int) -> None:
         """Resume the tracking process, with the steps of the last block to send."""
         if self._recorded.step > self._covered:
             self._covered = self._recorded.step
-            self.writer.event("checkpoint", step=self._covered, file="", train_seconds=0.0)
+            self.writer.write([record.CheckpointEvent(step=self._covered, file="", train_seconds=0.0)])
         self._process.resume()
 
     def rest(self) -> None:

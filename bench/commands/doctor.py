@@ -14,7 +14,7 @@ def command() -> Report:
     from bench.datasets import list_datasets
     from bench.judging.extractors import availability
     from bench.runs import environment
-    from bench.runs.record_events import RecordEvents
+    from bench.runs.record import RecordEvents
     from bench.runs.run_folder import is_held, survey
     from bench.system import paths
     from bench.system.errors import WorkError

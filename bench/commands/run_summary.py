@@ -4,25 +4,25 @@ from typing import Any
 
 from bench.commands.output import table
 from bench.execution.session import RunResult
-from bench.runs.record import tag_of_alarms
+from bench.runs.record import alarm_tag
 
 
 def data(outcome: RunResult) -> dict[str, Any]:
     """The end of a run in plain values."""
     record, description = outcome.record, outcome.description
     assert record.end is not None
-    last = record.evaluations[-1] if record.evaluations else {}
+    last = record.evaluations[-1].values if record.evaluations else {}
     return {
         "run_id": outcome.run.id,
         "name": description.name,
-        "status": record.end["status"],
-        "health": record.end["health"],
-        "alarms": record.alarms,
-        "step": record.end["step"],
-        "peak_memory": record.end.get("peak_memory"),
-        "train_seconds": record.checkpoints[-1]["train_seconds"] if record.checkpoints else None,
-        "last": {name: value for name, value in last.items() if name != "step"},
-        "best": record.end["best"],
+        "status": record.end.status,
+        "health": record.end.health,
+        "alarms": [{"step": a.step, "kind": a.kind, "words": a.message} for a in record.alarms],
+        "step": record.end.step,
+        "peak_memory": record.end.peak_memory,
+        "train_seconds": record.checkpoints[-1].train_seconds if record.checkpoints else None,
+        "last": dict(last),
+        "best": dict(record.end.best),
         "metric": description.metric,
         "metric.protocol": description.protocol,
         "folder": str(outcome.run.path),
@@ -35,27 +35,26 @@ def text(outcome: RunResult) -> str:
     facts = data(outcome)
     description = outcome.description
     best, metric = facts["best"], facts["metric"]
-    at_best = next(
-        (e for e in outcome.record.evaluations if e["step"] == best.get(f"{metric}_best_step")), {}
-    )
+    best_step = best.get(f"{metric}_best_step")
+    at_best = next((e.values for e in outcome.record.evaluations if e.step == best_step), {})
     rows: list[tuple[object, ...]] = []
     if "M_best" in best:
         rows.append(
             (
                 "M (mean since last checkpoint)",
-                outcome.record.checkpoints[-1]["M"],
+                outcome.record.checkpoints[-1].M,
                 best["M_best"],
                 best["M_best_step"],
             )
         )
     for name, value in facts["last"].items():
-        rows.append((name, value, at_best.get(name), at_best.get("step")))
+        rows.append((name, value, at_best.get(name), best_step if at_best else None))
     samples = sorted(outcome.run.samples.glob("*.png"))
     seconds = facts["train_seconds"]
     head = [
         ("run", f"{facts['name']}  (id {facts['run_id']})"),
         ("health", facts["health"]),
-        ("alarms", tag_of_alarms(facts["alarms"]) or "none"),
+        ("alarms", alarm_tag(outcome.record.alarms) or "none"),
         ("trained", f"{facts['step']:,} steps" + (f" in {seconds:.0f} s" if seconds else "")),
         (
             "peak memory",

@@ -14,7 +14,7 @@ from bench.comparing.selection import SelectionRule, rule_named
 from bench.runs import record
 from bench.runs.damaged_runs import pass_over
 from bench.runs.description import RunDescription
-from bench.runs.record_events import RecordEvents
+from bench.runs.record import RecordEvents
 from bench.runs.run_folder import RunFolder, survey
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError, shown, unknown
@@ -154,21 +154,19 @@ def _row(
     run: RunFolder, description: RunDescription, events: RecordEvents, rule: SelectionRule
 ) -> dict[str, Any]:
     config, metric = description.config.flat(), description.metric
-    rows = events.record
-    step = rule.select(rows, metric)
-    judged: dict[str, Any] = next((row for row in rows.evaluations if row["step"] == step), {})
-    saved: dict[str, Any] = next((row for row in rows.checkpoints if row["step"] == step), {})
-    end = rows.end or {"status": "RUNNING", "health": None, "best": {}}
-    last = rows.checkpoints[-1] if rows.checkpoints else {}
+    recorded, end = events.record, events.record.end
+    step = rule.select(recorded, metric)
+    judged = next((dict(each.values) for each in recorded.evaluations if each.step == step), {})
+    saved = next((each for each in recorded.checkpoints if each.step == step), None)
     environment = description.environment
     row = {name: config[name] for name in IDENTITY if name in config} | {
         "run_id": run.id,
         "name": description.name,
         "study": _study(description),
         "trial": description.study.trial if description.study else None,
-        "status": end["status"],
-        "health": end["health"],
-        "alarms": record.tag_of_alarms(rows.alarms),
+        "status": end.status if end else "RUNNING",
+        "health": end.health if end else None,
+        "alarms": record.alarm_tag(recorded.alarms),
         "created": description.created,
         "commit": environment.commit,
         "config_hash": description.config_hash,
@@ -178,16 +176,16 @@ def _row(
         "health_rules": _digest(description.health_rules.model_dump()),
         "select": rule.name,
         "step": step,
-        "M": saved.get("M"),
+        "M": saved.M if saved else None,
         "k": events.step(step).get("k") if step is not None else None,
-        "M_best": end["best"].get("M_best"),
+        "M_best": end.best.get("M_best") if end else None,
         "parameters_generator": description.parameters.generator,
         "parameters_discriminator": description.parameters.discriminator,
-        "train_seconds": last.get("train_seconds"),
+        "train_seconds": recorded.checkpoints[-1].train_seconds if recorded.checkpoints else None,
         "processor": environment.gpu or environment.processor,
     }
     return {
-        "judged": {name: value for name, value in judged.items() if name != "step"},
+        "judged": judged,
         "own": row,
         "knobs": {name: value for name, value in config.items() if name not in row},
     }

@@ -1,9 +1,8 @@
 """Rules that select the one step of a run whose numbers a table reports."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from bench.runs.record import Record
 from bench.system.errors import unknown
@@ -31,23 +30,24 @@ class SelectionRule:
 
 def last(record: Record, metric: str) -> int | None:
     """The step of the last evaluation."""
-    return int(record.evaluations[-1]["step"]) if record.evaluations else None
+    return record.evaluations[-1].step if record.evaluations else None
 
 
 def best_distance(record: Record, metric: str) -> int | None:
     """The evaluation with the lowest Frechet distance; the first of equals."""
-    return _lowest(record.evaluations, metric)
+    return _lowest((each.step, each.values.get(metric)) for each in record.evaluations)
 
 
 def best_convergence(record: Record, metric: str) -> int | None:
     """The evaluated checkpoint with the lowest mean of M since the checkpoint before."""
-    evaluated = {row["step"] for row in record.evaluations}
-    return _lowest([row for row in record.checkpoints if row["step"] in evaluated], "M")
+    evaluated = {each.step for each in record.evaluations}
+    return _lowest((each.step, each.M) for each in record.checkpoints if each.step in evaluated)
 
 
-def _lowest(rows: list[dict[str, Any]], name: str) -> int | None:
-    finite = [row for row in rows if name in row and math.isfinite(row[name])]
-    return int(min(finite, key=lambda row: row[name])["step"]) if finite else None
+def _lowest(values: Iterable[tuple[int, float | None]]) -> int | None:
+    """The step of the lowest finite value; the first of equals."""
+    finite = [(value, step) for step, value in values if value is not None and math.isfinite(value)]
+    return min(finite)[1] if finite else None
 
 
 RULES = {

@@ -1,27 +1,29 @@
 """A recorded run against its repetition: what was compared, what differs, what could not be compared."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
-from typing import Any
+from typing import TypeGuard
 
 import torch
 from torch import Tensor
 
 from bench.datasets import KnownModes
 from bench.figures.pictures import save_samples
-from bench.health.alarms import Alarm
 from bench.runs import checkpoint, record
-from bench.runs.record import Record
+from bench.runs.record import Alarm, CheckpointEvent, Evaluation, Record, StepRow
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
 from bench.training.trainer import Callback, Trainer
 
+Values = Mapping[str, object]
+"""The values of one line, by name."""
+
 # measurements of time and memory: no repetition gives them again
 UNREPEATABLE = ("train_seconds", "peak_memory")
 # what a checkpoint holds besides the state of training: its run, where the record was, and the record's line
-ASIDE = ("seconds", "origin", "record", "row")
+ASIDE = ("seconds", "origin", "record", "event")
 
 
 class Differs(WorkError):
@@ -42,7 +44,7 @@ class Differs(WorkError):
         How this machine and code differ from the record's.
     """
 
-    def __init__(self, step: int | None, name: str, recorded: Any, repeated: Any) -> None:
+    def __init__(self, step: int | None, name: str, recorded: object, repeated: object) -> None:
         where = "run.json" if step is None else f"first difference at step {step}"
         super().__init__(f"{where}: {name} is recorded as {recorded!r} and came out as {repeated!r}")
         self.step, self.name, self.recorded, self.repeated = step, name, recorded, repeated
@@ -99,7 +101,7 @@ class Comparison(Callback):
     ----------
     run : RunFolder
         The run.
-    rows : Record
+    recorded : Record
         Its record.
     trainer : Trainer
         Trains the run again. The comparison stops it after step `last`.
@@ -122,7 +124,7 @@ class Comparison(Callback):
     def __init__(
         self,
         run: RunFolder,
-        rows: Record,
+        recorded: Record,
         trainer: Trainer,
         last: int,
         result: Verification,
@@ -133,40 +135,33 @@ class Comparison(Callback):
         self.measured, self.modes = measured, modes
         self.unknown: dict[str, None] = {}
         self.whole = last >= trainer.plan.steps
-        planned: list[dict[str, Any]] = []
-        stops: list[dict[str, Any]] = []
-        for row in rows.checkpoints:
-            (planned if trainer.plan.saves(row["step"]) else stops).append(row)
-        self.kinds = {
-            kind: {row["step"]: row for row in lines}
-            for kind, lines in (
-                ("step", rows.steps),
-                ("evaluation", rows.evaluations),
-                ("checkpoint", planned),
-            )
+        saved: dict[int, Values] = {each.step: each.plain() for each in recorded.checkpoints}
+        planned = {step: values for step, values in saved.items() if trainer.plan.saves(step)}
+        self.kinds: dict[str, dict[int, Values]] = {
+            "step": {int(row["step"]): row for row in recorded.steps},
+            "evaluation": {each.step: each.plain() for each in recorded.evaluations},
+            "checkpoint": planned,
         }
-        self._check_stops(stops)
-        self.rows = {row["step"]: row for row in rows.checkpoints}
+        # checkpoints that let the run stop hold no mean
+        for step in saved.keys() - planned.keys():
+            self.compare_values(step, saved[step], {"step": step, "file": _file_of(step)})
+        self.saved = saved
         self.files = {path.name for path in run.checkpoint_files()}
 
-    def _check_stops(self, rows: Sequence[dict[str, Any]]) -> None:
-        """Compare the lines of checkpoints that let the run stop: they hold no mean."""
-        for row in rows:
-            self.compare_row(row["step"], row, {"step": row["step"], "file": _file_of(row["step"])})
-
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[StepRow]) -> None:
         """Compare steps."""
         for row in rows:
-            self.take("step", row)
-            self.result.steps = row["step"]
+            self._compare_line("step", int(row["step"]), row)
+            self.result.steps = int(row["step"])
 
-    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
         """Compare an evaluation by the metrics that the run had, and the picture of its samples."""
-        recorded = self.kinds["evaluation"].get(row["step"], row)
-        new = [name for name in row if name not in recorded and name not in self.measured]
+        step, values = evaluation.step, evaluation.plain()
+        recorded = self.kinds["evaluation"].get(step, values)
+        new = [name for name in values if name not in recorded and name not in self.measured]
         self.unknown |= dict.fromkeys(new)
-        self.take("evaluation", {name: value for name, value in row.items() if name not in new})
-        self._compare_picture(row["step"], grid)
+        self._compare_line("evaluation", step, {n: value for n, value in values.items() if n not in new})
+        self._compare_picture(step, grid)
 
     def _compare_picture(self, step: int, grid: Tensor) -> None:
         kept = self.run.samples / f"step-{step:08d}.png"
@@ -179,10 +174,10 @@ class Comparison(Callback):
                 raise Differs(step, "picture of samples", "in the file", "another")
             self.result.pictures += 1
 
-    def on_checkpoint(self, row: dict[str, Any]) -> None:
+    def on_checkpoint(self, saved: CheckpointEvent) -> None:
         """Compare a checkpoint's line: its file's name and the mean of M."""
-        if self.trainer.plan.saves(row["step"]):
-            self.take("checkpoint", row)
+        if self.trainer.plan.saves(saved.step):
+            self._compare_line("checkpoint", saved.step, saved.plain())
 
     def should_stop(self) -> bool:
         """Compare the state with the step's checkpoint where the run kept it; stop after the last step."""
@@ -201,34 +196,34 @@ class Comparison(Callback):
             self.result.checkpoints += 1
         return step >= self.last
 
-    def take(self, kind: str, row: dict[str, Any]) -> None:
+    def _compare_line(self, kind: str, step: int, repeated: Values) -> None:
         """Compare a line with the recorded one of its kind and step."""
-        recorded = self.kinds[kind].pop(row["step"], None)
+        recorded = self.kinds[kind].pop(step, None)
         if recorded is None:
-            raise Differs(row["step"], kind, None, row)
-        self.compare_row(row["step"], recorded, row)
+            raise Differs(step, kind, None, repeated)
+        self.compare_values(step, recorded, repeated)
 
-    def compare_alarms(self, recorded: Sequence[dict[str, Any]], repeated: Sequence[Alarm]) -> None:
+    def compare_alarms(self, recorded: Sequence[Alarm], repeated: Sequence[Alarm]) -> None:
         """Compare the recorded alarms with those that the recorded steps raise.
 
-        The words of an alarm are for people: other words alone are undecided.
+        The message of an alarm is for people: another message alone is undecided.
         """
         for then, now in zip_longest(recorded, repeated):
-            was = f"{then['kind']}@{then['step']}" if then else None
+            was = f"{then.kind}@{then.step}" if then else None
             came = f"{now.kind}@{now.step}" if now else None
-            first = min([row["step"] for row in (then,) if row] + [alarm.step for alarm in (now,) if alarm])
+            first = min(alarm.step for alarm in (then, now) if alarm)
             self.compare(first, "alarm", was, came)
-            if then and now and then["words"] != now.words:
-                words = f"recorded as {then['words']!r}, this version says {now.words!r}"
-                self.result.undecided.append(f"the words of alarm {was}: {words}")
+            if then and now and then.message != now.message:
+                messages = f"recorded as {then.message!r}, this version says {now.message!r}"
+                self.result.undecided.append(f"the message of alarm {was}: {messages}")
 
-    def compare_row(self, step: int | None, recorded: dict[str, Any], repeated: dict[str, Any]) -> None:
+    def compare_values(self, step: int | None, recorded: Values, repeated: Values) -> None:
         """Compare named values."""
         for name in dict.fromkeys([*recorded, *repeated]):
             if name not in UNREPEATABLE:
                 self.compare(step, name, recorded.get(name), repeated.get(name))
 
-    def compare(self, step: int | None, name: str, recorded: Any, repeated: Any) -> None:
+    def compare(self, step: int | None, name: str, recorded: object, repeated: object) -> None:
         """Compare one value; Differs if it is another."""
         self.result.numbers += 1
         if not alike(recorded, repeated, self.result.tolerance):
@@ -269,17 +264,14 @@ class Comparison(Callback):
             kept = checkpoint.read(path, self.run.origin())
             if not record.mark_matches(self.run.record_path, record.Mark(**kept["record"])):
                 raise Differs(kept["step"], "the record before the checkpoint", "in its digest", "another")
-            row = self.rows.get(kept["step"], kept["row"])
-            if row != kept["row"]:
-                raise Differs(kept["step"], "the line of the checkpoint", row, kept["row"])
+            line = self.saved.get(kept["step"], kept["event"])
+            if line != kept["event"]:
+                raise Differs(kept["step"], "the line of the checkpoint", line, kept["event"])
 
 
-def alike(recorded: Any, repeated: Any, tolerance: float) -> bool:
+def alike(recorded: object, repeated: object, tolerance: float) -> bool:
     """Whether two values are equal, as numbers within a tolerance; NaN equals NaN."""
-    numbers = [
-        isinstance(value, int | float) and not isinstance(value, bool) for value in (recorded, repeated)
-    ]
-    if not all(numbers):
+    if not (_is_number(recorded) and _is_number(repeated)):
         return type(recorded) is type(repeated) and bool(recorded == repeated)
     if math.isnan(recorded) and math.isnan(repeated):
         return True
@@ -288,11 +280,15 @@ def alike(recorded: Any, repeated: Any, tolerance: float) -> bool:
     )
 
 
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
 def _file_of(step: int) -> str:
     return f"step-{step:08d}.safetensors"
 
 
-def _differences(recorded: Any, repeated: Any, place: str = "") -> Iterator[str]:
+def _differences(recorded: object, repeated: object, place: str = "") -> Iterator[str]:
     """Where two states differ, as paths of keys."""
     if isinstance(recorded, dict) and isinstance(repeated, dict):
         for key in dict.fromkeys([*recorded, *repeated]):

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
+from bench.runs.record import Evaluation, StepRow
 from bench.system.store_address import redacted
 from bench.training.trainer import Callback, Trainer
 
@@ -60,22 +61,22 @@ class Progress(Callback):
             yield
         self._bar = None
 
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[StepRow]) -> None:
         """Advance the bar."""
         if not rows or self._bar is None:
             return
-        now, (before, step) = time.perf_counter(), self._mark
-        rate = (rows[-1]["step"] - step) * self._samples_per_step / max(now - before, 1e-9)
-        self._mark = (now, rows[-1]["step"])
+        now, (before, step), last = time.perf_counter(), self._mark, int(rows[-1]["step"])
+        rate = (last - step) * self._samples_per_step / max(now - before, 1e-9)
+        self._mark = (now, last)
         shown = [f"{name} {rows[-1][name]:.4g}" for name in ("M", "k", "loss_d") if name in rows[-1]][:2]
         self._bar.set_postfix_str(", ".join([*shown, f"{rate:.0f} samples/s"]), refresh=False)
-        self._bar.update(rows[-1]["step"] - self._bar.n)
+        self._bar.update(last - self._bar.n)
 
-    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
         """Print the metrics."""
-        values = ", ".join(f"{name} {value:.4g}" for name, value in row.items() if name != "step")
-        self.info(f"step {row['step']}: {values}")
-        self._mark = (time.perf_counter(), row["step"])
+        values = ", ".join(f"{name} {value:.4g}" for name, value in evaluation.values.items())
+        self.info(f"step {evaluation.step}: {values}")
+        self._mark = (time.perf_counter(), evaluation.step)
 
 
 def _print(line: str) -> None:

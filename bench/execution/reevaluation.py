@@ -160,5 +160,5 @@ def _recorded(
     """What the record holds of these metrics at this step, where the protocol is the same."""
     if own.judge.protocol != run.describe().protocol:
         return {}
-    at_step = {row["step"]: row for row in record.read(run.record_path).evaluations}.get(step, {})
+    at_step = {each.step: each.values for each in record.read(run.record_path).evaluations}.get(step, {})
     return {name: at_step[name] for name in found if name in at_step and name in own.judge.metrics}

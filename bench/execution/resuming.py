@@ -4,12 +4,12 @@ from typing import Any
 
 from bench.execution.progress import Progress
 from bench.runs import checkpoint, record
-from bench.runs.record import Mark, Record, Session
+from bench.runs.record import CheckpointEvent, Mark, Record, Session
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
 
 
-def newest_state(run: RunFolder, rows: Record, progress: Progress) -> dict[str, Any] | None:
+def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> dict[str, Any] | None:
     """The state of the newest checkpoint that is whole, the run's own and covered by the record.
 
     Nothing is changed in the run's folder.
@@ -18,7 +18,7 @@ def newest_state(run: RunFolder, rows: Record, progress: Progress) -> dict[str, 
     ----------
     run : RunFolder
         The run.
-    rows : Record
+    recorded : Record
         What its record says.
     progress : Progress
         Warned of each checkpoint that is passed over.
@@ -51,13 +51,13 @@ def newest_state(run: RunFolder, rows: Record, progress: Progress) -> dict[str, 
     if files:
         found = "; ".join(problems)
         raise WorkError(f"run {run.id} has no checkpoint to go on from: {found}; nothing was changed")
-    if rows.checkpoints:
+    if recorded.checkpoints:
         progress.warning(f"the checkpoints of run {run.id} are gone: training begins again at step 1")
     return None
 
 
-def begin(run: RunFolder, rows: Record, session: Session, state: dict[str, Any] | None) -> list[str]:
-    """Write the beginning of a session into the record, and take back in `rows` what came after its step.
+def begin(run: RunFolder, recorded: Record, session: Session, state: dict[str, Any] | None) -> list[str]:
+    """Write the beginning of a session into the record, and begin it in `recorded`.
 
     A run that was killed between a checkpoint and its line in the record gets the line now.
 
@@ -65,25 +65,25 @@ def begin(run: RunFolder, rows: Record, session: Session, state: dict[str, Any] 
     ----------
     run : RunFolder
         The run.
-    rows : Record
+    recorded : Record
         What its record says; empty for a new run.
     session : Session
         The session.
     state : dict or None
-        What it goes on from.
+        The state that the session starts from.
 
     Returns
     -------
     list of str
         How the session differs from the one before in what may change the last bits of numbers.
     """
-    differences = session.differences(rows.sessions[-1]) if rows.sessions else []
+    differences = session.differences(recorded.sessions[-1]) if recorded.sessions else []
     writer = record.RecordWriter(run.record_path)
-    writer.session(session)
-    rows.take_back(session.step)
-    rows.sessions.append(session)
-    if state and session.step not in [row["step"] for row in rows.checkpoints]:
-        writer.event("checkpoint", **state["row"])
-        rows.checkpoints.append(state["row"])
+    writer.write([session])
+    recorded.begin(session)
+    if state and session.step not in [saved.step for saved in recorded.checkpoints]:
+        missing = CheckpointEvent.model_validate(state["event"])
+        writer.write([missing])
+        recorded.checkpoints.append(missing)
     writer.close()
     return differences

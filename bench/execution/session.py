@@ -2,12 +2,13 @@
 
 import math
 import uuid
+from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from filelock import Timeout
 from torch import Tensor
@@ -31,7 +32,7 @@ from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
-from bench.training.trainer import Callback, Diverged, Interrupted
+from bench.training.trainer import Callback, Diverged, History, Interrupted
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,12 @@ def start(
         run = run_folder.create(description)
         with run.lock():
             resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
+            watch = Watch(description.alarms)
             callbacks = begun(run, setup)
             if tracker:
                 tracker.follow(run, store)
                 callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
-            return _train(run, description, setup, record.Record(), None, progress, callbacks, ranks)
+            return _train(run, description, setup, History(), watch, None, progress, callbacks, ranks)
 
 
 def resume(
@@ -156,31 +158,35 @@ def resume(
         if tracker and note:
             progress.info(note)
         remove_leftovers(run.path)
-        rows = record.read(run.record_path)
-        if rows.is_over():
+        recorded = record.read(run.record_path)
+        if recorded.is_over():
             progress.info(f"run {description.name} is complete: nothing to train")
             ranks.broadcast(None)
             if tracker:
                 tracker.follow(run, store)
-            return RunResult(run, description, rows)
+            return RunResult(run, description, recorded)
         configuration = shared_among(ranks, resumed, progress)
         setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
         if setup.array.hash != description.data.hash:
             raise WorkError(
                 f"the data of run {run.id} changed since it began: {setup.array.name} has another hash"
             )
-        state = resuming.newest_state(run, rows, progress)
+        state = resuming.newest_state(run, recorded, progress)
         step = state["step"] if state else 0
         session = setup.session(environment.facts(), ranks, step, changed)
-        if differences := resuming.begin(run, rows, session, state):
-            told = "; ".join(differences)
-            progress.warning(f"unlike the session before ({told}): last bits may differ")
+        if differences := resuming.begin(run, recorded, session, state):
+            progress.warning(f"unlike the session before ({'; '.join(differences)}): last bits may differ")
         progress.info(f"resuming {description.name} after step {step}")
         callbacks = begun(run, setup)
         if tracker:
             tracker.follow(run, store)
             callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
-        return _train(run, description, setup, rows, state, progress, callbacks, ranks)
+        history, watch = History.of(recorded), Watch(description.alarms)
+        for row in recorded.steps:
+            watch.update(row)
+        # a long run's steps do not stay in memory while it trains
+        del recorded
+        return _train(run, description, setup, history, watch, state, progress, callbacks, ranks)
 
 
 def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:
@@ -213,14 +219,14 @@ def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
         summons = None
     if summons is None:
         return
-    rows = record.Record(steps=[{"M": value} for value in summons["measures"]])
+    history = History(array("d", summons["measures"]))
     with stop_on_signal() as stop_requested:
         try:
             setup = set_up(Configuration.from_flat(summons["config"]), progress, ranks)
         except RequestError as error:
             # the first one could; it is this host that cannot
             raise WorkError(str(error)) from None
-        trainer = setup.trainer(record.NoWriter(), Path(), rows, [progress], stop_requested, ranks)
+        trainer = setup.trainer(record.NoWriter(), Path(), history, [progress], stop_requested, ranks)
         if summons["state"]:
             trainer.restore(summons["state"])
         trainer.train()
@@ -230,23 +236,26 @@ def _train(
     run: RunFolder,
     description: RunDescription,
     setup: TrainingSetup,
-    rows: record.Record,
+    history: History,
+    watch: Watch,
     state: dict[str, Any] | None,
     progress: Progress,
     callbacks: list[Callback],
     ranks: Ranks,
 ) -> RunResult:
     """Train to the end, in whatever way it comes, and write that end into the record."""
-    ranks.broadcast({"config": setup.configuration.flat(), "state": state, "measures": rows.series("M")})
+    measures = history.measures.tolist()
+    ranks.broadcast({"config": setup.configuration.flat(), "state": state, "measures": measures})
     if setup.configuration.harness.micro_batches != 1:
         progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)
-    status, diverged_at = "FINISHED", None
+    status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
+    diverged_at = None
     with stop_on_signal() as stop_requested:
-        alarms = Alarms(Watch(description.alarms), writer, progress, rows.steps)
-        told = [progress, alarms, Grids(run, setup.array.modes), *callbacks]
+        alarms = Alarms(watch, writer, progress)
+        callbacks = [progress, alarms, Grids(run, setup.array.modes), *callbacks]
         origin = run_folder.origin_of(description)
-        trainer = setup.trainer(writer, run.checkpoints, rows, told, stop_requested, ranks, origin)
+        trainer = setup.trainer(writer, run.checkpoints, history, callbacks, stop_requested, ranks, origin)
         if state:
             trainer.restore(state)
         try:
@@ -280,24 +289,28 @@ def end(
     run: RunFolder,
     setup: TrainingSetup,
     writer: record.RecordWriter,
-    status: str,
+    status: Literal["FINISHED", "FAILED", "KILLED"],
     diverged_at: int | None,
     progress: Progress,
 ) -> None:
     """Judge the run's health, write its end, then draw the trajectories."""
-    rows = record.read(run.record_path)
-    verdict = setup.verdict(rows, diverged_at)
-    memory = environment.peak_memory(setup.device)
-    # steps whose scalars had not come to the host are not recorded
-    step = rows.steps[-1]["step"] if rows.steps else 0
+    recorded = record.read(run.record_path)
+    ended = record.End(
+        # steps whose scalars had not come to the host are not recorded
+        step=recorded.last_step,
+        status=status,
+        health=setup.health(recorded, diverged_at),
+        best=setup.best(recorded),
+        peak_memory=environment.peak_memory(setup.device),
+    )
     try:
-        writer.event("end", step=step, status=status, **verdict, peak_memory=memory)
+        writer.write([ended])
         writer.sync()
     except OSError as error:
         # a record without an end is that of a run that was cut off, and goes on
         if status == "FINISHED":
             name = run.describe().name
-            raise WorkError(f"{os_errors.of_system(error)}; {going_on(step, name)}") from error
+            raise WorkError(f"{os_errors.of_system(error)}; {going_on(ended.step, name)}") from error
         return
     finally:
         writer.close()
@@ -342,36 +355,30 @@ class Grids(Callback):
     def __init__(self, run: RunFolder, modes: KnownModes | None = None) -> None:
         self.run, self.modes = run, modes
 
-    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, evaluation: record.Evaluation, grid: Tensor) -> None:
         """Save the picture under the step's name."""
-        save_samples(grid, self.run.samples / f"step-{row['step']:08d}.png", self.modes)
+        save_samples(grid, self.run.samples / f"step-{evaluation.step:08d}.png", self.modes)
 
 
 class Alarms(Callback):
-    """Writes alarms into the record, after the rows that raised them, and says each once.
+    """Writes alarms into the record, after the steps that raised them, and warns of each once.
 
     Parameters
     ----------
     watch : Watch
-        Has seen nothing yet.
+        Has seen every step before the next one.
     writer : RecordWriter
-        Takes the alarms.
+        The record.
     progress : Progress
-        Says them.
-    before : list of dict
-        The recorded steps before those to come, whose alarms the record has.
+        Shows the warnings.
     """
 
-    def __init__(
-        self, watch: Watch, writer: record.RecordWriter, progress: Progress, before: list[dict[str, Any]]
-    ) -> None:
+    def __init__(self, watch: Watch, writer: record.RecordWriter, progress: Progress) -> None:
         self.watch, self.writer, self.progress = watch, writer, progress
-        for row in before:
-            watch.take(row)
 
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[record.StepRow]) -> None:
         """Watch the next steps."""
         for row in rows:
-            for alarm in self.watch.take(row):
-                self.writer.event("alarm", step=alarm.step, kind=alarm.kind, words=alarm.words)
-                self.progress.warning(f"step {alarm.step:,}: {alarm.words}")
+            for alarm in self.watch.update(row):
+                self.writer.write([alarm])
+                self.progress.warning(f"step {alarm.step:,}: {alarm.message}")

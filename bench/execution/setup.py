@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -29,6 +28,7 @@ from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import Origin
 from bench.system import paths
 from bench.system.errors import RequestError
+from bench.system.json_values import Scalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, Ranks
 from bench.tracking.store_choice import current_store, recorded_name
@@ -36,7 +36,7 @@ from bench.training import memory
 from bench.training.device import prepare
 from bench.training.learning_rate import LearningRateRule
 from bench.training.step import ComputeOptions
-from bench.training.trainer import NO_RUN, Callback, Plan, Trainer
+from bench.training.trainer import NO_RUN, Callback, History, Plan, Trainer
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
 
@@ -124,7 +124,7 @@ class TrainingSetup:
         machine: Environment,
         ranks: Ranks,
         step: int = 0,
-        circumstances: Mapping[str, Any] | None = None,
+        execution_settings: Mapping[str, Scalar] | None = None,
     ) -> record.Session:
         """A session that begins after a step.
 
@@ -136,8 +136,8 @@ class TrainingSetup:
             The processes that train.
         step : int
             The last step before the session.
-        circumstances : mapping, optional
-            Knobs outside the run's identity that the session has otherwise than the run was begun with.
+        execution_settings : mapping, optional
+            Settings outside the run's identity in which the session differs from run.json.
         """
         return record.Session(
             step=step,
@@ -148,7 +148,7 @@ class TrainingSetup:
             device=str(self.device) if self.device.type == "cpu" else f"{self.device} ({machine.gpu})",
             ranks=ranks.count,
             micro_batches=self.configuration.harness.micro_batches,
-            circumstances=dict(circumstances or {}),
+            execution_settings=dict(execution_settings or {}),
         )
 
     def batch_text(self, ranks: Ranks) -> str:
@@ -169,13 +169,13 @@ class TrainingSetup:
         self,
         writer: record.RecordWriter,
         checkpoints: Path,
-        rows: record.Record,
+        history: History,
         callbacks: list[Callback],
         stop_requested: Callable[[], bool],
         ranks: Ranks = ALONE,
         origin: Origin = NO_RUN,
     ) -> Trainer:
-        """A trainer of the run `origin` that writes to `writer` and `checkpoints` and goes on from `rows`."""
+        """Return a trainer that continues `history` and writes to `writer` and the folder `checkpoints`."""
         return Trainer(
             variant=self.variant,
             batches=self.batches,
@@ -186,24 +186,26 @@ class TrainingSetup:
             folder=checkpoints,
             measure=self.judge.measure,
             lower_is_better=self.judge.extractor.metric,
-            record=rows,
+            history=history,
             callbacks=callbacks,
             stop_requested=stop_requested,
             options=compute_options_of(self.configuration.harness, ranks),
             origin=origin,
         )
 
-    def verdict(self, rows: record.Record, diverged_at: int | None) -> dict[str, Any]:
-        """What the whole record amounts to: ``health``, and the ``best`` values with their steps."""
-        evaluations = [(row["step"], row) for row in rows.evaluations]
-        best: dict[str, float] = {}
-        for name, row in best_checkpoints(rows, self.judge.extractor.metric).items():
-            best |= {f"{name}_best": row["value"], f"{name}_best_step": row["step"]}
-        k = rows.series("k") or None
-        return {
-            "health": verdict.verdict(evaluations, self.real, k, diverged_at, self.health_rules),
-            "best": best,
-        }
+    def best(self, recorded: record.Record) -> dict[str, int | float]:
+        """Return the best values of a record and their steps, as ``M_best`` and ``M_best_step``."""
+        found: dict[str, int | float] = {}
+        metric = self.judge.extractor.metric
+        for name, best in best_checkpoints(recorded.checkpoints, recorded.evaluations, metric).items():
+            found |= {f"{name}_best": best.value, f"{name}_best_step": best.checkpoint.step}
+        return found
+
+    def health(self, recorded: record.Record, diverged_at: int | None) -> str:
+        """Return the health tag of a whole record."""
+        evaluations = [(evaluation.step, evaluation.values) for evaluation in recorded.evaluations]
+        k = recorded.series("k") or None
+        return verdict.verdict(evaluations, self.real, k, diverged_at, self.health_rules)
 
 
 def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> TrainingSetup:

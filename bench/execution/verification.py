@@ -19,7 +19,7 @@ from bench.runs.environment import Environment
 from bench.runs.generator import configuration_of
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
-from bench.training.trainer import Diverged, Interrupted
+from bench.training.trainer import Diverged, History, Interrupted
 
 # Elsewhere rounding differs, and training makes it grow: with other convolution code three quick runs
 # differed by more than this at steps 10, 17 and 43.
@@ -65,28 +65,28 @@ def verify(
     Differs
         At the first value that differs; its step is named.
     """
-    description, rows = run.describe(), record.read(run.record_path)
-    if not rows.is_over() or rows.end is None:
+    description, recorded = run.describe(), record.read(run.record_path)
+    if recorded.end is None or not recorded.is_over():
         raise RequestError(f"run {description.name} is not over: bench run --resume {run.id} first")
     check_as_written(run)
     setup = set_up(as_recorded(description), progress)
     differences = unlike(description.environment, environment.facts())
     exact = not differences and setup.device.type == "cpu"
     allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
-    check_identity(run, description, rows, setup)
+    check_identity(run, description, recorded, setup)
     result = Verification(allowed == 0, allowed, notes=differences)
     if (commit := environment.commit()) != description.environment.commit:
         result.notes.append(f"code: recorded at {description.environment.commit}, this is {commit}")
     total = setup.configuration.harness.steps
     assert total is not None
     last = min(steps or (total if exact else STEPS_ELSEWHERE), total)
-    if (other := first_unlike(rows)) is not None and other.step < last:
+    if (other := first_unlike(recorded)) is not None and other.step < last:
         last = other.step
-        differing = "; ".join(other.differences(rows.sessions[0]))
+        differing = "; ".join(other.differences(recorded.sessions[0]))
         result.notes.append(f"steps after {last:,} were trained otherwise: {differing}")
     try:
         with tempfile.TemporaryDirectory(prefix="bench-verify-") as temporary:
-            repeat(run, rows, setup, last, Path(temporary), result, progress)
+            repeat(run, recorded, setup, last, Path(temporary), result, progress)
     except Differs as error:
         error.notes = result.notes
         raise
@@ -124,24 +124,24 @@ def unlike(then: Environment, now: Environment) -> list[str]:
     return [f"{name}: recorded with {a}, this is {b}" for name, (a, b) in pairs.items() if a != b]
 
 
-def first_unlike(rows: record.Record) -> record.Session | None:
+def first_unlike(recorded: record.Record) -> record.Session | None:
     """The first session with other arithmetic than the run began with, of those whose steps stand."""
-    first, *others = rows.sessions
+    first, *others = recorded.sessions
     for place, session in enumerate(others):
         stands = all(later.step > session.step for later in others[place + 1 :])
-        if stands and session.differences(replace(first, commit=session.commit)):
+        if stands and session.differences(first.model_copy(update={"commit": session.commit})):
             return session
     return None
 
 
 def check_identity(
-    run: RunFolder, description: RunDescription, rows: record.Record, setup: TrainingSetup
+    run: RunFolder, description: RunDescription, recorded: record.Record, setup: TrainingSetup
 ) -> None:
     """Compare what run.json says of a run with what is to be trained; WorkError where they differ."""
-    if not rows.sessions:
+    if not recorded.sessions:
         raise WorkError(f"{run.record_path} does not say in which session it began")
     then, now = description, setup.describe(run.id, description.name)
-    began, environment_then = rows.sessions[0], then.environment
+    began, environment_then = recorded.sessions[0], then.environment
     packages = environment_then.packages
     pairs: list[tuple[str, object, object]] = [
         ("id", then.id, run.id),
@@ -158,9 +158,9 @@ def check_identity(
         ("cpu_capability of the first session", began.cpu_capability, environment_then.cpu_capability),
         ("torch of the first session", began.torch, packages.get("torch")),
     ]
-    for what, recorded, found in pairs:
-        if recorded != found:
-            raise WorkError(f"run {then.name}: {what} is recorded as {recorded} and is now {found}")
+    for what, before, found in pairs:
+        if before != found:
+            raise WorkError(f"run {then.name}: {what} is recorded as {before} and is now {found}")
 
 
 def _fields(part: str, then: BaseModel, now: BaseModel) -> Iterator[tuple[str, object, object]]:
@@ -171,7 +171,7 @@ def _fields(part: str, then: BaseModel, now: BaseModel) -> Iterator[tuple[str, o
 
 def repeat(
     run: RunFolder,
-    rows: record.Record,
+    recorded: record.Record,
     setup: TrainingSetup,
     last: int,
     folder: Path,
@@ -183,9 +183,9 @@ def repeat(
     # without the cache, which may hold what somebody put there
     setup = replace(setup, real=setup.judge.score_real(setup.array.samples))
     writer = record.RecordWriter(folder / record.FILE)
-    trainer = setup.trainer(writer, folder, record.Record(), [progress], lambda: False)
+    trainer = setup.trainer(writer, folder, History(), [progress], lambda: False)
     measured = frozenset(description.real)
-    comparison = Comparison(run, rows, trainer, last, result, measured, setup.array.modes)
+    comparison = Comparison(run, recorded, trainer, last, result, measured, setup.array.modes)
     trainer.callbacks.append(comparison)
     compare_real(comparison, description.real, setup.real)
     diverged_at = None
@@ -199,9 +199,9 @@ def repeat(
     finally:
         writer.close()
     comparison.finish(over=diverged_at is not None)
-    compare_alarms(comparison, rows, description.alarms)
+    compare_alarms(comparison, recorded, description.alarms)
     comparison.compare_marks()
-    compare_end(comparison, rows, description, setup, diverged_at)
+    compare_end(comparison, recorded, description, setup, diverged_at)
 
 
 def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated: dict[str, float]) -> None:
@@ -210,37 +210,36 @@ def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated
         comparison.compare(None, f"{name} of real samples", value, repeated.get(name))
 
 
-def compare_alarms(comparison: Comparison, rows: record.Record, rules: AlarmRules) -> None:
+def compare_alarms(comparison: Comparison, recorded: record.Record, rules: AlarmRules) -> None:
     """Compare the alarms with those that the recorded steps raise by the recorded rules."""
-    comparison.compare_alarms(rows.alarms, alarms.watch_over(rows.steps, rules))
+    comparison.compare_alarms(recorded.alarms, alarms.watch_over(recorded.steps, rules))
     if rules != alarms.RULES:
         comparison.result.undecided.append("the rules of alarms, which are not those of this version")
 
 
 def compare_end(
     comparison: Comparison,
-    rows: record.Record,
+    recorded: record.Record,
     description: RunDescription,
     setup: TrainingSetup,
     diverged_at: int | None,
 ) -> None:
     """Compare the last line: status, step, best values, and health by the recorded rules and by today's."""
-    assert rows.end is not None
-    end, undecided = dict(rows.end), comparison.result.undecided
-    if diverged_at is None and not comparison.whole and end["status"] != "FINISHED":
+    assert recorded.end is not None
+    end, undecided = recorded.end, comparison.result.undecided
+    if diverged_at is None and not comparison.whole and end.status != "FINISHED":
         # run no further than here
-        diverged_at = end["step"]
+        diverged_at = end.step
         undecided.append(f"that a loss ceased to be finite at step {diverged_at:,}")
     step = comparison.trainer.plan.steps if diverged_at is None else diverged_at
-    then = setup.with_recorded_rules(description).verdict(rows, diverged_at)
-    comparison.compare_row(end["step"], end.pop("best"), then.pop("best"))
-    status = "FINISHED" if diverged_at is None else "FAILED"
-    was = end.pop("health", None)
-    comparison.compare_row(end["step"], end, {"step": step, "status": status})
-    comparison.compare(end["step"], "health", was, then["health"])
+    comparison.compare_values(end.step, end.best, setup.best(recorded))
+    comparison.compare(end.step, "step", end.step, step)
+    comparison.compare(end.step, "status", end.status, "FINISHED" if diverged_at is None else "FAILED")
+    then = setup.with_recorded_rules(description).health(recorded, diverged_at)
+    comparison.compare(end.step, "health", end.health, then)
     if description.health_rules != verdict.RULES:
-        today = setup.verdict(rows, diverged_at)["health"]
+        today = setup.health(recorded, diverged_at)
         undecided.append(
             f"the rules of health, which are not those of this version: by the recorded rules the run is "
-            f"{was}, by this version's {today}"
+            f"{end.health}, by this version's {today}"
         )

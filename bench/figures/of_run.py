@@ -143,9 +143,9 @@ def draw_run(
 
 def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
     """Draw what a run recorded by step, from the record alone; nothing where it has no steps."""
-    rows, description = record.read(run.record_path), run.describe()
-    judged = Judged(rows.evaluations, description.metric, dict(description.real))
-    return save_trajectories(rows.steps, _name(run), (folder or run.figures) / "trajectories", judged)
+    recorded, description = record.read(run.record_path), run.describe()
+    judged = Judged(recorded.evaluations, description.metric, dict(description.real))
+    return save_trajectories(recorded.steps, _name(run), (folder or run.figures) / "trajectories", judged)
 
 
 def draw_samples(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:

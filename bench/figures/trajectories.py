@@ -13,6 +13,7 @@ from bench.figures import style
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED
+from bench.runs.record import Evaluation, StepRow
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,21 +41,21 @@ class Judged:
 
     Attributes
     ----------
-    evaluations : sequence of dict
-        The record's evaluation rows.
+    evaluations : sequence of Evaluation
+        The record's evaluations.
     distance : str
         Name of the run's Frechet distance.
     real : mapping
         What held-out real samples score, by metric.
     """
 
-    evaluations: Sequence[dict[str, Any]] = ()
+    evaluations: Sequence[Evaluation] = ()
     distance: str = ""
     real: Mapping[str, float] = field(default_factory=dict)
 
 
 def save_trajectories(
-    rows: list[dict[str, Any]], title: str, path: Path, judged: Judged | None = None
+    rows: list[StepRow], title: str, path: Path, judged: Judged | None = None
 ) -> list[Path]:
     """Draw a run by step: M, k and the losses with their balance, and beside them what was judged.
 
@@ -63,8 +64,8 @@ def save_trajectories(
 
     Parameters
     ----------
-    rows : list of dict
-        The record's step rows.
+    rows : list of StepRow
+        The record's steps.
     title : str
         Title of the figure.
     path : Path
@@ -153,14 +154,14 @@ def _trained_panels(rows: list[dict[str, Any]]) -> Panels:
 
 def _judged_panels(judged: Judged) -> Panels:
     """What the evaluations measured: by name, how to draw it."""
-    rows = judged.evaluations
+    evaluations = judged.evaluations
 
     def draw(axis: "Axes", names: Sequence[str]) -> None:
         for place, name in enumerate(names):
             look = style.line(place)
             axis.plot(
-                [row["step"] for row in rows if name in row],
-                [row[name] for row in rows if name in row],
+                [each.step for each in evaluations if name in each.values],
+                [each.values[name] for each in evaluations if name in each.values],
                 **look,
                 linewidth=1.3,
                 markersize=3.5,
@@ -176,7 +177,7 @@ def _judged_panels(judged: Judged) -> Panels:
                     label=level,
                 )
 
-    known = {name for row in rows for name in row}
+    known = {name for each in evaluations for name in each.values}
     panels: Panels = {}
     for panel, names in (
         (judged.distance, [judged.distance]),

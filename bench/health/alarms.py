@@ -9,10 +9,9 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Any
 
 from bench.runs.description import AlarmRules
+from bench.runs.record import Alarm
 
 RULES = AlarmRules(
     window=100,  # steps in a mean
@@ -24,25 +23,6 @@ RULES = AlarmRules(
     constraint_rise=1.5,  # times the lowest mean of loss_constraint
     loss_rise=2.0,  # times the lowest mean of loss_real
 )
-
-
-@dataclass(frozen=True)
-class Alarm:
-    """One rule that has come to hold.
-
-    Attributes
-    ----------
-    kind : str
-        ``k-at-0``, ``k-at-1``, ``k-drop``, ``constraint-rising`` or ``loss-rising``.
-    step : int
-        The first step at which it held.
-    words : str
-        What was seen, with its numbers.
-    """
-
-    kind: str
-    step: int
-    words: str
 
 
 class _Mean:
@@ -115,9 +95,9 @@ class Watch:
         self._at_bound = 0
         self._last_k: float | None = None
 
-    def take(self, row: Mapping[str, Any]) -> list[Alarm]:
-        """See the scalars of the next step; the alarms that it raises."""
-        step: int = row["step"]
+    def update(self, row: Mapping[str, float]) -> list[Alarm]:
+        """Add the scalars of the next step; return the alarms that the step raises."""
+        step = int(row["step"])
         found: list[Alarm] = []
         k = row.get("k")
         if k is not None and math.isfinite(k):
@@ -136,14 +116,14 @@ class Watch:
         self._at_bound = self._at_bound + 1 if k == self._last_k else 1
         self._last_k = k
         if k in (0, 1) and self._at_bound >= self.rules.bound:
-            words = f"k was exactly {k:g} for {self.rules.bound:,} steps"
-            found += self._once(f"k-at-{k:g}", step, words)
+            message = f"k was exactly {k:g} for {self.rules.bound:,} steps"
+            found += self._once(f"k-at-{k:g}", step, message)
         mean = self._means["k"].add(k) if step > self.rules.start else None
         if mean is not None:
             highest = self._highest_k.add(step, mean)
             if highest >= self.rules.least_k and mean < self.rules.drop * highest:
-                words = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
-                found += self._once("k-drop", step, words)
+                message = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
+                found += self._once("k-drop", step, message)
         return found
 
     def _of_rise(
@@ -155,17 +135,17 @@ class Watch:
         lowest = self._lowest[name] = min(self._lowest[name], mean)
         if mean <= factor * lowest:
             return []
-        words = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
-        return self._once(kind, step, words)
+        message = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
+        return self._once(kind, step, message)
 
-    def _once(self, kind: str, step: int, words: str) -> list[Alarm]:
+    def _once(self, kind: str, step: int, message: str) -> list[Alarm]:
         if kind in self._raised:
             return []
         self._raised.add(kind)
-        return [Alarm(kind, step, words)]
+        return [Alarm(step=step, kind=kind, message=message)]
 
 
-def watch_over(rows: Iterable[Mapping[str, Any]], rules: AlarmRules | None = None) -> list[Alarm]:
+def watch_over(rows: Iterable[Mapping[str, float]], rules: AlarmRules | None = None) -> list[Alarm]:
     """Return the alarms of a whole record, by the given rules or those of this version."""
     watch = Watch(rules)
-    return [alarm for row in rows for alarm in watch.take(row)]
+    return [alarm for row in rows for alarm in watch.update(row)]

@@ -12,7 +12,7 @@ from bench.configuration import CIRCUMSTANCES, knobs_of
 from bench.reporting.findings import is_well, meaning, tag
 from bench.runs.description import RunDescription
 from bench.runs.environment import PACKAGES, Environment
-from bench.runs.record_events import RecordEvents
+from bench.runs.record import RecordEvents
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.json_values import Scalar
@@ -67,11 +67,11 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
     return TextTable("Runs that are not ok", ("run", "health", "meaning"), tuple(rows)) if rows else None
 
 
-def _judged(run_id: str) -> tuple[dict[str, Any], Mapping[str, float]]:
+def _judged(run_id: str) -> tuple[Mapping[str, float], Mapping[str, float]]:
     """A run's last evaluation, and what real samples scored when it began; {} where its files do not tell."""
     run = RunFolder(paths.runs() / run_id)
     evaluations = RecordEvents(run.record_path).record.evaluations
-    return evaluations[-1] if evaluations else {}, run.describe().real
+    return evaluations[-1].values if evaluations else {}, run.describe().real
 
 
 def of_cost(runs: pd.DataFrame) -> TextTable:

@@ -41,21 +41,21 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
         If there is no such checkpoint; says which there are.
     """
     description = run.describe()
-    rows = record.read(run.record_path)
-    best = best_checkpoints(rows, description.metric)
-    kept = {row["step"]: row for row in rows.checkpoints if (run.checkpoints / row["file"]).exists()}
-    named = {str(step): row for step, row in kept.items()}
+    recorded = record.read(run.record_path)
+    best = best_checkpoints(recorded.checkpoints, recorded.evaluations, description.metric)
+    kept = {each.step: each for each in recorded.checkpoints if (run.checkpoints / each.file).exists()}
+    named = {str(step): each for step, each in kept.items()}
     if kept:
         named["last"] = kept[max(kept)]
-        named["best"] = best.get(description.metric, named["last"])
+        named["best"] = best[description.metric].checkpoint if description.metric in best else named["last"]
     if "M" in best:
-        named["best-M"] = best["M"]
-    named = {name: row for name, row in named.items() if row["step"] in kept}
+        named["best-M"] = best["M"].checkpoint
+    named = {name: each for name, each in named.items() if each.step in kept}
     if word not in named:
         raise RequestError(
             f"checkpoint {shown(word)} does not exist: run {run.id} has {', '.join(named) or 'none'}"
         )
-    return run.checkpoints / str(named[word]["file"])
+    return run.checkpoints / named[word].file
 
 
 def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":

@@ -1,9 +1,9 @@
 """Objectives of a study, and a callback that computes their values during a run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import fmean
-from typing import Any, Literal
+from typing import Literal
 
 from torch import Tensor
 
@@ -59,7 +59,7 @@ class ObjectiveCallback(Callback):
     goals : tuple of Goal
         The objectives.
     is_collapsed : callable
-        Whether an evaluation's row shows a collapse.
+        Whether the metrics of an evaluation show a collapse.
     on_values : callable
         Called after each evaluation with its step, whether the evaluation shows a collapse, and whether the
         evaluation was replayed from the record; returning True ends the run.
@@ -77,7 +77,7 @@ class ObjectiveCallback(Callback):
     def __init__(
         self,
         goals: tuple[Goal, ...],
-        is_collapsed: Callable[[dict[str, Any]], bool],
+        is_collapsed: Callable[[Mapping[str, float]], bool],
         on_values: Callable[[int, bool, bool], bool],
     ) -> None:
         self.goals = goals
@@ -89,46 +89,46 @@ class ObjectiveCallback(Callback):
         self._since: dict[str, list[float]] = {}
         self._over = False
 
-    def replay(self, rows: record.Record) -> None:
+    def replay(self, recorded: record.Record) -> None:
         """Read the steps and evaluations that were recorded before the run is resumed."""
         begin = 0
-        for evaluation in rows.evaluations:
-            step = evaluation["step"]
-            self._steps([row for row in rows.steps if begin < row["step"] <= step])
+        for evaluation in recorded.evaluations:
+            step = evaluation.step
+            self._steps([row for row in recorded.steps if begin < row["step"] <= step])
             self._evaluation(evaluation, past=True)
             begin = step
-        self._steps([row for row in rows.steps if row["step"] > begin])
+        self._steps([row for row in recorded.steps if row["step"] > begin])
 
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[record.StepRow]) -> None:
         """Collect the scalars that are objectives."""
         self._steps(rows)
 
-    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, evaluation: record.Evaluation, grid: Tensor) -> None:
         """Compute the objective values of an evaluation."""
-        self._evaluation(row)
+        self._evaluation(evaluation)
 
     def should_stop(self) -> bool:
         """Whether the trial ends."""
         return self._over
 
-    def _steps(self, rows: list[dict[str, Any]]) -> None:
+    def _steps(self, rows: list[record.StepRow]) -> None:
         for row in rows:
             # a resumed run repeats the steps after its checkpoint
             if row["step"] <= self.step:
                 continue
-            self.step = row["step"]
+            self.step = int(row["step"])
             for goal in self.goals:
                 if goal.metric in row:
                     self._since.setdefault(goal.metric, []).append(row[goal.metric])
 
-    def _evaluation(self, row: dict[str, Any], past: bool = False) -> None:
-        step = row["step"]
+    def _evaluation(self, evaluation: record.Evaluation, past: bool = False) -> None:
+        step, values = evaluation.step, evaluation.values
         if step in self.values:
             return
         current = []
         for goal in self.goals:
-            if goal.metric in row:
-                current.append(row[goal.metric])
+            if goal.metric in values:
+                current.append(values[goal.metric])
             elif self._since.get(goal.metric):
                 current.append(fmean(self._since[goal.metric]))
             else:
@@ -141,5 +141,5 @@ class ObjectiveCallback(Callback):
                 for goal, old, new in zip(self.goals, before, current, strict=True)
             ]
         self.values[step] = tuple(map(float, current))
-        self.evaluations[step] = {name: float(value) for name, value in row.items() if name != "step"}
-        self._over = self.on_values(step, self.is_collapsed(row), past)
+        self.evaluations[step] = {name: float(value) for name, value in values.items()}
+        self._over = self.on_values(step, self.is_collapsed(values), past)

@@ -2,9 +2,8 @@
 
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from statistics import fmean
-from typing import Any
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
@@ -153,15 +152,15 @@ class TrialRuns:
             if self.stop_requested():
                 raise Interrupted(run.id)
             time.sleep(HELD_SECONDS)
-        rows = record.read(run.record_path)
-        if not rows.is_over():
+        recorded = record.read(run.record_path)
+        if not recorded.is_over():
             here = self.plan.base.harness.model_dump(include=set(CIRCUMSTANCES - {"threads"}))
             resume(run, self.progress, circumstances=here, begun=self._on_start, tracker=self.tracker)
             return
-        assert rows.end
+        assert recorded.end
         # trained to its end before the worker died
-        self._follow(seed, rows, lambda row: False)
-        health, ends = str(rows.end["health"]), self.plan.file.pruner.collapse_after < 1
+        self._follow(seed, recorded, lambda _: False)
+        health, ends = recorded.end.health, self.plan.file.pruner.collapse_after < 1
         if health.startswith("diverged") or (ends and health.startswith("collapsed")):
             self.pruned = health
 
@@ -186,17 +185,17 @@ class TrialRuns:
         if self.runs.get(str(seed)) != run.id:
             self.runs[str(seed)] = run.id
             with_retries(lambda: self.trial.set_user_attr(trials.RUNS, self.runs))
-        rows = record.read(run.record_path)
-        callback = self._follow(seed, rows, lambda row: collapsed(row, real))
+        recorded = record.read(run.record_path)
+        callback = self._follow(seed, recorded, lambda values: collapsed(values, real))
         return [callback, StopWithWorker(self.stop_requested)]
 
     def _follow(
-        self, seed: int, rows: record.Record, is_collapsed: Callable[[Any], bool]
+        self, seed: int, recorded: record.Record, is_collapsed: Callable[[Mapping[str, float]], bool]
     ) -> ObjectiveCallback:
         callback = self.callbacks[str(seed)] = ObjectiveCallback(
             self.plan.goals, is_collapsed, self._on_evaluation
         )
-        callback.replay(rows)
+        callback.replay(recorded)
         return callback
 
     def _on_evaluation(self, step: int, is_collapsed: bool, past: bool) -> bool:

@@ -17,6 +17,7 @@ from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 
 from bench.runs import record
+from bench.runs.record import Evaluation, Event, StepRow
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
 from bench.tracking import grids, store
@@ -71,7 +72,7 @@ class Follower:
         self._steps: dict[str, set[int]] = {}
         self._alarms = ""
         self._tail = record.Tail(run.record_path)
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[StepRow | Event] = []
         self._grids: dict[str, int] | None = None
         self._slot = 0
         self._ready = False
@@ -141,21 +142,21 @@ class Follower:
         client = self.client
         # kept until all of it has arrived: a store that is away gets it at the next call
         self._send_pending(client)
-        self._pending = self._tail.rows(settled_only=not final)
+        self._pending = self._tail.read(covered_only=not final)
         # a tag can be set anew, so alarms need not wait for the checkpoint after which they stand
-        alarms = record.tag_of_alarms(self._tail.alarms)
+        alarms = record.alarm_tag(self._tail.alarms)
         if alarms != self._alarms:
             store.send_tags(client, self.id, {"alarms": alarms})
             self._alarms = alarms
         self._send_pending(client)
 
     def _send_pending(self, client: MlflowClient) -> None:
-        points = [point for row in self._pending for point in points_of(row)]
+        points = [point for entry in self._pending for point in points_of(entry)]
         for batch in store.batched((p for p in points if not self._has(client, p)), store.POINTS):
             self._send_points(client, batch)
-        for row in self._pending:
-            if row.get("event") == "evaluation" and not self._numbers_only:
-                self._send_grid(client, row["step"])
+        for entry in self._pending:
+            if isinstance(entry, Evaluation) and not self._numbers_only:
+                self._send_grid(client, entry.step)
         self._pending = []
 
     def _has(self, client: MlflowClient, point: store.Point) -> bool:
@@ -223,8 +224,8 @@ class Follower:
             self._end("KILLED")
             return
         self.send(final=True)
-        step = end["step"]
-        best = [(name, step, value) for name, value in end["best"].items()]
+        step = end.step
+        best = [(name, step, value) for name, value in end.best.items()]
         self._send_points(client, [point for point in best if not (self._over and self._has(client, point))])
         seen = client.get_run(self.id).data.tags
         digest = self._digest()
@@ -234,9 +235,9 @@ class Follower:
             for path in (self.run.path / "run.json", self.run.record_path):
                 client.log_artifact(self.id, str(path))
         if not self._numbers_only:
-            self._send_products(client, end["status"], present)
-        store.send_tags(client, self.id, {"health": end["health"], RECORD: digest})
-        self._end(end["status"])
+            self._send_products(client, end.status, present)
+        store.send_tags(client, self.id, {"health": end.health, RECORD: digest})
+        self._end(end.status)
 
     def _digest(self) -> str:
         return hashlib.sha256(self.run.record_path.read_bytes()).hexdigest()
@@ -261,8 +262,13 @@ class Follower:
             self.files += store.send_files(client, self.id, Path(temporary) / "generator", "generator")
 
 
-def points_of(row: dict[str, Any]) -> list[store.Point]:
-    """The metric points of one line of the record."""
-    if row.get("event") not in (None, "evaluation"):
-        return []
-    return [(name, row["step"], value) for name, value in row.items() if name not in ("step", "event")]
+def points_of(entry: StepRow | Event) -> list[store.Point]:
+    """Return the metric points of one line of the record."""
+    match entry:
+        case dict():
+            step = int(entry["step"])
+            return [(name, step, value) for name, value in entry.items() if name != "step"]
+        case Evaluation(step=step):
+            return [(name, step, value) for name, value in entry.values.items()]
+        case _:
+            return []

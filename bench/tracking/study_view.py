@@ -213,7 +213,7 @@ class StudyView:
         except WorkError:
             # a damaged record has no end that counts; `bench doctor` lists it
             end = None
-        self.client.set_terminated(shown, status=end["status"] if end else "KILLED")
+        self.client.set_terminated(shown, status=end.status if end else "KILLED")
         return True
 
 

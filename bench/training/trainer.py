@@ -20,7 +20,14 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bench.runs import checkpoint
-from bench.runs.record import Record, RecordWriter, best_checkpoints
+from bench.runs.record import (
+    CheckpointEvent,
+    Evaluation,
+    Record,
+    RecordWriter,
+    StepRow,
+    best_checkpoints,
+)
 from bench.runs.run_folder import Origin
 from bench.system.errors import WorkError
 from bench.training.learning_rate import LearningRateRule
@@ -48,16 +55,16 @@ class Interrupted(Exception):
 class Callback:
     """Base class of training callbacks; every hook does nothing."""
 
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[StepRow]) -> None:
         """Called with the scalars of one or more training steps, in order."""
 
-    def on_evaluation(self, row: dict[str, Any], grid: Tensor) -> None:
+    def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
         """Called after an evaluation with its metrics and samples.
 
         Parameters
         ----------
-        row : dict
-            ``step`` and the metrics by name.
+        evaluation : Evaluation
+            The step and the metrics.
         grid : Tensor
             Generated images (B, C, H, W) in [-1, 1], or points (B, 2).
         """
@@ -65,8 +72,8 @@ class Callback:
     def on_warning(self, message: str) -> None:
         """Called when a setting cannot be followed and training continues without it."""
 
-    def on_checkpoint(self, row: dict[str, Any]) -> None:
-        """Called after a checkpoint was written; the record is on the disk up to ``row["step"]``."""
+    def on_checkpoint(self, saved: CheckpointEvent) -> None:
+        """Called after a checkpoint was written; the record is on the disk up to its step."""
 
     def should_stop(self) -> bool:
         """Return whether to stop; called after each step and after the step's evaluation."""
@@ -112,6 +119,30 @@ class Plan:
 
 
 @dataclass
+class History:
+    """What training depends on of the steps before it.
+
+    Attributes
+    ----------
+    measures : array of float
+        M at each step; empty for a variant without M.
+    evaluations : list of Evaluation
+        Evaluations, in order.
+    checkpoints : list of CheckpointEvent
+        Checkpoints, in order.
+    """
+
+    measures: "array[float]" = field(default_factory=lambda: array("d"))
+    evaluations: list[Evaluation] = field(default_factory=list)
+    checkpoints: list[CheckpointEvent] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, record: Record) -> "History":
+        """Return the history that a record holds, without its steps, which are many."""
+        return cls(array("d", record.series("M")), list(record.evaluations), list(record.checkpoints))
+
+
+@dataclass
 class Trainer:
     """Trains one variant on one stream of real batches.
 
@@ -135,8 +166,8 @@ class Trainer:
         Judges a sampler; returns named numbers.
     lower_is_better : str
         The number by which the best checkpoint is chosen.
-    record : Record
-        What the record says up to the step to start from; empty for a new run.
+    history : History
+        The steps before the one to start from; empty for a new run. Training adds to it.
     callbacks : list of Callback
         Who is told.
     stop_requested : callable
@@ -154,9 +185,9 @@ class Trainer:
     device: torch.device
     writer: RecordWriter
     folder: Path
-    measure: Callable[[Sampler], dict[str, Any]]
+    measure: Callable[[Sampler], dict[str, float]]
     lower_is_better: str
-    record: Record = field(default_factory=Record)
+    history: History = field(default_factory=History)
     callbacks: list[Callback] = field(default_factory=list)
     stop_requested: Callable[[], bool] = lambda: False
     options: ComputeOptions = field(default_factory=ComputeOptions)
@@ -180,8 +211,6 @@ class Trainer:
         self.step = 0
         self.seconds = 0.0
         self.real_batches_per_step = self._training_step.real_batches_per_step
-        self._measures = array("d", self.record.series("M"))
-        self.record.steps = []  # a long run's rows stay in the file
         self._rates: dict[str, float] = {}
         self._waiting: list[tuple[int, dict[str, float], Tensor]] = []
         self._names: list[str] = []
@@ -228,7 +257,7 @@ class Trainer:
         """Adam's rates for a step, by their names in the record."""
         if first or self.plan.rule.moves(step):
             self._drain()
-            halvings = self.plan.rule.halvings(step, self._measures)
+            halvings = self.plan.rule.halvings(step, self.history.measures)
             self._rates = {}
             for network, optimizer in self.optimizers.items():
                 rate = self.plan.rule.rate(self.learning_rates[network], halvings)
@@ -248,18 +277,18 @@ class Trainer:
         if not self._waiting:
             return
         values = torch.stack([tensor for _, _, tensor in self._waiting]).cpu().numpy()
-        rows: list[dict[str, Any]] = []
+        rows: list[StepRow] = []
         for (step, rates, _), line in zip(self._waiting, values, strict=True):
             # the shortest decimal that gives the same float32 back
             numbers = {name: float(str(np.float32(x))) for name, x in zip(self._names, line, strict=True)}
             rows.append({"step": step, **numbers, **rates})
         self._waiting.clear()
         self._drained_at = time.perf_counter()
-        bad = next(((r["step"], n) for r in rows for n in self._names if not math.isfinite(r[n])), None)
+        bad = next(((int(r["step"]), n) for r in rows for n in self._names if not math.isfinite(r[n])), None)
         if bad:
             rows = [row for row in rows if row["step"] <= bad[0]]
         self.writer.write(rows)
-        self._measures.extend(row["M"] for row in rows if "M" in row)
+        self.history.measures.extend(row["M"] for row in rows if "M" in row)
         for callback in self.callbacks:
             callback.on_steps(rows)
         # every rank has the same scalars, and the first one tells
@@ -274,16 +303,17 @@ class Trainer:
     def _evaluate(self) -> None:
         self._drain()
         self._stop_clock()
-        row = {"step": self.step, **self.measure(self.sampler())}
+        measured = self.measure(self.sampler())
         if not self.ranks.first:
             return
-        self.writer.event("evaluation", **row)
-        self.record.evaluations.append(row)
+        evaluation = Evaluation.model_validate({"step": self.step, **measured})
+        self.writer.write([evaluation])
+        self.history.evaluations.append(evaluation)
         points = len(self.variant.sample_shape) == 1
         shown = self.plan.grid_points if points else self.plan.grid_images
         grid = torch.cat(list(self.sampler("grid latent")(shown))).cpu()
         for callback in self.callbacks:
-            callback.on_evaluation(row, grid)
+            callback.on_evaluation(evaluation, grid)
         self._clock = time.perf_counter()
 
     def _stop_clock(self) -> None:
@@ -297,21 +327,27 @@ class Trainer:
             return
         self._stop_clock()
         self.writer.sync()
-        file = f"step-{self.step:08d}.safetensors"
-        row: dict[str, Any] = {"step": self.step, "file": file, "train_seconds": round(self.seconds, 3)}
+        file, checkpoints = f"step-{self.step:08d}.safetensors", self.history.checkpoints
+        mean = None
         # one that a stop asked for has no mean, so that a run's best M does not depend on being stopped
-        if self._measures and self.plan.saves(self.step):
-            planned = [row["step"] for row in self.record.checkpoints if self.plan.saves(row["step"])]
-            row["M"] = fmean(self._measures[planned[-1] if planned else 0 : self.step])
-        # a resume goes on only where the record still begins as it does now, and completes it by the row
-        told = {"origin": asdict(self.origin), "record": asdict(self.writer.mark()), "row": row}
-        checkpoint.write(self.folder / file, self.state() | told)
-        self.writer.event("checkpoint", **row)
-        self.record.checkpoints.append(row)
+        if self.history.measures and self.plan.saves(self.step):
+            planned = [saved.step for saved in checkpoints if self.plan.saves(saved.step)]
+            mean = fmean(self.history.measures[planned[-1] if planned else 0 : self.step])
+        saved = CheckpointEvent(step=self.step, file=file, train_seconds=round(self.seconds, 3), M=mean)
+        # a resume goes on only where the record still begins as it does now, and completes it by the event
+        about = {
+            "origin": asdict(self.origin),
+            "record": asdict(self.writer.mark()),
+            "event": saved.plain(),
+        }
+        checkpoint.write(self.folder / file, self.state() | about)
+        self.writer.write([saved])
+        checkpoints.append(saved)
         for callback in self.callbacks:
-            callback.on_checkpoint(row)
-        kept = {row["file"] for row in self.record.checkpoints[-2:]}
-        kept |= {best["file"] for best in best_checkpoints(self.record, self.lower_is_better).values()}
+            callback.on_checkpoint(saved)
+        best = best_checkpoints(checkpoints, self.history.evaluations, self.lower_is_better)
+        kept = {each.file for each in checkpoints[-2:]}
+        kept |= {each.checkpoint.file for each in best.values()}
         for path in self.folder.glob("step-*.safetensors"):
             # a record that was cut does not know later ones, which may be good
             if path.name not in kept and path.name < file:
@@ -329,7 +365,7 @@ class Trainer:
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Stand where a state was taken."""
+        """Restore a saved state."""
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.variant.load_state_dict(state["variant"])

@@ -9,10 +9,10 @@ import torch
 from bench.runs import checkpoint, record
 
 
-def numbers(folder: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Every recorded step and evaluation of a run's folder."""
-    rows = record.read(folder / record.FILE)
-    return rows.steps, rows.evaluations
+def numbers(folder: Path) -> tuple[list[record.StepRow], list[record.StepRow]]:
+    """Return the values of every recorded step and evaluation of a run's folder."""
+    recorded = record.read(folder / record.FILE)
+    return recorded.steps, [{"step": each.step, **each.values} for each in recorded.evaluations]
 
 
 def final_state(folder: Path) -> dict[str, Any]:
@@ -56,8 +56,6 @@ def not_in_store(folder: Path, uri: str) -> str | None:
     steps, evaluations = numbers(folder)
     for rows in (steps, evaluations):
         for name in [name for name in rows[0] if name != "step"]:
-            if not isinstance(rows[0][name], int | float):
-                continue
             points = Counter(metric.step for metric in client.get_metric_history(run_id, name))
             wanted = Counter(row["step"] for row in rows)
             if points != wanted:

@@ -104,7 +104,7 @@ def adopt_checkpoints(folder: RunFolder) -> None:
             row = json.loads(line)
             if (row.pop("event", None), row["step"]) == ("checkpoint", state["step"]):
                 digest = hashlib.sha256(content[:length]).hexdigest()
-                state |= {"record": {"length": length, "sha256": digest}, "row": row}
+                state |= {"record": {"length": length, "sha256": digest}, "event": row}
             length += len(line)
         checkpoint.write(path, state)
 

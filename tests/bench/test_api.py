@@ -26,7 +26,7 @@ KNOBS = {
 def test_a_run_is_trained_collected_and_loaded() -> None:
     outcome = bench.run("began", seed=3, gamma=0.7, experiment="notebook", **KNOBS)
     assert outcome.record.end is not None
-    assert outcome.record.end["status"] == "FINISHED"
+    assert outcome.record.end.status == "FINISHED"
     frame = bench.results(experiment="notebook")
     assert list(frame["run_id"]) == [outcome.run.id]
     assert frame.loc[0, "gamma"] == 0.7

@@ -42,10 +42,10 @@ def test_the_variant_of_the_page_on_extending_trains():
 def test_the_data_set_of_the_page_on_extending_is_trained_on_and_judged():
     run_example("class Square4", "docs/extending.md")
     outcome = bench.run("began", quiet=True, preset="points", dataset="square-4", **TINY)
-    assert outcome.record.evaluations[-1]["modes_covered"] <= 4
+    assert outcome.record.evaluations[-1].values["modes_covered"] <= 4
 
 
 def test_the_metric_of_the_page_on_extending_is_in_the_record():
     run_example("def spread", "docs/extending.md")
     outcome = bench.run("began", quiet=True, preset="points", dataset="ring-8", **TINY)
-    assert outcome.record.evaluations[-1]["spread"] > 0
+    assert outcome.record.evaluations[-1].values["spread"] > 0

@@ -138,7 +138,7 @@ def test_variants_get_the_same_budget_and_winners_are_trained_on_fresh_seeds(
         runs = [
             run for run in run_folder.all_runs() if trial_of(run) == (study["name"], study["best"]["number"])
         ]
-        values = [record.read(run.record_path).evaluations[-1]["fd_digits_garments"] for run in runs]
+        values = [record.read(run.record_path).evaluations[-1].values["fd_digits_garments"] for run in runs]
         assert len(values) == 2
         assert study["best"]["values"]["fd_digits_garments"] == pytest.approx(sum(values) / 2, rel=1e-12)
         fresh = [run.describe().config.flat() for run in run_folder.all_runs() if trial_of(run) is None]
@@ -210,4 +210,4 @@ def test_a_trial_that_diverges_is_pruned_at_once_and_told(
     (run,) = run_folder.all_runs()
     end = record.read(run.record_path).end
     assert end
-    assert end["health"].startswith("diverged@")
+    assert end.health.startswith("diverged@")

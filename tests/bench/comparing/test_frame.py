@@ -24,8 +24,8 @@ def test_a_row_says_what_the_files_say(home: Path) -> None:
         row, described, whole = frame.loc[run.id], run.describe(), record.read(run.record_path)
         assert row["name"] == described.name
         assert row["data_hash"] == described.data.hash
-        assert row["status"] == whole.end["status"]  # type: ignore[index]
-        assert row["health"] == whole.end["health"]  # type: ignore[index]
+        assert row["status"] == whole.end.status  # type: ignore[union-attr]
+        assert row["health"] == whole.end.health  # type: ignore[union-attr]
         assert row["parameters_generator"] == described.parameters.generator
         for name, value in described.config.flat().items():
             assert row[name] == value or (pd.isna(row[name]) and value is None)
@@ -38,20 +38,20 @@ def test_numbers_are_those_of_the_selected_step(home: Path, rule: str) -> None:
     for _, row in frame.iterrows():
         run = next(run for run in all_runs() if run.id == row["run_id"])
         whole = record.read(run.record_path)
-        steps = {e["step"]: e for e in whole.evaluations}
+        steps = {e.step: e.values for e in whole.evaluations}
         chosen = {
             "last": max(steps),
             "best-fid": min(steps, key=lambda step: steps[step][row["metric"]]),
-            "best-M": min((c for c in whole.checkpoints if c["step"] in steps), key=lambda c: c["M"])["step"],
+            "best-M": min((c for c in whole.checkpoints if c.step in steps), key=lambda c: c.M or 0).step,
         }[rule]
         assert row["step"] == chosen
         assert row["select"] == rule
         for name, value in steps[chosen].items():
             assert row[name] == value
-        assert row["M"] == next(c["M"] for c in whole.checkpoints if c["step"] == chosen)
+        assert row["M"] == next(c.M for c in whole.checkpoints if c.step == chosen)
         assert row["k"] == whole.steps[chosen - 1]["k"]
-        assert row["M_best"] == min(c["M"] for c in whole.checkpoints)
-        assert row["train_seconds"] == whole.checkpoints[-1]["train_seconds"]
+        assert row["M_best"] == min(c.M or 0 for c in whole.checkpoints)
+        assert row["train_seconds"] == whole.checkpoints[-1].train_seconds
 
 
 def test_identity_comes_first_and_knobs_last(home: Path) -> None:
@@ -60,8 +60,7 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     place = columns.index("processor")
     assert {"gamma", "lr_g", "batch_size", "device"} <= set(columns[place:])
     judged = next(run for run in all_runs() if "began-v3" in run.describe().name)
-    names = [name for name in record.read(judged.record_path).evaluations[-1] if name != "step"]
-    assert comparable_columns(results()) == [*names, "M"]
+    assert comparable_columns(results()) == [*record.read(judged.record_path).evaluations[-1].values, "M"]
 
 
 def test_what_some_runs_lack_is_missing_and_types_stay(home: Path) -> None:
@@ -159,7 +158,7 @@ def test_a_run_under_way_has_no_end(home: Path, tmp_path: Path, monkeypatch: pyt
     assert list(frame["alarms"]) == [""]
     with (folder / "record.jsonl").open("a") as file:
         for kind, step in (("k-drop", 5), ("loss-rising", 9)):
-            file.write(json.dumps({"event": "alarm", "step": step, "kind": kind, "words": "w"}) + "\n")
+            file.write(json.dumps({"event": "alarm", "step": step, "kind": kind, "message": "w"}) + "\n")
     assert list(results()["alarms"]) == ["k-drop@5 loss-rising@9"]
 
 

@@ -41,18 +41,18 @@ def test_real_runs_stand_beside_the_papers_rows(home: Path) -> None:
         for run in all_runs()
         if run.describe().config.variant == "began" and run.describe().config.flat()["norm"] == "l1"
     ]
-    ends = [record.read(run.record_path).end or {} for run in chosen]
-    lowest = [end["best"]["M_best"] for end in ends]
+    ends = [end for run in chosen if (end := record.read(run.record_path).end)]
+    lowest = [end.best["M_best"] for end in ends]
     assert plain["runs"] == 2
     assert plain["M_paper"] == 1.5
     assert plain["M"] == pytest.approx(sum(lowest) / 2)
     assert (plain["M_low"], plain["M_high"]) == (min(lowest), max(lowest))
     assert plain["parameters"] == sum(chosen[0].describe().parameters.model_dump().values())
-    seconds = [record.read(run.record_path).checkpoints[-1]["train_seconds"] for run in chosen]
+    seconds = [record.read(run.record_path).checkpoints[-1].train_seconds for run in chosen]
     assert plain["train_seconds"] == pytest.approx(sum(seconds) / 2)
-    collapsed = [end for end in ends if end["health"].startswith("collapsed@")]
+    collapsed = [end for end in ends if end.health.startswith("collapsed@")]
     assert plain["collapsed"] == len(collapsed)
-    epochs = sorted(int(end["health"].partition("@")[2]) / 625 for end in collapsed)
+    epochs = sorted(int(end.health.partition("@")[2]) / 625 for end in collapsed)
     assert plain["collapsed_at_epochs"] == ", ".join(f"{epoch:.3g}" for epoch in epochs)
     cells = tables.texts[0].rows[0]
     assert cells[:2] == ("Plain", "1.50")

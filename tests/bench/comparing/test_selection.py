@@ -5,23 +5,27 @@ import math
 import pytest
 
 from bench.comparing.selection import RULES, SelectionRule, rule_named
-from bench.runs.record import Record
+from bench.runs.record import CheckpointEvent, Evaluation, Record
 from bench.system.errors import RequestError
 
+
+def judged(step: int, fid: float) -> Evaluation:
+    return Evaluation.model_validate({"step": step, "fid": fid})
+
+
+def saved(step: int, mean: float | None) -> CheckpointEvent:
+    return CheckpointEvent(step=step, file="f", train_seconds=1.0, M=mean)
+
+
 RECORD = Record(
-    evaluations=[
-        {"step": 10, "fid": 7.0},
-        {"step": 20, "fid": 5.0},
-        {"step": 30, "fid": math.nan},
-        {"step": 40, "fid": 6.0},
-    ],
+    evaluations=[judged(10, 7.0), judged(20, 5.0), judged(30, math.nan), judged(40, 6.0)],
     checkpoints=[
-        {"step": 5, "M": 0.1},  # the lowest M, but nothing was judged there
-        {"step": 10, "M": 0.4},
-        {"step": 20, "M": 0.3},
-        {"step": 30, "M": 0.2},
-        {"step": 35},
-        {"step": 40, "M": 0.5},
+        saved(5, 0.1),  # the lowest M, but nothing was judged there
+        saved(10, 0.4),
+        saved(20, 0.3),
+        saved(30, 0.2),
+        saved(35, None),
+        saved(40, 0.5),
     ],
 )
 
@@ -33,11 +37,11 @@ def test_each_rule_selects_its_step(name: str, step: int) -> None:
 
 @pytest.mark.parametrize("name", list(RULES))
 def test_a_run_that_was_never_judged_has_no_step(name: str) -> None:
-    assert RULES[name].select(Record(checkpoints=[{"step": 5, "M": 0.1}]), "fid") is None
+    assert RULES[name].select(Record(checkpoints=[saved(5, 0.1)]), "fid") is None
 
 
 def test_a_run_without_M_has_no_best_M() -> None:
-    record = Record(evaluations=[{"step": 10, "fid": 7.0}], checkpoints=[{"step": 10}])
+    record = Record(evaluations=[judged(10, 7.0)], checkpoints=[saved(10, None)])
     assert RULES["best-M"].select(record, "fid") is None
 
 

@@ -142,7 +142,7 @@ def test_the_product_is_trained_recorded_below_one_run_and_not_trained_again(
     for run_id in runs:
         assert client.get_run(run_id).data.tags["mlflow.parentRunId"] == parent.info.run_id
     values = [
-        record.read(run_folder.find(run_id).record_path).evaluations[-1]["fd_digits_garments"]
+        record.read(run_folder.find(run_id).record_path).evaluations[-1].values["fd_digits_garments"]
         for run_id, d in runs.items()
         if d["config"]["variant"] == "began"
     ]

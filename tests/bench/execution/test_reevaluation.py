@@ -26,8 +26,8 @@ def outcome(small: SimpleNamespace) -> RunResult:
 @pytest.mark.parametrize("checkpoint", ["last", "best", "8"])
 def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str, outcome: RunResult) -> None:
     result = reevaluate(outcome.run, QUIET, checkpoint)
-    row = next(row for row in outcome.record.evaluations if row["step"] == result.step)
-    assert result.values == {name: value for name, value in row.items() if name != "step"}
+    evaluation = next(each for each in outcome.record.evaluations if each.step == result.step)
+    assert result.values == evaluation.values
     assert result.recorded == result.values
     assert result.protocols.keys() == result.values.keys() == result.real.keys()
     assert all(words.startswith(outcome.description.protocol + "; ") for words in result.protocols.values())
@@ -41,7 +41,7 @@ def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Ru
     assert list(result.values) == ["fd_digits_garments"]
     assert "; 150 samples;" in result.protocols["fd_digits_garments"]
     assert result.recorded == {}
-    assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1]["fd_digits_garments"]
+    assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1].values["fd_digits_garments"]
 
 
 def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one(outcome: RunResult) -> None:
@@ -73,7 +73,7 @@ def test_the_command_tells_values_spread_real_and_recorded(
     assert told[1]["spread"] == told[2]["recorded"] == {}
     assert told[1]["real"] == told[2]["real"] == result.real
     assert told[1]["held_out"] == result.held_out == outcome.description.paired == 100
-    row = outcome.record.evaluations[-1]
+    row = outcome.record.evaluations[-1].values
     assert told[1]["recorded"] == told[1]["values"] == {name: row[name] for name in ("kid", "vendi")}
 
     assert main(words) == 0

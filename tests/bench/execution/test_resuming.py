@@ -40,10 +40,9 @@ def stopped(small: SimpleNamespace, bench_home: Path) -> RunFolder:
 def everything(small: SimpleNamespace, run: RunFolder) -> Any:
     rows = record.read(run.record_path)
     # those that only let a run stop have no M
-    planned = [row for row in rows.checkpoints if "M" in row]
-    checkpoints = [{k: v for k, v in row.items() if k != "train_seconds"} for row in planned]
+    checkpoints = [(saved.step, saved.file, saved.M) for saved in rows.checkpoints if saved.M is not None]
     assert rows.end is not None
-    return [*small.numbers(run), checkpoints, rows.end["best"], small.final_state(run)]
+    return [*small.numbers(run), checkpoints, rows.end.best, small.final_state(run)]
 
 
 def files(run: RunFolder) -> dict[str, bytes]:
@@ -100,7 +99,7 @@ def test_a_record_that_was_cut_costs_no_checkpoint_that_it_does_not_know(
     with pytest.raises(Interrupted):
         resume(stopped, small.StopAfter(1))
     # a checkpoint of the step after the one that was gone on from; the newest is still later
-    assert record.read(stopped.record_path).checkpoints[-1]["step"] == 7
+    assert record.read(stopped.record_path).checkpoints[-1].step == 7
     assert newest.read_bytes() == content
     resume(stopped, Progress(quiet=True))
     assert small.same(everything(small, stopped), finished)
@@ -144,7 +143,7 @@ def test_a_kill_between_a_checkpoint_and_its_line_costs_nothing(
 ) -> None:
     cut(stopped, line_of(stopped, "checkpoint", 8))
     before = record.read(stopped.record_path).checkpoints
-    assert [row["step"] for row in before] == [3, 4, 6]
+    assert [saved.step for saved in before] == [3, 4, 6]
     resume(stopped, Progress(quiet=True))
     assert capsys.readouterr().err == ""
     assert record.read(stopped.record_path).sessions[-1].step == 8

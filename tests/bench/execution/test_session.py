@@ -6,7 +6,6 @@ import os
 import signal
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 import torch
@@ -34,9 +33,9 @@ class StopAt(Progress):
         super().__init__(quiet=True)
         self.step, self.number = step, number
 
-    def on_evaluation(self, row: dict[str, Any], grid: torch.Tensor) -> None:
-        super().on_evaluation(row, grid)
-        if row["step"] == self.step:
+    def on_evaluation(self, evaluation: record.Evaluation, grid: torch.Tensor) -> None:
+        super().on_evaluation(evaluation, grid)
+        if evaluation.step == self.step:
             os.kill(os.getpid(), self.number)
 
 
@@ -48,17 +47,17 @@ def test_a_run_records_every_step_judges_itself_and_keeps_its_best(
     rows, run = outcome.record, outcome.run
     assert [row["step"] for row in rows.steps] == list(range(1, 10))
     assert {"loss_d", "loss_g", "lr_d", "lr_g"} <= set(rows.steps[0])
-    assert [row["step"] for row in rows.evaluations] == [4, 8, 9]
+    assert [evaluation.step for evaluation in rows.evaluations] == [4, 8, 9]
     assert rows.end is not None
-    assert rows.end["status"] == "FINISHED"
+    assert rows.end.status == "FINISHED"
     metric = outcome.description.metric
-    assert rows.end["best"][f"{metric}_best"] == min(row[metric] for row in rows.evaluations)
+    assert rows.end.best[f"{metric}_best"] == min(each.values[metric] for each in rows.evaluations)
     if "M" in rows.steps[0]:
         last = [row["M"] for row in rows.steps if 4 < row["step"] <= 6]
-        at_six = next(row for row in rows.checkpoints if row["step"] == 6)
-        assert at_six["M"] == pytest.approx(sum(last) / 2)
+        at_six = next(saved for saved in rows.checkpoints if saved.step == 6)
+        assert pytest.approx(sum(last) / 2) == at_six.M
     assert {path.name for path in run.samples.iterdir()} == {f"step-0000000{n}.png" for n in (4, 8, 9)}
-    assert load(run, "best").step == rows.end["best"][f"{metric}_best_step"]
+    assert load(run, "best").step == rows.end.best[f"{metric}_best_step"]
     assert load(run, "last").step == 9
 
 
@@ -85,10 +84,10 @@ def test_a_stopped_and_resumed_run_ends_as_one_never_stopped(
     run = run_folder.find(str(stopped.value))
     end = record.read(run.record_path).end
     assert end is not None
-    assert end["status"] == "KILLED"
+    assert end.status == "KILLED"
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
-    assert outcome.record.end["status"] == "FINISHED"
+    assert outcome.record.end.status == "FINISHED"
     assert small.same(small.final_state(run), small.final_state(whole))
     assert small.numbers(run) == small.numbers(whole)
 
@@ -128,15 +127,14 @@ def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
     outcome = small.run(small.tiny("began-v3"))
     rows, rules = outcome.record, outcome.description.alarms
     assert (rules.window, rules.bound) == (2, 3)
-    expected = [vars(alarm) for alarm in alarms.watch_over(rows.steps, rules)]
-    assert rows.alarms == [{name: row[name] for name in ("step", "kind", "words")} for row in expected]
+    assert rows.alarms == alarms.watch_over(rows.steps, rules)
     assert rows.alarms
     lines = [json.loads(line) for line in outcome.run.record_path.read_text().splitlines()]
     for place, line in enumerate(lines):
         if line.get("event") == "alarm":
             assert max(row["step"] for row in lines[:place] if "event" not in row) >= line["step"]
     said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: step")]
-    assert said == [f"warning: step {row['step']:,}: {row['words']}" for row in rows.alarms]
+    assert said == [f"warning: step {alarm.step:,}: {alarm.message}" for alarm in rows.alarms]
 
 
 @pytest.mark.parametrize("stop", [4, 8])
@@ -144,17 +142,17 @@ def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
     stop: int, wakeful: AlarmRules, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = small.run(small.tiny("began-v3")).record.alarms
-    steps = [row["step"] for row in whole]
+    steps = [alarm.step for alarm in whole]
     assert min(steps) <= 4 < max(steps)
     with pytest.raises(Interrupted) as stopped:
         start(small.tiny("began-v3"), StopAt(stop))
     run = run_folder.find(str(stopped.value))
-    assert record.read(run.record_path).alarms == [row for row in whole if row["step"] <= stop]
+    assert record.read(run.record_path).alarms == [alarm for alarm in whole if alarm.step <= stop]
     # what a kill leaves: no end, and alarms of steps after the newest checkpoint
     lines = [json.loads(line) for line in run.record_path.read_text().splitlines()][:-1]
     last = next(line for line in reversed(lines) if "event" not in line)
     lines.append(last | {"step": stop + 1})
-    lines.append({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "words": ""})
+    lines.append({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "message": ""})
     run.record_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # a version with other rules goes on with those of the run
     monkeypatch.setattr("bench.health.alarms.RULES", wakeful)
@@ -219,8 +217,8 @@ def test_a_diverged_run_fails_and_says_where(small: SimpleNamespace) -> None:
     run = run_folder.find("last")
     rows = record.read(run.record_path)
     assert rows.end is not None
-    assert rows.end["status"] == "FAILED"
-    assert rows.end["health"] == f"diverged@{error.value.step}"
+    assert rows.end.status == "FAILED"
+    assert rows.end.health == f"diverged@{error.value.step}"
     assert rows.steps[-1]["step"] == error.value.step
 
 
@@ -230,7 +228,7 @@ def test_a_diverged_run_has_its_end_and_its_trajectories(small: SimpleNamespace)
     run = run_folder.find("last")
     rows = record.read(run.record_path)
     assert rows.end is not None
-    assert rows.end["health"].startswith("diverged@")
+    assert rows.end.health.startswith("diverged@")
     assert not all(math.isfinite(value) for value in rows.steps[-1].values())
     assert {path.name for path in run.figures.iterdir()} == {"trajectories.png", "trajectories.svg"}
 
@@ -240,7 +238,7 @@ def test_trajectories_that_cannot_be_drawn_do_not_hide_how_a_run_ended(
 ) -> None:
     def fail(run: RunFolder) -> None:
         end = record.read(run.record_path).end
-        raise ValueError(f"no pen, {end and end['status']}")
+        raise ValueError(f"no pen, {end and end.status}")
 
     monkeypatch.setattr("bench.figures.of_run.draw_trajectories", fail)
     with pytest.raises(Diverged):
@@ -263,7 +261,7 @@ def test_a_resumed_run_is_judged_by_the_real_scores_that_it_began_with(
     run.write_description(before)
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
-    assert outcome.record.end["health"] == health
+    assert outcome.record.end.health == health
     assert run.describe() == before
 
 
@@ -281,7 +279,7 @@ def test_a_resumed_run_is_judged_by_the_rules_of_health_that_it_began_with(
     run.write_description(before.model_copy(update={"health_rules": changed}))
     outcome = resume(run, Progress(quiet=True))
     assert outcome.record.end is not None
-    assert outcome.record.end["health"] == health
+    assert outcome.record.end.health == health
 
 
 def test_rules_of_health_that_are_none_are_told_in_one_line(small: SimpleNamespace) -> None:

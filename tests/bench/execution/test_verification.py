@@ -180,17 +180,19 @@ def test_alarms_come_out_again_and_one_that_was_altered_added_or_lost_is_found(
     alarmed.record_path.write_text("".join(lines[:place] + lines[place + 1 :]))
     with pytest.raises(Differs, match="alarm is recorded as"):
         verify(alarmed, QUIET)
-    added = json.dumps({"event": "alarm", "step": 9, "kind": "k-at-1", "words": "w"}) + "\n"
+    added = json.dumps({"event": "alarm", "step": 9, "kind": "k-at-1", "message": "w"}) + "\n"
     alarmed.record_path.write_text("".join([*lines[:-1], added, lines[-1]]))
     with pytest.raises(Differs, match="alarm is recorded as 'k-at-1@9' and came out as None"):
         verify(alarmed, QUIET)
-    alarmed.record_path.write_text(original.replace(row["words"], "other words"))
+    alarmed.record_path.write_text(original.replace(row["message"], "another message"))
     with pytest.raises(Differs, match="the record before the checkpoint"):
         verify(alarmed, QUIET)
-    # the words are for people, and another version may have chosen others: what was meant is not decided here
+    # the message is for people, and another version may have another: its meaning is not decided here
     small.adopt_checkpoints(alarmed)
     (undecided,) = verify(alarmed, QUIET).undecided
-    assert undecided.startswith(f"the words of alarm {row['kind']}@{row['step']}: recorded as 'other words'")
+    assert undecided.startswith(
+        f"the message of alarm {row['kind']}@{row['step']}: recorded as 'another message'"
+    )
 
 
 def test_metrics_that_came_after_the_run_are_undecided_and_the_others_are_compared(

@@ -42,7 +42,7 @@ def recorded(
             start(small.tiny("began-v3", **values), small.StopAfter(8))
         run = run_folder.find(str(stopped.value))
         resume(run, QUIET)
-    assert [row["step"] for row in record.read(run.record_path).checkpoints] == [3, 6, 8, 9]
+    assert [saved.step for saved in record.read(run.record_path).checkpoints] == [3, 6, 8, 9]
     return run
 
 
@@ -139,7 +139,7 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     "an unknown real score": (lambda r: described(r, "real", "beauty", value=1.0), "beauty of real samples"),
     "health": (lambda r: line_altered(r, "end", None, health="ok"), "step 9: health is recorded as 'ok'"),
     "best value": (
-        lambda r: line_altered(r, "end", None, best=record.read(r.record_path).end["best"] | {"M_best": 0.1}),  # type: ignore[index]
+        lambda r: line_altered(r, "end", None, best={**record.read(r.record_path).end.best, "M_best": 0.1}),  # type: ignore[union-attr]
         "step 9: M_best is recorded as 0.1",
     ),
     "step of the end": (lambda r: line_altered(r, "end", None, step=8), "step 8 stands after step 9"),

@@ -86,7 +86,7 @@ def test_a_run_that_could_not_draw_has_finished_all_the_same(
 
 def test_figures_are_of_the_checkpoint_that_was_asked_for(trained_run: Runs, tmp_path: Path) -> None:
     run = trained_run("began")
-    kept = [row["step"] for row in record.read(run.record_path).checkpoints]
+    kept = [saved.step for saved in record.read(run.record_path).checkpoints]
     there = sorted({load(run, "last").step, load(run, "best").step, kept[-2]})
     for step in there[:2]:
         draw_run(run, str(step), tmp_path / str(step))

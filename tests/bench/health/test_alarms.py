@@ -50,7 +50,7 @@ def test_a_fall_of_k_below_half_is_an_alarm_when_the_mean_is_below_half() -> Non
     # 0.4 until step 1,000, then 0.1: the mean of 100 steps is 0.4 - 0.003 n, below 0.2 from the 67th step on
     (alarm,) = watch_over(rows(k=[0.4] * 1000 + [0.1] * 400))
     assert (alarm.kind, alarm.step) == ("k-drop", 1067)
-    assert alarm.words == "k fell from 0.4 to 0.199 (means of 100 steps)"
+    assert alarm.message == "k fell from 0.4 to 0.199 (means of 100 steps)"
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_alarms_are_those_of_the_rules_however_the_rows_are_split(seed: int) -> 
     rules = altered(window=4, memory=12, start=3, bound=5)
     whole = watch_over(drawn, rules)
     watch, cut = Watch(rules), int(draw.integers(0, length + 1))
-    parts = [[alarm for row in part for alarm in watch.take(row)] for part in (drawn[:cut], drawn[cut:])]
+    parts = [[alarm for row in part for alarm in watch.update(row)] for part in (drawn[:cut], drawn[cut:])]
     assert parts[0] + parts[1] == whole
     assert all(alarm.step <= cut for alarm in parts[0])
     assert {alarm.kind: alarm.step for alarm in whole} == expected_alarms(drawn, 4, 12, 3)
@@ -158,7 +158,7 @@ def test_a_large_value_leaves_the_later_means_right() -> None:
     assert raised(loss_real=loss) == [("loss-rising", 151)]
     watch = Watch(altered(loss_rise=1e30))
     for row in rows(loss_real=loss):
-        watch.take(row)
+        watch.update(row)
     assert watch._means["loss_real"].add(0.3) == pytest.approx(0.3)
 
 

@@ -77,7 +77,7 @@ def test_a_checkpoint_is_named_by_what_it_is(word: str, runs: dict[str, RunFolde
     run = runs["began"]
     end = record.read(run.record_path).end
     assert end is not None
-    best = end["best"]
+    best = end.best
     steps = {
         "best": best[f"{run.describe().metric}_best_step"],
         "best-M": best["M_best_step"],

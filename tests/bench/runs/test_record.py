@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.runs import record
-from bench.runs.record_events import RecordEvents
+from bench.runs.record import Alarm, CheckpointEvent, End, Evaluation, RecordEvents
 from bench.system.errors import WorkError
 
 Rows = list[dict[str, Any]]
@@ -19,11 +19,15 @@ def step(number: int) -> dict[str, float]:
 
 
 def alarm(step: int) -> dict[str, object]:
-    return {"step": step, "kind": "k-drop", "words": "k fell"}
+    return {"step": step, "kind": "k-drop", "message": "k fell"}
 
 
 def checkpoint(step: int) -> dict[str, Any]:
     return {"event": "checkpoint", "step": step, "file": f"step-{step}", "train_seconds": 1.0}
+
+
+def saved_at(step: int) -> CheckpointEvent:
+    return CheckpointEvent(step=step, file=f"step-{step}", train_seconds=1.0)
 
 
 def evaluation(step: int) -> dict[str, Any]:
@@ -36,7 +40,7 @@ def end(step: int, status: str = "FINISHED") -> dict[str, Any]:
 
 def whole(small: SimpleNamespace) -> Rows:
     """A run of four steps that was stopped after three, had its last checkpoint at two, and finished."""
-    first, second = ({"event": "session", **vars(small.session(at))} for at in (0, 2))
+    first, second = ({"event": "session", **small.session(at).plain()} for at in (0, 2))
     begun = [first, step(1), step(2), evaluation(2), checkpoint(2), step(3), end(3, "KILLED")]
     raised = {"event": "alarm", **alarm(3)}
     return [*begun, second, step(3), step(4), raised, evaluation(4), checkpoint(4), end(4)]
@@ -50,7 +54,7 @@ def write(path: Path, rows: Rows) -> Path:
 def refusal(path: Path) -> str:
     """The line in which a record is refused, which is the same for every reader."""
     told: list[str] = []
-    for reader in (record.read, RecordEvents, lambda path: record.Tail(path).rows()):
+    for reader in (record.read, RecordEvents, lambda path: record.Tail(path).read()):
         with pytest.raises(WorkError) as error:
             reader(path)
         told.append(str(error.value))
@@ -59,16 +63,21 @@ def refusal(path: Path) -> str:
     return told[0]
 
 
-def test_rows_come_back_as_written(tmp_path: Path) -> None:
+def test_lines_come_back_as_written(tmp_path: Path, small: SimpleNamespace) -> None:
     path = tmp_path / record.FILE
+    judged, saved = Evaluation.model_validate({"step": 2, "fid": 3.5, "modes": 7}), saved_at(2)
+    ended = End(step=2, status="FINISHED", health="ok", best={"M_best": 0.1, "M_best_step": 2})
     writer = record.RecordWriter(path)
-    writer.write([step(1), step(2), evaluation(2), checkpoint(2), end(2)])
+    writer.write([small.session(0), step(1), step(2), judged, saved, ended])
     writer.close()
     read = record.read(path)
+    assert read.sessions == [small.session(0)]
     assert read.series("M") == [0.1, 0.2]
-    assert read.evaluations == [{"step": 2, "fid": 3.5}]
-    assert read.end is not None
-    assert read.end["status"] == "FINISHED"
+    assert read.evaluations == [judged]
+    assert read.evaluations[0].values == {"fid": 3.5, "modes": 7}
+    assert read.checkpoints == [saved]
+    assert read.end == ended
+    assert json.dumps(dict(ended.best)) == '{"M_best": 0.1, "M_best_step": 2}'
     assert read.is_over()
     assert read.series("k") == []
 
@@ -80,7 +89,7 @@ def test_a_record_without_damage_is_read_alike_by_all(tmp_path: Path, small: Sim
     assert [session.step for session in read.sessions] == [0, 2]
     assert read.resumes == 1
     assert (events.end, events.checkpoints, events.sessions) == (read.end, read.checkpoints, read.sessions)
-    assert [row["step"] for row in tail.rows() if "event" not in row] == [1, 2, 3, 4]
+    assert [row["step"] for row in tail.read() if isinstance(row, dict)] == [1, 2, 3, 4]
 
 
 def taken_out(place: int) -> Any:
@@ -126,9 +135,29 @@ DAMAGES = {
     "a metric that is null": (altered(11, fid=None), "line 12: evaluation at step 4: fid is no number"),
     "a step that is no whole number": (altered(9, step=4.0), "line 10: step 4.0 is no whole number"),
     "no step": (lambda rows: [*rows[:9], {"M": 0.4}, *rows[10:]], "line 10: step is missing"),
-    "an unknown status": (altered(13, status="GOOD"), "line 14: end at step 4: unknown status 'GOOD'"),
-    "no status": (altered(13, status=None), "line 14: end at step 4: status is missing or of the wrong type"),
-    "a thread count that is text": (altered(0, threads="2"), "line 1: session at step 0: threads is missing"),
+    "an unknown status": (
+        altered(13, status="GOOD"),
+        "line 14: end at step 4: status has the unknown value 'GOOD'",
+    ),
+    "no status": (altered(13, status=None), "line 14: end at step 4: status has the unknown value None"),
+    "a thread count that is text": (
+        altered(0, threads="2"),
+        "line 1: session at step 0: threads is no number",
+    ),
+    "no thread count": (
+        lambda rows: [{name: value for name, value in rows[0].items() if name != "threads"}, *rows[1:]],
+        "line 1: session at step 0: threads is missing",
+    ),
+    "a device that is a number": (
+        altered(0, device=3),
+        "line 1: session at step 0: device is of the wrong type",
+    ),
+    "an unknown value of a checkpoint": (altered(4, N=1.0), "line 5: checkpoint at step 2: N is unknown"),
+    "a mean that is text": (altered(4, M="0.1"), "line 5: checkpoint at step 2: M is no number"),
+    "a best value that is null": (
+        altered(13, best={"M_best": None}),
+        "line 14: end at step 4: best: M_best is no number",
+    ),
     "an unknown event": (altered(3, event="rest"), "line 4: unknown event 'rest'"),
     "a list": (lambda rows: [*rows[:9], [4, 0.4], *rows[10:]], "line 10: the line is no JSON object"),
 }
@@ -255,9 +284,11 @@ def test_a_mark_tells_whether_a_record_still_begins_as_it_did(tmp_path: Path) ->
 def test_a_session_takes_back_what_came_after_its_step(tmp_path: Path, small: SimpleNamespace) -> None:
     path = tmp_path / record.FILE
     writer = record.RecordWriter(path)
-    writer.session(small.session(0))
-    writer.write([step(1), step(2), step(3), evaluation(3), end(3, "KILLED")])
-    writer.session(small.session(1, threads=4))
+    writer.write([small.session(0)])
+    judged = Evaluation.model_validate({"step": 3, "fid": 3.5})
+    killed = End(step=3, status="KILLED", health="ok", best={})
+    writer.write([step(1), step(2), step(3), judged, killed])
+    writer.write([small.session(1, threads=4)])
     writer.write([step(2)])
     writer.close()
     read = record.read(path)
@@ -284,31 +315,31 @@ def test_alarms_come_back_and_a_session_takes_back_later_ones(tmp_path: Path, sm
     tail = record.Tail(path)
     writer = record.RecordWriter(path)
     writer.write([step(1), step(2), step(3)])
-    writer.event("alarm", **alarm(1))
-    writer.event("alarm", **alarm(3))
-    assert record.read(path).alarms == [alarm(1), alarm(3)]
-    tail.rows()
-    assert record.tag_of_alarms(tail.alarms) == "k-drop@1 k-drop@3"
-    writer.session(small.session(2))
+    first, second = (Alarm.model_validate(alarm(at)) for at in (1, 3))
+    writer.write([first, second])
+    assert record.read(path).alarms == [first, second]
+    tail.read()
+    assert record.alarm_tag(tail.alarms) == "k-drop@1 k-drop@3"
+    writer.write([small.session(2)])
     writer.close()
-    assert record.read(path).alarms == [alarm(1)]
+    assert record.read(path).alarms == [first]
     # a store is sent points and evaluations: alarms are no such row
-    assert [row["step"] for row in tail.rows(settled_only=False)] == [1, 2]
-    assert record.tag_of_alarms(tail.alarms) == "k-drop@1"
-    assert record.tag_of_alarms([]) == ""
+    assert tail.read(covered_only=False) == [step(1), step(2)]
+    assert record.alarm_tag(tail.alarms) == "k-drop@1"
+    assert record.alarm_tag([]) == ""
 
 
 def test_the_tail_hands_out_only_what_a_checkpoint_covers(tmp_path: Path, small: SimpleNamespace) -> None:
     path = tmp_path / record.FILE
     tail = record.Tail(path)
-    assert tail.rows() == []
+    assert tail.read() == []
     writer = record.RecordWriter(path)
     writer.write([step(1), step(2)])
-    assert tail.rows() == []
-    writer.write([checkpoint(2), step(3)])
-    assert [row["step"] for row in tail.rows()] == [1, 2, 2]
-    writer.session(small.session(2))
+    assert tail.read() == []
+    writer.write([saved_at(2), step(3)])
+    assert tail.read() == [step(1), step(2), saved_at(2)]
+    writer.write([small.session(2)])
     writer.write([step(3), step(4)])
-    assert tail.rows() == []
-    assert [row["step"] for row in tail.rows(settled_only=False)] == [3, 4]
+    assert tail.read() == []
+    assert tail.read(covered_only=False) == [step(3), step(4)]
     writer.close()

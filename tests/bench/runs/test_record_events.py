@@ -1,15 +1,13 @@
 """Reading events alone gives what reading everything gives."""
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from bench.runs import record
-from bench.runs.record_events import RecordEvents
-from bench.runs.run_folder import all_runs
+from bench.runs.record import RecordEvents
 from bench.system.errors import WorkError
 
 
@@ -34,19 +32,19 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path, small: SimpleNamespac
             tmp_path / "record.jsonl",
             {"step": 1, "k": 0.1},
             {"step": 2, "k": 0.2},
-            {"event": "alarm", "step": 1, "kind": "k-drop", "words": "k fell"},
-            {"event": "alarm", "step": 2, "kind": "loss-rising", "words": "L(x) rose"},
+            {"event": "alarm", "step": 1, "kind": "k-drop", "message": "k fell"},
+            {"event": "alarm", "step": 2, "kind": "loss-rising", "message": "L(x) rose"},
             {"event": "evaluation", "step": 2, "fid": 9.0},
             {"event": "checkpoint", "step": 2, "file": "f", "train_seconds": 1.0, "M": 1.0},
             {"event": "end", "step": 2, "status": "KILLED", "health": "ok", "best": {}},
-            {"event": "session", **asdict(small.session(1))},
+            {"event": "session", **small.session(1).plain()},
             *({"step": n, "k": 0.3} for n in range(2, 20)),
             {"step": 20, "k": 0.4},
             {"event": "evaluation", "step": 20, "fid": 8.0},
             torn='{"event": "end", "st',
         )
     )
-    assert [row["kind"] for row in events.record.alarms] == ["k-drop"]
+    assert [alarm.kind for alarm in events.record.alarms] == ["k-drop"]
     assert events.step(1) == {"step": 1, "k": 0.1}
     assert events.step(2) == {"step": 2, "k": 0.3}  # taken again
     assert events.step(20) == {"step": 20, "k": 0.4}
@@ -54,11 +52,11 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path, small: SimpleNamespac
     assert events.step(21) == {}
 
 
-def test_real_records(home: Path) -> None:
-    for run in all_runs():
-        events = same(run.record_path)
-        steps = record.read(run.record_path).steps
-        assert [events.step(row["step"]) for row in steps] == steps
+@pytest.mark.parametrize("variant", ["began", "wgan-gp"])
+def test_the_record_of_a_run(variant: str, small: SimpleNamespace) -> None:
+    run = small.run(small.tiny(variant)).run
+    events, steps = same(run.record_path), record.read(run.record_path).steps
+    assert [events.step(int(row["step"])) for row in steps] == steps
 
 
 def test_a_run_without_a_record_has_no_events(tmp_path: Path) -> None:

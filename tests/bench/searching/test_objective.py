@@ -6,24 +6,26 @@ from typing import Any
 import pytest
 import torch
 
-from bench.runs.record import Record
+from bench.runs.record import Evaluation, Record, StepRow
 from bench.searching.objective import Goal, ObjectiveCallback, goal_of
 from bench.searching.study_file import Objective
 from bench.system.errors import WorkError
 
-STEPS = [{"step": step, "M": 1.0 / step} for step in range(1, 10)]
-EVALUATIONS = [{"step": 3, "fd": 9.0}, {"step": 6, "fd": 4.0}, {"step": 9, "fd": 5.0}]
+STEPS: list[StepRow] = [{"step": step, "M": 1.0 / step} for step in range(1, 10)]
+EVALUATIONS = [
+    Evaluation.model_validate({"step": step, "fd": fd}) for step, fd in ((3, 9.0), (6, 4.0), (9, 5.0))
+]
 
 
 def callback(*goals: Goal, stop_at: int | None = None) -> ObjectiveCallback:
     return ObjectiveCallback(goals, lambda row: row["fd"] > 8, lambda step, collapsed, past: step == stop_at)
 
 
-def go_through(followed: ObjectiveCallback, steps: list[dict[str, Any]] = STEPS) -> None:
+def go_through(followed: ObjectiveCallback, steps: list[StepRow] = STEPS) -> None:
     """As the trainer tells it: rows before the evaluation that follows them."""
     grid = torch.zeros(1, 1, 2, 2)
     for evaluation in EVALUATIONS:
-        followed.on_steps([row for row in steps if followed.step < row["step"] <= evaluation["step"]])
+        followed.on_steps([row for row in steps if followed.step < row["step"] <= evaluation.step])
         followed.on_evaluation(evaluation, grid)
 
 
@@ -68,7 +70,7 @@ def test_what_was_recorded_before_a_kill_counts_once() -> None:
     whole = callback(Goal("M", "minimize", "last"))
     go_through(whole)
     resumed = callback(Goal("M", "minimize", "last"))
-    resumed.replay(Record(steps=STEPS[:7], evaluations=[dict(row) for row in EVALUATIONS[:2]]))
+    resumed.replay(Record(steps=STEPS[:7], evaluations=EVALUATIONS[:2]))
     assert resumed.step == 7
     # goes on from the checkpoint of step 6
     resumed.on_steps(STEPS[6:])
@@ -85,7 +87,7 @@ def test_whoever_is_told_may_end_the_run() -> None:
 
     followed = ObjectiveCallback((Goal("fd", "minimize", "last"),), lambda row: row["fd"] > 8, on_values)
     grid = torch.zeros(1, 1, 2, 2)
-    followed.replay(Record(evaluations=[dict(EVALUATIONS[0])]))
+    followed.replay(Record(evaluations=EVALUATIONS[:1]))
     assert not followed.should_stop()
     followed.on_evaluation(EVALUATIONS[1], grid)
     assert followed.should_stop()

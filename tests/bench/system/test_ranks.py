@@ -6,7 +6,6 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -21,6 +20,7 @@ from bench.execution.session import resume
 from bench.execution.setup import micro_batches_of
 from bench.execution.verification import verify
 from bench.runs import record, run_folder
+from bench.runs.record.events import text
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError
 from bench.system.ranks import Ranks
@@ -105,8 +105,8 @@ def test_two_ranks_equal_one_at_the_same_batch(
     assert alone.steps[0] == pytest.approx(together.steps[0], rel=1e-5, abs=1e-7)
     metric = run.describe().metric
     for one, other in zip(alone.evaluations, together.evaluations, strict=True):
-        assert other["step"] == one["step"]
-        assert other[metric] == pytest.approx(one[metric], rel=0.02)
+        assert other.step == one.step
+        assert other.values[metric] == pytest.approx(one.values[metric], rel=0.02)
 
 
 THREADS = """
@@ -153,11 +153,11 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     assert f"bench run --resume {name}" in line
     rows = record.read(run.record_path)
     assert rows.end is not None
-    assert rows.end["status"] == "FAILED"
+    assert rows.end.status == "FAILED"
     assert not run.is_over()
 
     # by one process, up to a step that it stops at; then by two again, which are asked to stop
-    reached = rows.checkpoints[-1]["step"]
+    reached = rows.checkpoints[-1].step
 
     class StopSoon(Progress):
         def should_stop(self) -> bool:
@@ -175,10 +175,10 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     _, _, err = two.wait()
     last = record.read(run.record_path)
     assert last.end is not None
-    assert last.end["status"] == "KILLED", err
+    assert last.end.status == "KILLED", err
     assert last.resumes == 2
     assert [row["step"] for row in last.steps] == list(range(1, last.steps[-1]["step"] + 1))
-    assert last.checkpoints[-1]["step"] == last.steps[-1]["step"]
+    assert last.checkpoints[-1].step == last.steps[-1]["step"]
     lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
     assert [row.get("ranks") for row in lines if row.get("event") == "session"] == [2, 1, 2]
 
@@ -201,9 +201,7 @@ def test_a_run_that_others_joined_later_is_compared_up_to_there(small: SimpleNam
     lines = path.read_text().splitlines(keepends=True)
     place = next(i for i, line in enumerate(lines) if json.loads(line).get("step") == 4)
     first = record.read(path).sessions[0]
-    joined = (
-        json.dumps({"event": "session", **asdict(replace(first, step=3, ranks=2, micro_batches=2))}) + "\n"
-    )
+    joined = text(first.model_copy(update={"step": 3, "ranks": 2, "micro_batches": 2}))
     # what two processes would have rounded otherwise
     after = [line.replace('"loss_g": 0', '"loss_g": 1') for line in lines[place:]]
     path.write_text("".join([*lines[:place], joined, *after]))

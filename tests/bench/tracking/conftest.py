@@ -54,8 +54,8 @@ def points(client: Any, run_id: str) -> Counter[tuple[str, int]]:
 
 def recorded(run: RunFolder) -> Counter[tuple[str, int]]:
     """The same as it should be: what the record has, once each."""
-    rows = record.read(run.record_path)
-    rows_of_metrics = [*rows.steps, *rows.evaluations]
+    whole = record.read(run.record_path)
+    rows_of_metrics = [*whole.steps, *(evaluation.plain() for evaluation in whole.evaluations)]
     return Counter((name, row["step"]) for row in rows_of_metrics for name in row if name != "step")
 
 

@@ -119,8 +119,8 @@ def test_circumstances_may_change_at_a_resume_and_what_computes_may_not(
     assert json.loads(capsys.readouterr().out)["status"] == "FINISHED"
     assert (run.path / "run.json").read_bytes() == before
     first, last = record.read(run.record_path).sessions
-    assert first.circumstances == {}
-    assert last.circumstances == {"tracking": False, "threads": 2, "experiment": "other"}
+    assert first.execution_settings == {}
+    assert last.execution_settings == {"tracking": False, "threads": 2, "experiment": "other"}
     # the store has what it had
     assert store(bench_home).get_run(run.id).info.status == "KILLED"
     assert main(["track", run.id, "--json"]) == 0
@@ -168,7 +168,7 @@ def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_l
     at = At(5, lambda: delete_store(bench_home))
     outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, setup: [at])
     assert outcome.record.end is not None
-    assert outcome.record.end["status"] == "FINISHED"
+    assert outcome.record.end.status == "FINISHED"
     lines = said(capfd)
     assert len(lines) == 1, lines
     (line,) = lines

@@ -49,7 +49,7 @@ def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, bench_home: P
     assert seen.data.params == {k: "" if v is None else str(v) for k, v in described.config.flat().items()}
     assert rows.end is not None
     tags = seen.data.tags
-    assert tags["health"] == rows.end["health"]
+    assert tags["health"] == rows.end.health
     assert tags["data.hash"] == described.data.hash
     assert tags["config.hash"] == described.config_hash
     assert tags["metric.protocol"].startswith("digits-garments@")
@@ -69,7 +69,7 @@ def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, bench_home: P
         history = client.get_metric_history(run.id, name)
         assert [(m.step, m.value) for m in history] == [(row["step"], row[name]) for row in rows.steps], name
     assert steps(client, run.id, "fd_digits_garments") == [4, 8, 9]
-    assert seen.data.metrics["M_best"] == rows.end["best"]["M_best"]
+    assert seen.data.metrics["M_best"] == rows.end.best["M_best"]
     assert [i.dataset.name for i in seen.inputs.dataset_inputs] == ["mnist-5k"]
     names = {item.path for item in client.list_artifacts(run.id)}
     assert {"checkpoints", "figures", "generator", "images", "record.jsonl", "run.json"} <= names
@@ -252,11 +252,11 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, be
     run = small.run(small.tiny("began", steps=3)).run
     run.record_path.unlink()
     writer = record.RecordWriter(run.record_path)
-    writer.session(small.session(0))
+    writer.write([small.session(0)])
     opened, client = open_store(current_store(), bench_home / "mlruns"), store(bench_home)
 
     def alarm(kind: str, step: int) -> None:
-        writer.event("alarm", step=step, kind=kind, words="w")
+        writer.write([record.Alarm(step=step, kind=kind, message="w")])
 
     follower = Follower(run, lambda: opened)
     writer.write([{"step": 1, "M": 0.1}])
@@ -271,7 +271,7 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, be
     follower.send()
     assert client.get_run(follower.id).data.tags["alarms"] == "k-drop@1 loss-rising@2"
     follower.close()
-    writer.session(small.session(1))
+    writer.write([small.session(1)])
     writer.close()
     again = Follower(run, lambda: opened)
     again.send()
@@ -287,7 +287,7 @@ def test_the_alarms_of_a_tracked_run_are_its_tag(
     outcome = small.run(small.tiny("began-v3", tracking=True))
     assert outcome.record.alarms
     tags = store(bench_home).get_run(outcome.run.id).data.tags
-    assert tags["alarms"] == record.tag_of_alarms(outcome.record.alarms)
+    assert tags["alarms"] == record.alarm_tag(outcome.record.alarms)
 
 
 def test_a_diverged_run_is_failed_in_mlflow(small: SimpleNamespace, bench_home: Path) -> None:

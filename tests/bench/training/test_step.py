@@ -127,4 +127,4 @@ def test_the_most_memory_that_was_held_is_recorded(small: SimpleNamespace) -> No
     end = record.read(outcome.run.record_path).end
     assert end is not None
     # torch alone takes more than 100 MB; the machine has less than a terabyte
-    assert 1e8 < end["peak_memory"] < 1e12
+    assert 1e8 < end.peak_memory < 1e12

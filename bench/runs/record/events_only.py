@@ -1,11 +1,10 @@
 """Reads a record's events and single steps; its many step lines are checked and not kept."""
 
-import json
 from pathlib import Path
-from typing import Any
 
-from bench.runs.record import Record, checked, damage_told
-from bench.runs.record_lines import LineCheck
+from bench.runs.record.events import StepRow, parse
+from bench.runs.record.order import OrderCheck
+from bench.runs.record.reading import Record, checked, damage_reported
 
 
 class RecordEvents:
@@ -21,7 +20,7 @@ class RecordEvents:
     Attributes
     ----------
     record : Record
-        Evaluations, checkpoints, end and sessions as :func:`bench.runs.record.read` gives them; no steps.
+        Events as :func:`bench.runs.record.read` gives them; no steps.
 
     Raises
     ------
@@ -31,44 +30,45 @@ class RecordEvents:
 
     def __init__(self, path: Path) -> None:
         self.record = Record()
-        self._check, self._number = LineCheck(), 0
-        with damage_told(path):
+        self._order, self._number = OrderCheck(), 0
+        with damage_reported(path):
             content = path.read_bytes() if path.exists() else b""
-            # a torn last line is passed over; the line break in front makes every line's start findable
+            # a torn last line is ignored; the line break in front makes every line's start findable
             self._lines = b"\n" + content[: content.rfind(b"\n") + 1]
             place = 1
             while place < len(self._lines):
                 event = self._lines.find(b'\n{"event"', place - 1) + 1 or len(self._lines)
-                self._take_steps(self._lines[place:event])
+                self._check_steps(self._lines[place:event])
                 place = self._lines.find(b"\n", event) + 1 or len(self._lines)
-                self._take_lines(self._lines[event:place])
+                self._read_lines(self._lines[event:place])
 
-    def _take_steps(self, lines: bytes) -> None:
-        if self._check.take_steps(lines):
+    def _check_steps(self, lines: bytes) -> None:
+        if self._order.check_steps(lines):
             self._number += lines.count(b"\n")
             return
         # the names of the scalars are known from the first line
         first, rest = lines[: (stop := lines.index(b"\n") + 1)], lines[stop:]
-        self._take_lines(first)
-        if self._check.take_steps(rest):
+        self._read_lines(first)
+        if self._order.check_steps(rest):
             self._number += rest.count(b"\n")
         else:
-            self._take_lines(rest)
+            self._read_lines(rest)
 
-    def _take_lines(self, lines: bytes) -> None:
+    def _read_lines(self, lines: bytes) -> None:
         for line in lines.split(b"\n")[:-1]:
             self._number += 1
-            self.record.take(checked(self._check, line, self._number))
+            self.record.add(checked(self._order, line, self._number))
         self.record.steps.clear()
 
-    def step(self, step: int) -> dict[str, Any]:
-        """The scalars of a step, or {} if the record has no such step.
+    def step(self, step: int) -> StepRow:
+        """Return the scalars of a step, or {} if the record has no such step.
 
-        Of a step that was taken again after a resume the last line counts, so this holds for the
-        steps of evaluations and checkpoints that were not taken back.
+        Of a step that was trained again after a resume the last line counts, so this holds for the steps of
+        evaluations and checkpoints that no session discarded.
         """
         place = self._lines.rfind(b'\n{"step": %d,' % step)
         if place < 0:
             return {}
-        row: dict[str, Any] = json.loads(self._lines[place + 1 : self._lines.index(b"\n", place + 1)])
+        row = parse(self._lines[place + 1 : self._lines.index(b"\n", place + 1)])
+        assert isinstance(row, dict)
         return row
