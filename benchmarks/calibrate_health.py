@@ -234,7 +234,7 @@ def by_degree(cases: list[Case]) -> str:
                 *(f"{sum(c)} of {len(c)}" if c else "-" for c in cells),
             ]
         )
-    return markdown(["what was done", "degree", f"flagged on {CHOSEN_ON}", "flagged on other data"], rows)
+    return markdown(["change", "degree", f"flagged on {CHOSEN_ON}", "flagged on other data"], rows)
 
 
 def by_data(cases: list[Case]) -> str:

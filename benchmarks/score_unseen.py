@@ -162,7 +162,7 @@ def by_kind(cases: list[Case]) -> str:
         flagged = f"{sum(bool(case.signs) for case in own)} of {len(own)}"
         truth = "well" if fine else "collapsed"
         rows.append([kind, f"{degree:g}", truth, flagged, ", ".join(missed) or "-"])
-    return markdown(["what was done", "degree", "truth", "flagged", "wrong on"], rows)
+    return markdown(["change", "degree", "truth", "flagged", "wrong on"], rows)
 
 
 if __name__ == "__main__":
