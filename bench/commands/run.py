@@ -120,7 +120,7 @@ def _train(configuration: "Configuration", parent: str | None) -> Report:
 
 
 def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: bool) -> Report:
-    from bench.configuration import CIRCUMSTANCES, yaml_files
+    from bench.configuration import EXECUTION_SETTINGS, yaml_files
     from bench.execution.session import resume
     from bench.runs.generator import configuration_of
     from bench.runs.run_folder import find
@@ -128,16 +128,16 @@ def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: 
     run = find(word)
     recorded = configuration_of(run.describe())
     given = {**(yaml_files.read(file) if file else {}), **given}
-    computing = {name: value for name, value in given.items() if name not in CIRCUMSTANCES}
+    computing = {name: value for name, value in given.items() if name not in EXECUTION_SETTINGS}
     if changed := recorded.changes(computing):
         raise RequestError(
-            f"--resume keeps what a run computes; this would change {', '.join(changed)}; circumstances "
-            f"may change: {', '.join(sorted(CIRCUMSTANCES))}"
+            f"--resume keeps what a run computes; this would change {', '.join(changed)}; execution "
+            f"settings may change: {', '.join(sorted(EXECUTION_SETTINGS))}"
         )
-    changes = recorded.changed_circumstances(given)
+    changes = recorded.changed_execution_settings(given)
     if dry_run:
         return dry_run_report(recorded.with_values(**changes))
-    return _report(partial(resume, run, circumstances=changes))
+    return _report(partial(resume, run, execution_settings=changes))
 
 
 def _report(train: Callable[..., "RunResult"]) -> Report:

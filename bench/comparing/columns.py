@@ -5,7 +5,7 @@ The role follows from the name: a column is in one of the tuples below, a judged
 
 import pandas as pd
 
-from bench.configuration import CIRCUMSTANCES
+from bench.configuration import EXECUTION_SETTINGS
 from bench.judging.metrics import is_metric
 
 IDENTITY = (
@@ -49,7 +49,9 @@ def comparable_columns(frame: pd.DataFrame) -> list[str]:
 
 
 def knob_columns(frame: pd.DataFrame) -> list[str]:
-    """Names of the knobs that decide what a run computes, the seed and circumstances left aside."""
+    """Names of the knobs that decide what a run computes, the seed and execution settings left aside."""
     return [
-        name for name in frame.columns if not (name in _NO_KNOBS or name in CIRCUMSTANCES or is_metric(name))
+        name
+        for name in frame.columns
+        if not (name in _NO_KNOBS or name in EXECUTION_SETTINGS or is_metric(name))
     ]

@@ -12,7 +12,7 @@ def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
     """Add the column ``group``.
 
     Runs are of one group if they have the same variant, data and knobs, the seed and
-    :data:`bench.configuration.CIRCUMSTANCES` left aside (and the preset, which only names values).
+    :data:`bench.configuration.EXECUTION_SETTINGS` left aside (and the preset, which only names values).
 
     Parameters
     ----------

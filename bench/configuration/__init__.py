@@ -9,7 +9,7 @@ from bench.configuration.resolution import (
     variant_named,
 )
 from bench.configuration.schema import (
-    CIRCUMSTANCES,
+    EXECUTION_SETTINGS,
     LARGEST_SEED,
     MOST_STEPS,
     Harness,
@@ -17,7 +17,7 @@ from bench.configuration.schema import (
 )
 
 __all__ = [
-    "CIRCUMSTANCES",
+    "EXECUTION_SETTINGS",
     "LARGEST_SEED",
     "MOST_STEPS",
     "Configuration",

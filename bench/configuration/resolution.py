@@ -12,7 +12,7 @@ from typing import TypeVar, cast, get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bench.configuration.schema import CIRCUMSTANCES, PLAIN, Harness
+from bench.configuration.schema import EXECUTION_SETTINGS, PLAIN, Harness
 from bench.datasets import preset_of
 from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant
@@ -77,7 +77,7 @@ class Configuration:
         identity = {
             name: value
             for name, value in self.flat().items()
-            if name not in CIRCUMSTANCES
+            if name not in EXECUTION_SETTINGS
             and (among is None or name in among)
             and value not in PLAIN.get(name, ())
         }
@@ -107,15 +107,15 @@ class Configuration:
             f"{name} {shown(old[name])} -> {shown(new)}" for name, new in named.items() if old[name] != new
         ]
 
-    def changed_circumstances(self, values: Mapping[str, object]) -> dict[str, Setting]:
-        """Return the circumstances among some values that differ from these, with their new values.
+    def changed_execution_settings(self, values: Mapping[str, object]) -> dict[str, Setting]:
+        """Return the execution settings among some values that differ from these, with their new values.
 
         Raises
         ------
         RequestError
             If a value is not possible.
         """
-        named = {name: value for name, value in values.items() if name in CIRCUMSTANCES}
+        named = {name: value for name, value in values.items() if name in EXECUTION_SETTINGS}
         new = self.with_values(**named).flat() if named else {}
         return {name: new[name] for name in named if new[name] != self.flat()[name]}
 

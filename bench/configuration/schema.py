@@ -6,8 +6,8 @@ from pydantic import field_validator
 
 from variants.knobs import LARGEST, Knobs, knob
 
-# Knobs that say where and how a run is made, not what it computes: outside its identity.
-CIRCUMSTANCES = frozenset(
+# Settings that say where and how a run is executed, not what it computes: outside its identity.
+EXECUTION_SETTINGS = frozenset(
     {
         "device", "threads", "channels_last", "fused_adam", "compile", "activation_checkpointing",
         "data_root", "figures", "tracking", "experiment",

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from bench.configuration import CIRCUMSTANCES, Configuration, Harness, resolve
+from bench.configuration import EXECUTION_SETTINGS, Configuration, Harness, resolve
 from bench.datasets import require_dataset
 from bench.execution.aggregate import Aggregate, aggregate
 from bench.execution.jobs import Job, run_jobs
@@ -49,7 +49,7 @@ class Multirun:
         Hash of the training samples of all runs.
     words : dict
         Command-line options of the user's configuration by variant, without variant and seed.
-    circumstances : tuple of str
+    execution_settings : tuple of str
         The options that may change when a run is resumed.
     notes : tuple of str
         Lines below the table.
@@ -58,7 +58,7 @@ class Multirun:
     configurations: tuple[Configuration, ...]
     data_hash: str
     words: dict[str, tuple[str, ...]]
-    circumstances: tuple[str, ...]
+    execution_settings: tuple[str, ...]
     notes: tuple[str, ...] = ()
 
     @property
@@ -187,12 +187,14 @@ def plan(
         )
     words = words_of(settings)
     # without the threads that follow from `workers`: a resumed run keeps its number of threads
-    circumstances = words_of({name: value for name, value in given.items() if name in CIRCUMSTANCES})
+    execution_settings = words_of(
+        {name: value for name, value in given.items() if name in EXECUTION_SETTINGS}
+    )
     files = {name: file_of(file, name) for name in variants}
     given_words = {
         name: (*(["--config", str(path.resolve())] if path else []), *words) for name, path in files.items()
     }
-    return Multirun(tuple(resolved), hashes.pop(), given_words, tuple(circumstances))
+    return Multirun(tuple(resolved), hashes.pop(), given_words, tuple(execution_settings))
 
 
 def words_of(settings: Mapping[str, object]) -> list[str]:
@@ -325,7 +327,7 @@ def _jobs(multirun: Multirun, parent: str | None) -> list[Job]:
         name, seed = configuration.variant.name, configuration.harness.seed
         interrupted = runs[-1][0] if runs else None
         if interrupted:
-            options = ["--resume", interrupted.id, *multirun.circumstances]
+            options = ["--resume", interrupted.id, *multirun.execution_settings]
         else:
             options = ["--variant", name, "--seed", str(seed), *multirun.words[name]]
             options += ["--parent", parent] if parent else []

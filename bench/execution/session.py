@@ -28,6 +28,7 @@ from bench.runs.run_folder import RunFolder
 from bench.system import os_errors
 from bench.system.errors import RequestError, WorkError
 from bench.system.interruption import stop_on_signal
+from bench.system.json_values import Scalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
@@ -122,7 +123,7 @@ def resume(
     run: RunFolder,
     progress: Progress,
     *,
-    circumstances: Mapping[str, Any] | None = None,
+    execution_settings: Mapping[str, Scalar] | None = None,
     begun: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
@@ -134,20 +135,19 @@ def resume(
 
     Parameters
     ----------
-    circumstances : mapping, optional
-        Knobs of :data:`bench.configuration.CIRCUMSTANCES` that this session has otherwise than the run
-        was begun with.
+    execution_settings : mapping, optional
+        Values of :data:`bench.configuration.EXECUTION_SETTINGS` for this session.
 
     Raises
     ------
     RequestError
-        If another process trains the run, or a circumstance is not possible.
+        If another process trains the run, or an execution setting is not possible.
     WorkError
         If the data changed, the record is damaged, or there is no checkpoint to go on from.
     """
     description = run.describe()
     begun_with = configuration_of(description)
-    changed = begun_with.changed_circumstances(circumstances or {})
+    changed = begun_with.changed_execution_settings(execution_settings or {})
     resumed = begun_with.with_values(**changed)
     try:
         lock = run.lock().acquire()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench.configuration import CIRCUMSTANCES, resolve
+from bench.configuration import EXECUTION_SETTINGS, resolve
 from bench.configuration.resolution import NAMES
 from bench.reporting.privacy import command_line
 from bench.runs.description import RunDescription
@@ -103,7 +103,7 @@ def _equivalent(config: Mapping[str, Scalar]) -> list[str]:
     arguments = ["run", *(part for name, value in named.items() for part in (f"--{name}", str(value)))]
     for name, value in config.items():
         known = name in default and default[name] == value
-        if not (name in NAMES or known or name in CIRCUMSTANCES or (name == "epochs" and value is None)):
+        if not (name in NAMES or known or name in EXECUTION_SETTINGS or (name == "epochs" and value is None)):
             arguments += ["--set", f"{name}={'none' if value is None else value}"]
     return arguments
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
-from bench.configuration import CIRCUMSTANCES, knobs_of
+from bench.configuration import EXECUTION_SETTINGS, knobs_of
 from bench.reporting.findings import is_well, meaning, tag
 from bench.runs.description import RunDescription
 from bench.runs.environment import PACKAGES, Environment
@@ -19,7 +19,7 @@ from bench.system.json_values import Scalar
 from variants.registry import all_variants
 
 Descriptions = Sequence[RunDescription]
-_ASIDE = CIRCUMSTANCES | {"variant", "seed"}
+_ASIDE = EXECUTION_SETTINGS | {"variant", "seed"}
 
 
 def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -> TextTable:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import datasets
-from bench.configuration import CIRCUMSTANCES, Configuration, merge, resolve
+from bench.configuration import EXECUTION_SETTINGS, Configuration, merge, resolve
 from bench.execution.progress import Progress
 from bench.execution.setup import plan_of, set_up
 from bench.searching.objective import Goal, goal_of
@@ -153,11 +153,13 @@ class StudyPlan:
         return plan_of(self.base.harness).steps * len(self.file.seeds)
 
     def keys(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """Return a trial's configuration keys, without seed and circumstances."""
+        """Return a trial's configuration keys, without seed and execution settings."""
         flat = self.configuration(params, 0).flat()
         first = ["variant", "preset", *self.space.settings(params)]
         # all keys, because a preset may change
-        rest = [name for name in flat if name not in CIRCUMSTANCES and name not in {*first, "seed", "epochs"}]
+        rest = [
+            name for name in flat if name not in EXECUTION_SETTINGS and name not in {*first, "seed", "epochs"}
+        ]
         return {name: flat[name] for name in [*first, *rest]}
 
     def configuration(self, params: Mapping[str, Scalar], seed: int) -> Configuration:

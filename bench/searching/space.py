@@ -13,7 +13,7 @@ from optuna.distributions import (
 )
 from pydantic.fields import FieldInfo
 
-from bench.configuration import CIRCUMSTANCES, Configuration, knobs_of
+from bench.configuration import EXECUTION_SETTINGS, Configuration, knobs_of
 from bench.searching.study_file import Range
 from bench.system.errors import RequestError, unknown
 from bench.system.json_values import Scalar
@@ -22,7 +22,7 @@ from variants.knobs import search_of
 from variants.registry import all_variants
 
 # trials with different values of these are not comparable
-THE_SAME_FOR_ALL = CIRCUMSTANCES | {
+THE_SAME_FOR_ALL = EXECUTION_SETTINGS | {
     "dataset",
     "image_size",
     "channels",

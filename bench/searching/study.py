@@ -214,11 +214,13 @@ def _train_winners(
         assert each.result.best
         # another command may have led that study and still be writing
         write_text(each.plan.folder / BEST, configuration_text(each.result, each.result.best))
-    circumstances = first.base.harness.model_dump(include={"experiment", "device", "data_root", "tracking"})
+    execution_settings = first.base.harness.model_dump(
+        include={"experiment", "device", "data_root", "tracking"}
+    )
     planned = multirun.plan(
         [each.plan.variant for each in studies],
         first.file.fresh_seeds,
-        {name: value for name, value in circumstances.items() if value is not None}
+        {name: value for name, value in execution_settings.items() if value is not None}
         | {"figures": first.draws},
         {each.plan.variant: each.plan.folder / BEST for each in studies},
         options.workers,

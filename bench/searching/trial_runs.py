@@ -8,7 +8,7 @@ from statistics import fmean
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
 
-from bench.configuration import CIRCUMSTANCES
+from bench.configuration import EXECUTION_SETTINGS
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.setup import TrainingSetup
@@ -154,8 +154,8 @@ class TrialRuns:
             time.sleep(HELD_SECONDS)
         recorded = record.read(run.record_path)
         if not recorded.is_over():
-            here = self.plan.base.harness.model_dump(include=set(CIRCUMSTANCES - {"threads"}))
-            resume(run, self.progress, circumstances=here, begun=self._on_start, tracker=self.tracker)
+            here = self.plan.base.harness.model_dump(include=set(EXECUTION_SETTINGS - {"threads"}))
+            resume(run, self.progress, execution_settings=here, begun=self._on_start, tracker=self.tracker)
             return
         assert recorded.end
         # trained to its end before the worker died

@@ -6,12 +6,12 @@ import pandas as pd
 import pytest
 
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
-from bench.configuration import CIRCUMSTANCES, resolve
+from bench.configuration import EXECUTION_SETTINGS, resolve
 
 Runs = Callable[..., pd.DataFrame]
 
 
-def test_runs_that_differ_in_seed_preset_and_circumstances_are_one_group(runs: Runs) -> None:
+def test_runs_that_differ_in_seed_preset_and_execution_settings_are_one_group(runs: Runs) -> None:
     frame = runs(
         {"seed": 0},
         {"seed": 1, "device": "cuda", "experiment": "other"},
@@ -43,9 +43,9 @@ def test_other_data_are_other_groups_but_need_no_other_name(runs: Runs) -> None:
 
 
 def test_group_and_configuration_hash_agree(runs: Runs) -> None:
-    """The harness's own hash changes with a knob, and not with a circumstance, as groups do."""
+    """The harness's own hash changes with a knob, and not with an execution setting, as groups do."""
     base = resolve({"variant": "began"})
-    for name in CIRCUMSTANCES & {"device", "experiment"}:
+    for name in EXECUTION_SETTINGS & {"device", "experiment"}:
         assert base.with_values(**{name: "cpu"}).hash() == base.hash()
     assert base.with_values(gamma=0.3).hash() != base.hash()
 

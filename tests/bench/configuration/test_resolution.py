@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bench.commands.options import parse_settings
-from bench.configuration import CIRCUMSTANCES, allowed, knobs_of, resolve
+from bench.configuration import EXECUTION_SETTINGS, allowed, knobs_of, resolve
 from bench.system.errors import RequestError
 from variants.registry import all_variants
 
@@ -146,7 +146,7 @@ def test_the_hash_knows_what_is_computed_and_not_where() -> None:
     elsewhere = {"device": "cpu", "threads": 2, "data_root": "x", "figures": False, "tracking": False}
     elsewhere |= {"experiment": "y", "channels_last": False, "fused_adam": False}
     elsewhere |= {"compile": "default", "activation_checkpointing": True}
-    assert set(elsewhere) == CIRCUMSTANCES
+    assert set(elsewhere) == EXECUTION_SETTINGS
     for name, value in elsewhere.items():
         assert resolve({"variant": "began", name: value}).hash() == base.hash(), name
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from optuna.trial import FrozenTrial, TrialState
 
-from bench.configuration import CIRCUMSTANCES, resolve
+from bench.configuration import EXECUTION_SETTINGS, resolve
 from bench.searching import trials as marks
 from bench.searching.importances import importances_of
 from bench.searching.plan import StudyPlan
@@ -156,7 +156,7 @@ def test_the_best_configuration_is_the_trials() -> None:
     path = plan.folder / "best.yaml"
     read = resolve({}, path).flat()
     meant = plan.configuration(result.best.params, 7).flat()
-    left_out = CIRCUMSTANCES | {"seed"}
+    left_out = EXECUTION_SETTINGS | {"seed"}
     assert {k: v for k, v in read.items() if k not in left_out} == {
         k: v for k, v in meant.items() if k not in left_out
     }

@@ -107,7 +107,7 @@ def test_a_moved_mlruns_is_gone_on_with_where_it_is_now(
     assert {"record.jsonl", "run.json", "checkpoints", "images"} <= {path.name for path in below.iterdir()}
 
 
-def test_circumstances_may_change_at_a_resume_and_what_computes_may_not(
+def test_execution_settings_may_change_at_a_resume_and_what_computes_may_not(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
