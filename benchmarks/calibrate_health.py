@@ -1,17 +1,17 @@
-"""How often the collapse verdict is right: on generators collapsed on purpose, on real samples and on runs.
+"""Score the collapse verdict on runs, on real samples and on samplers collapsed on purpose.
 
 ``BENCH_HOME=DIR python benchmarks/calibrate_health.py [--data-root DIR] [--out FILE.json]``, where BENCH_HOME
-holds the runs of docs/first-result.md and docs/known-modes.md. Each finished run on images with classes is
-judged anew at its last checkpoint. Generators that are well are then collapsed on purpose, as are real points
-and stacked digits, by degrees. The thresholds of bench/health/verdict.py were chosen on mnist-5k: all other
-data tests them. The alarms are scored on every run. Prints Markdown tables.
+has the runs of docs/first-result.md and docs/known-modes.md. The last checkpoint of each finished run on
+images with classes is evaluated again. Healthy generators, real points and stacked digits are then collapsed
+on purpose by several degrees. The thresholds of bench/health/verdict.py were chosen on mnist-5k; all other
+data sets test them. The alarms are scored on every run. Prints Markdown tables.
 """
 
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -20,66 +20,40 @@ import click
 import numpy as np
 import torch
 from collapsed_samplers import collapses, sampler_of
-from torch import Tensor
+from tables import markdown
+from verdict_cases import Case, finished_runs, judge_case, modes_or_classes, unused_samples
 
 from bench.commands.options import OutFile
-from bench.configuration import Configuration, resolve
+from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.health import alarms, verdict
-from bench.judging.judge import Sampler, as_stored
+from bench.judging.judge import Sampler
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.modes import MODES_COVERED
-from bench.judging.reference import pairing_order
 from bench.runs import record
-from bench.runs.generator import TrainedGenerator, configuration_of, load
+from bench.runs.generator import TrainedGenerator, load
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.atomic_files import write_text
 from bench.training.sampler import make_sampler
 
 CHOSEN_ON = "mnist-5k"
-# A run's truth: the part of the real classes that its samples show with confidence, a count that the verdict
-# does not use; or of the known modes.
-WELL, FALLEN = 0.8, 0.4
-POOL = 24_000  # samples of a generator from which collapsed ones are picked
-RUNS_OF_A_KIND = 2  # that are collapsed on purpose, of each variant on each data set
-UNUSED_SEED = 20_000  # of a pool's latents: no run has it
-SAMPLES = 2000  # of known modes: as many of stacked digits as leave enough when modes are left out
-REAL_DRAWS = 4  # of real samples of known modes, apart from each other
-SPREAD = {"ring-8": 0.1, "grid-25": 0.1, "stacked-mnist": 0.1}  # of noise that hides the modes of points
-# The rule of k's drop: as it stands, and so that it misses as little as it can.
+# The truth about a run: the share of real classes, or of known modes, that its samples cover with confidence.
+# The verdict does not use that count. A run is healthy or collapsed at or beyond these shares.
+HEALTHY, COLLAPSED = 0.8, 0.4
+POOL = 24_000  # samples of a generator from which collapsed samplers draw
+RUNS_OF_A_KIND = 2  # runs collapsed on purpose per variant and data set
+UNUSED_SEED = 20_000  # seed of a pool's latents, which no run has
+SAMPLES = 2000  # with known modes: so few that enough stacked digits remain without the removed modes
+REAL_DRAWS = 4  # disjoint draws of real samples with known modes
+SPREAD = {"ring-8": 0.1, "grid-25": 0.1, "stacked-mnist": 0.1}  # deviation of noise that hides the modes
+# The rule for drops of k: as configured, and with the weakest conditions.
 K_DROP = {
     "k-drop": {},
     "k-drop, from the first step, of any k": {"start": 0, "least_k": 0.0},
     "k-drop, by a tenth": {"start": 0, "least_k": 0.0, "drop": 0.9},
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """One judged sampler.
-
-    Attributes
-    ----------
-    data, source : str
-        Data set; the run, or ``real``.
-    kind : str
-        ``trained``, ``real``, ``noise added``, ``blurred``, ``kinds kept`` or ``samples repeated``.
-    degree : float
-        How much of it was left; of a run the part of the classes that it covers; of noise its deviation.
-    truth : bool or None
-        Whether it has collapsed; None between the clear cases.
-    signs : list of str
-        What the verdict saw.
-    """
-
-    data: str
-    source: str
-    kind: str
-    degree: float
-    truth: bool | None
-    signs: list[str]
 
 
 @click.command(help=__doc__.splitlines()[0])
@@ -114,39 +88,13 @@ def main(data_root: str | None, out: Path | None) -> None:
         write_text(out, json.dumps({"cases": [asdict(c) for c in cases], "runs": watched}, indent=1))
 
 
-def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configuration]]:
-    """Complete runs, with the configuration to judge them by."""
-    folder = paths.runs()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        run = RunFolder(path)
-        end, configuration = record.read(run.record_path).end, configuration_of(run.describe())
-        if end is None or end.status != "FINISHED":
-            continue
-        moved = data_root and configuration.harness.data_root
-        yield run, configuration.with_values(data_root=data_root) if moved else configuration
-
-
-def as_generated(samples: np.ndarray) -> Tensor:
-    """Stored samples as a generator would give them."""
-    stored = torch.from_numpy(samples)
-    return stored if stored.dtype == torch.float32 else stored.float() / 127.5 - 1
-
-
-def judged(
-    setup: TrainingSetup, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
-) -> Case:
-    """Judge one sampler."""
-    signs = verdict.signs_of_collapse(setup.judge.measure(sampler), setup.real)
-    return Case(setup.array.name, source, kind, degree, truth, signs)
-
-
 def trained_case(run: RunFolder, setup: TrainingSetup, seed: int) -> tuple[Case, TrainedGenerator]:
-    """A run's generator as it was at the end."""
+    """Return the case of a run at its last checkpoint, and its generator."""
     loaded = load(run, "last")
     values = setup.judge.measure(sampler_of_run(loaded, seed))
     counted = CLASSES_COVERED if CLASSES_COVERED in values else MODES_COVERED
     covered = values[counted] / setup.real[counted]
-    truth = True if covered <= FALLEN else False if covered >= WELL else None
+    truth = True if covered <= COLLAPSED else False if covered >= HEALTHY else None
     source = run.describe().name
     signs = verdict.signs_of_collapse(values, setup.real)
     return Case(setup.array.name, source, "trained", covered, truth, signs), loaded
@@ -157,51 +105,44 @@ def sampler_of_run(loaded: TrainedGenerator, seed: int) -> Sampler:
 
 
 def collapsed_cases(loaded: TrainedGenerator, setup: TrainingSetup, case: Case, seed: int) -> list[Case]:
-    """A generator that is well: spoilt, which is no collapse, and collapsed on purpose by degrees."""
+    """Return cases of a healthy generator: distorted, which is no collapse, and collapsed by degrees."""
     pool = torch.cat(list(sampler_of_run(loaded, UNUSED_SEED)(POOL))).clamp(-1, 1)
     noise = torch.randn(pool.shape, generator=torch.Generator().manual_seed(seed))
-    worse = {
+    distorted = {
         ("noise added", 0.1): pool + 0.1 * noise,
         ("noise added", 0.3): pool + 0.3 * noise,
         ("blurred", 3.0): torch.nn.functional.avg_pool2d(pool, 3, stride=1, padding=1),
     }
     cases = [
-        judged(setup, sampler_of(spoilt.clamp(-1, 1)), case.source, kind, degree, False)
-        for (kind, degree), spoilt in worse.items()
+        judge_case(setup, sampler_of(samples.clamp(-1, 1)), case.source, kind, degree, False)
+        for (kind, degree), samples in distorted.items()
     ]
-    seen = setup.judge.extractor(as_stored(pool))
-    assert seen.probabilities is not None
     known = np.argsort(-setup.judge.reference.statistics.classes.predicted)[:10]
-    kinds = seen.probabilities.argmax(dim=1).numpy()
+    kinds = modes_or_classes(setup, pool)
     for made in collapses(pool, kinds, known, setup.judge.samples, seed):
-        cases.append(judged(setup, made.sampler, case.source, made.kind, made.degree, made.truth))
+        cases.append(judge_case(setup, made.sampler, case.source, made.kind, made.degree, made.truth))
     return cases
 
 
 def known_mode_cases(name: str) -> list[Case]:
-    """Real samples of known modes as they are, spoilt, and collapsed on purpose.
-
-    They come from the half that nothing is compared with, behind those that the real values were taken from.
-    """
+    """Return cases of real samples with known modes: unchanged, distorted, and collapsed by degrees."""
     configuration = resolve({"variant": "began", "dataset": name, "eval_samples": SAMPLES})
     setup = set_up(configuration, Progress(quiet=True))
-    samples = setup.array.samples
-    unused = pairing_order(len(samples))[len(samples) // 2 + setup.judge.paired :]
-    pool = as_generated(samples[unused])
-    kinds = torch.cat([setup.judge.extractor(as_stored(part)).modes for part in pool.split(1000)]).numpy()
+    pool = unused_samples(setup)
+    kinds = modes_or_classes(setup, pool)
     cases = []
     for seed, part in enumerate(pool.split(setup.judge.samples)[:REAL_DRAWS]):
-        cases.append(judged(setup, sampler_of(part), f"real {seed}", "real", 1.0, False))
-        spread = part + SPREAD[name] * torch.randn(part.shape, generator=torch.Generator().manual_seed(seed))
-        cases.append(judged(setup, sampler_of(spread), f"real {seed}", "noise added", SPREAD[name], False))
+        cases.append(judge_case(setup, sampler_of(part), f"real {seed}", "real", 1.0, False))
+        noisy = part + SPREAD[name] * torch.randn(part.shape, generator=torch.Generator().manual_seed(seed))
+        cases.append(judge_case(setup, sampler_of(noisy), f"real {seed}", "noise added", SPREAD[name], False))
         shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(pool)))
         for made in collapses(pool[shuffled], kinds[shuffled], np.unique(kinds), setup.judge.samples, seed):
-            cases.append(judged(setup, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
+            cases.append(judge_case(setup, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
     return cases
 
 
 def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
-    """What the alarms said of a run, and when its evaluations first showed its collapse."""
+    """Return the alarms of a run, and the step of the evaluation from which on all show a collapse."""
     recorded = record.read(run.record_path)
     raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(recorded.steps)}
     for name, values in K_DROP.items():
@@ -218,7 +159,7 @@ def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
 
 
 def by_degree(cases: list[Case]) -> str:
-    """How many of each degree are flagged."""
+    """Return a table of how many cases of each kind and degree are flagged."""
     groups: dict[tuple[str, float, str], list[bool]] = defaultdict(list)
     for case in cases:
         if case.kind != "trained":
@@ -238,7 +179,7 @@ def by_degree(cases: list[Case]) -> str:
 
 
 def by_data(cases: list[Case]) -> str:
-    """Precision and recall of the verdict on the clear cases of each data set."""
+    """Return a table of precision and recall of the verdict on the clear cases of each data set."""
     names = sorted({case.data for case in cases}, key=lambda name: (name != CHOSEN_ON, name))
     groups = {f"{name} (thresholds chosen here)" if name == CHOSEN_ON else name: {name} for name in names}
     groups["all data but " + CHOSEN_ON] = set(names) - {CHOSEN_ON}
@@ -253,14 +194,14 @@ def by_data(cases: list[Case]) -> str:
 
 
 def by_sign(cases: list[Case]) -> str:
-    """What each sign finds alone."""
+    """Return a table of precision and recall of each sign alone."""
     signs = sorted({sign for case in cases for sign in case.signs})
     rows = [[sign, *scores((sign in c.signs, c.truth) for c in cases)] for sign in signs]
     return markdown(["sign alone", "collapsed", "well", "precision", "recall"], rows)
 
 
 def by_alarm(watched: list[dict[str, Any]]) -> str:
-    """Each alarm as a sign of collapse of a run, and the steps from it to the first collapsed evaluation."""
+    """Return a table of precision, recall and lead in steps of each alarm as a sign of collapse."""
     rows = []
     kinds = {kind for run in watched for kind in run["alarms"]}
     for kind in sorted(kinds | set(K_DROP)):
@@ -275,19 +216,13 @@ def by_alarm(watched: list[dict[str, Any]]) -> str:
 
 
 def scores(found: Iterable[tuple[bool, bool | None]]) -> list[str]:
-    """Number of collapsed and of well ones, precision and recall, of pairs (flagged, truth)."""
+    """Return the numbers of collapsed and healthy cases, precision and recall of pairs (flagged, truth)."""
     clear = [(flagged, truth) for flagged, truth in found if truth is not None]
     right = sum(flagged and truth for flagged, truth in clear)
     flagged, collapsed = sum(flagged for flagged, _ in clear), sum(bool(truth) for _, truth in clear)
     precision = f"{right / flagged:.3f}" if flagged else "-"
     recall = f"{right / collapsed:.3f}" if collapsed else "-"
     return [str(collapsed), str(len(clear) - collapsed), precision, recall]
-
-
-def markdown(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Samplers that are collapsed on purpose, from a pool of samples whose kinds (classes or modes) are known."""
+"""Samplers collapsed on purpose, made from a pool of samples of known kinds (classes or modes)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ from torch import Tensor
 from bench.judging.judge import Sampler
 
 SHARES_KEPT = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of the kinds
-SHARES_DISTINCT = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5)  # of the samples asked for
-# What counts as collapsed: half of the kinds or fewer, or samples that come ten times each or more often.
-# What lies between these and the whole counts as neither.
+SHARES_DISTINCT = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5)  # of the requested samples
+# A sampler counts as collapsed with half of the kinds or fewer, or if each sample occurs ten times or more.
+# Samplers between these and the whole pool count as neither collapsed nor healthy.
 COLLAPSED_KEPT, COLLAPSED_DISTINCT = 0.5, 0.1
 _BATCH = 250
 
 
 @dataclass(frozen=True)
 class Collapse:
-    """A sampler, how it was collapsed, and whether so much that a verdict must say so.
+    """A sampler collapsed on purpose.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Collapse:
     degree : float
         Share of the kinds that are kept, or of the samples that are distinct.
     truth : bool or None
-        Whether it has collapsed; None between the clear cases.
+        Whether the sampler counts as collapsed; None between the clear cases.
     sampler : callable
         See :data:`bench.judging.judge.Sampler`.
     """
@@ -40,11 +40,11 @@ class Collapse:
 
 
 def sampler_of(pool: Tensor) -> Sampler:
-    """Hand out the samples of a pool, in its order, and from the start again when it is used up."""
+    """Return a sampler that yields the samples of a pool in order, and repeats the pool if necessary."""
 
     def sampler(count: int) -> Iterator[Tensor]:
-        places = torch.arange(count) % len(pool)
-        for part in places.split(_BATCH):
+        positions = torch.arange(count) % len(pool)
+        for part in positions.split(_BATCH):
             yield pool[part]
 
     return sampler
@@ -53,26 +53,26 @@ def sampler_of(pool: Tensor) -> Sampler:
 def collapses(
     pool: Tensor, kinds: np.ndarray, known: np.ndarray, samples: int, seed: int
 ) -> Iterator[Collapse]:
-    """Collapse a pool by degrees.
+    """Yield samplers of a pool, collapsed by several degrees.
 
     Parameters
     ----------
     pool : Tensor
         Samples float32 in [-1, 1], in random order, and many more than `samples`.
     kinds : ndarray
-        int64 (N,): the class or mode of each.
+        int64 (N,): the class or mode of each sample.
     known : ndarray
-        int64 (K,): the kinds that the real samples have.
+        int64 (K,): the kinds of the real samples.
     samples : int
-        How many a judge will ask for.
+        Number of samples that a judge requests.
     seed : int
-        Which kinds are left out.
+        Seed of the choice of kinds.
     """
     random = np.random.default_rng(seed)
     for share in SHARES_KEPT:
         kept = random.permutation(known)[: max(1, round(share * len(known)))]
         part = pool[torch.from_numpy(np.isin(kinds, kept))]
-        # fewer would come more than once, and be found by that
+        # from a smaller pool, samples would be repeated and detected by the repetition
         if len(part) >= samples:
             yield Collapse("kinds kept", share, True if share <= COLLAPSED_KEPT else None, sampler_of(part))
     for share in SHARES_DISTINCT:

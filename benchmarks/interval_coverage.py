@@ -1,11 +1,11 @@
-"""How often the intervals of result tables cover the true value, by simulation.
+"""Simulate how often the intervals of result tables cover the true value.
 
-``python benchmarks/interval_coverage.py --json FILE`` draws groups of n runs from populations whose true
-values are known, and counts how many intervals hold them; the intervals are made by the functions that make
-the tables'. Three populations: normal; log-normal; and one in which one run in ten has collapsed, ten
-standard deviations away. Beside the method of the tables stand two others, with the median widths of their
-intervals: the bias-corrected bootstrap (BCa), and the t interval of trimmed means (Tukey and McLaughlin
-1963, Yuen 1974). Prints Markdown tables.
+``python benchmarks/interval_coverage.py --json FILE`` draws groups of n runs from populations with known true
+values, and counts how many intervals cover them. The intervals are computed by the functions of the tables.
+There are three populations: normal, log-normal, and one in which one run in ten has collapsed, ten standard
+deviations away. Two other methods are compared, with the median widths of their intervals: the bias-corrected
+bootstrap (BCa), and the t interval of trimmed means (Tukey and McLaughlin 1963, Yuen 1974). Prints Markdown
+tables.
 """
 
 import json
@@ -18,19 +18,20 @@ from typing import Any
 import click
 import numpy as np
 from scipy import stats
+from tables import markdown
 
 from bench.comparing import statistics
 from bench.comparing.statistics import Values
 
 COUNTS = (3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20)
-COUNTS_OF_SIDES = (5, 6, 7, 8, 9, 10, 15, 20)  # of a probability of improvement: all pairs are compared
+COUNTS_OF_SIDES = (5, 6, 7, 8, 9, 10, 15, 20)  # for the probability of improvement, which compares all pairs
 COUNTS_OF_OTHERS = (3, 5, 10, 20)
-SHIFT = 1.0  # of the baseline in standard deviations: a run is better three times in four
-SHARED = 0.5  # correlation of a pair: a seed's share of the variance
+SHIFT = 1.0  # of the baseline in standard deviations: a run is better in three of four pairs
+SHARED = 0.5  # correlation of a pair: share of the variance that the seed explains
 COLLAPSED, AWAY = 0.1, 10.0
-TRUTH_FROM = 4_000_000  # draws of a population that stand for all of it
-RESAMPLES = 2000  # of the tables' 10,000: so many change no second digit of a coverage
-MOST_AT_ONCE = 20_000_000  # resampled values in memory
+TRUTH_FROM = 4_000_000  # draws that determine the true values of a population
+RESAMPLES = 2000  # instead of the tables' 10,000: the first two digits of a coverage are the same
+MAX_AT_ONCE = 20_000_000  # resampled values in memory
 
 Draw = Callable[[np.random.Generator, tuple[int, ...]], Values]
 
@@ -51,7 +52,7 @@ POPULATIONS = {"normal": _normal, "log-normal": _log_normal, "one in ten collaps
 
 
 def pairs(population: str, generator: np.random.Generator, shape: tuple[int, ...]) -> tuple[Values, Values]:
-    """Draw values of a group and of its baseline, seed by seed; the baseline's are higher."""
+    """Draw the values of a group and of its baseline, paired by seed; those of the baseline are higher."""
     shared = np.sqrt(SHARED) * generator.normal(size=shape)
     own = [shared + np.sqrt(1 - SHARED) * generator.normal(size=shape) for _ in range(2)]
     ours, theirs = (POPULATIONS[population](z, generator) for z in own)
@@ -59,11 +60,11 @@ def pairs(population: str, generator: np.random.Generator, shape: tuple[int, ...
 
 
 def truth(population: str) -> dict[str, float]:
-    """The true values that the intervals are of."""
+    """Return the true values by kind of interval."""
     generator = np.random.default_rng(0)
     ours, theirs = (np.sort(side) for side in pairs(population, generator, (TRUTH_FROM,)))
     middle = slice(TRUTH_FROM // 4, 3 * TRUTH_FROM // 4)
-    # how many of theirs are above each of ours: sorted, a pair's bond plays no part
+    # share of theirs above each of ours, over all pairs rather than pairs of one seed
     above = 1 - np.searchsorted(theirs, ours) / TRUTH_FROM
     return {
         "iqm": float(ours[middle].mean()),
@@ -73,13 +74,13 @@ def truth(population: str) -> dict[str, float]:
 
 
 def covered(ends: tuple[Values, Values], value: float) -> float:
-    """Share of intervals that hold a value."""
+    """Return the share of intervals that cover a value."""
     return float(np.mean((ends[0] <= value) & (value <= ends[1])))
 
 
 def in_parts(ends: Callable[..., tuple[Values, Values]], sides: list[Values], each: int) -> Any:
-    """Intervals of many groups, some at a time; `each` is how many values a group's resamples are."""
-    at_once = max(1, MOST_AT_ONCE // each)
+    """Return the intervals of many groups, computed in chunks; `each` is the resampled values per group."""
+    at_once = max(1, MAX_AT_ONCE // each)
     parts = [
         ends(*(side[start : start + at_once] for side in sides)) for start in range(0, len(sides[0]), at_once)
     ]
@@ -87,7 +88,7 @@ def in_parts(ends: Callable[..., tuple[Values, Values]], sides: list[Values], ea
 
 
 def of_tables(kind: str, ours: Values, theirs: Values) -> Any:
-    """Intervals of a kind, as the tables have them: one a row of (groups, n)."""
+    """Return the intervals of the tables, one per row of (groups, n)."""
     count = ours.shape[1]
 
     def of_iqm(x: Values) -> tuple[Values, Values]:
@@ -110,11 +111,11 @@ def of_tables(kind: str, ours: Values, theirs: Values) -> Any:
 
 
 def bias_corrected(values: Values) -> Any:
-    """BCa bootstrap intervals of interquartile means."""
+    """Return BCa bootstrap intervals of interquartile means."""
 
     def ends(part: Values) -> tuple[Values, Values]:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of groups whose resamples are all alike
+            warnings.simplefilter("ignore")  # about groups whose resamples are all equal
             found = stats.bootstrap(
                 (part,),
                 statistics.trimmed,
@@ -129,7 +130,7 @@ def bias_corrected(values: Values) -> Any:
 
 
 def of_trimmed_t(values: Values) -> Any:
-    """The t intervals of trimmed means, with the error of the winsorized deviation."""
+    """Return t intervals of trimmed means, with the error from the winsorized deviation."""
     count = values.shape[1]
     cut = count // 4
     left = count - 2 * cut
@@ -142,14 +143,14 @@ def of_trimmed_t(values: Values) -> Any:
 
 
 def measure(groups: int) -> dict[str, Any]:
-    """Coverage by kind, population and count, and of the other methods with their widths."""
+    """Return coverage by kind, population and count, and coverage and widths of the other methods."""
     found: dict[str, Any] = {"coverage": {}, "methods": {}}
     for number, population in enumerate(POPULATIONS):
         true = truth(population)
         for count in COUNTS:
             generator = np.random.default_rng([1, number, count])
             ours, theirs = pairs(population, generator, (groups, count))
-            # as many that share nothing
+            # a baseline of independent draws
             _, apart = pairs(population, generator, (groups, count))
             for kind in ("iqm", "difference", "improvement"):
                 if kind == "improvement" and count not in COUNTS_OF_SIDES:
@@ -172,20 +173,20 @@ def measure(groups: int) -> dict[str, Any]:
 
 
 def tables(result: dict[str, Any]) -> str:
-    """The results in Markdown."""
+    """Return the results as Markdown tables."""
     parts = []
     for kind, populations in result["coverage"].items():
         counts = list(next(iter(populations.values())))
-        lines = [f"| {kind} | {' | '.join(f'n = {n}' for n in counts)} |", "|" + " --- |" * (len(counts) + 1)]
-        for name, cells in populations.items():
-            lines.append(f"| {name} | {' | '.join(f'{cells[n]:.2f}' for n in counts)} |")
-        parts.append("\n".join(lines))
-    lines = ["| method | population | n | coverage | median width |", "| --- | --- | --- | --- | --- |"]
-    for method, populations in result["methods"].items():
-        for name, cells in populations.items():
-            for count, (share, width) in cells.items():
-                lines.append(f"| {method} | {name} | {count} | {share:.2f} | {width:.2f} |")
-    return "\n\n".join([*parts, "\n".join(lines)])
+        rows = [[name, *(f"{cells[n]:.2f}" for n in counts)] for name, cells in populations.items()]
+        parts.append(markdown([kind, *(f"n = {n}" for n in counts)], rows))
+    rows = [
+        [method, name, count, f"{share:.2f}", f"{width:.2f}"]
+        for method, populations in result["methods"].items()
+        for name, cells in populations.items()
+        for count, (share, width) in cells.items()
+    ]
+    parts.append(markdown(["method", "population", "n", "coverage", "median width"], rows, left=(0, 1)))
+    return "\n\n".join(parts)
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})

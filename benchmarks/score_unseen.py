@@ -1,32 +1,30 @@
-"""How often the collapse verdict is right on samplers of kinds that no threshold was chosen on.
+"""Score the collapse verdict on kinds of samplers that no threshold was chosen on.
 
 ``python benchmarks/score_unseen.py [--data-root DIR] [--out FILE.json]`` makes samplers (unseen_samplers.py)
-from real samples of points and stacked digits and, where DIR holds them, of MNIST and Fashion-MNIST. Healthy
-generators of finished runs on mnist-5k in BENCH_HOME (`bench run --variant began-v3`) are added as they are
-and with collapsed latents. Prints Markdown tables with exact 95% intervals (Clopper-Pearson).
+from real samples of points, of stacked digits and, if DIR has them, of MNIST and Fashion-MNIST. Generators of
+finished runs on mnist-5k in BENCH_HOME (`bench run --variant began-v3`) are added, unchanged and with
+collapsed latents. Prints Markdown tables with exact 95% intervals (Clopper-Pearson).
 """
 
 import json
 import sys
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 import numpy as np
 import torch
-from calibrate_health import as_generated, finished_runs, markdown
 from collapsed_samplers import sampler_of
 from scipy.stats import binomtest
-from unseen_samplers import collapsed, latents_collapsed, well
+from tables import markdown
+from unseen_samplers import collapsed, healthy, latents_collapsed
+from verdict_cases import Case, finished_runs, judge_case, modes_or_classes, unused_samples
 
 from bench.configuration import resolve
 from bench.execution.progress import Progress
-from bench.execution.setup import TrainingSetup, set_up
-from bench.health import verdict
-from bench.judging.judge import Sampler, as_stored
-from bench.judging.reference import pairing_order
+from bench.execution.setup import set_up
 from bench.runs.generator import load
 from bench.training.sampler import EVALUATION, make_sampler
 from variants.noise import Noise
@@ -35,21 +33,9 @@ KNOWN_MODES = ("ring-8", "grid-25", "stacked-mnist")
 IMAGES = ("mnist", "fashion-mnist")
 SAMPLES = 2000
 POOL = 24_000
-DRAWS = 2  # of every kind from every data set
+DRAWS = 2  # per kind and data set
 CPU = torch.device("cpu")
-UNUSED_SEED = 30_000  # of a generator's latents: no run has it
-
-
-@dataclass(frozen=True)
-class Case:
-    """One judged sampler: data, what it was made from and how, its truth, and the signs that were seen."""
-
-    data: str
-    source: str
-    kind: str
-    degree: float
-    truth: bool
-    signs: list[str]
+UNUSED_SEED = 30_000  # seed of latents, which no run has
 
 
 @click.command(help=__doc__.splitlines()[0])
@@ -67,29 +53,8 @@ def main(data_root: str | None, out: Path | None) -> None:
     print("\n\n".join((in_all(cases), by_kind(cases))))
 
 
-def judged(
-    setup: TrainingSetup, sampler: Sampler, source: str, kind: str, degree: float, truth: bool
-) -> Case:
-    """Judge one sampler."""
-    signs = verdict.signs_of_collapse(setup.judge.measure(sampler), setup.real)
-    return Case(setup.array.name, source, kind, degree, truth, signs)
-
-
-def kinds_of(setup: TrainingSetup, pool: torch.Tensor) -> np.ndarray:
-    """The mode of each sample, or its class where no modes are known."""
-    kinds = []
-    for part in pool.split(1000):
-        seen = setup.judge.extractor(as_stored(part))
-        if seen.modes is not None:
-            kinds.append(seen.modes)
-        else:
-            assert seen.probabilities is not None
-            kinds.append(seen.probabilities.argmax(dim=1))
-    return torch.cat(kinds).numpy()
-
-
 def cases_of_data(name: str, data_root: str | None) -> Iterator[Case]:
-    """Samplers made from real samples that the judge compares nothing with."""
+    """Yield cases of samplers made from real samples that the reference does not use."""
     given: dict[str, object] = {
         "variant": "began",
         "dataset": name,
@@ -99,19 +64,19 @@ def cases_of_data(name: str, data_root: str | None) -> Iterator[Case]:
     if name in IMAGES:
         given["data_root"] = data_root
     setup = set_up(resolve(given), Progress(quiet=True))
-    samples = setup.array.samples
-    unused = pairing_order(len(samples))[len(samples) // 2 + setup.judge.paired :][:POOL]
-    pool = as_generated(samples[unused])
-    kinds = kinds_of(setup, pool)
+    pool = unused_samples(setup)[:POOL]
+    kinds = modes_or_classes(setup, pool)
     for seed in range(DRAWS):
         shuffled = np.random.default_rng(seed).permutation(len(pool))
         mixed = pool[torch.from_numpy(shuffled)]
-        for made in (*collapsed(mixed, kinds[shuffled], SAMPLES, seed), *well(mixed, SAMPLES, seed)):
-            yield judged(setup, sampler_of(made.samples), f"real {seed}", made.kind, made.degree, made.truth)
+        for made in (*collapsed(mixed, kinds[shuffled], SAMPLES, seed), *healthy(mixed, SAMPLES, seed)):
+            yield judge_case(
+                setup, sampler_of(made.samples), f"real {seed}", made.kind, made.degree, made.truth
+            )
 
 
 def cases_of_generators(data_root: str | None) -> Iterator[Case]:
-    """Healthy runs' generators as they are and with collapsed latents."""
+    """Yield cases of trained generators, with latents of the prior and with collapsed latents."""
     for run, configuration in finished_runs(data_root):
         if run.describe().data.name != "mnist-5k":
             continue
@@ -120,16 +85,16 @@ def cases_of_generators(data_root: str | None) -> Iterator[Case]:
         source = run.describe().name
 
         noise = Noise(UNUSED_SEED, 0, CPU)
-        healthy = trained.variant.draw_latent(noise, setup.judge.samples, EVALUATION)
-        ways = [("trained generator", 1.0, healthy, False)]
-        ways += [(*made, True) for made in latents_collapsed(healthy)]
-        for kind, degree, latents, truth in ways:
+        prior = trained.variant.draw_latent(noise, setup.judge.samples, EVALUATION)
+        inputs = [("trained generator", 1.0, prior, False)]
+        inputs += [(*made, True) for made in latents_collapsed(prior)]
+        for kind, degree, latents, truth in inputs:
             sampler = make_sampler(trained.generator, lambda *_, given=latents: given, UNUSED_SEED, CPU)
-            yield judged(setup, sampler, source, kind, degree, truth)
+            yield judge_case(setup, sampler, source, kind, degree, truth)
 
 
 def share(right: int, count: int) -> str:
-    """Count, share and exact 95% interval."""
+    """Return count, share and exact 95% interval as text."""
     if not count:
         return "-"
     found = binomtest(right, count)
@@ -138,21 +103,25 @@ def share(right: int, count: int) -> str:
 
 
 def in_all(cases: list[Case]) -> str:
-    """Precision, recall and false alarms, by data and of all."""
+    """Return a table of recall, false alarms and precision by data set and overall."""
     rows = []
     names = list(dict.fromkeys(case.data for case in cases))
     for title, members in (*((name, {name}) for name in names), ("all", set(names))):
         own = [case for case in cases if case.data in members]
         flagged = [case for case in own if case.signs]
-        hits = sum(case.truth for case in flagged)
-        fallen = sum(case.truth for case in own)
-        cells = share(hits, fallen), share(len(flagged) - hits, len(own) - fallen), share(hits, len(flagged))
+        hits = sum(bool(case.truth) for case in flagged)
+        collapses = sum(bool(case.truth) for case in own)
+        cells = (
+            share(hits, collapses),
+            share(len(flagged) - hits, len(own) - collapses),
+            share(hits, len(flagged)),
+        )
         rows.append([title, *cells])
     return markdown(["data", "recall", "false alarms", "precision"], rows)
 
 
 def by_kind(cases: list[Case]) -> str:
-    """How many of each kind and degree are flagged."""
+    """Return a table of how many cases of each kind and degree are flagged."""
     groups: dict[tuple[bool, str, float], list[Case]] = defaultdict(list)
     for case in cases:
         groups[not case.truth, case.kind, case.degree].append(case)

@@ -1,20 +1,20 @@
-"""How verdicts are scored, and the tables that tell it."""
+"""Scores of the verdict."""
 
 import pytest
-from calibrate_health import markdown, scores
+from calibrate_health import scores
 
 # Whether it was flagged, and whether it has collapsed.
-HIT, MISS, FALSE_ALARM, WELL = (True, True), (False, True), (True, False), (False, False)
+HIT, MISS, FALSE_ALARM, HEALTHY = (True, True), (False, True), (True, False), (False, False)
 UNCLEAR = [(True, None), (False, None)]
 
 
 @pytest.mark.parametrize(
     ("found", "expected"),
     [
-        ([HIT, HIT, WELL], ["2", "1", "1.000", "1.000"]),
-        ([HIT, MISS, MISS, WELL], ["3", "1", "1.000", "0.333"]),
-        ([HIT, HIT, FALSE_ALARM, WELL, WELL], ["2", "3", "0.667", "1.000"]),
-        ([HIT, MISS, MISS, MISS, FALSE_ALARM, WELL], ["4", "2", "0.500", "0.250"]),
+        ([HIT, HIT, HEALTHY], ["2", "1", "1.000", "1.000"]),
+        ([HIT, MISS, MISS, HEALTHY], ["3", "1", "1.000", "0.333"]),
+        ([HIT, HIT, FALSE_ALARM, HEALTHY, HEALTHY], ["2", "3", "0.667", "1.000"]),
+        ([HIT, MISS, MISS, MISS, FALSE_ALARM, HEALTHY], ["4", "2", "0.500", "0.250"]),
         ([MISS, FALSE_ALARM], ["1", "1", "0.000", "0.000"]),
     ],
 )
@@ -23,7 +23,7 @@ def test_precision_counts_flagged_and_recall_collapsed_samplers(found, expected)
 
 
 def test_samplers_between_collapsed_and_healthy_do_not_count():
-    found = [HIT, MISS, FALSE_ALARM, FALSE_ALARM, WELL]
+    found = [HIT, MISS, FALSE_ALARM, FALSE_ALARM, HEALTHY]
     assert scores([*UNCLEAR, *found, *UNCLEAR]) == scores(found) == ["2", "3", "0.333", "0.500"]
 
 
@@ -32,8 +32,8 @@ def test_samplers_between_collapsed_and_healthy_do_not_count():
     [
         ([], ["0", "0", "-", "-"]),
         (UNCLEAR, ["0", "0", "-", "-"]),
-        ([MISS, WELL], ["1", "1", "-", "0.000"]),
-        ([FALSE_ALARM, WELL], ["0", "2", "0.000", "-"]),
+        ([MISS, HEALTHY], ["1", "1", "-", "0.000"]),
+        ([FALSE_ALARM, HEALTHY], ["0", "2", "0.000", "-"]),
     ],
     ids=["nothing", "nothing clear", "none flagged", "none collapsed"],
 )
@@ -42,14 +42,4 @@ def test_a_share_without_a_denominator_is_a_dash(found, expected):
 
 
 def test_pairs_may_come_one_by_one():
-    assert scores(pair for pair in [HIT, WELL]) == ["1", "1", "1.000", "1.000"]
-
-
-def test_a_table_has_a_header_a_rule_and_a_line_a_row():
-    assert markdown(["data", "recall"], [["ring-8", "1.000"], ["all", "-"]]) == (
-        "| data | recall |\n| --- | --- |\n| ring-8 | 1.000 |\n| all | - |"
-    )
-
-
-def test_a_table_without_rows_is_its_header():
-    assert markdown(["data"], []) == "| data |\n| --- |"
+    assert scores(pair for pair in [HIT, HEALTHY]) == ["1", "1", "1.000", "1.000"]

@@ -18,7 +18,7 @@ GROUPS, COUNT = 6, 5
 def sides(monkeypatch):
     monkeypatch.setattr(interval_coverage, "RESAMPLES", statistics.RESAMPLES)
     # several parts
-    monkeypatch.setattr(interval_coverage, "MOST_AT_ONCE", 4 * statistics.RESAMPLES * COUNT)
+    monkeypatch.setattr(interval_coverage, "MAX_AT_ONCE", 4 * statistics.RESAMPLES * COUNT)
     return interval_coverage.pairs("log-normal", np.random.default_rng(0), (GROUPS, COUNT))
 
 

@@ -1,4 +1,4 @@
-"""Samplers that no threshold was chosen on are collapsed, or well, by how they are made."""
+"""Samplers that no threshold was chosen on are collapsed or healthy by construction."""
 
 import numpy as np
 import pytest
@@ -6,15 +6,15 @@ import torch
 from score_unseen import share
 from unseen_samplers import (
     ANCHORS,
-    PREVAILING,
+    DOMINANT,
     collapsed,
-    drawn_to_means,
+    healthy,
     latents_collapsed,
     neighbours,
-    one_kind_prevails,
     parts_of_kinds,
-    turned,
-    well,
+    rotated,
+    shrunk_to_means,
+    with_dominant_kind,
 )
 
 SAMPLES, KINDS = 200, 4
@@ -22,7 +22,7 @@ SAMPLES, KINDS = 200, 4
 
 @pytest.fixture(scope="module")
 def pool():
-    """Small images, each kind about a place of its own."""
+    """Small images; each kind has a mean brightness of its own."""
     noise = torch.rand(4000, 1, 6, 6, generator=torch.Generator().manual_seed(0)) * 0.4
     return noise + torch.arange(4000).remainder(KINDS)[:, None, None, None] * 0.4 - 1
 
@@ -33,7 +33,7 @@ def kinds():
 
 
 def kinds_of(samples):
-    """The kind whose place is the nearest."""
+    """Return the kinds with the nearest mean brightness."""
     return ((samples.mean((1, 2, 3)) + 0.8) / 0.4).round().long().numpy()
 
 
@@ -47,7 +47,7 @@ def test_every_collapse_gives_as_many_samples_as_were_asked_for_in_range(pool, k
 
 
 def test_healthy_samplers_are_labelled_healthy_and_have_all_classes(pool):
-    made = list(well(pool, SAMPLES, seed=0))
+    made = list(healthy(pool, SAMPLES, seed=0))
     assert [each.kind for each in made][:2] == ["real", "less contrast"]
     for each in made:
         assert each.truth is False
@@ -57,7 +57,7 @@ def test_healthy_samplers_are_labelled_healthy_and_have_all_classes(pool):
 
 def test_points_are_changed_only_in_ways_that_points_have(pool):
     points = pool.flatten(1)[:, :2]
-    assert [each.kind for each in well(points, SAMPLES, 0)] == ["real", "less contrast", "jittered"]
+    assert [each.kind for each in healthy(points, SAMPLES, 0)] == ["real", "less contrast", "jittered"]
 
 
 def test_the_seed_decides_everything(pool, kinds):
@@ -68,17 +68,17 @@ def test_the_seed_decides_everything(pool, kinds):
     assert not torch.equal(samples(1), samples(2))
 
 
-@pytest.mark.parametrize("wanted", PREVAILING)
+@pytest.mark.parametrize("wanted", DOMINANT)
 def test_one_kind_has_the_share_that_was_asked_for(pool, kinds, wanted):
-    made = one_kind_prevails(pool, kinds, SAMPLES, wanted, np.random.default_rng(0))
+    made = with_dominant_kind(pool, kinds, SAMPLES, wanted, np.random.default_rng(0))
     assert np.bincount(kinds_of(made)).max() == round(wanted * SAMPLES)
 
 
-@pytest.mark.parametrize("pull", [0.7, 0.9])
-def test_a_pull_leaves_the_square_of_the_rest_of_the_variance_within_a_kind(pool, kinds, pull):
-    made = drawn_to_means(pool, kinds, len(pool), pull)
+@pytest.mark.parametrize("shrinkage", [0.7, 0.9])
+def test_a_shrinkage_by_p_leaves_1_minus_p_squared_of_the_variance(pool, kinds, shrinkage):
+    made = shrunk_to_means(pool, kinds, len(pool), shrinkage)
     before, after = (each[::KINDS].var(0).mean() for each in (pool, made))
-    assert (after / before).item() == pytest.approx((1 - pull) ** 2, rel=1e-3)
+    assert (after / before).item() == pytest.approx((1 - shrinkage) ** 2, rel=1e-3)
 
 
 @pytest.mark.parametrize("anchors", ANCHORS)
@@ -101,7 +101,7 @@ def test_a_part_of_each_kind_has_every_kind_and_lies_at_one_end(pool, kinds):
 
 
 def test_a_rotation_by_zero_degrees_changes_nothing(pool):
-    torch.testing.assert_close(turned(pool[:5], 0, np.random.default_rng(0)), pool[:5])
+    torch.testing.assert_close(rotated(pool[:5], 0, np.random.default_rng(0)), pool[:5])
 
 
 def test_collapsed_latents_vary_as_little_as_they_say():
