@@ -95,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _fail(words, "interrupted", 130)
     except Exception as error:
         # a full disk or short memory is no fault of the program; whatever is keeps its traceback
-        told = os_errors.in_words(error)
+        told = os_errors.message_of(error)
         if told is None:
             # the libraries' messages in it may hold the password of a store
             click.echo(redacted(traceback.format_exc()), err=True, nl=False)

@@ -4,7 +4,7 @@ from bench.configuration import Configuration
 from bench.runs.description import ParameterCounts
 from bench.system import paths
 from bench.system.errors import WorkError
-from bench.system.os_errors import free_space, size_in_words
+from bench.system.os_errors import format_size, free_space
 
 FLOAT = 4  # bytes
 
@@ -31,6 +31,6 @@ def check_room(configuration: Configuration, parameters: ParameterCounts) -> Non
     need, free = 2 * FLOAT * scalars, free_space(paths.runs())
     if free is not None and free < need:
         raise WorkError(
-            f"{paths.results()} has {size_in_words(free)} free, and the run's checkpoints need at least "
-            f"{size_in_words(need)}: make room, or name another folder by BENCH_HOME"
+            f"{paths.results()} has {format_size(free)} free, and the run's checkpoints need at least "
+            f"{format_size(need)}: make room, or name another folder by BENCH_HOME"
         )

@@ -270,7 +270,7 @@ def _train(
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
-            if words := os_errors.behind(error):
+            if words := os_errors.message_in_training(error):
                 raise WorkError(f"{words}; {going_on(trainer.step, description.name)}") from error
             raise
         finally:
@@ -310,7 +310,9 @@ def end(
         # a record without an end is that of a run that was cut off, and goes on
         if status == "FINISHED":
             name = run.describe().name
-            raise WorkError(f"{os_errors.of_system(error)}; {going_on(ended.step, name)}") from error
+            raise WorkError(
+                f"{os_errors.system_error_message(error)}; {going_on(ended.step, name)}"
+            ) from error
         return
     finally:
         writer.close()

@@ -16,9 +16,9 @@ from safetensors.torch import save
 from torch import Tensor
 
 from bench.runs.run_folder import Origin
-from bench.system.atomic_files import beside
+from bench.system.atomic_files import atomic_write
 from bench.system.errors import WorkError
-from bench.system.os_errors import size_in_words
+from bench.system.os_errors import format_size
 
 _TENSOR = "tensor"  # marks, in the tree of plain values, where a tensor belongs
 
@@ -43,10 +43,10 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     metadata = {"tree": tree, "sha256": _digest(tree, tensors)}
     content = save(tensors, metadata)
     try:
-        with beside(path, durable=True) as aside:
+        with atomic_write(path, durable=True) as aside:
             aside.write_bytes(content)
     except OSError as error:
-        size = size_in_words(len(content))
+        size = format_size(len(content))
         raise OSError(error.errno, f"{error.strerror}; a checkpoint has {size}", str(path)) from error
 
 

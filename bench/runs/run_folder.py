@@ -12,7 +12,7 @@ from bench.runs.description import RunDescription
 from bench.system import paths
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError, shown
-from bench.system.os_errors import of_system
+from bench.system.os_errors import system_error_message
 
 FILE = "run.json"
 
@@ -135,7 +135,7 @@ def create(described: RunDescription) -> RunFolder:
         run.write_description(described)
     except OSError as error:
         shutil.rmtree(run.path, ignore_errors=True)
-        raise WorkError(f"no run can be made: {of_system(error, run.path)}") from error
+        raise WorkError(f"no run can be made: {system_error_message(error, run.path)}") from error
     except WorkError:
         shutil.rmtree(run.path, ignore_errors=True)
         raise

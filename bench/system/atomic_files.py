@@ -1,4 +1,4 @@
-"""Files that are either complete or not there; links, modes and special files are left as they are."""
+"""Atomic writing of files: a file is either complete or absent. Links, modes and special files are kept."""
 
 import errno
 import os
@@ -10,8 +10,7 @@ from pathlib import Path
 
 from bench.system.errors import RequestError, WorkError
 
-# Begins the name of each temporary file, .bench-PID-RANDOM and the suffix: one that a killed process left
-# behind is told by it.
+# Temporary files are named .bench-PID-RANDOM and the suffix, so that those of killed processes can be found.
 PREFIX = ".bench-"
 
 _KINDS = {
@@ -28,29 +27,29 @@ _NAMES_NO_FILE = {
 
 
 def kind_of(mode: int) -> str:
-    """Return the kind of a file from its mode, in words; empty for a regular file."""
+    """Return the kind of a file from its mode, as text; empty for a regular file."""
     return "" if stat.S_ISREG(mode) else _KINDS.get(stat.S_IFMT(mode), "a special file")
 
 
 def destination(path: Path) -> Path:
-    """Find the file that is made or replaced by writing to a path.
+    """Return the file that writing to a path creates or replaces.
 
     Parameters
     ----------
     path : Path
-        As the user gave it.
+        The path that the user gave.
 
     Returns
     -------
     Path
-        `path` with all links resolved; a regular file, or nothing yet.
+        `path` with all links resolved: a regular file, or a file that does not exist yet.
 
     Raises
     ------
     RequestError
-        If it is a folder, a device, a FIFO or a socket, or no file can have this name.
+        If the path names a folder, a device, a FIFO or a socket, or cannot be the name of a file.
     WorkError
-        If it is write-protected, or something on the way is no folder or may not be entered.
+        If the file is write-protected, or a folder on the path is not a folder or cannot be entered.
     """
     try:
         mode = path.stat().st_mode
@@ -71,36 +70,36 @@ def destination(path: Path) -> Path:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """Give a temporary path to write to; that file takes the place of `path` when the block ends well.
+    """Yield a temporary path; its file replaces `path` when the block ends without an error.
 
     Parameters
     ----------
     path : Path
-        The file to make or replace; its folder is made if need be. Links are followed, and the new file has
-        the permissions of the old one. The path that is given has the same suffix, since writers choose the
-        format by it.
+        The file to create or replace; its folder is created if needed. Links are followed, and the new file
+        gets the permissions of the old one. The temporary path has the same suffix, because writers derive
+        the format from the suffix.
     durable : bool
-        Whether the file has to outlast a crash of the machine, which takes milliseconds.
+        Whether to flush the file to the disk, so that it survives a crash of the machine (milliseconds).
 
     Raises
     ------
     RequestError
         As :func:`destination`.
     WorkError
-        If it cannot be written; nothing is left then.
+        If the file cannot be written; no temporary file is left.
     """
     try:
-        with beside(path, durable=durable) as aside:
+        with atomic_write(path, durable=durable) as aside:
             yield aside
     except OSError as error:
         raise WorkError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 @contextmanager
-def beside(path: Path, *, durable: bool = False) -> Iterator[Path]:
-    """As :func:`replacing`, for callers that tell an OSError themselves."""
+def atomic_write(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """As :func:`replacing`, for callers that handle OSError themselves."""
     target = destination(path)
-    # a long suffix is none, and might make the name too long
+    # a long suffix is not a file type and could make the name too long
     suffix = target.suffix if len(target.suffix) < 20 else ""
     aside = target.with_name(f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}{suffix}")
     try:
@@ -122,18 +121,21 @@ def beside(path: Path, *, durable: bool = False) -> Iterator[Path]:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step that outlasts a crash, making its folder if need be; raises as `replacing`."""
+    """Write a file atomically and flush it to the disk; raises as :func:`replacing`."""
     with replacing(path, durable=True) as aside:
         aside.write_bytes(content)
 
 
 def write_text(path: Path, text: str) -> None:
-    """The same for text."""
+    """Write a text file atomically, as :func:`write_bytes`."""
     write_bytes(path, text.encode())
 
 
 def _create(aside: Path, target: Path) -> os.stat_result | None:
-    """Make the temporary file, for its owner alone where one is replaced; give the facts of the old one."""
+    """Create the temporary file; return the status of the file to replace, or None.
+
+    A temporary file that replaces another can be read by its owner only.
+    """
     before = target.stat() if target.exists() else None
     flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY
     os.close(os.open(aside, flags, 0o666 if before is None else 0o600))
@@ -141,20 +143,20 @@ def _create(aside: Path, target: Path) -> os.stat_result | None:
 
 
 def _keep_permissions(aside: Path, before: os.stat_result) -> None:
-    """Give the new file the old one's owner, group and mode, or less where that is not permitted."""
+    """Copy owner, group and mode of the old file, or fewer permissions if that is not allowed."""
     mode = before.st_mode & 0o777
     with suppress(PermissionError):
         os.chown(aside, before.st_uid, -1)
     try:
         os.chown(aside, -1, before.st_gid)
     except PermissionError:
-        # another group gets no more than everybody had
+        # another group gets only the permissions that everybody had
         mode &= ~0o070 | (mode & 0o007) << 3
     os.chmod(aside, mode)
 
 
 def _flush(path: Path, flags: int) -> None:
-    """Wait until a file, or the names in a folder, are on the disk."""
+    """Flush a file, or the names in a folder, to the disk."""
     opened = os.open(path, flags)
     try:
         os.fsync(opened)

@@ -1,4 +1,4 @@
-"""The two ways in which a command ends badly, each told in one line; and how values stand in that line."""
+"""Errors with messages of one line, and formatting of values in messages."""
 
 import difflib
 import reprlib
@@ -11,33 +11,33 @@ LONGEST_LIST = 160
 
 
 class RequestError(Exception):
-    """What was asked for is wrong: exit status 2, one line, nothing created."""
+    """The request is wrong: exit status 2, one line, nothing created."""
 
 
 class WorkError(Exception):
-    """What was asked for is right but could not be done: exit status 1, one line."""
+    """The request is right but the work failed: exit status 1, one line."""
 
 
 def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
-    """Build the error for a name that does not exist.
+    """Return the error for a name that does not exist.
 
     Parameters
     ----------
     kind : str
-        What the name stands for, such as ``"dataset"``.
+        Kind of name, such as ``"dataset"``.
     value : str
-        The name as it was given.
+        The unknown name.
     allowed : iterable of str
-        The names that exist.
+        The known names.
 
     Returns
     -------
     RequestError
-        Names the value, what is allowed (of many names the nearest and their number) and, where one is
-        close, the nearest spelling.
+        Its message has the value, the allowed names (or their number and the nearest, if there are many) and
+        the nearest spelling, if one is close.
     """
     names = sorted(allowed)
-    # the nearest of a text of any length are found in its beginning
+    # long values are compared by their beginning
     near = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=1, cutoff=0.5)
     listed = f"allowed are {', '.join(names)}" if names else "there is none"
     if len(listed) > LONGEST_LIST:
@@ -50,7 +50,7 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
 
 
 class _Short(reprlib.Repr):
-    """Python's own notation, cut where it is long; never slow, whatever the value."""
+    """Python's notation of values, shortened; fast for any value."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -59,7 +59,7 @@ class _Short(reprlib.Repr):
         self.maxlong = 40
 
     def repr_int(self, x: int, level: int) -> str:
-        # Python refuses to print the longest
+        # Python refuses to print very long numbers
         return f"a number of {x.bit_length()} bits" if x.bit_length() > 1000 else super().repr_int(x, level)
 
 
@@ -67,19 +67,19 @@ _SHORT = _Short()
 
 
 def shown(value: object) -> str:
-    """A value as messages show it: Python's notation on one line, at most 80 characters of it."""
-    words = printable(_SHORT.repr(value))
-    return words if len(words) <= LONGEST_VALUE else words[: LONGEST_VALUE - 3] + "..."
+    """Format a value for a message: Python's notation on one line, at most 80 characters."""
+    text = printable(_SHORT.repr(value))
+    return text if len(text) <= LONGEST_VALUE else text[: LONGEST_VALUE - 3] + "..."
 
 
 def printable(text: str) -> str:
-    """A text on one line: control characters, and bytes that are no UTF-8, are escaped."""
+    """Return a text on one line, with control characters and bytes that are not UTF-8 escaped."""
     escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in " ".join(text.split()))
     return "".join(escaped)
 
 
 def one_line(message: str, longest: int = LONGEST_LINE) -> str:
-    """A message as it is printed: one line of printable characters, cut in the middle if it is long."""
+    """Return a message as one printable line, shortened in the middle if it is long."""
     line = printable(message)
     half = (longest - 3) // 2
     return line if len(line) <= longest else f"{line[:half]}...{line[-half:]}"

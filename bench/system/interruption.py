@@ -1,4 +1,4 @@
-"""Stopping politely: the first Ctrl-C or SIGTERM asks, the second Ctrl-C insists."""
+"""Graceful stop: the first Ctrl-C or SIGTERM requests it, the second Ctrl-C interrupts at once."""
 
 import signal
 import threading
@@ -6,39 +6,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-# what has come in the blocks that are open, the innermost last
+# signals received in the open blocks, the innermost block last
 _open: list[list[int]] = []
 
 
 @contextmanager
 def stop_on_signal() -> Iterator[Callable[[], bool]]:
-    """Turn SIGINT and SIGTERM into an answer; the former handlers come back at the end.
+    """Handle SIGINT and SIGTERM in a block; the previous handlers are restored at its end.
 
-    A signal that comes in an inner block is one for the outer block, too, once the inner one has ended.
+    Signals of an inner block are passed on to the outer block when the inner block ends.
 
     Yields
     ------
     callable
-        Whether a signal has come. A second SIGINT raises KeyboardInterrupt.
+        Returns whether a signal was received. A second SIGINT raises KeyboardInterrupt.
     """
-    came: list[int] = []
+    received: list[int] = []
 
-    def note(number: int, frame: FrameType | None) -> None:
-        if came and number == signal.SIGINT:
+    def handle(number: int, frame: FrameType | None) -> None:
+        if received and number == signal.SIGINT:
             raise KeyboardInterrupt
-        came.append(number)
+        received.append(number)
 
-    # only the main thread may set handlers; a caller in another one stops its runs itself
+    # only the main thread may set handlers; callers in other threads stop their runs themselves
     if threading.current_thread() is not threading.main_thread():
         yield lambda: False
         return
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    _open.append(came)
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    _open.append(received)
     try:
-        yield lambda: bool(came)
+        yield lambda: bool(received)
     finally:
         _open.pop()
         for number, handler in before.items():
             signal.signal(number, handler)
         if _open:
-            _open[-1].extend(came)
+            _open[-1].extend(received)

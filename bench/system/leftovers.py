@@ -1,4 +1,4 @@
-"""Temporary files that killed processes left behind: how they are told, and their removal."""
+"""Removal of temporary files of killed processes."""
 
 import os
 import re
@@ -10,18 +10,18 @@ from pathlib import Path
 from bench.system.atomic_files import PREFIX
 
 _NAME = re.compile(re.escape(PREFIX) + r"(\d+)-")
-_CLOCK_SECONDS = 2.0  # the system's clock and its times of processes may differ by so much
+_CLOCK_SECONDS = 2.0  # tolerance between the system clock and start times of processes
 
 
 def remove_leftovers(folder: Path, depth: int = 1) -> None:
-    """Remove the temporary files and folders of dead processes; those of living ones stay.
+    """Remove the temporary files and folders of dead processes, but not of running ones.
 
     Parameters
     ----------
     folder : Path
-        Where to look; it may not exist.
+        Folder to search; it need not exist.
     depth : int
-        Levels of folders below it that are looked into as well.
+        Levels of subfolders to search.
     """
     for path in _entries(folder):
         if match := _NAME.match(path.name):
@@ -32,13 +32,13 @@ def remove_leftovers(folder: Path, depth: int = 1) -> None:
 
 
 def _entries(folder: Path) -> Iterator[Path]:
-    # a folder that is missing or cannot be read holds nothing that can be removed
+    # nothing can be removed from a folder that is missing or cannot be read
     with suppress(OSError), os.scandir(folder) as entries:
         yield from [Path(entry) for entry in entries]
 
 
 def _is_left(path: Path, process_id: int) -> bool:
-    """Whether the process that made a file is dead; a later process may have its number."""
+    """Return whether the process that made a file is dead; a later process may have the same id."""
     import psutil
 
     try:
@@ -52,7 +52,7 @@ def _is_left(path: Path, process_id: int) -> bool:
 
 
 def _remove(path: Path) -> None:
-    # another process may be as quick; what cannot be removed harms nobody
+    # another process may remove it first; files that cannot be removed do no harm
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path, ignore_errors=True)
     else:

@@ -1,4 +1,4 @@
-"""Faults of the machine, full disks and short memory among them, told in one line instead of a traceback."""
+"""One-line messages for faults of the machine, such as a full disk or too little memory."""
 
 import errno
 import re
@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bench.system.errors import WorkError
 
-# every other error of the system is unexpected, and keeps its traceback
+# all other system errors are unexpected and keep their traceback
 KINDS = frozenset(
     {
         errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR,
@@ -23,46 +23,50 @@ NO_MEMORY = re.compile(
 TRIED = re.compile(r"tried to allocate (\d+(?:\.\d+)? ?\w+)", re.IGNORECASE)
 
 
-def in_words(error: BaseException) -> str | None:
-    """What is wrong with the machine, in one line; None if the error is of another kind.
+def message_of(error: BaseException) -> str | None:
+    """Return a message of one line for a fault of the machine; None for all other errors.
 
     Parameters
     ----------
     error : BaseException
-        What was raised: by Python, by numpy or by torch.
+        Error of Python, numpy or torch.
     """
     if isinstance(error, OSError):
-        return of_system(error) if error.errno in KINDS else None
+        return system_error_message(error) if error.errno in KINDS else None
     if is_out_of_memory(error):
-        return of_memory(error)
+        return memory_error_message(error)
     return None
 
 
-def behind(error: BaseException) -> str | None:
-    """As :func:`in_words`, of a run in training: any error of the system, also one behind a WorkError."""
+def message_in_training(error: BaseException) -> str | None:
+    """Return a message for any system error during training, including the cause of a WorkError."""
     if isinstance(error, OSError):
-        return of_system(error)
+        return system_error_message(error)
     if isinstance(error, WorkError):
         cause = error.__cause__
         return str(error) if isinstance(cause, OSError) else None
-    return in_words(error)
+    return message_of(error)
 
 
-def of_system(error: OSError, file: Path | None = None) -> str:
-    """An error of the file system: the file, what is wrong and, where the disk is full, how full it is."""
+def system_error_message(error: OSError, file: Path | None = None) -> str:
+    """Return a message for a file error: the file, the error and, if the disk is full, the free space."""
     named = error.filename if file is None else file
-    # a descriptor, or bytes, say nothing
+    # file descriptors and bytes do not help the reader
     named = named if isinstance(named, str | Path) else None
-    words = error.strerror or str(error) or type(error).__name__
+    message = error.strerror or str(error) or type(error).__name__
     if error.errno in FULL and (free := free_space(Path(named) if named else None)) is not None:
-        words += f" ({size_in_words(free)} free)"
+        message += f" ({format_size(free)} free)"
     if error.errno == errno.ENOMEM:
-        return f"the machine has no memory left: {words}"
-    return f"{named} cannot be used: {words}" if named else f"a file or the output cannot be written: {words}"
+        return f"the machine has no memory left: {message}"
+    return (
+        f"{named} cannot be used: {message}"
+        if named
+        else f"a file or the output cannot be written: {message}"
+    )
 
 
 def free_space(path: Path | None) -> int | None:
-    """Free bytes where a file or folder is, or would be; None where that cannot be told."""
+    """Return the free bytes on the disk of a file or folder, which may not exist; None if unknown."""
     if path is None:
         return None
     for folder in (path, *path.parents):
@@ -74,26 +78,26 @@ def free_space(path: Path | None) -> int | None:
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether memory, of the machine or a GPU, could not be allocated."""
-    # torch's own class is known by name, without torch
+    """Return whether memory of the machine or of a GPU could not be allocated."""
+    # torch's class is compared by name, so that torch need not be imported
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
     return isinstance(error, RuntimeError) and NO_MEMORY.search(str(error)) is not None
 
 
-def of_memory(error: BaseException) -> str:
-    """Memory that could not be allocated: how much, and which knobs need less."""
+def memory_error_message(error: BaseException) -> str:
+    """Return a message about memory that could not be allocated, with the knobs that reduce it."""
     gpu = "CUDA" in str(error)
     tried = TRIED.search(str(error))
-    words = f"not enough memory on the {'GPU' if gpu else 'machine'}"
+    message = f"not enough memory on the {'GPU' if gpu else 'machine'}"
     if tried:
         count, _, unit = tried[1].partition(" ")
-        words += f": {size_in_words(int(count)) if unit == 'bytes' else tried[1]} could not be allocated"
-    return f"{words}; reduce batch_size, filters, latent_dim or eval_samples, or increase micro_batches"
+        message += f": {format_size(int(count)) if unit == 'bytes' else tried[1]} could not be allocated"
+    return f"{message}; reduce batch_size, filters, latent_dim or eval_samples, or increase micro_batches"
 
 
-def size_in_words(count: float) -> str:
-    """A number of bytes with a binary unit."""
+def format_size(count: float) -> str:
+    """Format a number of bytes with a binary unit."""
     units = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB"]
     while count >= 1024 and len(units) > 1:
         count /= 1024

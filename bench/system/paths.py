@@ -1,11 +1,11 @@
-"""Where things are kept: results under mlruns/, caches in the user's cache folder."""
+"""Folders of results (mlruns/) and caches (the user's cache folder)."""
 
 import os
 from pathlib import Path
 
 
 def home() -> Path:
-    """Folder in which mlruns/ stands: BENCH_HOME, else the project's root, else the current folder."""
+    """Return the folder of mlruns/: BENCH_HOME, or the project's root, or the current folder."""
     if named := os.environ.get("BENCH_HOME"):
         return Path(named).expanduser().resolve()
     root = Path(__file__).resolve().parents[2]
@@ -13,17 +13,17 @@ def home() -> Path:
 
 
 def results() -> Path:
-    """Everything that running makes."""
+    """Return the folder of all results."""
     return home() / "mlruns"
 
 
 def runs() -> Path:
-    """One folder a run."""
+    """Return the folder that has one subfolder per run."""
     return results() / "runs"
 
 
 def cache() -> Path:
-    """Decoded data, reference statistics, weights: BENCH_CACHE, else the user's cache folder."""
+    """Return the folder of data, statistics and weights: BENCH_CACHE or the user's cache folder."""
     if named := os.environ.get("BENCH_CACHE"):
         return Path(named).expanduser().resolve()
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
@@ -31,5 +31,5 @@ def cache() -> Path:
 
 
 def datasets() -> Path:
-    """Data sets that are fetched or put there by hand, unless `data_root` says otherwise."""
+    """Return the default folder of data files, downloaded or put there by hand."""
     return cache() / "datasets"

@@ -1,28 +1,27 @@
-"""Addresses of stores (MLflow's, Optuna's), read by parts, and shown and recorded without secrets.
+"""Addresses of stores (MLflow, Optuna), which are shown and recorded without secrets.
 
-Everything in an address that may be secret is left out: user and password, and values of the query that
-are not known to be harmless. Addresses that no library accepts are read too: a message about them must
-not repeat the password either.
+User, password and all query values that are not known to be harmless are left out. Addresses that no library
+accepts are parsed too, because a message about them must not repeat the password either.
 """
 
 import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 from urllib.parse import quote, unquote, unquote_plus
 
 MASK = "***"
-# query values that say which store it is or how to reach it; all others may be secret
+# query values that identify the store or the connection; all others may be secret
 HARMLESS = frozenset(
     {"host", "hostaddr", "port", "dbname", "sslmode", "connect_timeout", "application_name", "charset"}
     | {"target_session_attrs", "mode", "uri", "schema"}
 )
-# an address of a file has no user, but its path may hold an @
+# the address of a file has no user, but its path may contain an @
 FILES = ("sqlite", "file", "")
-SHORT = 4  # shorter secrets are masked where they stand as words, else they would mask parts of words
+SHORT = 4  # shorter secrets are masked only as whole words
 PIECE = 3  # shorter pieces of a password are not masked
-TOKEN = 16  # a user as long as this is taken for a token
+TOKEN = 16  # a user name of this length may be a token
 
 _START = re.compile(r"(?:(?P<scheme>[A-Za-z][\w+.-]*):(?=[/\\]))?(?P<slashes>[/\\]*)(?P<rest>.*)", re.DOTALL)
 _HOST = re.compile(r"(\[[^\]]*\]|[^:/\\]*)(:\d*)?(,[^:/\\]*(:\d*)?)*([/\\].*)?", re.DOTALL)
@@ -37,11 +36,11 @@ class StoreAddress:
     Attributes
     ----------
     full : str
-        As it was given, for the library that opens the store.
+        The complete address, for the library that opens the store.
     shown : str
-        Without user, password and other secrets: to be printed, recorded and compared.
+        The address without secrets, for printing, recording and comparing.
     secrets : tuple of str
-        The secret parts as messages may repeat them: raw, decoded and encoded.
+        The secrets in the forms that messages may have: raw, decoded and encoded.
     hides : bool
         Whether `shown` leaves anything out.
     """
@@ -56,7 +55,7 @@ class StoreAddress:
 
     @property
     def scheme(self) -> str:
-        """What stands before the colon, without a driver: ``http``, ``sqlite``, ``postgresql``."""
+        """Scheme without driver: ``http``, ``sqlite``, ``postgresql``."""
         matched = _START.match(self.shown)
         assert matched
         return (matched["scheme"] or "").partition("+")[0].lower()
@@ -68,29 +67,29 @@ class StoreAddress:
 
     @property
     def file(self) -> Path | None:
-        """The file of an SQLite store."""
+        """File of an SQLite store."""
         if self.scheme != "sqlite":
             return None
         name = self.shown.partition("://")[2].removeprefix("/").partition("?")[0]
         return Path(name) if name and name != ":memory:" else None
 
     def is_same(self, other: "StoreAddress") -> bool:
-        """Whether both name one store, whatever the credentials."""
+        """Return whether both are addresses of one store, with any credentials."""
         return self.shown == other.shown
 
 
 def read(text: str) -> StoreAddress:
-    """Read an address; :func:`redacted` knows its secrets from now on."""
+    """Parse an address; from now on :func:`redacted` masks its secrets."""
     address = _parsed(text.strip())
     _seen[address.full] = address
     return address
 
 
 def redacted(text: str) -> str:
-    """A text, such as a library's message, without the secrets of addresses.
+    """Return a text, such as a library's message, without the secrets of addresses.
 
-    Those that were read and that of the environment are masked wherever they stand, and every other
-    address in the text is shown as :class:`StoreAddress` shows it.
+    Secrets of addresses that were parsed, and of MLFLOW_TRACKING_URI, are masked everywhere. Secrets of other
+    addresses in the text are left out.
     """
     known = dict(_seen)
     if named := os.environ.get("MLFLOW_TRACKING_URI", "").strip():
@@ -109,24 +108,24 @@ def redacted(text: str) -> str:
 
 
 def redacted_word(word: str) -> str:
-    """A word of a command line, such as ``--storage=URL`` or ``KEY=URL``, without secrets.
+    """Return a command-line argument, such as ``--storage=URL`` or ``KEY=URL``, without secrets.
 
-    An address reaches to the word's end: passwords may hold what ends an address in a text.
+    The address extends to the end of the argument, because a password may contain any character.
     """
     return redacted(_IN_WORD.sub(lambda found: _as_shown(found[0]), word))
 
 
 class Redacting:
-    """A stream for people into which no secret of an address goes, whoever writes."""
+    """A text stream that masks the secrets of addresses."""
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        """Write without secrets."""
+        """Write a text without secrets."""
         return self._stream.write(redacted(text))
 
-    def __getattr__(self, name: str) -> Any:
+    def __getattr__(self, name: str) -> object:
         return getattr(self._stream, name)
 
 
@@ -167,12 +166,12 @@ def _is_path(scheme: str, slashes: str, rest: str) -> bool:
 
 
 def _without_userinfo(rest: str) -> tuple[str, str]:
-    """Split user and password off; where it is unclear what belongs to them, more rather than less."""
+    """Split off user and password; if the split is unclear, rather too much than too little."""
     head, mark, query = rest.partition("?")
     at = head.rfind("@")
     if at < 0 and mark and "@" in query:
         before = query[: query.rfind("@")]
-        # a password with a question mark in it, not an @ in a value
+        # the question mark is part of a password, unless the @ is in a query value
         if "=" not in before or not _HOST.fullmatch(head):
             at = rest.rfind("@")
     return (rest[:at], rest[at + 1 :]) if at >= 0 else ("", rest)
@@ -185,11 +184,11 @@ def _is_harmless(name: str, value: str) -> bool:
 def _secrets(scheme: str, userinfo: str) -> list[str]:
     user, _, password = userinfo.partition(":")
     found = [password, userinfo] if password else []
-    # a token stands where a user does; other users are often common words, such as "postgres"
+    # a token takes the place of a user; other user names are often common words, such as "postgres"
     is_web = scheme.partition("+")[0].lower() in ("http", "https", "")
     if (is_web and not password) or len(user) >= TOKEN or "@" in user:
         found.append(user)
-    # a library may cut a password at its signs, and complain of what it takes for a host
+    # a library may split a password at these characters and report a piece as a host
     for part in (userinfo.partition("@")[2], password):
         found += [part, *(piece for piece in re.split(r"[@:/?#&]", part) if len(piece) >= PIECE)]
     return found

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from bench.configuration import Configuration
 from bench.system.errors import RequestError
-from bench.system.os_errors import size_in_words
+from bench.system.os_errors import format_size
 from bench.training.cost import MetaNoise, Operation
 from variants.base import Batch, Variant, parameter_count
 from variants.modules.activation_checkpointing import CheckpointedModule
@@ -89,8 +89,8 @@ def require_memory(
         knob, what = "batch_size", "a training step"
     where = "this machine" if device.type == "cpu" else "the GPU"
     message = (
-        f"{knob}: {flat[knob]} is not possible: the run needs at least {size_in_words(need.total)} of "
-        f"memory, most of it for {what}, and {where} has {size_in_words(free)} free"
+        f"{knob}: {flat[knob]} is not possible: the run needs at least {format_size(need.total)} of "
+        f"memory, most of it for {what}, and {where} has {format_size(free)} free"
     )
     fits = largest(configuration, knob, shape, free, processes)
     message += f"; {knob}={fits} would fit" if fits else "; smaller networks or batches need less"

@@ -18,7 +18,7 @@ from bench.execution.session import start
 from bench.execution.setup import TrainingSetup
 from bench.runs import run_folder
 from bench.runs.run_folder import RunFolder
-from bench.system.atomic_files import PREFIX, beside
+from bench.system.atomic_files import PREFIX, atomic_write
 from bench.system.leftovers import remove_leftovers
 
 
@@ -124,7 +124,7 @@ def test_a_killed_process_leaves_what_is_told_by_its_name(tmp_path: Path) -> Non
     """
     killed(code, str(tmp_path / "figure.png"))
     (left,) = tmp_path.iterdir()
-    with beside(tmp_path / "other.png") as aside:
+    with atomic_write(tmp_path / "other.png") as aside:
         aside.write_bytes(b"being written")
         remove_leftovers(tmp_path)
         assert not left.exists()

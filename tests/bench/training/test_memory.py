@@ -14,7 +14,7 @@ from bench.datasets import sample_shape
 from bench.execution.progress import Progress
 from bench.execution.session import start
 from bench.system.errors import RequestError, WorkError
-from bench.system.os_errors import in_words
+from bench.system.os_errors import message_of
 from bench.training import memory
 from bench.training.trainer import Callback
 from variants.registry import all_variants
@@ -116,8 +116,8 @@ def test_errors_of_allocation_are_told_from_bugs() -> None:
     for make in (lambda: torch.empty(2**45, dtype=torch.float64), lambda: bytearray(2**60)):
         with pytest.raises((RuntimeError, MemoryError)) as failed:
             make()
-        assert "not enough memory" in str(in_words(failed.value))
+        assert "not enough memory" in str(message_of(failed.value))
     gpu = torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has 79 GiB")
-    assert "on the GPU: 2.50 GiB could not be allocated" in str(in_words(gpu))
+    assert "on the GPU: 2.50 GiB could not be allocated" in str(message_of(gpu))
     for bug in (RuntimeError("shapes differ"), ValueError("x"), FileNotFoundError(2, "gone"), OSError("odd")):
-        assert in_words(bug) is None
+        assert message_of(bug) is None
