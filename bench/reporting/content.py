@@ -163,6 +163,7 @@ def _content(
 ) -> Content:
     names = sorted(selected["variant"].unique())
     known = all_variants()
+    environments = tables.environments(descriptions)
     ended = {str(run_id) for run_id in selected.loc[is_complete(selected), "run_id"]}
     return Content(
         title or f"{', '.join(names)} on {', '.join(dict.fromkeys(map(label, selected['dataset'])))}",
@@ -172,8 +173,8 @@ def _content(
             for name in names
         ),
         tuple(sections),
-        tables.of_environment(descriptions),
-        tuple(tables.differing_environment(descriptions)),
+        tables.of_environments(environments),
+        tuple(fact for fact, values in environments.items() if len(values) > 1),
         tuple(repeating.commands(descriptions)),
         tuple(repeating.verifications([d for d in descriptions if d.id in ended])),
         len(selected),

@@ -1,6 +1,7 @@
-"""Tables about runs, beside those of results: the runs, what they cost, how they were configured."""
+"""Tables about runs, beside those of results: all runs, health, costs, knobs and environments."""
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -23,19 +24,19 @@ _ASIDE = EXECUTION_SETTINGS | {"variant", "seed"}
 
 
 def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -> TextTable:
-    """All runs by group and seed, with their values at the selected step.
+    """Table of all runs by group and seed, with their values at the selected step.
 
     Parameters
     ----------
     runs : DataFrame
         With the column ``group``.
     metrics : sequence of str
-        What the tables of results report.
+        Metrics that the tables of results report.
     copies : sequence of str
         Ids of runs that gave way to a newer one of the same group and seed.
     """
     shown = [name for name in metrics if name in runs]
-    # a name tells the variant; the group only where it is more than that
+    # names have the variant; groups have a column where they differ in more
     grouped = ["group"] if (runs["group"] != runs["variant"]).any() else []
     alarmed = ["alarms"] if (runs["alarms"] != "").any() else []
     header = ("run", *grouped, "seed", "health", *alarmed, "step", *shown, "training time")
@@ -59,7 +60,7 @@ def of_runs(runs: pd.DataFrame, metrics: Sequence[str], copies: Sequence[str]) -
 
 
 def of_health(runs: pd.DataFrame) -> TextTable | None:
-    """The runs about which something is to tell, and what; None where all are well."""
+    """Table of unhealthy runs with the meaning of their tags; None where all are well."""
     rows = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         if not is_well(run):
@@ -68,14 +69,14 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
 
 
 def _judged(run_id: str) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """A run's last evaluation, and what real samples scored when it began; {} where its files do not tell."""
+    """Return a run's last evaluation, or {}, and the scores of real samples when the run began."""
     run = RunFolder(paths.runs() / run_id)
     evaluations = RecordEvents(run.record_path).record.evaluations
     return evaluations[-1].values if evaluations else {}, run.describe().real
 
 
 def of_cost(runs: pd.DataFrame) -> TextTable:
-    """Parameters and training time of groups, of the runs that finished."""
+    """Table of parameters and training time of groups, over finished runs."""
     header = ("group", "generator", "discriminator", "runs", "training time", "least to most", "a step")
     rows = []
     for group, members in runs[runs["status"] == "FINISHED"].groupby("group"):
@@ -99,17 +100,17 @@ def _several(values: pd.Series, form: str) -> str:
 
 
 def of_shared_knobs(descriptions: Descriptions) -> TextTable:
-    """The knobs that have one value in all runs."""
+    """Table of the knobs that have one value in all runs."""
     meanings = _meanings(descriptions)
     rows = []
     for name, value in descriptions[0].config.flat().items():
         if name not in _ASIDE and _same(descriptions, _knob(name)):
-            rows.append((name, _word(value), meanings.get(name, "")))
+            rows.append((name, _text(value), meanings.get(name, "")))
     return TextTable("Knobs with the same value in all runs", ("knob", "value", "meaning"), tuple(rows))
 
 
 def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> TextTable | None:
-    """The knobs in which groups differ, one column a group; None where there is none.
+    """Table of the knobs in which groups differ, one column per group; None where there is none.
 
     Parameters
     ----------
@@ -128,7 +129,7 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
         cells = []
         for column in columns:
             members = [d for d, group in zip(descriptions, groups, strict=True) if group == column]
-            values = [_word(knobs[name]) for d in members if name in (knobs := d.config.flat())]
+            values = [_text(knobs[name]) for d in members if name in (knobs := d.config.flat())]
             cells.append(" or ".join(dict.fromkeys(values)) or MISSING)
         rows.append((name, *cells, meanings.get(name, "")))
     if not rows:
@@ -138,18 +139,18 @@ def of_differing_knobs(descriptions: Descriptions, groups: Sequence[str]) -> Tex
 
 
 def _meanings(descriptions: Descriptions) -> dict[str, str]:
-    """What each knob means; nothing for one that means another thing in another variant."""
+    """Return the meaning of each knob; of none that has different meanings in different variants."""
     known = all_variants()
-    told: dict[str, set[str | None]] = {"preset": {"name of the values that a configuration starts from"}}
+    meanings: dict[str, set[str | None]] = {"preset": {"name of the values that a configuration starts from"}}
     for variant in {d.config.variant for d in descriptions} & set(known):
         for name, field in knobs_of(known[variant]).items():
-            told.setdefault(name, set()).add(field.description)
-    return {name: next(iter(words)) or "" for name, words in told.items() if len(words) == 1}
+            meanings.setdefault(name, set()).add(field.description)
+    return {name: next(iter(each)) or "" for name, each in meanings.items() if len(each) == 1}
 
 
-def of_environment(descriptions: Descriptions) -> TextTable:
-    """Machine, packages and commit; where runs differ, how many have which."""
-    readings: dict[str, Callable[[Environment], Scalar]] = {
+def environments(descriptions: Descriptions) -> dict[str, Counter[str]]:
+    """Count the runs by machine, packages and commit: by fact, the number of runs of each value."""
+    facts: dict[str, Callable[[Environment], Scalar]] = {
         "processor": lambda e: e.processor,
         "cores": lambda e: e.cores,
         "threads": lambda e: e.threads,
@@ -159,30 +160,25 @@ def of_environment(descriptions: Descriptions) -> TextTable:
         "Python": lambda e: e.python,
     }
     for package in ("began-bench", *PACKAGES):
-        readings[package] = _package(package)
-    readings["commit"] = lambda e: e.commit
-    rows = [(name, _tally([read(d.environment) for d in descriptions])) for name, read in readings.items()]
+        facts[package] = _package(package)
+    facts["commit"] = lambda e: e.commit
+    return {name: Counter(_text(read(d.environment)) for d in descriptions) for name, read in facts.items()}
+
+
+def of_environments(counts: Mapping[str, Counter[str]]) -> TextTable:
+    """Table of :func:`environments`; where runs differ, with the number of runs of each value."""
+    rows = [(name, _with_counts(values)) for name, values in counts.items()]
     return TextTable("Where the runs were made", ("what", "value"), tuple(rows))
 
 
-def differing_environment(descriptions: Descriptions) -> list[str]:
-    """In what the runs' environments differ."""
-    rows = of_environment(descriptions).rows
-    return [name for name, value in rows if value.endswith("runs)") or value.endswith("run)")]
-
-
-def _tally(values: Sequence[Any]) -> str:
-    """One value, or each with the number of runs that have it."""
-    words = [_word(value) for value in values]
-    different = list(dict.fromkeys(words))
-    if len(different) == 1:
-        return different[0]
-    counts = [(word, words.count(word)) for word in different]
-    return ", ".join(f"{word} ({count} {'run' if count == 1 else 'runs'})" for word, count in counts)
+def _with_counts(values: Counter[str]) -> str:
+    if len(values) == 1:
+        return next(iter(values))
+    return ", ".join(f"{value} ({n} {'run' if n == 1 else 'runs'})" for value, n in values.items())
 
 
 def _knob(name: str) -> Callable[[RunDescription], object]:
-    # a knob that a variant lacks is not one without a value
+    # a knob that a variant lacks differs from a knob without a value
     return lambda description: description.config.flat().get(name, ...)
 
 
@@ -194,7 +190,7 @@ def _same(descriptions: Descriptions, read: Callable[[RunDescription], object]) 
     return len({json.dumps(read(d), default=str) for d in descriptions}) == 1
 
 
-def _word(value: Any) -> str:
+def _text(value: Scalar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)

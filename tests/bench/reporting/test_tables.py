@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.comparing.numbers import MISSING
-from bench.reporting.tables import of_health, of_runs
+from bench.reporting.tables import environments, of_environments, of_health, of_runs
 
 RUN: dict[str, Any] = {
     "run_id": "a" * 32,
@@ -61,3 +61,19 @@ def test_a_collapse_is_told_by_the_run_s_own_numbers(bench_home: Path, small: Si
     table = of_health(collapsed)
     assert table is not None
     assert "the rule of this version" in table.rows[0][-1]
+
+
+def test_environments_that_differ_are_counted_whatever_their_values(
+    tmp_path: Path, small: SimpleNamespace
+) -> None:
+    """A processor may have a name that ends like a count of runs."""
+    described = []
+    for place, threads in enumerate((1, 2, 2)):
+        (tmp_path / str(place)).mkdir()
+        run = small.describe_in(tmp_path / str(place)).describe()
+        machine = run.environment.model_copy(update={"threads": threads, "processor": "a processor (8 runs)"})
+        described.append(run.model_copy(update={"environment": machine}))
+    counts = environments(described)
+    assert [fact for fact, values in counts.items() if len(values) > 1] == ["threads"]
+    rows = dict(of_environments(counts).rows)
+    assert (rows["processor"], rows["threads"]) == ("a processor (8 runs)", "1 (1 run), 2 (2 runs)")
