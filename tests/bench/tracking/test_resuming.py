@@ -1,6 +1,7 @@
 """A run goes on whatever became of its store, and the store is made whole again from the record."""
 
 import json
+import os
 import socket
 from pathlib import Path
 from types import SimpleNamespace
@@ -61,9 +62,8 @@ class Kill(Callback):
         self.times -= 1
         (tracker,) = psutil.Process().children()
         tracker.kill()
-        # not wait(): its parent has to see how it ended
-        while tracker.status() != psutil.STATUS_ZOMBIE:
-            pass
+        # all its threads have ended, and its exit status is still there for its parent
+        os.waitid(os.P_PID, tracker.pid, os.WEXITED | os.WNOWAIT)
 
 
 def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
