@@ -144,10 +144,10 @@ def known_mode_cases(name: str) -> list[Case]:
 def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
     """Return the alarms of a run, and the step of the evaluation from which on all show a collapse."""
     recorded = record.read(run.record_path)
-    raised = {alarm.kind: alarm.step for alarm in alarms.watch_over(recorded.steps)}
+    raised = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps)}
     for name, values in K_DROP.items():
         rules = alarms.RULES.model_copy(update=values)
-        found = {alarm.kind: alarm.step for alarm in alarms.watch_over(recorded.steps, rules)}
+        found = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps, rules)}
         if "k-drop" in found:
             raised[name] = found["k-drop"]
     onset = None

@@ -16,7 +16,7 @@ from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.session import Alarms
 from bench.execution.setup import TrainingSetup, plan_of, set_up
-from bench.health.alarms import Watch
+from bench.health.alarms import AlarmMonitor
 from bench.runs import record, run_folder
 from bench.system.errors import WorkError
 from bench.tracking.process import TrackingProcess
@@ -136,7 +136,7 @@ class TrackedTrainer(ThroughTrainer):
         self._tracking.follow(run, store)
         super().__init__(setup, run.path)
         self._recorded, self._covered = Recorded(), 0
-        self.trainer.callbacks += [Alarms(Watch(), self.writer, Progress(quiet=True)), self._recorded]
+        self.trainer.callbacks += [Alarms(AlarmMonitor(), self.writer, Progress(quiet=True)), self._recorded]
         self._process.suspend()
 
     def prepare(self, steps: int) -> None:

@@ -1,9 +1,9 @@
-"""Runs as a tidy data frame: one row a run, at the step that a rule selects."""
+"""Runs as a tidy data frame: one row per run, at the step that a rule selects."""
 
 import hashlib
 import json
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -13,11 +13,12 @@ from bench.comparing.groups import with_groups
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.runs import record
 from bench.runs.damaged_runs import pass_over
-from bench.runs.description import RunDescription
+from bench.runs.description import HealthRules, RunDescription
 from bench.runs.record import RecordEvents
 from bench.runs.run_folder import RunFolder, survey
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError, shown, unknown
+from bench.system.json_values import Scalar
 
 
 def results(
@@ -28,9 +29,9 @@ def results(
     select: str = "last",
     study: str | None = None,
 ) -> pd.DataFrame:
-    """All runs, or some, as a tidy data frame.
+    """Return all runs, or some, as a tidy data frame.
 
-    A run whose description or record is damaged is left out; one line on standard error warns of all of them.
+    Runs with a damaged description or record are left out, with one warning for all of them.
 
     Parameters
     ----------
@@ -39,13 +40,13 @@ def results(
     variant, dataset : str or sequence of str, optional
         Only runs of these; one name, names with commas between, or a sequence.
     where : str, optional
-        A condition over the columns, such as ``"gamma == 0.5 and seed < 3"``; the forms that are allowed
-        stand in :mod:`bench.comparing.condition`.
+        A condition over the columns, such as ``"gamma == 0.5 and seed < 3"``, in the forms that
+        :mod:`bench.comparing.expression` allows.
     select : str
         Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
     study : str, optional
-        Only runs of this study's trials. Without it those of all studies are left out: they are pruned,
-        and the best of them is best partly by luck.
+        Only runs of this study's trials. Without it the trials of all studies are left out: they are
+        pruned, and the best of them is best partly by luck.
 
     Returns
     -------
@@ -53,11 +54,11 @@ def results(
         One row per run, oldest first. Columns: :data:`bench.comparing.columns.IDENTITY` (``status`` is
         FINISHED, FAILED, KILLED, or RUNNING for a run without an end; ``health`` is missing there;
         ``alarms`` are those raised so far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric``
-        names the run's Frechet distance; ``health_rules`` tells the rules of health apart, and is missing
-        where the run did not record them; ``step`` is the selected step, Int64), what was judged at that
-        step, by name; ``M`` (mean since the checkpoint before), ``k`` (after that step), ``M_best`` (lowest
-        M of the run, once it has ended); parameter counts, ``train_seconds`` (up to the last checkpoint) and
-        ``processor``; then every other knob by its name.
+        names the run's Frechet distance; ``health_rules`` is a hash of the rules of health; ``step`` is
+        the selected step, Int64), the metrics at that step, by name; ``M`` (mean since the checkpoint
+        before), ``k`` (after that step), ``M_best`` (lowest M of the run, once it has ended); parameter
+        counts, ``train_seconds`` (up to the last checkpoint) and ``processor``; then every other knob by
+        its name.
 
     Raises
     ------
@@ -99,20 +100,20 @@ def results(
 
 
 def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.DataFrame:
-    """Scalars of every training step of runs.
+    """Return scalars of every training step of runs.
 
     Parameters
     ----------
     frame : DataFrame
-        Runs, as :func:`results` gives them; with a column ``group`` if there is one.
+        Runs, as returned by :func:`results`; a column ``group`` is used if there is one.
     names : sequence of str
-        Scalars as the record has them.
+        Names of scalars in the record.
 
     Returns
     -------
     DataFrame
-        One row a run and step: run_id, group, seed, step, epoch (passes over the real images, not
-        rounded), and one float column a name, missing where a run does not have it.
+        One row per run and step: run_id, group, seed, step, epoch (passes over the real images, not
+        rounded), and one float column per name, missing where a run does not have it.
 
     Raises
     ------
@@ -120,29 +121,32 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
         If no run has a scalar of one of the names, or a run's variant is not installed.
     """
     frame = frame if "group" in frame else with_groups(frame)
+    columns = ["run_id", "group", "seed", "step", "epoch", *names]
     parts, known = [], set()
     for run_id, group, seed in zip(frame["run_id"], frame["group"], frame["seed"], strict=True):
         run = RunFolder(paths.runs() / run_id)
         rows = record.read(run.record_path).steps
         known |= set(rows[0]) if rows else set()
         pace = run.describe().epochs_per_step() if rows else 0.0
-        columns: dict[str, Any] = {"run_id": run_id, "group": group, "seed": seed}
-        columns |= {"step": [row["step"] for row in rows], "epoch": [row["step"] * pace for row in rows]}
-        columns |= {name: [row.get(name) for row in rows] for name in names}
-        parts.append(pd.DataFrame(columns).astype(dict.fromkeys(names, float)))
+        steps = [row["step"] for row in rows]
+        part = pd.DataFrame({"step": steps, "epoch": [step * pace for step in steps]})
+        part = part.assign(
+            **{name: pd.Series([row.get(name) for row in rows], dtype=float) for name in names}
+        )
+        parts.append(part.assign(run_id=run_id, group=group, seed=seed)[columns])
     for name in names:
         if known and name not in known:
             raise unknown("scalar", name, known - {"step"})
     if not parts:
-        return pd.DataFrame(columns=["run_id", "group", "seed", "step", "epoch", *names])
+        return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True)
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
     if given is None:
         return None
-    words = given.split(",") if isinstance(given, str) else given
-    return [word.strip() for word in words]
+    names = given.split(",") if isinstance(given, str) else given
+    return [name.strip() for name in names]
 
 
 def _study(description: RunDescription) -> str | None:
@@ -150,16 +154,23 @@ def _study(description: RunDescription) -> str | None:
     return description.study.name if description.study else None
 
 
-def _row(
-    run: RunFolder, description: RunDescription, events: RecordEvents, rule: SelectionRule
-) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Row:
+    """One run's cells by the name of their column, apart by the columns' roles."""
+
+    facts: Mapping[str, Scalar]  # identity, convergence and cost
+    metrics: Mapping[str, float]
+    knobs: Mapping[str, Scalar]
+
+
+def _row(run: RunFolder, description: RunDescription, events: RecordEvents, rule: SelectionRule) -> _Row:
     config, metric = description.config.flat(), description.metric
     recorded, end = events.record, events.record.end
     step = rule.select(recorded, metric)
-    judged = next((dict(each.values) for each in recorded.evaluations if each.step == step), {})
+    metrics = next((each.values for each in recorded.evaluations if each.step == step), {})
     saved = next((each for each in recorded.checkpoints if each.step == step), None)
     environment = description.environment
-    row = {name: config[name] for name in IDENTITY if name in config} | {
+    facts = {name: config[name] for name in IDENTITY if name in config} | {
         "run_id": run.id,
         "name": description.name,
         "study": _study(description),
@@ -173,7 +184,7 @@ def _row(
         "data_hash": description.data.hash,
         "metric": metric,
         "protocol": description.protocol,
-        "health_rules": _digest(description.health_rules.model_dump()),
+        "health_rules": _digest(description.health_rules),
         "select": rule.name,
         "step": step,
         "M": saved.M if saved else None,
@@ -184,33 +195,27 @@ def _row(
         "train_seconds": recorded.checkpoints[-1].train_seconds if recorded.checkpoints else None,
         "processor": environment.gpu or environment.processor,
     }
-    return {
-        "judged": judged,
-        "own": row,
-        "knobs": {name: value for name, value in config.items() if name not in row},
-    }
+    return _Row(facts, metrics, {name: value for name, value in config.items() if name not in facts})
 
 
-def _digest(rules: dict[str, Any] | None) -> str | None:
-    if rules is None:
-        return None
-    return hashlib.sha256(json.dumps(rules, sort_keys=True).encode()).hexdigest()[:8]
+def _digest(rules: HealthRules) -> str:
+    return hashlib.sha256(json.dumps(rules.model_dump(), sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _tidy(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """Rows as a frame with its columns in order and of one type each."""
-    judged = list(dict.fromkeys(name for row in rows for name in row["judged"]))
-    knobs = list(dict.fromkeys(name for row in rows for name in row["knobs"]))
-    order = list(dict.fromkeys([*IDENTITY, *judged, *CONVERGENCE, *COST, *knobs]))
-    flat = [row["knobs"] | row["judged"] | row["own"] for row in rows]
+def _tidy(rows: list[_Row]) -> pd.DataFrame:
+    """Return a frame of the rows, with its columns in order and of one type each."""
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    knobs = list(dict.fromkeys(name for row in rows for name in row.knobs))
+    order = list(dict.fromkeys([*IDENTITY, *metrics, *CONVERGENCE, *COST, *knobs]))
+    flat = [{**row.knobs, **row.metrics, **row.facts} for row in rows]
     columns = {name: _typed([row.get(name) for row in flat]) for name in order}
     frame = pd.DataFrame(columns, columns=order)
-    numbers = dict.fromkeys([*judged, *CONVERGENCE, "train_seconds"], "float64")
+    numbers = dict.fromkeys([*metrics, *CONVERGENCE, "train_seconds"], "float64")
     return frame.astype({"step": "Int64"} | numbers)
 
 
-def _typed(values: list[Any]) -> pd.Series:
-    """Whole numbers and truth values stay what they are where some runs have none."""
+def _typed(values: list[Scalar]) -> pd.Series:
+    """Return a column whose integers and booleans keep their type where some runs have none."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds and None in values and kinds <= {int, bool} and len(kinds) == 1:
         return pd.Series(values, dtype="Int64" if kinds == {int} else "boolean")

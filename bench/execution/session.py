@@ -20,7 +20,7 @@ from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.execution.tracked_run import TrackingRestarts, tracking
 from bench.figures.pictures import save_samples
-from bench.health.alarms import Watch
+from bench.health.alarms import AlarmMonitor
 from bench.runs import environment, record, run_folder
 from bench.runs.description import RunDescription, StudyTrial
 from bench.runs.generator import configuration_of, load
@@ -111,7 +111,7 @@ def start(
         run = run_folder.create(description)
         with run.lock():
             resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
-            watch = Watch(description.alarms)
+            watch = AlarmMonitor(description.alarms)
             callbacks = begun(run, setup)
             if tracker:
                 tracker.follow(run, store)
@@ -181,7 +181,7 @@ def resume(
         if tracker:
             tracker.follow(run, store)
             callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
-        history, watch = History.of(recorded), Watch(description.alarms)
+        history, watch = History.of(recorded), AlarmMonitor(description.alarms)
         for row in recorded.steps:
             watch.update(row)
         # a long run's steps do not stay in memory while it trains
@@ -237,7 +237,7 @@ def _train(
     description: RunDescription,
     setup: TrainingSetup,
     history: History,
-    watch: Watch,
+    watch: AlarmMonitor,
     state: dict[str, Any] | None,
     progress: Progress,
     callbacks: list[Callback],
@@ -367,7 +367,7 @@ class Alarms(Callback):
 
     Parameters
     ----------
-    watch : Watch
+    watch : AlarmMonitor
         Has seen every step before the next one.
     writer : RecordWriter
         The record.
@@ -375,11 +375,11 @@ class Alarms(Callback):
         Shows the warnings.
     """
 
-    def __init__(self, watch: Watch, writer: record.RecordWriter, progress: Progress) -> None:
+    def __init__(self, watch: AlarmMonitor, writer: record.RecordWriter, progress: Progress) -> None:
         self.watch, self.writer, self.progress = watch, writer, progress
 
     def on_steps(self, rows: list[record.StepRow]) -> None:
-        """Watch the next steps."""
+        """AlarmMonitor the next steps."""
         for row in rows:
             for alarm in self.watch.update(row):
                 self.writer.write([alarm])

@@ -212,7 +212,7 @@ def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated
 
 def compare_alarms(comparison: Comparison, recorded: record.Record, rules: AlarmRules) -> None:
     """Compare the alarms with those that the recorded steps raise by the recorded rules."""
-    comparison.compare_alarms(recorded.alarms, alarms.watch_over(recorded.steps, rules))
+    comparison.compare_alarms(recorded.alarms, alarms.alarms_of(recorded.steps, rules))
     if rules != alarms.RULES:
         comparison.result.undecided.append("the rules of alarms, which are not those of this version")
 

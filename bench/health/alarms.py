@@ -1,7 +1,7 @@
 """Alarms while a run trains, from its recorded scalars alone.
 
-Health is judged once, from evaluations. These see every step, and say that a look at the samples is due;
-they are no verdict.
+The verdict on health is made once, from evaluations. Alarms are raised from every step, and mean that the
+samples should be looked at; they are no verdict.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ RULES = AlarmRules(
 )
 
 
-class _Mean:
-    """The mean over the last `window` values, in constant time a value."""
+class _RollingMean:
+    """Mean of the last `window` values, in constant time per value."""
 
     def __init__(self, window: int) -> None:
         self.window = window
@@ -35,27 +35,27 @@ class _Mean:
         self._added = 0
 
     def add(self, value: float) -> float | None:
-        """Take the next value; the mean, or None while there are too few."""
+        """Add the next value; return the mean, or None while there are too few values."""
         self._values.append(value)
         self._sum += value
         if len(self._values) > self.window:
             self._sum -= self._values.popleft()
         self._added += 1
         if self._added % self.window == 0:
-            # what a large value has rounded away does not come back by subtracting it
+            # summed anew: the rounding error of a large value remains when the value is subtracted
             self._sum = math.fsum(self._values)
         return self._sum / self.window if len(self._values) == self.window else None
 
 
-class _Highest:
-    """The highest of the values of the last `memory` steps, in constant time a value on average."""
+class _RollingMaximum:
+    """Maximum of the values of the last `memory` steps, in constant time per value on average."""
 
     def __init__(self, memory: int) -> None:
         self.memory = memory
         self._candidates: deque[tuple[int, float]] = deque()
 
     def add(self, step: int, value: float) -> float:
-        """Take the next value; the highest, which may be this one."""
+        """Add the next value; return the maximum, which may be this value."""
         while self._candidates and self._candidates[-1][1] <= value:
             self._candidates.pop()
         self._candidates.append((step, value))
@@ -64,12 +64,12 @@ class _Highest:
         return self._candidates[0][1]
 
 
-class Watch:
-    """Watches a run's scalars, step by step; raises each kind of alarm at most once.
+class AlarmMonitor:
+    """Raises alarms from a run's scalars, step by step, each kind of alarm at most once.
 
-    A mean below is that of a scalar over the last `window` steps; before there are so many it says nothing.
+    A mean below is a scalar's mean over the last `window` steps; before so many steps no rule applies.
 
-    - ``k-at-0``, ``k-at-1``: k was exactly there for `bound` steps on end.
+    - ``k-at-0``, ``k-at-1``: k was exactly 0 or 1 for `bound` steps in a row.
     - ``k-drop``: the mean of k is below `drop` times the highest such mean of the last `memory` steps, and
       that highest one is at least `least_k`; steps up to `start` do not count. Park, Huh and Kim 2020
       (Electronics 9, 688, section 4, figures 16 to 19) see collapse where k drops "suddenly" and say neither
@@ -89,9 +89,11 @@ class Watch:
     def __init__(self, rules: AlarmRules | None = None) -> None:
         self.rules = rules or RULES
         self._raised: set[str] = set()
-        self._means = {name: _Mean(self.rules.window) for name in ("k", "loss_constraint", "loss_real")}
+        self._means = {
+            name: _RollingMean(self.rules.window) for name in ("k", "loss_constraint", "loss_real")
+        }
         self._lowest = dict.fromkeys(("loss_constraint", "loss_real"), math.inf)
-        self._highest_k = _Highest(self.rules.memory)
+        self._highest_k = _RollingMaximum(self.rules.memory)
         self._at_bound = 0
         self._last_k: float | None = None
 
@@ -117,13 +119,13 @@ class Watch:
         self._last_k = k
         if k in (0, 1) and self._at_bound >= self.rules.bound:
             message = f"k was exactly {k:g} for {self.rules.bound:,} steps"
-            found += self._once(f"k-at-{k:g}", step, message)
+            found += self._first(f"k-at-{k:g}", step, message)
         mean = self._means["k"].add(k) if step > self.rules.start else None
         if mean is not None:
             highest = self._highest_k.add(step, mean)
             if highest >= self.rules.least_k and mean < self.rules.drop * highest:
                 message = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
-                found += self._once("k-drop", step, message)
+                found += self._first("k-drop", step, message)
         return found
 
     def _of_rise(
@@ -136,16 +138,16 @@ class Watch:
         if mean <= factor * lowest:
             return []
         message = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
-        return self._once(kind, step, message)
+        return self._first(kind, step, message)
 
-    def _once(self, kind: str, step: int, message: str) -> list[Alarm]:
+    def _first(self, kind: str, step: int, message: str) -> list[Alarm]:
         if kind in self._raised:
             return []
         self._raised.add(kind)
         return [Alarm(step=step, kind=kind, message=message)]
 
 
-def watch_over(rows: Iterable[Mapping[str, float]], rules: AlarmRules | None = None) -> list[Alarm]:
+def alarms_of(rows: Iterable[Mapping[str, float]], rules: AlarmRules | None = None) -> list[Alarm]:
     """Return the alarms of a whole record, by the given rules or those of this version."""
-    watch = Watch(rules)
+    watch = AlarmMonitor(rules)
     return [alarm for row in rows for alarm in watch.update(row)]

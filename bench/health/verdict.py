@@ -16,15 +16,15 @@ from bench.runs.description import HealthRules
 Values = Mapping[str, float]
 """Metric name to number, of one evaluation."""
 
-# A sampler has collapsed when one of these is below such a part of what held-out real samples show;
-# docs/health.md tells how the parts were chosen.
+# A sampler has collapsed when one of these metrics is below this part of the score of held-out real samples;
+# docs/health.md describes how the parts were chosen.
 COLLAPSED_BELOW = {EFFECTIVE_CLASSES: 0.7, MODES_COVERED: 0.7, VENDI: 0.65, COVERAGE: 0.4}
-# Two of them say so of good samples only: what is nowhere near the data covers none of it, however diverse.
-# Good is a sampler with at least this part of what real samples have of the other metric.
+# Two of these metrics count for good samples only: samples far from the data cover none, however diverse.
+# Samples are good with at least the part GOOD_FROM of the real samples' score in the other metric.
 OF_GOOD_SAMPLES = {COVERAGE: PRECISION, MODES_COVERED: HIGH_QUALITY}
 GOOD_FROM = 0.5
-# Or when one of these is above what real samples show by more than this: near twins, and a divergence as
-# great as that of a quarter of the modes.
+# Or when one of these metrics exceeds the score of real samples by more than this: near twins, and the
+# divergence of samples from a quarter of the modes.
 COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
 # k is stuck when it is exactly 0 or 1 throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
@@ -40,15 +40,15 @@ RULES = HealthRules(
 
 
 def signs_of_collapse(values: Values, real: Values, rules: HealthRules = RULES) -> list[str]:
-    """Name the metrics by which a sampler has collapsed; none where it is well.
+    """Return the metrics by which a sampler has collapsed; none for a healthy one.
 
     Parameters
     ----------
     values : mapping
         The sampler's metrics.
     real : mapping
-        What held-out real samples score, as many as are compared with each other. A metric that either
-        lacks says nothing, nor does one that is 0 for real samples (a network that is sure of no class).
+        Scores of held-out real samples, as many as are compared pairwise. A metric that either side lacks is
+        ignored, and so is one that is 0 for real samples (a network that is sure of no class).
     rules : HealthRules
         The bounds.
     """
@@ -64,13 +64,13 @@ def signs_of_collapse(values: Values, real: Values, rules: HealthRules = RULES) 
 
 
 def _poor(name: str, values: Values, real: Values, rules: HealthRules) -> bool:
-    """Whether the samples are too far from the data for a metric to speak of collapse."""
+    """Whether the samples are too far from the data for a metric to count as a sign of collapse."""
     goodness = rules.of_good_samples.get(name, "")
     return goodness in values and goodness in real and values[goodness] < rules.good_from * real[goodness]
 
 
 def collapsed(values: Values, real: Values, rules: HealthRules = RULES) -> bool:
-    """Whether a sampler shows far less than real samples do, by any sign."""
+    """Whether a sampler has collapsed, by any sign."""
     return bool(signs_of_collapse(values, real, rules))
 
 
@@ -81,20 +81,20 @@ def verdict(
     diverged_at: int | None,
     rules: HealthRules = RULES,
 ) -> str:
-    """Tell a run's health; the worst finding wins.
+    """Return a run's health tag; the worst finding wins.
 
     Parameters
     ----------
     evaluations : sequence of (step, mapping)
         Step and metrics, in order of steps; may be empty.
     real : mapping
-        What held-out real samples score.
+        Scores of held-out real samples.
     k : sequence of float, or None
         k at every step, in [0, 1]; None for a variant without k.
     diverged_at : int or None
         The step at which a loss ceased to be finite, if one did.
     rules : HealthRules
-        The rules to judge by.
+        The bounds.
 
     Returns
     -------

@@ -141,7 +141,7 @@ class HealthRules(BaseModel):
 
 
 class AlarmRules(BaseModel):
-    """The numbers by which alarms are raised (:class:`bench.health.alarms.Watch`).
+    """The numbers by which alarms are raised (:class:`bench.health.alarms.AlarmMonitor`).
 
     Attributes
     ----------

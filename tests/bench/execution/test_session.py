@@ -127,7 +127,7 @@ def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
     outcome = small.run(small.tiny("began-v3"))
     rows, rules = outcome.record, outcome.description.alarms
     assert (rules.window, rules.bound) == (2, 3)
-    assert rows.alarms == alarms.watch_over(rows.steps, rules)
+    assert rows.alarms == alarms.alarms_of(rows.steps, rules)
     assert rows.alarms
     lines = [json.loads(line) for line in outcome.run.record_path.read_text().splitlines()]
     for place, line in enumerate(lines):

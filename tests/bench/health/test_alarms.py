@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.health.alarms import RULES, Watch, watch_over
+from bench.health.alarms import RULES, AlarmMonitor, alarms_of
 from bench.runs.description import AlarmRules
 
 
@@ -28,7 +28,7 @@ def altered(**values: float) -> AlarmRules:
 
 
 def raised(*, rules: dict[str, Any] | None = None, **series: Sequence[float]) -> list[tuple[str, int]]:
-    return [(alarm.kind, alarm.step) for alarm in watch_over(rows(**series), altered(**(rules or {})))]
+    return [(alarm.kind, alarm.step) for alarm in alarms_of(rows(**series), altered(**(rules or {})))]
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_k_exactly_at_a_bound_for_500_steps_on_end(k: list[float], expected: lis
 
 def test_a_fall_of_k_below_half_is_an_alarm_when_the_mean_is_below_half() -> None:
     # 0.4 until step 1,000, then 0.1: the mean of 100 steps is 0.4 - 0.003 n, below 0.2 from the 67th step on
-    (alarm,) = watch_over(rows(k=[0.4] * 1000 + [0.1] * 400))
+    (alarm,) = alarms_of(rows(k=[0.4] * 1000 + [0.1] * 400))
     assert (alarm.kind, alarm.step) == ("k-drop", 1067)
     assert alarm.message == "k fell from 0.4 to 0.199 (means of 100 steps)"
 
@@ -145,8 +145,8 @@ def test_alarms_are_those_of_the_rules_however_the_rows_are_split(seed: int) -> 
         loss_real=draw.uniform(0.1, 1.0, length).tolist(),
     )
     rules = altered(window=4, memory=12, start=3, bound=5)
-    whole = watch_over(drawn, rules)
-    watch, cut = Watch(rules), int(draw.integers(0, length + 1))
+    whole = alarms_of(drawn, rules)
+    watch, cut = AlarmMonitor(rules), int(draw.integers(0, length + 1))
     parts = [[alarm for row in part for alarm in watch.update(row)] for part in (drawn[:cut], drawn[cut:])]
     assert parts[0] + parts[1] == whole
     assert all(alarm.step <= cut for alarm in parts[0])
@@ -156,7 +156,7 @@ def test_alarms_are_those_of_the_rules_however_the_rows_are_split(seed: int) -> 
 def test_a_large_value_leaves_the_later_means_right() -> None:
     loss = [0.2] * 150 + [1e20] + [0.2] * 400 + [0.3] * 100
     assert raised(loss_real=loss) == [("loss-rising", 151)]
-    watch = Watch(altered(loss_rise=1e30))
+    watch = AlarmMonitor(altered(loss_rise=1e30))
     for row in rows(loss_real=loss):
         watch.update(row)
     assert watch._means["loss_real"].add(0.3) == pytest.approx(0.3)
@@ -165,7 +165,7 @@ def test_a_large_value_leaves_the_later_means_right() -> None:
 def test_a_row_costs_microseconds() -> None:
     drawn = rows(k=[0.5] * 20_000, loss_real=[0.2] * 20_000, loss_constraint=[0.2] * 20_000)
     begun = time.process_time()
-    watch_over(drawn)
+    alarms_of(drawn)
     assert (time.process_time() - begun) / len(drawn) < 50e-6
 
 
