@@ -5,18 +5,15 @@ from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize, one_hot
 
 from bench.system.errors import unknown
 
 PathName = Literal["linear", "slerp"]
 
-# Below this angle (radians) sin(angle) is so small that the quotient of sines only adds rounding; the
-# line differs from the arc by less than angle squared, relative to the vectors.
-PARALLEL = 1e-6
-
 
 def linear(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
-    """Points of the straight lines (1 - t) start + t end.
+    """Return points of the straight lines (1 - t) start + t end.
 
     Parameters
     ----------
@@ -30,15 +27,15 @@ def linear(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
     Tensor
         (N, S, D), of the type of `start`; at t = 0 and 1 exactly start and end.
     """
-    return _between(start, end, fractions, _weights_of_line)
+    first, last, t = _aligned(start, end, fractions)
+    return _with_ends((1 - t) * first + t * last, start, end, t)
 
 
 def slerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
-    """Points of the arcs sin((1 - t) w) / sin(w) start + sin(t w) / sin(w) end, w the angle between both.
+    """Return points of great circles, whose length goes linearly from that of start to that of end.
 
-    Between vectors of one length the length stays and the angle grows in proportion to t. Vectors that are
-    nearly parallel, and zero vectors, are joined by a line. Opposite vectors lie on no single great
-    circle: their arc goes over a fixed direction, perpendicular to both.
+    The angle to start grows in proportion to t. A zero vector has the direction of the other end. Opposite
+    vectors lie on no single great circle: their arc goes over a fixed direction, perpendicular to both.
 
     Parameters
     ----------
@@ -54,14 +51,26 @@ def slerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
     ----------
     Shoemake 1985, Animating rotation with quaternion curves, SIGGRAPH; White 2016, arXiv 1609.04468.
     """
-    return _between(start, end, fractions, _weights_of_arc)
+    first, last, t = _aligned(start, end, fractions)
+    lengths = first.norm(dim=-1, keepdim=True), last.norm(dim=-1, keepdim=True)
+    one = normalize(torch.where(lengths[0] == 0, last, first), dim=-1)
+    other = normalize(torch.where(lengths[1] == 0, first, last), dim=-1)
+    across = other - _dot(one, other) * one
+    opposite = (across.norm(dim=-1, keepdim=True) < 1e-8) & (_dot(one, other) < 0)
+    axis = one_hot(one.abs().argmin(dim=-1), one.shape[-1]).to(one.dtype)
+    across = torch.where(opposite, axis, across)
+    # again, since a small difference of two vectors is perpendicular only to rounding
+    across = normalize(across - _dot(one, across) * one, dim=-1, eps=torch.finfo(one.dtype).tiny)
+    angle = torch.atan2(_dot(other, across), _dot(other, one))
+    length = lengths[0] + t * (lengths[1] - lengths[0])
+    return _with_ends(length * ((t * angle).cos() * one + (t * angle).sin() * across), start, end, t)
 
 
 PATHS: dict[str, Callable[[Tensor, Tensor, Tensor], Tensor]] = {"linear": linear, "slerp": slerp}
 
 
 def along(path: str, start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """`steps` points at equal fractions along a named path, start and end among them; (N, steps, D).
+    """Return `steps` points at equal fractions along a named path, start and end among them; (N, steps, D).
 
     Raises
     ------
@@ -73,53 +82,20 @@ def along(path: str, start: Tensor, end: Tensor, steps: int) -> Tensor:
     return PATHS[path](start, end, torch.linspace(0, 1, steps, dtype=torch.float64))
 
 
-Weights = Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
-
-
-def _between(start: Tensor, end: Tensor, fractions: Tensor, weights: Weights) -> Tensor:
+def _aligned(start: Tensor, end: Tensor, fractions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return start and end (N, 1, D) and t (1, S, 1) in double precision."""
     if start.shape != end.shape or start.dim() != 2:
         raise ValueError(
             f"paths join vectors (N, D) and (N, D), not {tuple(start.shape)} and {tuple(end.shape)}"
         )
-    first, last = start.double()[:, None], end.double()[:, None]
-    t = fractions.double().to(start.device)[None, :, None]
-    of_start, of_end, aside = weights(first, last, t)
-    points = of_start * first + of_end * last + aside
-    points = torch.where(t == 0, first, torch.where(t == 1, last, points))
-    return points.to(start.dtype)
+    return start.double()[:, None], end.double()[:, None], fractions.double().to(start.device)[None, :, None]
 
 
-def _weights_of_line(first: Tensor, last: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    return 1 - t, t, torch.zeros_like(first)
+def _with_ends(points: Tensor, start: Tensor, end: Tensor, t: Tensor) -> Tensor:
+    """Return points whose first and last are exactly start and end, in the type of start."""
+    exact = torch.where(t == 0, start[:, None], torch.where(t == 1, end[:, None], points.to(start.dtype)))
+    return exact.to(start.dtype)
 
 
-def _weights_of_arc(first: Tensor, last: Tensor, t: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    lengths = first.norm(dim=-1, keepdim=True), last.norm(dim=-1, keepdim=True)
-    smallest = torch.finfo(first.dtype).tiny
-    directions = first / lengths[0].clamp(min=smallest), last / lengths[1].clamp(min=smallest)
-    # half-angle form: exact to rounding at every angle, where acos of the dot product is not near 0 and pi
-    apart = (directions[0] - directions[1]).norm(dim=-1, keepdim=True)
-    together = (directions[0] + directions[1]).norm(dim=-1, keepdim=True)
-    angle = 2 * torch.atan2(apart, together)
-    straight = (angle < PARALLEL) | (lengths[0] == 0) | (lengths[1] == 0)
-    opposite = (together < PARALLEL) & ~straight
-    sine = torch.where(straight | opposite, torch.ones_like(angle), angle.sin())
-    of_start, of_end = ((1 - t) * angle).sin() / sine, (t * angle).sin() / sine
-    of_start, of_end = torch.where(straight, 1 - t, of_start), torch.where(straight, t, of_end)
-    # a half turn: the part along the start goes as the cosine, the rest over the perpendicular
-    length = lengths[0] + t * (lengths[1] - lengths[0])
-    turn = length * ((torch.pi * t).cos() * directions[0] + (torch.pi * t).sin() * _across(directions[0]))
-    zero = torch.zeros_like(of_start)
-    return (
-        torch.where(opposite, zero, of_start),
-        torch.where(opposite, zero, of_end),
-        torch.where(opposite, turn, torch.zeros_like(turn)),
-    )
-
-
-def _across(directions: Tensor) -> Tensor:
-    """Unit vectors perpendicular to unit vectors: the axis each has least of, made perpendicular."""
-    axis = torch.nn.functional.one_hot(directions.abs().argmin(dim=-1), directions.shape[-1])
-    axis = axis.to(directions.dtype)
-    rest = axis - (axis * directions).sum(-1, keepdim=True) * directions
-    return rest / rest.norm(dim=-1, keepdim=True).clamp(min=torch.finfo(rest.dtype).tiny)
+def _dot(one: Tensor, other: Tensor) -> Tensor:
+    return (one * other).sum(-1, keepdim=True)
