@@ -1,15 +1,14 @@
 """What a resume goes on from, and what it says of it."""
 
-from typing import Any
-
 from bench.execution.progress import Progress
 from bench.runs import checkpoint, record
+from bench.runs.checkpoint import SavedState
 from bench.runs.record import CheckpointEvent, Mark, Record, Session
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
 
 
-def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> dict[str, Any] | None:
+def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> SavedState | None:
     """The state of the newest checkpoint that is whole, the run's own and covered by the record.
 
     Nothing is changed in the run's folder.
@@ -25,7 +24,7 @@ def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> dict[s
 
     Returns
     -------
-    dict or None
+    SavedState or None
         As :func:`bench.runs.checkpoint.read` gives it; None where the run has no checkpoint yet.
 
     Raises
@@ -56,7 +55,7 @@ def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> dict[s
     return None
 
 
-def begin(run: RunFolder, recorded: Record, session: Session, state: dict[str, Any] | None) -> list[str]:
+def begin(run: RunFolder, recorded: Record, session: Session, state: SavedState | None) -> list[str]:
     """Write the beginning of a session into the record, and begin it in `recorded`.
 
     A run that was killed between a checkpoint and its line in the record gets the line now.
@@ -69,7 +68,7 @@ def begin(run: RunFolder, recorded: Record, session: Session, state: dict[str, A
         What its record says; empty for a new run.
     session : Session
         The session.
-    state : dict or None
+    state : SavedState or None
         The state that the session starts from.
 
     Returns

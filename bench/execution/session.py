@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from filelock import Timeout
 from torch import Tensor
@@ -22,6 +22,7 @@ from bench.execution.tracked_run import TrackingRestarts, tracking
 from bench.figures.pictures import save_samples
 from bench.health.alarms import AlarmMonitor
 from bench.runs import environment, record, run_folder
+from bench.runs.checkpoint import TrainingState
 from bench.runs.description import RunDescription, StudyTrial
 from bench.runs.generator import configuration_of, load
 from bench.runs.run_folder import RunFolder
@@ -238,7 +239,7 @@ def _train(
     setup: TrainingSetup,
     history: History,
     watch: AlarmMonitor,
-    state: dict[str, Any] | None,
+    state: TrainingState | None,
     progress: Progress,
     callbacks: list[Callback],
     ranks: Ranks,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 from bench.execution.progress import Progress
+from bench.runs.record import StepRow
 from bench.tracking.process import TrackingProcess
 from bench.training.trainer import Callback
 
@@ -23,7 +23,7 @@ class TrackingRestarts(Callback):
     def __init__(self, tracker: TrackingProcess, progress: Progress) -> None:
         self.tracker, self.progress = tracker, progress
 
-    def on_steps(self, rows: list[dict[str, Any]]) -> None:
+    def on_steps(self, rows: list[StepRow]) -> None:
         """Print notices; restart the process if it died."""
         print_notices(self.tracker, self.progress)
         if problem := self.tracker.restart_if_dead():

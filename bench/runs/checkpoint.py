@@ -8,22 +8,43 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from bench.runs.record import PlainMark
 from bench.runs.run_folder import Origin
 from bench.system.atomic_files import atomic_write
 from bench.system.errors import WorkError
+from bench.system.json_values import Json
 from bench.system.os_errors import format_size
+from variants.base import NetworkName
 
-_TENSOR = "tensor"  # marks, in the tree of plain values, where a tensor belongs
+_TENSOR = "tensor"  # the key, in the tree of plain values, that holds the name of a tensor
 
 
-def write(path: Path, state: Mapping[str, Any]) -> None:
+class TrainingState(TypedDict):
+    """Everything that the next training step depends on, and the seconds trained so far."""
+
+    step: int
+    seconds: float
+    variant: dict[str, Tensor]
+    optimizers: Mapping[NetworkName, dict[str, Any]]
+    average: dict[str, Tensor] | None
+
+
+class SavedState(TrainingState):
+    """The content of a checkpoint: a state, its run, the record before it, and its event in the record."""
+
+    origin: dict[str, str]
+    record: PlainMark
+    event: dict[str, Json]
+
+
+def write(path: Path, state: Mapping[str, object]) -> None:
     """Write a nested state of dicts, lists, tensors and plain values, atomically.
 
     Parameters
@@ -31,12 +52,12 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
     path : Path
         The file to make or replace.
     state : mapping
-        What to keep. Keys of nested mappings may be strings or integers.
+        The values. Keys of nested mappings may be strings or integers.
 
     Raises
     ------
     OSError
-        If it cannot be written, as on a full disk; the message says its size, and no file is left.
+        If the file cannot be written, as on a full disk; the message says its size, and no file is left.
     """
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_strip(state, "", tensors), sort_keys=True)
@@ -50,15 +71,15 @@ def write(path: Path, state: Mapping[str, Any]) -> None:
         raise OSError(error.errno, f"{error.strerror}; a checkpoint has {size}", str(path)) from error
 
 
-def read(path: Path, origin: Origin | None = None) -> dict[str, Any]:
-    """Read what :func:`write` wrote, on the CPU.
+def read(path: Path, origin: Origin | None = None) -> SavedState:
+    """Return the state that :func:`write` wrote, on the CPU.
 
     Parameters
     ----------
     path : Path
         The file.
     origin : Origin, optional
-        The run that it must belong to.
+        The run that the checkpoint must belong to.
 
     Raises
     ------
@@ -74,13 +95,13 @@ def read(path: Path, origin: Origin | None = None) -> dict[str, Any]:
         raise WorkError(f"checkpoint {path} cannot be read: {error}") from None
     if _digest(tree, tensors) != digest:
         raise WorkError(f"checkpoint {path} is damaged: its content does not match its digest")
-    state: dict[str, Any] = _restore(json.loads(tree), tensors)
+    state = cast(SavedState, _restore(json.loads(tree), tensors))
     if origin is not None and state.get("origin") != asdict(origin):
         raise WorkError(f"checkpoint {path} belongs to another run or to another configuration")
     return state
 
 
-def _strip(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+def _strip(value: object, path: str, tensors: dict[str, Tensor]) -> object:
     """Replace tensors by their names, and mappings by lists of pairs, since JSON knows no integer keys."""
     if isinstance(value, Tensor):
         # a copy: safetensors refuses tensors that share memory
@@ -93,7 +114,7 @@ def _strip(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
     return value
 
 
-def _restore(value: Any, tensors: dict[str, Tensor]) -> Any:
+def _restore(value: object, tensors: dict[str, Tensor]) -> object:
     if isinstance(value, dict):
         if _TENSOR in value:
             return tensors[value[_TENSOR]]

@@ -7,7 +7,6 @@ a digest of everything else.
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -276,7 +275,7 @@ def parse(text: str) -> RunDescription:
     return description
 
 
-def digest_of(content: Mapping[str, Any]) -> str:
+def digest_of(content: Mapping[str, object]) -> str:
     """SHA-256 of a description's plain values without their own digest, in hexadecimal.
 
     The digest is that of canonical JSON: sorted keys, no spaces, ASCII only.

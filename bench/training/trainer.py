@@ -12,7 +12,6 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,6 +19,7 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bench.runs import checkpoint
+from bench.runs.checkpoint import TrainingState
 from bench.runs.record import (
     CheckpointEvent,
     Evaluation,
@@ -354,8 +354,8 @@ class Trainer:
                 path.unlink()
         self._clock = time.perf_counter()
 
-    def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, and the seconds trained so far."""
+    def state(self) -> TrainingState:
+        """Return everything that the next step depends on, and the seconds trained so far."""
         return {
             "step": self.step,
             "seconds": self.seconds,
@@ -364,11 +364,11 @@ class Trainer:
             "average": None if self.average is None else self.average.state_dict(),
         }
 
-    def restore(self, state: dict[str, Any]) -> None:
+    def restore(self, state: TrainingState) -> None:
         """Restore a saved state."""
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.variant.load_state_dict(state["variant"])
         self._training_step.restore(state["optimizers"])
-        if self.average is not None:
+        if self.average is not None and state["average"] is not None:
             self.average.load_state_dict(state["average"])

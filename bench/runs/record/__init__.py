@@ -19,7 +19,7 @@ from bench.runs.record.events import (
 )
 from bench.runs.record.events_only import RecordEvents
 from bench.runs.record.reading import FILE, BestCheckpoint, Record, Tail, best_checkpoints, read
-from bench.runs.record.writing import Mark, NoWriter, RecordWriter, cut_torn_line, mark_matches
+from bench.runs.record.writing import Mark, NoWriter, PlainMark, RecordWriter, cut_torn_line, mark_matches
 
 __all__ = [
     "FILE",
@@ -31,6 +31,7 @@ __all__ = [
     "Event",
     "Mark",
     "NoWriter",
+    "PlainMark",
     "Record",
     "RecordEvents",
     "RecordWriter",

@@ -5,8 +5,16 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypedDict
 
 from bench.runs.record.events import Event, StepRow, text
+
+
+class PlainMark(TypedDict):
+    """The values of a :class:`Mark`."""
+
+    length: int
+    sha256: str
 
 
 @dataclass(frozen=True)
