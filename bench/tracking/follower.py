@@ -1,8 +1,8 @@
-"""Follows a run's folder and keeps its MLflow run like it.
+"""Sends a run's folder to its MLflow run, while the run is trained or later.
 
-Only what a checkpoint covers is sent while the run lasts, so a run that is resumed after a kill neither
-leaves a gap nor logs a step twice. A store that is away, or does not know the run, is no hindrance: the
-run is found or made when the store is there, and gets what it lacks from the record.
+During training only steps before the last checkpoint are sent, so a run that is resumed after a kill neither
+leaves a gap nor logs a step twice. A store may be away, or not know the run: the run is found or created when
+the store is there, and gets what it lacks from the record.
 """
 
 import hashlib
@@ -24,7 +24,7 @@ from bench.tracking.opening import Store, StoreLost
 from bench.tracking.patience import PATIENCE_SECONDS
 
 SYSTEM_SECONDS = 10
-RECORD = "bench.runs.record"  # tag: hash of the record of which the store has everything
+RECORD = "bench.runs.record"  # tag: hash of the record that the store has completely
 
 
 class Follower:
@@ -35,18 +35,18 @@ class Follower:
     run : RunFolder
         The run.
     connect : callable
-        Opens the store, or gives it where it is open.
+        Returns the open store.
     fresh : bool
-        Whether the store's run was created just now: it is running, and the store has nothing else of it.
+        Whether the MLflow run was created just now, and is empty.
     over : bool
-        Whether the run is over and sent again: the store's every point is looked at, not only the last.
+        Whether the run has ended: every point is compared with the store, not only the last step.
 
     Attributes
     ----------
     points, files : int
-        How many were sent.
+        Numbers of points and files that were sent.
     loss_reported : bool
-        Whether the user was told that the store is lost.
+        Whether the loss of the store was reported to the user.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Follower:
         self._fresh, self._over = fresh, over
         self._description = run.describe()
         self._began = store.created(self._description)
-        # one process at a time sends a run, until it has left it
+        # one process at a time sends a run
         self._lock = FileLock(run.path / ".tracking.lock", timeout=0)
         self._wait = PATIENCE_SECONDS if over else 0.0
         self._opened: Store | None = None
@@ -75,12 +75,12 @@ class Follower:
         self._grids: dict[str, int] | None = None
         self._slot = 0
         self._ready = False
-        # a study has hundreds of runs, whose folders hold all that
+        # grids and checkpoints of a study's hundreds of runs stay in their folders
         self._numbers_only = self._description.study is not None
 
     @property
     def client(self) -> MlflowClient:
-        """The store's client; the run is found or made, and locked, when it is asked for first.
+        """The store's client; its first use locks the run and finds or creates the MLflow run.
 
         Raises
         ------
@@ -97,16 +97,16 @@ class Follower:
         return self._opened.client
 
     def loss(self) -> StoreLost | None:
-        """Why the store cannot be had any more, where an error is due to that."""
+        """Return the error if the store was lost."""
         if self._opened and not self._lost:
             try:
-                self._opened.check()
+                self._opened.check_file()
             except StoreLost as lost:
                 self._lost = lost
         return self._lost
 
     def close(self) -> None:
-        """Let another process send the run."""
+        """Release the run for other processes."""
         self._lock.release(force=True)
 
     def _open(self) -> Store:
@@ -118,7 +118,7 @@ class Follower:
         return self._connect()
 
     def _begin(self, opened: Store) -> None:
-        """Find or make the run in the store, and see what it has."""
+        """Find or create the run in the store, and read what the store has."""
         client = opened.client
         found = None if self._fresh else store.find_run(client, self.run.id)
         if found is not None:
@@ -131,18 +131,18 @@ class Follower:
             self._alarms = found.data.tags.get("alarms", "")
         elif not self._fresh:
             self.id = store.create_run(opened, self._description, **{store.RUN: self.run.id})
-        # here, since a run need not wait for it
+        # here rather than at creation, because training does not wait for this
         store.describe_run(client, self.id, self.run.id, self._description)
-        # the slot that lasts may be that of a process before
+        # an earlier process may have logged the current slot
         self._slot = self._slot_now()
 
     def send(self, final: bool = False) -> None:
-        """Send what the record has up to its last checkpoint, or all of it at the end; alarms at once."""
+        """Send the record up to its last checkpoint, or all of it if `final`; alarms at once."""
         client = self.client
-        # kept until all of it has arrived: a store that is away gets it at the next call
+        # rows are kept until all have arrived: a store that is away gets them at the next call
         self._send_pending(client)
         self._pending = self._tail.read(covered_only=not final)
-        # a tag can be set anew, so alarms need not wait for the checkpoint after which they stand
+        # a tag can be overwritten, so alarms need not wait for a checkpoint
         alarms = record.alarm_tag(self._tail.alarms)
         if alarms != self._alarms:
             store.send_tags(client, self.id, {"alarms": alarms})
@@ -186,7 +186,7 @@ class Follower:
         self.files += 1
 
     def get_ready(self) -> None:
-        """Import, once and while training goes on, what the run's end needs."""
+        """Import during training what the run's end needs."""
         wanted, self._ready = not (self._ready or self._numbers_only), True
         if wanted:
             importlib.import_module("bench.tracking.model")
@@ -195,13 +195,13 @@ class Follower:
         return int(time.time() - self._began / 1000) // SYSTEM_SECONDS
 
     def send_system(self, process_id: int) -> None:
-        """Log the training process's share of the machine, once in SYSTEM_SECONDS since the run began."""
+        """Log memory and CPU use, once per SYSTEM_SECONDS since the run began."""
         import psutil
 
         slot = self._slot_now()
         if slot <= self._slot:
             return
-        # also if it does not arrive: a slot has one measurement
+        # even if sending fails: a slot has one measurement
         self._slot = slot
         try:
             resident = psutil.Process(process_id).memory_info().rss / 2**20
@@ -215,7 +215,7 @@ class Follower:
         store.send_points(self.client, self.id, points, self._began)
 
     def finish(self) -> None:
-        """Send the rest, artifacts and the status; a run that did not end itself was killed."""
+        """Send the rest, artifacts and the status; a run without an end in its record was killed."""
         self._wait = PATIENCE_SECONDS
         self.send()
         client, end = self.client, self._tail.end
@@ -226,10 +226,10 @@ class Follower:
         step = end.step
         best = [(name, step, value) for name, value in end.best.items()]
         self._send_points(client, [point for point in best if not (self._over and self._has(client, point))])
-        seen = client.get_run(self.id).data.tags
+        tags = client.get_run(self.id).data.tags
         digest = self._digest()
-        # given again, nothing is uploaded again
-        present = self._over and seen.get(RECORD) == digest
+        # a record that was sent before is not uploaded again
+        present = self._over and tags.get(RECORD) == digest
         if not present:
             for path in (self.run.path / "run.json", self.run.record_path):
                 client.log_artifact(self.id, str(path))
@@ -253,7 +253,7 @@ class Follower:
             self.files += store.send_files(client, self.id, folder, folder.name, present)
         if status != "FINISHED" or (present and store.files_of(client, self.id, "generator")):
             return
-        # brings torch, which would keep training from beginning
+        # imported late: torch would delay the start of training
         from bench.tracking.model import save_generator
 
         with tempfile.TemporaryDirectory() as temporary:

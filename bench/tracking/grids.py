@@ -1,7 +1,7 @@
-"""Sample grids as MLflow shows them by step: the files that its log_image writes, under names of ours.
+"""Uploads sample grids as MLflow's log_image does, but with file names that depend on run and step only.
 
-MLflow names each upload anew, so that a grid sent again stands there twice. Here the names follow from
-the run and the step: to send again is to write the same files.
+MLflow gives each upload a new name, so a grid that is sent twice would be shown twice. Here a grid that is
+sent again overwrites the same files.
 """
 
 import shutil
@@ -15,17 +15,17 @@ from bench.tracking import store
 
 FOLDER = "images"
 KEY = "samples"
-LOGGED_IMAGES = "mlflow.loggedImages"  # the tag by which MLflow's pages know that there are some
+LOGGED_IMAGES = "mlflow.loggedImages"  # tag: MLflow's pages show images
 
 
 def names(run_id: str, step: int, stamp: int) -> tuple[str, str]:
-    """File names of a grid: as it is, and compressed."""
+    """Return the file names of a grid: full size and compressed."""
     stem = f"{KEY}+step+{step}+timestamp+{stamp}+{uuid.uuid5(uuid.NAMESPACE_OID, f'{run_id} {step}')}"
     return f"{stem}.png", f"{stem}+compressed.webp"
 
 
 def send(client: MlflowClient, run_id: str, path: Path, files: tuple[str, str]) -> None:
-    """Upload a grid, the picture itself last: a store that has that one whole has all."""
+    """Upload a grid, the full size last: a store that has the full size has both."""
     from mlflow.tracking.multimedia import compress_image_size
 
     from bench.datasets.image_files import PNG, open_image

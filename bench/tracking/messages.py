@@ -1,4 +1,7 @@
-"""Messages between a training process and its tracking process: JSON objects, one per line."""
+"""Messages between a training process and its tracking process: JSON objects, one per line.
+
+The `uri` of a request is the address of the store, with its credentials.
+"""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +12,6 @@ from pydantic_core import to_json
 
 from bench.runs.description import RunDescription
 from bench.system.json_values import Scalar
-
-
-@dataclass(frozen=True)
-class StoreReference:
-    """A tracking store, with its credentials, and the folder mlruns/."""
-
-    uri: str
-    results: Path
 
 
 @dataclass(frozen=True)
@@ -134,7 +129,7 @@ class StudySnapshot:
 class OpenStore:
     """Open the store."""
 
-    store: StoreReference
+    uri: str
     kind: Literal["open_store"] = "open_store"
 
 
@@ -142,7 +137,7 @@ class OpenStore:
 class CreateRun:
     """Create the MLflow run of a description (as in run.json). Answer: :class:`RunId`."""
 
-    store: StoreReference
+    uri: str
     description: RunDescription
     kind: Literal["create_run"] = "create_run"
 
@@ -151,7 +146,7 @@ class CreateRun:
 class FollowRun:
     """Send the run in a folder to the store while the run is trained."""
 
-    store: StoreReference
+    uri: str
     folder: Path
     kind: Literal["follow_run"] = "follow_run"
 
@@ -167,7 +162,7 @@ class FinishRun:
 class SendRun:
     """Send what the store lacks of a run that is not being trained. Answer: :class:`RunSent`."""
 
-    store: StoreReference
+    uri: str
     folder: Path
     kind: Literal["send_run"] = "send_run"
 
@@ -176,7 +171,7 @@ class SendRun:
 class OpenParent:
     """Find or create a parent run, and mark the run as running. Answer: :class:`RunId`."""
 
-    store: StoreReference
+    uri: str
     parent: ParentRun
     kind: Literal["open_parent"] = "open_parent"
 
@@ -185,7 +180,7 @@ class OpenParent:
 class ShowTrials:
     """Update the runs below a study's run."""
 
-    store: StoreReference
+    uri: str
     snapshot: StudySnapshot
     kind: Literal["show_trials"] = "show_trials"
 
@@ -194,7 +189,7 @@ class ShowTrials:
 class FinishParent:
     """Log a parent run's summary, upload its files from `folder`, and end the run."""
 
-    store: StoreReference
+    uri: str
     parent: str
     summary: ParentSummary
     folder: Path

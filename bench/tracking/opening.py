@@ -1,8 +1,8 @@
-"""Opening a store: within a deadline, quietly, and with an error that is one line.
+"""Opens a tracking store within a deadline, with errors in one line.
 
 MLflow waits for stores without end, retries for minutes and logs whole tracebacks. Here every call has a
-time in which it must be answered; a call that is not ends the tracking process (SIGALRM), which says so,
-since neither a database driver nor a kernel that waits for a disk can be interrupted otherwise.
+deadline. A call that takes longer ends the tracking process by SIGALRM, because nothing else interrupts a
+database driver or a kernel that waits for a disk; the training process then reports the cause.
 """
 
 import logging
@@ -39,7 +39,7 @@ SQLITE_HEAD = b"SQLite format 3\0"
 
 
 class StoreLost(WorkError):
-    """The store that was opened is not there any more."""
+    """The open store's file was deleted or replaced."""
 
 
 @contextmanager
@@ -69,18 +69,18 @@ class DeadlineClient(MlflowClient):
 
 @dataclass(frozen=True)
 class Store:
-    """A store that was opened.
+    """An open store.
 
     Attributes
     ----------
     client : MlflowClient
-        To work with it.
+        The store's client.
     address : StoreAddress
-        Its address.
+        The store's address.
     results : Path
-        The folder mlruns/, below which artifacts of stores on this machine lie.
+        The folder mlruns/, with the artifacts of stores on this machine.
     identity : tuple of int or None
-        Which file an SQLite store is: device and inode.
+        Device and inode of an SQLite store's file.
     """
 
     client: MlflowClient
@@ -88,8 +88,8 @@ class Store:
     results: Path
     identity: tuple[int, int] | None = None
 
-    def check(self) -> None:
-        """Raise StoreLost if its file was deleted or replaced, which the open file would not show."""
+    def check_file(self) -> None:
+        """Raise StoreLost if the store's file was deleted or replaced, which the open file does not show."""
         path = self.address.file
         if self.identity and path and _identity(path) != self.identity:
             raise StoreLost(f"{path} was deleted or replaced")
@@ -101,9 +101,9 @@ def open_store(address: StoreAddress, results: Path) -> Store:
     Raises
     ------
     WorkError
-        If it cannot be opened, in one line without secrets.
+        If the store cannot be opened; one line without secrets.
     """
-    _quieten()
+    _silence_libraries()
     try:
         if address.file is None:
             return Store(_client(address), address, results)
@@ -111,7 +111,7 @@ def open_store(address: StoreAddress, results: Path) -> Store:
         results.mkdir(parents=True, exist_ok=True)
         with FileLock(results / ".mlflow.lock", timeout=PATIENCE_SECONDS):
             if not address.file.exists() or address.file.stat().st_size == 0:
-                _make_database(address.file, results / ARTIFACTS)
+                _create_database(address.file, results / ARTIFACTS)
             client = _client(address)
             if address.is_same(default_store()):
                 _relocate(address.file, results / ARTIFACTS)
@@ -125,7 +125,7 @@ def open_store(address: StoreAddress, results: Path) -> Store:
 
 
 def one_line(error: Exception) -> str:
-    """What a library complains of, in a line without secrets, statements and links."""
+    """Return an error's message as one line, without secrets, SQL statements and links."""
     text = " ".join(redacted(str(error) or type(error).__name__).split())
     for mark in (" [SQL:", " (Background on this error"):
         text = text.partition(mark)[0]
@@ -144,8 +144,8 @@ def _client(address: StoreAddress) -> MlflowClient:
     return client
 
 
-def _quieten() -> None:
-    """Stop the libraries from logging: what is wrong is an error, and said once."""
+def _silence_libraries() -> None:
+    """Stop the libraries from logging: a problem is an exception, and reported once."""
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
 
@@ -163,10 +163,10 @@ def _check_file(path: Path) -> None:
         raise WorkError(f"{path} is not an SQLite database")
 
 
-def _make_database(path: Path, artifacts: Path) -> None:
-    """Make an SQLite store beside its place, and move it there when all its tables are made.
+def _create_database(path: Path, artifacts: Path) -> None:
+    """Create an SQLite store under a temporary name, and rename it when all tables are created.
 
-    MLflow makes the tables in dozens of migrations. A kill between two of them leaves a file that no later
+    MLflow creates the tables in dozens of migrations. A kill between two of them leaves a file that no later
     process can open or complete.
     """
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
@@ -185,7 +185,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _relocate(path: Path, artifacts: Path) -> None:
-    """Make the default store's artifacts those beside it, after mlruns/ was moved or copied."""
+    """Point the default store at the artifacts beside it, after mlruns/ was moved or copied."""
     new = artifacts.as_uri()
     with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS / 2)) as connection, connection:
         known = connection.execute("select distinct artifact_location from experiments").fetchall()

@@ -13,18 +13,13 @@ from threading import Thread
 
 from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder
-from bench.system import paths
 from bench.system.errors import WorkError
 from bench.system.store_address import StoreAddress
 from bench.tracking import messages
-from bench.tracking.messages import Answer, Failure, Request, RunSent, StoreReference
+from bench.tracking.messages import Answer, Failure, Request, RunSent
 from bench.tracking.patience import PATIENCE_SECONDS
 
 STARTS = 4  # of a tracking process that dies while it follows one run
-
-
-def _reference(address: StoreAddress) -> StoreReference:
-    return StoreReference(address.full, paths.results())
 
 
 class TrackingProcess:
@@ -80,7 +75,7 @@ class TrackingProcess:
         WorkError
             If the store cannot be opened.
         """
-        if problem := self._problem(messages.OpenStore(_reference(address))):
+        if problem := self._problem(messages.OpenStore(address.full)):
             raise WorkError(problem)
 
     def create(
@@ -105,7 +100,7 @@ class TrackingProcess:
         WorkError
             If the store cannot be reached or used.
         """
-        return self._run_id(messages.CreateRun(_reference(address), description), meanwhile)
+        return self._run_id(messages.CreateRun(address.full, description), meanwhile)
 
     def follow(self, run: RunFolder, address: StoreAddress) -> None:
         """Send a run to the store while it is trained; returns at once, whatever the store does."""
@@ -115,7 +110,7 @@ class TrackingProcess:
     def _follow(self) -> None:
         assert self._followed
         run, address = self._followed
-        if self._send(messages.FollowRun(_reference(address), run.path)):
+        if self._send(messages.FollowRun(address.full, run.path)):
             self._unread += 1
 
     def restart_if_dead(self) -> str | None:
@@ -170,7 +165,7 @@ class TrackingProcess:
         WorkError
             If the store cannot be reached or used.
         """
-        match self._request(messages.SendRun(_reference(address), run.path)):
+        match self._request(messages.SendRun(address.full, run.path)):
             case RunSent() as sent:
                 return sent
             case answer:
@@ -184,7 +179,7 @@ class TrackingProcess:
         WorkError
             If the store cannot be reached or used.
         """
-        return self._run_id(messages.OpenParent(_reference(address), parent))
+        return self._run_id(messages.OpenParent(address.full, parent))
 
     def show_trials(self, snapshot: messages.StudySnapshot, address: StoreAddress) -> str | None:
         """Update the runs below a study's run; cheap where nothing changed.
@@ -194,7 +189,7 @@ class TrackingProcess:
         problem : str or None
             Why the store does not show all; the next call tries again.
         """
-        return self._problem(messages.ShowTrials(_reference(address), snapshot))
+        return self._problem(messages.ShowTrials(address.full, snapshot))
 
     def finish_parent(
         self, parent: str, summary: messages.ParentSummary, folder: Path, address: StoreAddress
@@ -217,7 +212,7 @@ class TrackingProcess:
         problem : str or None
             Why the store does not show it.
         """
-        return self._problem(messages.FinishParent(_reference(address), parent, summary, folder))
+        return self._problem(messages.FinishParent(address.full, parent, summary, folder))
 
     def close(self) -> str | None:
         """Wait until the store shows everything and end the process; return what went wrong, if anything."""

@@ -20,7 +20,7 @@ from bench.system import paths, store_address
 from bench.system.store_address import Redacting
 from bench.tracking import messages, store
 from bench.tracking.follower import Follower
-from bench.tracking.messages import Answer, Failure, Request, RunId, RunSent, StoreReference
+from bench.tracking.messages import Answer, Failure, Request, RunId, RunSent
 from bench.tracking.opening import Store, one_line, open_store
 from bench.tracking.store_choice import current_store
 from bench.tracking.study_view import StudyView
@@ -51,47 +51,47 @@ class RequestHandler:
         if address.file and address.file.exists():
             # a problem is reported by the first request that needs the store
             with suppress(Exception):
-                self._open(StoreReference(address.full, paths.results()))
+                self._open(address.full)
 
     def handle(self, request: Request) -> Answer:
         """Carry out a request and return the answer."""
         match request:
-            case messages.OpenStore(reference):
-                self._open(reference)
-            case messages.CreateRun(reference, description):
-                opened = self._open(reference)
+            case messages.OpenStore(uri):
+                self._open(uri)
+            case messages.CreateRun(uri, description):
+                opened = self._open(uri)
                 self._created = opened, store.create_run(opened, description)
                 return RunId(self._created[1])
-            case messages.FollowRun(reference, folder):
+            case messages.FollowRun(uri, folder):
                 run = RunFolder(folder)
                 fresh = self._created is not None and self._created[1] == run.id
                 # the store is opened later: the training process does not wait for it
-                self.follower = Follower(run, lambda: self._open(reference), fresh)
+                self.follower = Follower(run, lambda: self._open(uri), fresh)
             case messages.FinishRun():
                 self.finish_run()
-            case messages.SendRun(reference, folder):
-                return self._send_run(RunFolder(folder), reference)
-            case messages.OpenParent(reference, parent):
-                opened = self._open(reference)
+            case messages.SendRun(uri, folder):
+                return self._send_run(RunFolder(folder), uri)
+            case messages.OpenParent(uri, parent):
+                opened = self._open(uri)
                 run_id = store.parent_run(opened, parent)
                 self._parents[run_id] = opened
                 return RunId(run_id)
-            case messages.ShowTrials(reference, snapshot):
-                self._show_trials(self._open(reference), snapshot)
-            case messages.FinishParent(reference):
-                self._finish_parent(self._open(reference).client, request)
+            case messages.ShowTrials(uri, snapshot):
+                self._show_trials(self._open(uri), snapshot)
+            case messages.FinishParent(uri):
+                self._finish_parent(self._open(uri).client, request)
             case _:
                 assert_never(request)
         return messages.Done()
 
-    def _open(self, reference: StoreReference) -> Store:
-        if reference.uri not in self._stores:
-            address = store_address.read(reference.uri)
-            self._stores[reference.uri] = open_store(address, reference.results)
-        return self._stores[reference.uri]
+    def _open(self, uri: str) -> Store:
+        if uri not in self._stores:
+            address = store_address.read(uri)
+            self._stores[uri] = open_store(address, paths.results())
+        return self._stores[uri]
 
-    def _send_run(self, run: RunFolder, reference: StoreReference) -> RunSent:
-        follower = Follower(run, lambda: self._open(reference), over=True)
+    def _send_run(self, run: RunFolder, uri: str) -> RunSent:
+        follower = Follower(run, lambda: self._open(uri), over=True)
         try:
             follower.finish()
         finally:

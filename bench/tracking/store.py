@@ -1,4 +1,4 @@
-"""What is written to MLflow: runs, metrics in batches, artifacts."""
+"""Writes to MLflow: runs, tags, params, metrics in batches, artifacts."""
 
 import os
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 import psutil
 from mlflow import MlflowClient
@@ -20,9 +20,11 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.store.entities import PagedList
 
 from bench.runs.description import RunDescription
 from bench.system.atomic_files import PREFIX
+from bench.system.json_values import Scalar
 from bench.tracking.messages import ParentRun
 from bench.tracking.opening import Store
 
@@ -31,26 +33,27 @@ PARAMS = 100
 PARENT = "mlflow.parentRunId"
 STUDY = "optuna.study"
 TRIAL = "optuna.trial"
-RUN = "bench.run"  # our id of a run, by which any store's run is found
+RUN = "bench.run"  # id of the run's folder, by which the run is found in any store
 UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
 PAGE = 1000
 
 Point = tuple[str, int, float]  # name, step, value
+Item = TypeVar("Item")
 
 
 def experiment_id(store: Store, name: str) -> str:
-    """The id of an experiment, which is made where there is none."""
+    """Return the id of an experiment, creating it if needed."""
     for _ in range(2):
         if found := store.client.get_experiment_by_name(name):
             return str(found.experiment_id)
-        # a server chooses its own, portable place
+        # a server chooses the location itself
         location = None if store.address.is_server else (store.results / "artifacts").as_uri()
         try:
             # tells MLflow's UI that these are training runs
             kind = {"mlflow.experimentKind": "custom_model_development"}
             made = store.client.create_experiment(name, artifact_location=location, tags=kind)
         except MlflowException as error:
-            # another process may have made it in between
+            # another process may have created it meanwhile
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
             continue
@@ -62,7 +65,7 @@ def create_run(store: Store, description: RunDescription, **tags: str) -> str:
     """Create the MLflow run of a description (as in run.json), with its tags and further ones."""
     experiment = experiment_id(store, description.config.experiment)
     every = {name: str(value) for name, value in (tags_of(description) | tags).items()}
-    # a run that is made again may lie in a store that does not know the run above it
+    # the store may not know the parent of a run that is sent again
     if PARENT in every and known_run(store.client, every[PARENT]) is None:
         del every[PARENT]
     began = created(description)
@@ -71,9 +74,9 @@ def create_run(store: Store, description: RunDescription, **tags: str) -> str:
 
 
 def find_run(client: MlflowClient, run_id: str) -> Run | None:
-    """The run of ours that has this id, in whatever store; None where there is none.
+    """Return the run with this folder id in any store, or None.
 
-    In the store that it began in, MLflow has it under the same id, elsewhere under another one.
+    In the store of its first session the MLflow id is the same; elsewhere it is another one.
     """
     try:
         return client.get_run(run_id)
@@ -86,7 +89,7 @@ def find_run(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def describe_run(client: MlflowClient, run_id: str, ours: str, description: RunDescription) -> None:
-    """Give a run our id, and the params and the data set of its description where it has them not yet."""
+    """Set a run's folder id, params and data set, unless the store has them."""
     data = client.get_run(run_id).data
     if data.tags.get(RUN) != ours:
         send_tags(client, run_id, {RUN: ours})
@@ -121,7 +124,7 @@ def parent_run(store: Store, parent: ParentRun) -> str:
 
 
 def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
-    """Put runs below a parent, unless they have one or the store does not know them."""
+    """Put runs below a parent, unless they have a parent or the store does not know them."""
     for run_id in run_ids:
         run = find_run(client, run_id)
         if run and run.info.lifecycle_stage == "active" and PARENT not in run.data.tags:
@@ -129,7 +132,7 @@ def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
 
 
 def known_run(client: MlflowClient, run_id: str) -> Run | None:
-    """A run, or None where it was made without tracking or in another store, or was deleted."""
+    """Return a run, or None if it was deleted or the store does not know it."""
     try:
         run = client.get_run(run_id)
         return run if run.info.lifecycle_stage == "active" else None
@@ -140,18 +143,18 @@ def known_run(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def runs_below(client: MlflowClient, experiment: str, parent: str) -> list[Run]:
-    """Every run right below a parent, oldest first."""
+    """Return every run directly below a parent, oldest first."""
 
-    def page(token: str | None) -> Any:
-        words = f"tags.`{PARENT}` = '{parent}'"
+    def page(token: str | None) -> PagedList[Run]:
+        query = f"tags.`{PARENT}` = '{parent}'"
         order = ["attributes.start_time ASC"]
-        return client.search_runs([experiment], words, order_by=order, page_token=token)
+        return client.search_runs([experiment], query, order_by=order, page_token=token)
 
     return list(_pages(page))
 
 
-def _pages(page: Callable[[str | None], Any]) -> Iterator[Any]:
-    """Everything on all pages."""
+def _pages(page: Callable[[str | None], PagedList[Item]]) -> Iterator[Item]:
+    """Yield the items of all pages."""
     token = None
     while token != "":
         found = page(token)
@@ -167,8 +170,8 @@ def _source(command: Iterable[str]) -> dict[str, str]:
     }
 
 
-def tags_of(description: RunDescription) -> dict[str, Any]:
-    """The tags of a run's description."""
+def tags_of(description: RunDescription) -> dict[str, Scalar]:
+    """Return the tags of a run's description."""
     config, environment, trial = description.config, description.environment, description.study
     facts = environment.model_dump(exclude={"packages", "commit"})
     return {
@@ -190,30 +193,25 @@ def tags_of(description: RunDescription) -> dict[str, Any]:
 
 
 def trial_tags(name: str, trial: int) -> dict[str, str]:
-    """The tags of everything that belongs to a study's trial."""
+    """Return the tags of a trial's runs."""
     return {STUDY: name, TRIAL: str(trial)}
 
 
-def latest_steps(client: MlflowClient, run_id: str) -> dict[str, int]:
-    """The last step that the store has of each metric."""
-    return {metric.key: int(metric.step) for metric in client.get_run(run_id).data.to_proto().metrics}
-
-
 def sent_steps(client: MlflowClient, run_id: str, name: str) -> set[int]:
-    """The steps that the store has of a metric."""
+    """Return the steps of a metric that the store has."""
     return {int(metric.step) for metric in client.get_metric_history(run_id, name)}
 
 
 def created(description: RunDescription) -> int:
-    """When a run began, in milliseconds since the epoch."""
+    """Return when a run began, in milliseconds since the epoch."""
     return int(datetime.fromisoformat(description.created).timestamp() * 1000)
 
 
 def send_points(client: MlflowClient, run_id: str, points: Iterable[Point], began: int) -> None:
     """Log metric points, many at a time; returns when the store has them.
 
-    A point's time follows from the point alone: the run's beginning and a millisecond a step. The store's
-    key holds it, so that a point that is sent twice, by whomever, is there once.
+    A point's timestamp is the run's beginning plus one millisecond per step. The timestamp is part of the
+    store's key, so a point that is sent twice is stored once.
     """
     for batch in batched(points, POINTS):
         metrics = [Metric(name, value, began + step, step) for name, step, value in batch]
@@ -221,30 +219,30 @@ def send_points(client: MlflowClient, run_id: str, points: Iterable[Point], bega
 
 
 def send_summary(client: MlflowClient, run_id: str, values: Mapping[str, float], step: int) -> None:
-    """Make metrics of a run above several show these values; those that it shows already are left alone."""
+    """Set metrics of a parent run; values that the store has already are not sent."""
     run = client.get_run(run_id)
     changed = {n: value for n, value in values.items() if run.data.metrics.get(n) != value}
     new = [(name, step, value) for name, value in changed.items() if name not in run.data.metrics]
     send_points(client, run_id, new, run.info.start_time)
-    # MLflow shows what is latest
+    # MLflow shows the value with the latest timestamp
     again = [(name, step, value) for name, value in changed.items() if name in run.data.metrics]
     send_points(client, run_id, again, int(time.time() * 1000))
 
 
-def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Any]) -> None:
+def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Scalar]) -> None:
     """Set tags."""
     client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in tags.items()])
 
 
-def send_params(client: MlflowClient, run_id: str, values: Mapping[str, Any]) -> None:
-    """Set params, each of which stands once it is set."""
+def send_params(client: MlflowClient, run_id: str, values: Mapping[str, Scalar]) -> None:
+    """Set params, which MLflow never overwrites."""
     params = [Param(name, "" if value is None else str(value)) for name, value in values.items()]
     for batch in batched(params, PARAMS):
         client.log_batch(run_id, params=batch)
 
 
-def batched(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    """Lists of at most `size` items."""
+def batched(items: Iterable[Item], size: int) -> Iterator[list[Item]]:
+    """Yield lists of at most `size` items."""
     iterator = iter(items)
     while batch := list(islice(iterator, size)):
         yield batch
@@ -260,11 +258,11 @@ def send_files(client: MlflowClient, run_id: str, folder: Path, below: str, pres
     run_id : str
         The MLflow run.
     folder : Path
-        The folder; files that another process has not finished are left out.
+        The folder; unfinished files of another process are left out.
     below : str
         Name of the folder in the store.
     present : bool
-        Leave out files that the store has with the same size.
+        Whether to leave out files that the store has with the same size.
     """
     paths = [p for p in sorted(folder.rglob("*")) if p.is_file() and not p.name.startswith(PREFIX)]
     count = 0
@@ -281,6 +279,6 @@ def send_files(client: MlflowClient, run_id: str, folder: Path, below: str, pres
 
 
 def files_of(client: MlflowClient, run_id: str, folder: str) -> dict[str, int]:
-    """Names and sizes of the files right below a folder of a run's artifacts."""
+    """Return names and sizes of the files directly in a folder of a run's artifacts."""
     found = client.list_artifacts(run_id, folder)
     return {os.path.basename(item.path): int(item.file_size or 0) for item in found if not item.is_dir}

@@ -1,4 +1,4 @@
-"""Which store a run is tracked in: now, as it is recorded, and at a resume."""
+"""Chooses the tracking store: of a new run, as run.json records it, and of a resumed run."""
 
 import os
 
@@ -9,40 +9,40 @@ DEFAULT = "default"
 
 
 def default_store() -> StoreAddress:
-    """The SQLite store under this BENCH_HOME's mlruns/."""
+    """Return the SQLite store in mlruns/."""
     return store_address.read(f"sqlite:///{paths.results() / 'mlflow.db'}")
 
 
 def store_from_environment() -> StoreAddress | None:
-    """The store that MLFLOW_TRACKING_URI names, with its credentials."""
+    """Return the store that MLFLOW_TRACKING_URI names, with its credentials."""
     text = os.environ.get("MLFLOW_TRACKING_URI", "").strip()
     return store_address.read(text) if text else None
 
 
 def current_store() -> StoreAddress:
-    """The store of what begins now."""
+    """Return the store of new runs."""
     return store_from_environment() or default_store()
 
 
 def recorded_name(address: StoreAddress) -> str:
-    """What run.json says of a store: ``default``, which moves with mlruns/, or an address without secrets."""
+    """Return a store's name for run.json: ``default`` (moves with mlruns/) or an address without secrets."""
     return DEFAULT if address.is_same(default_store()) else address.shown
 
 
 def store_at_resume(record: str | None) -> tuple[StoreAddress, str | None]:
-    """The store of a run that was begun before.
+    """Return the store of a run that is resumed.
 
     Parameters
     ----------
     record : str or None
-        What run.json says; None for a run that was begun without tracking.
+        The store's name in run.json; None for a run without tracking.
 
     Returns
     -------
     address : StoreAddress
-        What MLFLOW_TRACKING_URI names, else the recorded store, which then has no credentials.
+        The store that MLFLOW_TRACKING_URI names, else the recorded store, without credentials.
     note : str or None
-        A line, where that is another store than the recorded one.
+        A line for the user, if that is not the recorded store.
     """
     before = default_store() if record in (None, DEFAULT) else store_address.read(str(record))
     now = store_from_environment()

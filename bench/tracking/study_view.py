@@ -1,7 +1,7 @@
-"""A study as the tracking store shows it: a run for each trial, the seeds' runs below it.
+"""Shows a study in the tracking store: one run per trial, with the trial's training runs below it.
 
-Optuna's storage is the truth; this is a view of it that can be made again at any time. What the
-store has is compared with what it should have, and only the difference is sent.
+Optuna's storage is the truth; the view in MLflow can be created again at any time. The store's content is
+compared with the trials, and only the difference is sent.
 """
 
 import time
@@ -24,7 +24,7 @@ STATUS = {"RUNNING": "RUNNING", "COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAI
 
 @dataclass
 class Child:
-    """A trial's run as the store has it.
+    """A trial's run in the store.
 
     Attributes
     ----------
@@ -35,11 +35,11 @@ class Child:
     tags : dict
         The run's tags.
     params : set of str
-        Names of the params it has.
+        Names of the run's params.
     metrics : set of str
-        Names of the metrics it had when it was found.
+        Names of the metrics that the run had when it was read.
     sent : dict
-        The steps it has of a metric, as far as they are known.
+        Metric to the steps that the store has, as far as they were read.
     """
 
     id: str
@@ -51,7 +51,7 @@ class Child:
 
 
 class StudyView:
-    """Keeps the runs below a study's run like the study's trials.
+    """Updates the runs below a study's run from the study's trials.
 
     Parameters
     ----------
@@ -77,14 +77,14 @@ class StudyView:
         self._children: dict[int, Child] = {}
         self._read_at = -REREAD_SECONDS
         self._shown: dict[int, TrialSnapshot] = {}
-        self._homes: dict[str, str] = {}
+        self._parents: dict[str, str] = {}
         self._over: set[str] = set()
         self._best: dict[str, set[int]] = {}
 
     def show(self, trials: Sequence[TrialSnapshot], best: Mapping[str, Mapping[int, float]]) -> None:
-        """Make the store like the study; where nothing changed, nothing is sent.
+        """Send what changed in the trials since the last call.
 
-        After an exception the store may have more than is known here: go on with a new view.
+        After an exception the view may be out of date: continue with a new view.
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class StudyView:
         MlflowException
             If the store cannot be reached or used.
         """
-        # someone may have changed the store by hand
+        # the store may have been changed by hand
         if time.monotonic() - self._read_at >= REREAD_SECONDS:
             self._read()
         for trial in trials:
@@ -109,12 +109,12 @@ class StudyView:
         self._show_runs(trials)
 
     def _read(self) -> None:
-        """Read what the store has of the trials."""
+        """Read the trials' runs from the store."""
         before, self._children = self._children, {}
         self._shown.clear()
         for run in store.runs_below(self.client, self.experiment, self.parent):
             tags = run.data.tags
-            # the seeds' runs have no state of a trial
+            # training runs have no trial state
             if tags.get(store.STUDY) != self.study or STATE not in tags:
                 continue
             number, data = int(tags[store.TRIAL]), run.data
@@ -162,7 +162,7 @@ class StudyView:
         }
 
     def _sent(self, child: Child, name: str) -> set[int]:
-        """The steps that the store has of a trial's metric."""
+        """Return the steps of a trial's metric that the store has."""
         if name not in child.sent:
             known = name in child.metrics
             child.sent[name] = store.sent_steps(self.client, child.id, name) if known else set()
@@ -179,53 +179,53 @@ class StudyView:
             self._best[name] |= {step for _, step, _ in points}
 
     def _show_runs(self, trials: Sequence[TrialSnapshot]) -> None:
-        """Put the seeds' runs below their trials and end those that were left behind."""
-        # a run that a later trial goes on with is that trial's
+        """Put training runs below their trials, and end runs that no process trains."""
+        # a run that a retry resumes belongs to the retry
         owners = {run_id: trial for trial in trials for run_id in trial.runs}
         for run_id, trial in owners.items():
             final = trial.state != "RUNNING"
-            home = self._children[trial.number].id
-            if self._homes.get(run_id) != home:
+            parent = self._children[trial.number].id
+            if self._parents.get(run_id) != parent:
                 self._over.discard(run_id)
             elif run_id in self._over or not final:
                 continue
             run = store.find_run(self.client, run_id)
             if run and run.info.lifecycle_stage != "active":
                 run = None
-            if run and run.data.tags.get(store.PARENT) != home:
-                store.send_tags(self.client, run.info.run_id, {store.PARENT: home})
-            self._homes[run_id] = home
+            if run and run.data.tags.get(store.PARENT) != parent:
+                store.send_tags(self.client, run.info.run_id, {store.PARENT: parent})
+            self._parents[run_id] = parent
             if final and (
-                run is None or run.info.status != "RUNNING" or self._end_left(run_id, run.info.run_id)
+                run is None or run.info.status != "RUNNING" or self._end_abandoned(run_id, run.info.run_id)
             ):
                 self._over.add(run_id)
 
-    def _end_left(self, run_id: str, shown: str) -> bool:
-        """End a run that the store has as running, unless a process trains it; whether it is done with."""
+    def _end_abandoned(self, run_id: str, shown: str) -> bool:
+        """End a run that the store shows as RUNNING; return False if a process still trains it."""
         folder = RunFolder(self.runs / run_id)
         if not folder.path.exists():
             return True
         if is_held(folder):
             return False
-        # its end may be written, and only its tracking process be cut off or not done yet
+        # the record may have an end that the tracking process has not sent
         try:
             end = record.read(folder.record_path).end
         except WorkError:
-            # a damaged record has no end that counts; `bench doctor` lists it
+            # `bench doctor` lists damaged records
             end = None
         self.client.set_terminated(shown, status=end.status if end else "KILLED")
         return True
 
 
 def status_of(trial: TrialSnapshot) -> str:
-    """The status of a trial's run."""
+    """Return the MLflow status of a trial."""
     if trial.state == "FAIL" and trial.reason == "stopped":
         return "KILLED"
     return STATUS[trial.state]
 
 
 def points_of(trial: TrialSnapshot) -> Iterator[store.Point]:
-    """The metric points of a trial: its intermediate values, then its final ones."""
+    """Yield the metric points of a trial: intermediate values, then final values."""
     for metric, values in trial.intermediate.items():
         for step, value in values.items():
             yield metric, step, value
