@@ -2,18 +2,20 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import numpy as np
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.colors import Colormap, ListedColormap, LogNorm, Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
+from optuna.trial import FrozenTrial
+from scipy.interpolate import RBFInterpolator
+from scipy.spatial import Delaunay, QhullError
 
 from bench.searching.space import Dimension
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.axis import Axis
-    from matplotlib.colors import Colormap, Normalize
-    from matplotlib.figure import Figure
-    from optuna.trial import FrozenTrial
 
 Look: TypeAlias = dict[str, Any]  # keyword arguments of matplotlib
 Share = TypeVar("Share", float, np.ndarray)
@@ -34,11 +36,8 @@ def is_wide(values: Sequence[float]) -> bool:
     return min(values) > 0 and max(values) > WIDE_SPAN * min(values)
 
 
-def colours(reverse: bool = False) -> "Colormap":
+def colours(reverse: bool = False) -> Colormap:
     """Return viridis without its yellow end, which is too pale on white."""
-    from matplotlib import colormaps
-    from matplotlib.colors import ListedColormap
-
     shades = colormaps["viridis"](np.linspace(0, 0.88, 256))
     return ListedColormap(shades[::-1] if reverse else shades)
 
@@ -52,29 +51,25 @@ def without_worst(values: Sequence[float], low_is_good: bool) -> list[float]:
     return [float(value) for value in np.maximum(values, np.quantile(values, 0.1, method="higher"))]
 
 
-def norm_of(values: Sequence[float]) -> "Normalize":
+def norm_of(values: Sequence[float]) -> Normalize:
     """Return the colour scale for values."""
-    from matplotlib.colors import LogNorm, Normalize
-
     return (LogNorm if is_wide(values) else Normalize)(min(values), max(values))
 
 
-def name_of(axis: "Axis") -> str:
+def name_of(axis: Axis) -> str:
     """Return ``x`` or ``y``."""
     return "x" if axis is axis.axes.xaxis else "y"
 
 
-def scale(axis: "Axis", values: Sequence[float]) -> None:
+def scale(axis: Axis, values: Sequence[float]) -> None:
     """Make an axis log if its values span much."""
     if values and is_wide(values):
         getattr(axis.axes, f"set_{name_of(axis)}scale")("log")
         log_ticks(axis, min(values), max(values))
 
 
-def log_ticks(axis: "Axis", low: float, high: float) -> None:
+def log_ticks(axis: Axis, low: float, high: float) -> None:
     """Put a few plain numbers on a log axis."""
-    from matplotlib.ticker import LogFormatterSciNotation, LogLocator, MaxNLocator, NullLocator
-
     decades = math.log10(high / low)
     axis.set_major_formatter("{x:g}")
     if decades < 0.8:
@@ -87,10 +82,8 @@ def log_ticks(axis: "Axis", low: float, high: float) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def range_ticks(axis: "Axis", dimension: Dimension) -> None:
+def range_ticks(axis: Axis, dimension: Dimension) -> None:
     """Give an axis the range and ticks of a searched value."""
-    from matplotlib.ticker import MaxNLocator
-
     name = name_of(axis)
     set_limits = getattr(axis.axes, f"set_{name}lim")
     if dimension.kind == "choice":
@@ -124,7 +117,7 @@ def to_unit(dimension: Dimension, values: np.ndarray) -> np.ndarray:
     return (values - dimension.low) / (dimension.high - dimension.low)
 
 
-def places_of(trials: Sequence["FrozenTrial"], dimension: Dimension) -> np.ndarray:
+def places_of(trials: Sequence[FrozenTrial], dimension: Dimension) -> np.ndarray:
     """Return the trials' coordinates on the axis of a searched value."""
     if dimension.kind != "choice":
         return np.array([trial.params[dimension.name] for trial in trials], float)
@@ -134,12 +127,12 @@ def places_of(trials: Sequence["FrozenTrial"], dimension: Dimension) -> np.ndarr
 
 
 def draw_surface(
-    axis: "Axes",
-    trials: Sequence["FrozenTrial"],
+    axis: Axes,
+    trials: Sequence[FrozenTrial],
     values: Sequence[float],
     pair: tuple[Dimension, Dimension],
-    norm: "Normalize",
-    shades: "Colormap",
+    norm: Normalize,
+    shades: Colormap,
 ) -> None:
     """Draw a pale smooth surface through values, inside the trials' convex hull.
 
@@ -147,8 +140,6 @@ def draw_surface(
     """
     if len(trials) < LEAST_FOR_SURFACE or any(dimension.kind == "choice" for dimension in pair):
         return
-    from scipy.interpolate import RBFInterpolator
-    from scipy.spatial import Delaunay, QhullError
 
     known = np.stack([to_unit(dimension, places_of(trials, dimension)) for dimension in pair], 1)
     ends = np.linspace(0, 1, GRID)
@@ -171,20 +162,20 @@ def draw_surface(
 
 
 def draw_pairs(
-    axis: "Axes", trials: Sequence["FrozenTrial"], pair: tuple[Dimension, Dimension], **look: Any
+    axis: Axes, trials: Sequence[FrozenTrial], pair: tuple[Dimension, Dimension], **look: Any
 ) -> None:
     """Draw trials by two searched values."""
     if trials:
         axis.scatter(*(places_of(trials, dimension) for dimension in pair), **look)
 
 
-def draw_title(figure: "Figure", name: str, words: str) -> None:
+def draw_title(figure: Figure, name: str, words: str) -> None:
     """Write the study's name and a description as the title, on two lines if needed."""
     letters = len(name) + 2 + max(map(len, words.split("\n")))
     figure.suptitle(f"{name}:{' ' if letters * LETTER < figure.get_figwidth() else chr(10)}{words}")
 
 
-def draw_legend(figure: "Figure", axis: "Axes") -> None:
+def draw_legend(figure: Figure, axis: Axes) -> None:
     """Draw one legend below the figure, with each label once."""
     handles, labels = axis.get_legend_handles_labels()
     named = dict(zip(labels, handles, strict=True))
@@ -193,7 +184,7 @@ def draw_legend(figure: "Figure", axis: "Axes") -> None:
 
 
 def name_points(
-    figure: "Figure", axis: "Axes", points: Mapping[str, tuple[float, float]], towards: Sequence[int]
+    figure: Figure, axis: Axes, points: Mapping[str, tuple[float, float]], towards: Sequence[int]
 ) -> None:
     """Write names beside points; of names that would overlap only the first is written.
 

@@ -9,9 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import optuna
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from optuna.trial import FrozenTrial, TrialState
 
 from bench.figures import style
 from bench.searching.figure_axes import (
@@ -28,16 +35,9 @@ from bench.searching.figure_axes import (
     scale,
     without_worst,
 )
+from bench.searching.plan import StudyPlan
+from bench.searching.space import Dimension
 from bench.searching.summary import StudySummary
-
-if TYPE_CHECKING:
-    import optuna
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
-    from optuna.trial import FrozenTrial
-
-    from bench.searching.plan import StudyPlan
-    from bench.searching.space import Dimension
 
 PANELS_PER_ROW = 4
 LEAST_WIDTH = 4  # inches, so that the titles have room
@@ -67,21 +67,21 @@ class FigureData:
     """
 
     summary: StudySummary
-    complete: list["FrozenTrial"]
-    pruned: list["FrozenTrial"]
+    complete: list[FrozenTrial]
+    pruned: list[FrozenTrial]
 
     @property
-    def plan(self) -> "StudyPlan":
+    def plan(self) -> StudyPlan:
         """The study."""
         return self.summary.plan
 
-    def best(self, place: int) -> list["FrozenTrial"]:
+    def best(self, place: int) -> list[FrozenTrial]:
         """The best trial in one objective, if there is any."""
         goal = self.plan.goals[place]
         sign = 1 if goal.direction == "minimize" else -1
         return sorted(self.complete, key=lambda trial: sign * trial.values[place])[:1]
 
-    def default(self) -> list["FrozenTrial"]:
+    def default(self) -> list[FrozenTrial]:
         """The trial with the default values, if it has a value."""
         found = self.summary.default
         return [trial for trial in (*self.complete, *self.pruned) if found and trial.number == found.number]
@@ -91,7 +91,7 @@ class FigureData:
         return [value_of(trial, place) for trial in (*self.complete, *self.pruned)]
 
 
-def draw_study(study: "optuna.Study", summary: StudySummary, folder: Path) -> list[Path]:
+def draw_study(study: optuna.Study, summary: StudySummary, folder: Path) -> list[Path]:
     """Draw a study, each figure as PNG and SVG; figures that need more trials are left out.
 
     ``history``, ``importances``, ``slices``, ``contours``, ``intermediate`` (of a single objective) and
@@ -111,8 +111,6 @@ def draw_study(study: "optuna.Study", summary: StudySummary, folder: Path) -> li
     list of Path
         Paths of the files.
     """
-    from optuna.trial import TrialState
-
     trials = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
     complete = [t for t in trials if t.state == TrialState.COMPLETE and all(map(math.isfinite, t.values))]
     pruned = [t for t in trials if t.state == TrialState.PRUNED and _last_point(t) is not None]
@@ -126,10 +124,8 @@ def draw_study(study: "optuna.Study", summary: StudySummary, folder: Path) -> li
     return files
 
 
-def value_of(trial: "FrozenTrial", place: int) -> float:
+def value_of(trial: FrozenTrial, place: int) -> float:
     """Return a complete trial's value, or the last finite value that a pruned trial reported."""
-    from optuna.trial import TrialState
-
     if trial.state == TrialState.COMPLETE:
         return float(trial.values[place])
     point = _last_point(trial)
@@ -137,7 +133,7 @@ def value_of(trial: "FrozenTrial", place: int) -> float:
     return float(trial.intermediate_values[point])
 
 
-def draw_history(data: FigureData) -> "Figure | None":
+def draw_history(data: FigureData) -> Figure | None:
     """Draw the value of each trial and the best so far; pruned trials at their last value."""
     if not data.complete and not data.pruned:
         return None
@@ -172,7 +168,7 @@ def draw_history(data: FigureData) -> "Figure | None":
     return figure
 
 
-def draw_importances(data: FigureData) -> "Figure | None":
+def draw_importances(data: FigureData) -> Figure | None:
     """Draw the importance of each searched value, one panel per objective."""
     found, names = data.summary.importances, [d.name for d in data.plan.space.dimensions]
     if not found or len(names) < 2:
@@ -195,13 +191,10 @@ def draw_importances(data: FigureData) -> "Figure | None":
     return figure
 
 
-def draw_slices(data: FigureData) -> "Figure | None":
+def draw_slices(data: FigureData) -> Figure | None:
     """Draw the objective against each searched value, coloured by trial number."""
     if not data.complete:
         return None
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
-    from matplotlib.ticker import MaxNLocator
 
     goals, dimensions = data.plan.goals, data.plan.space.dimensions
     across = min(PANELS_PER_ROW, len(dimensions))
@@ -238,12 +231,11 @@ def draw_slices(data: FigureData) -> "Figure | None":
     return figure
 
 
-def draw_contours(data: FigureData) -> "Figure | None":
+def draw_contours(data: FigureData) -> Figure | None:
     """Draw the objective over pairs of the most important searched values."""
     paired = _most_important(data)
     if len(paired) < 2 or len(data.complete) < LEAST_PAIRED:
         return None
-    from matplotlib.cm import ScalarMappable
 
     goals, pairs = data.plan.goals, list(combinations(paired, 2))
     figure = style.blank(
@@ -276,7 +268,7 @@ def draw_contours(data: FigureData) -> "Figure | None":
     return figure
 
 
-def draw_intermediate(data: FigureData) -> "Figure | None":
+def draw_intermediate(data: FigureData) -> Figure | None:
     """Draw each trial's value by step."""
     trials = [trial for trial in (*data.complete, *data.pruned) if _last_point(trial) is not None]
     if not trials or len(data.plan.goals) > 1:
@@ -316,7 +308,7 @@ def draw_intermediate(data: FigureData) -> "Figure | None":
     return figure
 
 
-def draw_front(data: FigureData) -> "Figure | None":
+def draw_front(data: FigureData) -> Figure | None:
     """Draw two objectives against each other, and the Pareto front."""
     if len(data.plan.goals) != 2 or not data.complete:
         return None
@@ -361,13 +353,13 @@ FIGURES = {
 }
 
 
-def _last_point(trial: "FrozenTrial") -> int | None:
+def _last_point(trial: FrozenTrial) -> int | None:
     """Return the last point at which a trial reported a finite value."""
     finite = [point for point, value in trial.intermediate_values.items() if math.isfinite(value)]
     return max(finite, default=None)
 
 
-def _most_important(data: FigureData) -> list["Dimension"]:
+def _most_important(data: FigureData) -> list[Dimension]:
     """Return the most important searched values by the first objective, or the first ones."""
     dimensions = list(data.plan.space.dimensions)
     found = data.summary.importances.get(data.plan.goals[0].metric, {})
@@ -384,10 +376,10 @@ def _pruned(data: FigureData) -> str:
 
 
 def _scatter(
-    axis: "Axes",
-    trials: Sequence["FrozenTrial"],
+    axis: Axes,
+    trials: Sequence[FrozenTrial],
     place: int,
-    dimension: "Dimension | None" = None,
+    dimension: Dimension | None = None,
     **look: Any,
 ) -> None:
     """Draw values against trial number, or against a searched value."""
