@@ -11,7 +11,8 @@ from bench.execution.resending import Sender, Sent
 from bench.searching import study_loop
 from bench.searching.journal_storage import JOURNAL, JournalStorage
 from bench.searching.plan import StudyDescription, StudyPlan
-from bench.searching.study import files_of, summary_of
+from bench.searching.study import summary_of
+from bench.searching.study_files import files_of
 from bench.searching.summary import summarize
 from bench.system import paths
 from bench.tracking.store_choice import current_store

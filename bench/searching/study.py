@@ -5,7 +5,6 @@ import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.execution import multirun
@@ -27,7 +26,6 @@ from bench.tracking.store_choice import current_store
 if TYPE_CHECKING:
     from bench.searching.summary import StudySummary
 
-BEST = "best.yaml"
 STORAGE = "BENCH_STORAGE"
 
 
@@ -177,12 +175,6 @@ def summary_of(result: "StudySummary", files: list[str]) -> ParentSummary:
     return ParentSummary([], result.metrics(), over, files, "FINISHED" if result.is_over else "KILLED")
 
 
-def files_of(folder: Path) -> list[str]:
-    """Return the names of the files in a study's folder that become artifacts."""
-    names = ("table.md", "trials.csv", BEST, "importances.csv", "front", "figures")
-    return [name for name in names if (folder / name).exists()]
-
-
 def run_cluster_job(plain: Mapping[str, Json], shared: bool, until: float | None) -> None:
     """Run a study with one worker; the task of a cluster job.
 
@@ -207,7 +199,7 @@ def _train_winners(
     studies: Sequence[StudyResult], options: ExecutionOptions, progress: Progress
 ) -> multirun.MultirunResult:
     """Train every winner on fresh seeds: the best of many trials is best partly by luck."""
-    from bench.searching.study_files import configuration_text
+    from bench.searching.study_files import BEST, configuration_text
 
     first = studies[0].plan
     for each in studies:

@@ -1,5 +1,7 @@
 """Writes a study's folder: table, trials, best configurations, importances and figures."""
 
+from pathlib import Path
+
 import optuna
 import pandas as pd
 from optuna.trial import FrozenTrial
@@ -10,19 +12,15 @@ from bench.searching.summary import StudySummary
 from bench.searching.trial_table import csv_of
 from bench.system.atomic_files import write_text
 
+BEST = "best.yaml"
+
 
 def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary) -> list[str]:
-    """Write table, trials, best configurations, importances and figures into the study's folder.
-
-    Returns
-    -------
-    list of str
-        Names of the files and folders.
-    """
+    """Write table, trials, best configurations, importances and figures; return :func:`files_of`."""
     folder = plan.folder
     texts = {"table.md": summary.text() + "\n", "trials.csv": csv_of(summary.trials)}
     if summary.best:
-        texts["best.yaml"] = configuration_text(summary, summary.best)
+        texts[BEST] = configuration_text(summary, summary.best)
     if summary.importances:
         rows = [(m, name, share) for m, of in summary.importances.items() for name, share in of.items()]
         texts["importances.csv"] = csv_of(pd.DataFrame(rows, columns=["metric", "param", "importance"]))
@@ -34,13 +32,18 @@ def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary) -> 
     for old in (folder / "front").glob("trial-*.yaml"):
         if old.name not in several:
             old.unlink(missing_ok=True)
-    names = [*texts, *(["front"] if several else [])]
     if plan.draws:
         # imported late: matplotlib takes a second
         from bench.searching.figures import draw_study
 
-        names += ["figures"] if draw_study(study, summary, folder / "figures") else []
-    return names
+        draw_study(study, summary, folder / "figures")
+    return files_of(folder)
+
+
+def files_of(folder: Path) -> list[str]:
+    """Return the names of the files and folders in a study's folder that become artifacts."""
+    names = ("table.md", "trials.csv", BEST, "importances.csv", "front", "figures")
+    return [name for name in names if (folder / name).exists()]
 
 
 def configuration_text(summary: StudySummary, trial: FrozenTrial) -> str:
