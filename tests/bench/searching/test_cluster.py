@@ -11,7 +11,7 @@ pytest.importorskip("submitit", reason="submitit is missing: install 'began-benc
 
 
 @pytest.mark.slow
-def test_jobs_stop_with_their_command_and_finish_the_budget_when_it_is_given_again(
+def test_jobs_stop_with_their_command_and_resume_with_it(
     host: Callable[..., Any], check_over: Callable[..., None]
 ) -> None:
     here = host("--cluster", "local", "--workers", "2", trials=4, steps=120)

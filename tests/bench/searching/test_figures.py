@@ -75,13 +75,13 @@ def test_a_study_has_its_figures_and_they_repeat(tmp_path: Path) -> None:
         assert file.read_bytes() == again.read_bytes()
 
 
-def test_two_objectives_have_a_front_and_no_course(tmp_path: Path) -> None:
+def test_two_objectives_have_a_pareto_front_and_no_values_by_step(tmp_path: Path) -> None:
     plan = plan_of(several=True)
     assert drawn(draw(searched(plan, 12, pruned=(4,)), plan, tmp_path)) == ALL - {"intermediate"} | {"front"}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3])
-def test_what_few_trials_cannot_show_is_left_out(count: int, tmp_path: Path) -> None:
+def test_figures_that_need_more_trials_are_left_out(count: int, tmp_path: Path) -> None:
     plan = plan_of(seeds=[0, 1])
     assert drawn(draw(searched(plan, count), plan, tmp_path)) == ALWAYS
 
@@ -104,7 +104,7 @@ def test_equal_values_and_few_dimensions_are_drawn(search: dict[str, Any], tmp_p
     assert names == ALL - {"importances"}
 
 
-def test_one_dimension_has_neither_pairs_nor_shares(tmp_path: Path) -> None:
+def test_one_dimension_has_neither_pairs_nor_importances(tmp_path: Path) -> None:
     plan = plan_of(search={"gamma": {}})
     assert drawn(draw(searched(plan, 5), plan, tmp_path)) == ALWAYS
 

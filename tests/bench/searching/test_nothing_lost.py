@@ -16,7 +16,7 @@ pytestmark = pytest.mark.slow
 STEPS = 400  # time enough to kill something
 
 
-def test_a_killed_workers_trial_goes_on_from_its_checkpoint(
+def test_a_killed_workers_trial_resumes_from_its_checkpoint(
     host: Callable[..., Any], check_over: Callable[..., None]
 ) -> None:
     here = host(trials=2, steps=STEPS, tracking=True)
@@ -41,7 +41,7 @@ def test_a_killed_workers_trial_goes_on_from_its_checkpoint(
     here.check_store()
 
 
-def test_a_trial_that_cost_two_workers_has_failed_and_a_stopped_one_goes_on(
+def test_a_trial_fails_after_two_deaths_and_a_stopped_trial_resumes(
     host: Callable[..., Any], check_over: Callable[..., None]
 ) -> None:
     here = host(trials=2, steps=STEPS, tracking=True)
@@ -66,7 +66,7 @@ def test_a_trial_that_cost_two_workers_has_failed_and_a_stopped_one_goes_on(
 
 
 @pytest.mark.parametrize("workers_too", [False, True])
-def test_a_killed_command_goes_on_when_it_is_given_again(
+def test_a_killed_command_resumes_when_run_again(
     workers_too: bool, host: Callable[..., Any], check_over: Callable[..., None]
 ) -> None:
     here = host(trials=2, steps=STEPS)
@@ -87,7 +87,9 @@ def test_a_killed_command_goes_on_when_it_is_given_again(
     assert [rows.resumes for rows in here.records()] == [int(workers_too), 0]
 
 
-def test_commands_at_once_share_the_budget(host: Callable[..., Any], check_over: Callable[..., None]) -> None:
+def test_concurrent_commands_share_the_budget(
+    host: Callable[..., Any], check_over: Callable[..., None]
+) -> None:
     here = host("--workers", "2", trials=5)
     for command in [here.start(), here.start()]:
         here.end_of(command)
@@ -99,7 +101,7 @@ def test_commands_at_once_share_the_budget(host: Callable[..., Any], check_over:
     assert len(here.records()) == 5
 
 
-def test_a_store_that_was_lost_shows_the_study_again_once(host: Callable[..., Any]) -> None:
+def test_a_lost_store_shows_the_study_once_after_bench_track(host: Callable[..., Any]) -> None:
     from mlflow import MlflowClient
 
     here = host(trials=2, tracking=True)

@@ -37,7 +37,7 @@ def test_the_frechet_distance_is_the_one_that_the_judge_measures() -> None:
     ("metric", "direction"),
     [("M", "minimize"), ("effective_classes", "maximize"), ("classes_covered", "maximize")],
 )
-def test_the_direction_is_known_unless_given(metric: str, direction: str) -> None:
+def test_the_direction_is_the_metrics_unless_given(metric: str, direction: str) -> None:
     assert goal_of(Objective(metric=metric), "fid").direction == direction
     assert goal_of(Objective(metric=metric, direction="minimize"), "fid").direction == "minimize"
 
@@ -58,7 +58,7 @@ def test_the_value_is_of_the_last_or_the_best_evaluation(
     assert followed.values == {3: (values[0],), 6: (values[1],), 9: (values[2],)}
 
 
-def test_a_scalar_of_the_steps_counts_with_its_mean_since_the_evaluation_before() -> None:
+def test_a_training_scalar_counts_with_its_mean_since_the_previous_evaluation() -> None:
     followed = callback(Goal("M", "minimize", "last"), Goal("fd", "minimize", "last"))
     go_through(followed)
     means = [fmean(1 / s for s in steps) for steps in ((1, 2, 3), (4, 5, 6), (7, 8, 9))]
@@ -66,7 +66,7 @@ def test_a_scalar_of_the_steps_counts_with_its_mean_since_the_evaluation_before(
     assert followed.values[6][1] == 4
 
 
-def test_what_was_recorded_before_a_kill_counts_once() -> None:
+def test_steps_recorded_before_a_kill_count_once() -> None:
     whole = callback(Goal("M", "minimize", "last"))
     go_through(whole)
     resumed = callback(Goal("M", "minimize", "last"))
@@ -78,7 +78,7 @@ def test_what_was_recorded_before_a_kill_counts_once() -> None:
     assert resumed.values == whole.values
 
 
-def test_whoever_is_told_may_end_the_run() -> None:
+def test_the_listener_may_end_the_run() -> None:
     told: list[tuple[int, bool, bool]] = []
 
     def on_values(step: int, collapsed: bool, past: bool) -> bool:
@@ -94,6 +94,6 @@ def test_whoever_is_told_may_end_the_run() -> None:
     assert told == [(3, True, True), (6, False, False)]
 
 
-def test_an_objective_that_nobody_records_is_an_error() -> None:
+def test_an_unrecorded_objective_is_an_error() -> None:
     with pytest.raises(WorkError, match="'fid' is not recorded"):
         go_through(callback(Goal("fid", "minimize", "last")))

@@ -120,9 +120,7 @@ def trials_of(url: str) -> list[FrozenTrial]:
     return optuna.load_study(study_name=name, storage=address).trials
 
 
-def test_processes_that_open_a_fresh_database_at_once_do_not_disturb_each_other(
-    database: str, tmp_path: Path
-) -> None:
+def test_concurrent_processes_can_open_a_new_database(database: str, tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from bench.searching.address import open_storage\n"
         "Path(sys.argv[1]).touch(); go = Path(sys.argv[2])\n"
@@ -164,7 +162,7 @@ def test_two_hosts_share_the_budget_and_draw_different_values(
         each.check_trained(60)
 
 
-def test_a_worker_without_a_heartbeat_is_dead_and_its_trial_goes_on(
+def test_a_worker_without_heartbeats_is_dead_and_its_trial_is_retried(
     host: Callable[..., Any], check_over: Callable[..., None], database: str
 ) -> None:
     here = host("--storage", database, trials=2, steps=STEPS, grace=GRACE)
@@ -181,7 +179,7 @@ def test_a_worker_without_a_heartbeat_is_dead_and_its_trial_goes_on(
     assert sorted(rows.resumes for rows in here.records()) == [0, 1]
 
 
-def test_a_server_that_is_killed_and_comes_back_costs_no_trial(
+def test_a_killed_server_that_comes_back_costs_no_trial(
     host: Callable[..., Any], check_over: Callable[..., None], database: str, server: Server
 ) -> None:
     here = host("--storage", database, trials=2, steps=STEPS, grace=GRACE)

@@ -36,7 +36,7 @@ def is_pruned(study: optuna.Study, course: dict[int, float]) -> bool:
 
 
 @pytest.mark.parametrize("direction", ["minimize", "maximize"])
-def test_on_a_course_that_only_improves_it_agrees_with_optunas_median_pruner(direction: str) -> None:
+def test_for_improving_values_it_agrees_with_optunas_median_pruner(direction: str) -> None:
     sign = 1 if direction == "minimize" else -1
     courses = [{s: sign * (level + 10 / s) for s in (1, 2, 3)} for level in (1, 2, 3, 4, 5)]
     for level in (0.5, 1.5, 2.5, 3.5, 4.5, 5.5):
@@ -46,7 +46,7 @@ def test_on_a_course_that_only_improves_it_agrees_with_optunas_median_pruner(dir
         assert is_pruned(ours, new) == is_pruned(theirs, new) == (level > 3)
 
 
-def test_a_value_that_was_good_once_does_not_carry_a_trial() -> None:
+def test_an_earlier_good_value_does_not_save_a_trial() -> None:
     courses = [{1: 9.0, 2: 3.0 + i} for i in range(5)]
     lucky = {1: 1.0, 2: 50.0}
     assert is_pruned(study_of("minimize", *courses, pruner=MedianAtSamePoint(5, frozenset({1, 2}))), lucky)
@@ -60,7 +60,7 @@ def test_nothing_is_pruned_before_enough_trials_are_complete_or_at_other_points(
     assert is_pruned(study_of("minimize", *courses, pruner=MedianAtSamePoint(3, frozenset({2}))), {2: 9})
 
 
-def test_the_points_are_those_after_the_warmup_of_every_seed_but_for_the_very_last() -> None:
+def test_trials_are_pruned_after_each_seeds_warmup_but_not_at_the_last_point() -> None:
     made = pruner_for(Pruner(name="median", warmup=0.5, startup_trials=7), [10, 20, 30, 40], seeds=2)
     assert isinstance(made, MedianAtSamePoint)
     assert made.points == {20, 30, 40, 60, 70}

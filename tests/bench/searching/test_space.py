@@ -45,12 +45,12 @@ def test_distributions_are_those_of_the_ranges() -> None:
     }
 
 
-def test_a_bound_of_the_file_leaves_the_other_to_the_variant() -> None:
+def test_a_missing_bound_is_the_variants() -> None:
     (gamma,) = space(gamma={"low": 0.5}).dimensions
     assert (gamma.low, gamma.high, gamma.scale) == (0.5, 1.0, "linear")
 
 
-def test_one_value_may_be_for_several_knobs() -> None:
+def test_one_value_may_set_several_knobs() -> None:
     tied = space(lr={"knobs": ("lr_g", "lr_d")})
     assert tied.settings({"lr": 3e-4}) == {"lr_g": 3e-4, "lr_d": 3e-4}
     assert tied.describe() == {"lr": "lr_g = lr_d: 1e-05 to 0.005 (log)"}
@@ -92,7 +92,7 @@ def test_a_variant_with_none_of_the_knobs_is_refused() -> None:
         space("wgan-gp", gamma={})
 
 
-def test_defaults_are_a_trial_where_they_lie_in_the_space() -> None:
+def test_defaults_are_a_trial_if_they_lie_in_the_space() -> None:
     search = {"gamma": {}, "lr": {"knobs": ("lr_g", "lr_d")}, "norm": {}}
     base = resolve({"variant": "began-v3", "preset": "quick"})
     params = space(**search).params(base)

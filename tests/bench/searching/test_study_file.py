@@ -24,12 +24,12 @@ def test_an_empty_file_has_the_defaults(tmp_path: Path) -> None:
     assert file.pruner.name == "median"
 
 
-def test_declared_is_a_range_that_leaves_all_to_the_variant(tmp_path: Path) -> None:
+def test_declared_takes_the_variants_range(tmp_path: Path) -> None:
     _, file = read(file_with(tmp_path, "search: {gamma: declared, lr: {knobs: [lr_g, lr_d], low: 1.0e-4}}"))
     assert file.search == {"gamma": Range(), "lr": Range(knobs=("lr_g", "lr_d"), low=1e-4)}
 
 
-def test_what_the_caller_sets_wins(tmp_path: Path) -> None:
+def test_the_callers_values_win(tmp_path: Path) -> None:
     assert read(file_with(tmp_path, "trials: 7"), trials=3)[1].trials == 3
     assert read(file_with(tmp_path, "trials: 7"), trials=None)[1].trials == 7
 
@@ -53,31 +53,31 @@ def test_what_the_caller_sets_wins(tmp_path: Path) -> None:
         ("- gamma", "must hold 'key: value' lines"),
     ],
 )
-def test_what_is_wrong_is_told_in_one_line(tmp_path: Path, text: str, told: str) -> None:
+def test_an_invalid_file_is_an_error_in_one_line(tmp_path: Path, text: str, told: str) -> None:
     with pytest.raises(RequestError, match=told) as refused:
         read(file_with(tmp_path, text))
     assert "\n" not in str(refused.value)
 
 
-def test_an_unknown_name_is_refused_with_the_nearest() -> None:
+def test_an_unknown_name_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(RequestError, match="unknown study 'smoky': .*did you mean 'smoke'"):
         read("smoky")
 
 
-def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="cannot be read"):
         read(str(tmp_path / "absent.yaml"))
 
 
 @pytest.mark.parametrize("name", sorted(shipped()))
-def test_shipped_files_are_read_by_name_and_say_what_they_are_for(name: str) -> None:
+def test_shipped_files_are_read_by_name_and_have_a_description(name: str) -> None:
     title, file = read(name)
     assert title == name
     assert file.description
     assert file.variant
 
 
-def test_every_key_says_what_it_is() -> None:
+def test_every_key_has_a_description() -> None:
     for kind in (
         study_file.StudyFile,
         study_file.Objective,

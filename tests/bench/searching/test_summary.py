@@ -81,7 +81,7 @@ def beats(one: Sequence[float], other: Sequence[float]) -> bool:
 @pytest.mark.parametrize(
     ("variant", "told"), [("began-v3", "kl_weight 0.02 on a KL averaged"), ("began", "")]
 )
-def test_what_a_variant_declares_about_its_settings_stands_below_the_table(variant: str, told: str) -> None:
+def test_the_variants_caveat_is_below_the_table(variant: str, told: str) -> None:
     plan = StudyPlan("f", StudyFile(search=SEARCH, trials=20), SETTINGS | {"variant": variant}, METRIC, "0")
     for count in (0, 2):
         result = summarize(searched(plan, count), plan)
@@ -108,7 +108,7 @@ def test_the_best_is_compared_with_the_default() -> None:
         assert said in text
 
 
-def test_steps_are_those_that_were_taken_and_those_that_pruning_saved() -> None:
+def test_the_summary_counts_steps_and_steps_saved_by_pruning() -> None:
     plan = plan_of(seeds=[0, 1])
     study = study_of(plan)
     run_trial(study, plan)
@@ -127,7 +127,7 @@ def test_steps_are_those_that_were_taken_and_those_that_pruning_saved() -> None:
     assert "375 taken of 600 without pruning, 38% saved; 30 more" in result.text()
 
 
-def test_a_trial_that_another_goes_on_for_counts_once() -> None:
+def test_a_retried_trial_counts_once() -> None:
     plan = plan_of(trials=1)
     study = study_of(plan)
     stopped = run_trial(study, plan, TrialState.FAIL, 50, marks.STOPPED)
@@ -145,7 +145,7 @@ def test_a_trial_that_another_goes_on_for_counts_once() -> None:
     assert "1 cut off and gone on with under a new number" in after.text()
 
 
-def test_the_best_configuration_is_the_trials() -> None:
+def test_best_yaml_is_the_best_trials_configuration() -> None:
     plan = plan_of()
     study = searched(plan, 6)
     result = summarize(study, plan)
@@ -167,7 +167,7 @@ def test_the_best_configuration_is_the_trials() -> None:
     assert "fresh seeds" in said[2]
 
 
-def test_files_hold_whole_numbers() -> None:
+def test_files_have_all_digits() -> None:
     plan = plan_of()
     study = searched(plan, 5)
     run_trial(study, plan, TrialState.PRUNED, 50, "median@50")
@@ -200,7 +200,7 @@ def test_files_hold_whole_numbers() -> None:
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_importances_are_optunas() -> None:
+def test_importances_equal_optunas() -> None:
     plan = plan_of()
     study = searched(plan, 20)
     found = importances_of(study, plan)[METRIC]
@@ -216,7 +216,7 @@ def test_importances_are_optunas() -> None:
     )
 
 
-def test_three_trials_say_nothing_about_importance() -> None:
+def test_three_trials_have_no_importances() -> None:
     plan = plan_of()
     study = searched(plan, 3)
     assert summarize(study, plan).importances == {}
@@ -224,7 +224,7 @@ def test_three_trials_say_nothing_about_importance() -> None:
     assert set(summarize(study, plan).importances[METRIC]) == set(SEARCH)
 
 
-def test_several_objectives_have_a_front() -> None:
+def test_several_objectives_have_a_pareto_front() -> None:
     plan = two_goals()
     study = searched(plan, 15)
     result = summarize(study, plan)

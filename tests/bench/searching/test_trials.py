@@ -80,7 +80,7 @@ def test_another_seed_draws_something_else(monkeypatch: pytest.MonkeyPatch, tmp_
     assert drawn[0][1:] != drawn[1][1:]
 
 
-def test_a_trial_whose_worker_died_is_queued_once_with_its_runs() -> None:
+def test_a_trial_whose_worker_died_is_retried_once_with_its_runs() -> None:
     planned = plan(trials=2)
     study, storage = open_study(planned)
     trial = trials.next_trial(study, storage, planned, "nobody holds this worker's lock")
@@ -101,7 +101,7 @@ def test_a_trial_whose_worker_died_is_queued_once_with_its_runs() -> None:
     assert trials.has_budget_left(study.get_trials(), 2)
 
 
-def test_a_trial_that_was_stopped_goes_on_however_often() -> None:
+def test_a_stopped_trial_is_retried_however_often_it_was_stopped() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
     for stops in range(3):
@@ -117,7 +117,7 @@ def test_a_trial_that_was_stopped_goes_on_however_often() -> None:
     assert trials.next_trial(study, storage, planned, "worker") is None
 
 
-def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(
+def test_a_stopped_study_draws_the_same_params_as_an_unbroken_one(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     planned = plan(trials=5, sampler={"name": "random"})
@@ -135,7 +135,7 @@ def test_a_study_that_was_stopped_draws_what_it_would_have_drawn(
     assert [trial.params for trial in study.get_trials() if trial.state == TrialState.COMPLETE] == whole
 
 
-def test_a_trial_whose_run_cannot_begin_has_not_failed(tmp_path: Path) -> None:
+def test_a_trial_whose_run_cannot_start_has_not_failed(tmp_path: Path) -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
     trial = trials.next_trial(study, storage, planned, "worker")
@@ -172,7 +172,7 @@ def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
     assert damaged.read_bytes() == b"{}\n"
 
 
-def test_a_trial_that_failed_by_itself_counts_and_is_not_tried_again() -> None:
+def test_a_failed_trial_counts_and_is_not_retried() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
     trial = trials.next_trial(study, storage, planned, "worker")
@@ -195,7 +195,7 @@ def test_a_living_workers_trial_is_left_alone() -> None:
     assert len(trials.fail_dead_trials(study, storage)) == 1
 
 
-def test_a_trial_that_was_given_to_another_cannot_be_told() -> None:
+def test_a_worker_that_was_taken_for_dead_cannot_finish_its_trial() -> None:
     planned = plan(trials=1)
     study, storage = open_study(planned)
     trial = trials.next_trial(study, storage, planned, "dead, they say")
@@ -207,7 +207,7 @@ def test_a_trial_that_was_given_to_another_cannot_be_told() -> None:
     assert trials.REASON not in found.user_attrs
 
 
-def test_one_leads_at_a_time() -> None:
+def test_one_process_leads_at_a_time() -> None:
     folder = plan().folder
     first, second = JournalStorage(folder), JournalStorage(folder)
     assert first.acquire_leadership()
@@ -215,7 +215,7 @@ def test_one_leads_at_a_time() -> None:
     assert not second.acquire_leadership()
 
 
-def test_a_line_that_a_kill_left_unfinished_is_cut_off() -> None:
+def test_a_half_line_of_a_killed_process_is_cut_off() -> None:
     planned = plan(trials=2)
     study, _ = open_study(planned)
     journal = planned.folder / "journal.log"
@@ -232,7 +232,7 @@ def test_a_line_that_a_kill_left_unfinished_is_cut_off() -> None:
     ] == [0]
 
 
-def test_a_journal_that_is_broken_in_the_middle_is_told_in_one_line() -> None:
+def test_a_broken_journal_is_an_error_in_one_line() -> None:
     planned = plan(trials=2)
     open_study(planned)
     journal = planned.folder / "journal.log"

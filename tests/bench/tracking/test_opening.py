@@ -17,7 +17,7 @@ OPEN += "opening.open_store(store_choice.default_store(), paths.results())"
 
 
 @pytest.mark.slow
-def test_a_kill_while_the_tables_are_made_costs_nothing(bench_home: Path) -> None:
+def test_a_kill_while_tables_are_created_leaves_no_broken_store(bench_home: Path) -> None:
     """Killed with the first bytes in the file, and further and further into the migrations."""
     results = bench_home / "mlruns"
     database = results / "mlflow.db"

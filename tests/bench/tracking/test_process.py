@@ -5,7 +5,7 @@ from pathlib import Path
 from bench.tracking.process import TrackingProcess
 
 
-def test_one_that_was_asked_nothing_is_not_waited_for_and_ends_without_a_trace(bench_home: Path) -> None:
+def test_a_process_without_requests_ends_by_itself_and_leaves_no_files(bench_home: Path) -> None:
     tracker = TrackingProcess()
     assert tracker.close() is None
     assert tracker._process.poll() is None  # it still imports

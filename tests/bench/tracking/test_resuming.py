@@ -66,7 +66,7 @@ class Kill(Callback):
         os.waitid(os.P_PID, tracker.pid, os.WEXITED | os.WNOWAIT)
 
 
-def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
+def test_a_run_whose_store_is_lost_goes_on_and_creates_the_store_again(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
@@ -86,7 +86,7 @@ def test_a_run_whose_store_is_lost_goes_on_and_makes_it_again(
     ]
 
 
-def test_a_moved_mlruns_is_gone_on_with_where_it_is_now(
+def test_a_run_resumes_in_a_moved_mlruns(
     small: SimpleNamespace,
     tools: SimpleNamespace,
     bench_home: Path,
@@ -107,7 +107,7 @@ def test_a_moved_mlruns_is_gone_on_with_where_it_is_now(
     assert {"record.jsonl", "run.json", "checkpoints", "images"} <= {path.name for path in below.iterdir()}
 
 
-def test_execution_settings_may_change_at_a_resume_and_what_computes_may_not(
+def test_a_resume_may_change_execution_settings_but_no_other_knob(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tools.stopped(small.tiny("began", tracking=True))
@@ -128,7 +128,7 @@ def test_execution_settings_may_change_at_a_resume_and_what_computes_may_not(
     assert tools.points(store(bench_home), run.id) == tools.recorded(run)
 
 
-def test_a_run_begun_without_tracking_may_be_tracked_from_a_resume_on(
+def test_a_run_without_tracking_may_be_tracked_from_a_resume_on(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path
 ) -> None:
     run = tools.stopped(small.tiny("began"))
@@ -140,7 +140,7 @@ def test_a_run_begun_without_tracking_may_be_tracked_from_a_resume_on(
     assert tools.points(client, shown.info.run_id) == tools.recorded(run)
 
 
-def test_a_store_that_is_away_at_a_resume_is_told_and_sent_later(
+def test_a_store_that_is_away_at_a_resume_is_reported_and_completed_later(
     small: SimpleNamespace,
     tools: SimpleNamespace,
     bench_home: Path,
@@ -162,7 +162,7 @@ def test_a_store_that_is_away_at_a_resume_is_told_and_sent_later(
     assert tools.points(store(bench_home), run.id) == tools.recorded(run)
 
 
-def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_later(
+def test_a_store_deleted_during_training_is_reported_in_one_line_and_created_again_later(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     at = At(5, lambda: delete_store(bench_home))
@@ -181,7 +181,7 @@ def test_a_store_deleted_while_a_run_trains_is_told_in_one_line_and_made_again_l
     assert tools.points(client, shown.info.run_id) == tools.recorded(outcome.run)
 
 
-def test_a_tracking_process_that_dies_again_and_again_is_told_with_what_to_do(
+def test_repeated_deaths_of_the_tracking_process_are_reported_with_advice(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     configuration = small.tiny("began", tracking=True, eval_every=2)
@@ -195,7 +195,7 @@ def test_a_tracking_process_that_dies_again_and_again_is_told_with_what_to_do(
     assert tools.points(store(bench_home), outcome.run.id) == tools.recorded(outcome.run)
 
 
-def test_a_sample_grid_counts_as_sent_when_it_is_and_is_sent_once(
+def test_a_sample_grid_is_sent_once_even_after_a_failed_attempt(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def block() -> None:
@@ -218,7 +218,7 @@ def test_a_sample_grid_counts_as_sent_when_it_is_and_is_sent_once(
 
 
 @pytest.mark.parametrize("kind", ["folder", "text"])
-def test_a_store_that_is_no_database_ends_a_start_in_one_line(
+def test_a_store_that_is_no_database_is_an_error_in_one_line(
     kind: str, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     path = bench_home / "mlruns" / "mlflow.db"
@@ -238,7 +238,7 @@ def test_a_store_that_is_no_database_ends_a_start_in_one_line(
     assert not (bench_home / "mlruns" / "runs").exists()
 
 
-def test_a_database_where_nobody_answers_ends_a_start_within_its_patience(
+def test_a_database_that_does_not_answer_is_an_error_within_the_patience(
     bench_home: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     pytest.importorskip("psycopg")
@@ -258,7 +258,7 @@ def test_a_database_where_nobody_answers_ends_a_start_within_its_patience(
     assert not (bench_home / "mlruns" / "runs").exists()
 
 
-def test_two_processes_that_send_one_run_take_turns(
+def test_two_processes_send_a_run_in_turn(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path
 ) -> None:
     from bench.system.errors import WorkError

@@ -102,7 +102,7 @@ def test_the_password_of_a_server_is_nowhere(
     assert not [line for line in lines.seen if any(secret.encode() in line for secret in SECRETS)]
 
 
-def test_a_server_frozen_while_a_run_trains_gets_every_point_once(
+def test_a_server_frozen_during_training_gets_every_point_once(
     small: SimpleNamespace, tools: SimpleNamespace, server: Any
 ) -> None:
     process = begin(
@@ -131,7 +131,7 @@ def test_a_server_frozen_while_a_run_trains_gets_every_point_once(
     assert len(pictures) == len(set(pictures)) == 12
 
 
-def test_a_frozen_server_does_not_hold_the_end_of_a_run_up_and_gets_all_later(
+def test_a_frozen_server_does_not_delay_a_runs_end_and_gets_everything_later(
     small: SimpleNamespace,
     tools: SimpleNamespace,
     server: Any,
@@ -167,7 +167,7 @@ def test_a_frozen_server_does_not_hold_the_end_of_a_run_up_and_gets_all_later(
     assert tools.points(client, run.id) == tools.recorded(run)
 
 
-def test_runs_are_made_again_on_another_server_once(
+def test_runs_are_sent_to_another_server_once(
     small: SimpleNamespace,
     tools: SimpleNamespace,
     server: Any,

@@ -84,7 +84,7 @@ def cut_off(tracker: TrackingProcess) -> None:
     assert tracker.close() is not None
 
 
-def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
+def test_a_studys_run_shows_what_is_searched(tracker: TrackingProcess) -> None:
     parent = tracker.open_parent(PARENT, current_store())
     seen = store().get_run(parent)
     assert seen.info.status == "RUNNING"
@@ -112,7 +112,7 @@ def test_a_studys_run_says_what_is_searched(tracker: TrackingProcess) -> None:
     assert store().get_run(parent).info.status == "FINISHED"
 
 
-def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
+def test_a_study_whose_command_ends_early_is_killed(tracker: TrackingProcess) -> None:
     parent = tracker.open_parent(PARENT, current_store())
     # to leave a run is not to leave the study
     assert tracker.finish_run() is None
@@ -121,7 +121,7 @@ def test_a_study_that_is_cut_off_is_killed(tracker: TrackingProcess) -> None:
     assert store().get_run(parent).info.status == "KILLED"
 
 
-def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) -> None:
+def test_each_trial_is_one_run_with_the_trials_state(tracker: TrackingProcess) -> None:
     parent = tracker.open_parent(PARENT, current_store())
     show(tracker, parent, *(trial(number) for number in range(5)))
     assert set(statuses(parent).values()) == {"RUNNING"}
@@ -162,7 +162,7 @@ def test_each_trial_is_one_run_that_follows_its_state(tracker: TrackingProcess) 
     assert seen["trial 2"].data.tags["reason"] == "diverged@7"
 
 
-def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
+def test_after_a_killed_tracking_process_nothing_is_shown_twice() -> None:
     first = TrackingProcess()
     parent = first.open_parent(PARENT, current_store())
     best = {"fd": {0: 9.0}}
@@ -185,7 +185,7 @@ def test_a_killed_tracking_process_leaves_nothing_to_be_shown_twice() -> None:
     second.close()
 
 
-def test_what_the_store_has_wrong_is_corrected() -> None:
+def test_wrong_content_of_the_store_is_corrected() -> None:
     first = TrackingProcess()
     parent = first.open_parent(PARENT, current_store())
     show(first, parent, trial(0), trial(1, "COMPLETE"), trial(2))
@@ -202,7 +202,7 @@ def test_what_the_store_has_wrong_is_corrected() -> None:
     second.close()
 
 
-def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
+def test_a_run_that_a_retry_resumes_belongs_to_the_retry(
     small: SimpleNamespace, tracker: TrackingProcess
 ) -> None:
     parent = tracker.open_parent(PARENT, current_store())
@@ -223,7 +223,7 @@ def test_a_seeds_run_that_a_retry_goes_on_with_is_the_retrys(
     assert seen.info.status == "RUNNING"
 
 
-def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
+def test_a_run_that_no_process_trains_ends_with_its_trial(small: SimpleNamespace) -> None:
     first = TrackingProcess()
     parent = first.open_parent(PARENT, current_store())
     left, trained, elsewhere, damaged = (begin_seed(small, first, parent, 0) for _ in range(4))
@@ -247,7 +247,7 @@ def test_a_seeds_run_that_nobody_trains_ends_with_its_trial(small: SimpleNamespa
     second.close()
 
 
-def test_a_store_that_is_away_is_told_and_catches_up(
+def test_a_store_that_is_away_is_reported_and_catches_up(
     tracker: TrackingProcess, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     parent = tracker.open_parent(PARENT, current_store())

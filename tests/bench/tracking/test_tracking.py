@@ -36,7 +36,7 @@ def steps(client: Any, run_id: str, name: str) -> list[int]:
     return [metric.step for metric in client.get_metric_history(run_id, name)]
 
 
-def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, bench_home: Path) -> None:
+def test_mlflow_shows_the_record(small: SimpleNamespace, bench_home: Path) -> None:
     import mlflow
     import torch
 
@@ -79,7 +79,7 @@ def test_mlflow_shows_what_the_record_says(small: SimpleNamespace, bench_home: P
     assert not list(Path.cwd().glob("mlartifacts"))
 
 
-def test_a_store_that_is_away_ends_the_request_in_one_line(
+def test_a_store_that_is_away_is_an_error_in_one_line(
     small: SimpleNamespace,
     bench_home: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -132,7 +132,7 @@ def kill_after(process: subprocess.Popen[str], bench_home: Path, checkpoints: in
 
 
 @pytest.mark.slow
-def test_kill_9_again_and_again_leaves_no_gap_no_double_and_the_same_bits(
+def test_repeated_kills_leave_no_gap_no_duplicate_and_the_same_bits(
     small: SimpleNamespace, bench_home: Path, tmp_path: Path
 ) -> None:
     total = 300
@@ -164,7 +164,7 @@ def test_kill_9_again_and_again_leaves_no_gap_no_double_and_the_same_bits(
 
 
 @pytest.mark.slow
-def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
+def test_a_stopped_run_is_killed_in_mlflow_and_resumes_in_the_same_run(
     small: SimpleNamespace, bench_home: Path
 ) -> None:
     process = start_process(small, 200, eval_every=0)
@@ -179,7 +179,7 @@ def test_a_stopped_run_is_killed_in_mlflow_and_goes_on_in_the_same_run(
     assert steps(client, run.id, "k") == list(range(1, 201))
 
 
-def test_a_run_that_dies_before_it_begins_is_killed_in_mlflow(
+def test_a_run_that_ends_before_its_first_step_is_killed_in_mlflow(
     small: SimpleNamespace, bench_home: Path
 ) -> None:
     from bench.execution.setup import set_up
@@ -230,7 +230,7 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, bench_
     assert {"checkpoints", "generator"} <= {item.path for item in client.list_artifacts(first.id)}
 
 
-def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next_run(
+def test_a_run_that_cannot_be_finished_is_reported_and_does_not_block_the_next(
     small: SimpleNamespace, bench_home: Path
 ) -> None:
     tracker, client = TrackingProcess(), store(bench_home)
@@ -248,7 +248,7 @@ def test_what_cannot_be_brought_to_its_end_is_told_and_does_not_hold_up_the_next
     assert tracker.finish_run() == "its process is finished"
 
 
-def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, bench_home: Path) -> None:
+def test_alarms_reach_the_store_during_training(small: SimpleNamespace, bench_home: Path) -> None:
     run = small.run(small.tiny("began", steps=3)).run
     run.record_path.unlink()
     writer = record.RecordWriter(run.record_path)
@@ -279,7 +279,7 @@ def test_alarms_reach_the_store_while_the_run_goes_on(small: SimpleNamespace, be
     assert client.get_run(again.id).data.tags["alarms"] == "k-drop@1"
 
 
-def test_the_alarms_of_a_tracked_run_are_its_tag(
+def test_alarms_are_a_tag_of_the_run(
     small: SimpleNamespace, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rules = RULES.model_copy(update={"window": 2, "constraint_rise": 1.0, "loss_rise": 1.0})
