@@ -1,1 +1,1 @@
-"""Hyperparameter studies: the files that say what to search."""
+"""Study files of hyperparameter searches."""

@@ -81,7 +81,7 @@ def _dry_run(plans: "list[StudyPlan]") -> Report:
         file = plan.file
         rows: list[tuple[object, ...]] = [
             ("study", plan.name),
-            ("objective", "; ".join(goal.words for goal in plan.goals)),
+            ("objective", "; ".join(goal.text for goal in plan.goals)),
             *((f"search {name}", words) for name, words in plan.space.describe().items()),
             *(("left out", f"{name}: {plan.variant} has no such knob") for name in plan.space.left_out),
             ("sampler", file.sampler.name),

@@ -169,10 +169,10 @@ def draw_pairs(
         axis.scatter(*(places_of(trials, dimension) for dimension in pair), **look)
 
 
-def draw_title(figure: Figure, name: str, words: str) -> None:
+def draw_title(figure: Figure, name: str, text: str) -> None:
     """Write the study's name and a description as the title, on two lines if needed."""
-    letters = len(name) + 2 + max(map(len, words.split("\n")))
-    figure.suptitle(f"{name}:{' ' if letters * LETTER < figure.get_figwidth() else chr(10)}{words}")
+    letters = len(name) + 2 + max(map(len, text.split("\n")))
+    figure.suptitle(f"{name}:{' ' if letters * LETTER < figure.get_figwidth() else chr(10)}{text}")
 
 
 def draw_legend(figure: Figure, axis: Axes) -> None:

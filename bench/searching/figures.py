@@ -186,8 +186,8 @@ def draw_importances(data: FigureData) -> Figure | None:
         if len(found) > 1:
             axis.set_title(metric, loc="left")
     goal = "" if len(found) > 1 else f" by {next(iter(found))}"
-    words = f"what decides whether a trial is in the best tenth{goal}\n(PED-ANOVA; "
-    draw_title(figure, data.plan.name, f"{words}complete trials: {len(data.complete)})")
+    text = f"what decides whether a trial is in the best tenth{goal}\n(PED-ANOVA; "
+    draw_title(figure, data.plan.name, f"{text}complete trials: {len(data.complete)})")
     return figure
 
 
@@ -371,8 +371,8 @@ def _pruned(data: FigureData) -> str:
     """Return the number of pruned trials, and how many of them are not drawn, as text."""
     count = data.summary.counts["PRUNED"]
     unseen = count - len(data.pruned)
-    words = f", {count} pruned" if count else ""
-    return f"{words} ({unseen} of them without a value to show)" if unseen else words
+    text = f", {count} pruned" if count else ""
+    return f"{text} ({unseen} of them without a value to show)" if unseen else text
 
 
 def _scatter(

@@ -39,7 +39,7 @@ class Goal:
         return min if self.direction == "minimize" else max
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The objective as text."""
         return f"{self.direction} {self.metric}, {self.select} evaluation"
 

@@ -52,8 +52,8 @@ class StudyDescription:
 
     def parent_run(self, command: list[str]) -> ParentRun:
         """Return the MLflow run above the study's trials."""
-        search = {f"search.{name}": words for name, words in self.search.items()}
-        objectives = {f"objective.{index}": words for index, words in enumerate(self.objectives)}
+        search = {f"search.{name}": text for name, text in self.search.items()}
+        objectives = {f"objective.{index}": text for index, text in enumerate(self.objectives)}
         return ParentRun(
             experiment=self.experiment,
             name=self.name,
@@ -175,7 +175,7 @@ class StudyPlan:
             data_hash=self.data_hash,
             config=self.base.flat(),
             search=self.space.describe(),
-            objectives=[goal.words for goal in self.goals],
+            objectives=[goal.text for goal in self.goals],
             file=self.file.model_dump(mode="json"),
         )
 
@@ -216,7 +216,7 @@ def plan_study(
     given : mapping
         Configuration keys over those of the file.
     workers : int
-        Trials at a time; the machine's cores are divided among them unless `threads` says otherwise.
+        Trials at a time; the machine's cores are divided among them unless `threads` is set.
     progress : Progress
         Prints what is fetched.
 

@@ -12,9 +12,8 @@ from bench.searching.study_file import Pruner
 class MedianAtSamePoint(BasePruner):
     """Prunes a trial whose latest value is worse than the median of complete trials at the same point.
 
-    Optuna's MedianPruner compares a trial's best value so far, so that one lucky seed would carry a
-    trial whose mean over seeds is bad; and an evaluation that was good once would carry a run that
-    collapsed since.
+    Optuna's MedianPruner compares a trial's best value so far. One lucky seed would save a trial whose mean
+    over seeds is bad, and an early good evaluation would save a run that collapsed later.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class Dimension:
     choices: tuple[Scalar, ...] = ()
 
     @property
-    def words(self) -> str:
+    def text(self) -> str:
         """The range as text."""
         if self.kind == "choice":
             return ", ".join(map(str, self.choices))
@@ -124,7 +124,7 @@ class SearchSpace:
     def describe(self) -> dict[str, str]:
         """Return name and range of each value, as text."""
         return {
-            d.name: (f"{' = '.join(d.knobs)}: " if d.knobs != (d.name,) else "") + d.words
+            d.name: (f"{' = '.join(d.knobs)}: " if d.knobs != (d.name,) else "") + d.text
             for d in self.dimensions
         }
 

@@ -218,7 +218,7 @@ def _train_winners(
         options.workers,
         progress,
     )
-    rule = "; ".join(goal.words for goal in first.goals)
+    rule = "; ".join(goal.text for goal in first.goals)
     note = (
         f"winners of {first.file.trials} trials a variant on seeds {', '.join(map(str, first.file.seeds))} "
         f"({rule}; {first.file.sampler.name}), trained again on seeds "

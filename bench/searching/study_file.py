@@ -23,21 +23,21 @@ class Objective(Knobs):
 
     metric: str = knob(
         FRECHET_DISTANCE,
-        "a number of the evaluations, a scalar of the steps (its mean since the evaluation before), or "
+        "a metric of the evaluations, a scalar of the steps (its mean since the previous evaluation), or "
         "frechet_distance, whichever the judge measures",
     )
     direction: Literal["minimize", "maximize"] | None = knob(
-        None, "which way is better; where not given, what is known of the metric"
+        None, "which direction is better; by default the metric's own direction"
     )
     select: Literal["last", "best"] = knob(
-        "last", "the value that counts: at the last evaluation, or the best of all"
+        "last", "which value counts: of the last evaluation, or the best of all"
     )
 
 
 class Range(Knobs):
     """The range of a searched value; missing entries are those that the variant declares."""
 
-    knobs: tuple[str, ...] = knob((), "the knobs that take the value; the entry's own name where not given")
+    knobs: tuple[str, ...] = knob((), "the knobs that get the value; by default the entry's name")
     low: float | None = knob(None, "lower bound, inclusive")
     high: float | None = knob(None, "upper bound, inclusive")
     scale: Literal["linear", "log"] | None = knob(None, "how the range is sampled")
@@ -71,7 +71,7 @@ class Pruner(Knobs):
     warmup: float = knob(0.25, "share of a run before which the median does not prune", low=0, high=1)
     collapse_after: float = knob(
         0.5,
-        "share of a run from which a collapsed evaluation ends the trial; 1 lets collapse be",
+        "share of a run after which a collapsed evaluation ends the trial; 1 never ends a trial for collapse",
         low=0,
         high=1,
     )
@@ -81,22 +81,22 @@ class StudyFile(Knobs):
     """A study file."""
 
     description: str = knob("", "what the study is for")
-    variant: str | None = knob(None, "what is trained, where --variant does not say")
+    variant: str | None = knob(None, "what is trained, unless --variant is given")
     objectives: tuple[Objective, ...] = knob((Objective(),), "what is optimised; several make a Pareto front")
     search: dict[str, Range] = knob(
-        {}, "what is searched; all knobs for which the variant declares a range where nothing is given"
+        {}, "what is searched; by default all knobs for which the variant declares a range"
     )
     settings: dict[str, object] = knob({}, "configuration keys of every run, as for bench run")
     sampler: Sampler = knob(Sampler(), "what suggests the next trial")
     pruner: Pruner = knob(Pruner(), "what ends a trial early")
     seeds: tuple[StrictInt, ...] = knob((0,), "seeds that every trial trains; the objective is their mean")
     trials: int = knob(
-        24, "budget: trials that are trained, pruned ones among them", unit="trials", low=1, high=MOST_TRIALS
+        24, "budget: number of trials, including pruned trials", unit="trials", low=1, high=MOST_TRIALS
     )
     grace: int = knob(
         30,
-        "a worker that has shown no sign of life for so long counts as dead, and its trial goes on "
-        "elsewhere; where a PostgreSQL database is all that is seen of it",
+        "a worker without a heartbeat for so long counts as dead, and its trial is retried; only for studies "
+        "in a PostgreSQL database",
         unit="seconds",
         low=1,
         high=86_400,
@@ -179,7 +179,7 @@ def _check(name: str, file: StudyFile) -> None:
         raise RequestError(f"{name}: fresh_seeds holds {both[0]}, which the trials train on")
     for key in ("seed", "variant", "device", "threads", "experiment"):
         if key in file.settings:
-            raise RequestError(f"{name}: settings must not hold {key!r}: it is said elsewhere")
+            raise RequestError(f"{name}: settings must not hold {key!r}, which is set elsewhere")
 
 
 def describe_error(error: ValidationError, content: Mapping[str, object]) -> str:

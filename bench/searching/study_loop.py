@@ -141,7 +141,7 @@ class StudyLoop:
     def _lead(self) -> None:
         """Mark trials of dead workers as failed, and show the study in MLflow."""
         for trial in trials.fail_dead_trials(self.study, self.storage):
-            self.progress.info(f"trial {trial.number}: its worker died; it goes on from its checkpoint")
+            self.progress.info(f"trial {trial.number}: its worker died; it is retried from its checkpoint")
         self._shown_at = time.monotonic()
         if not self.tracker:
             return

@@ -100,9 +100,9 @@ class StudySummary:
         """How trials are judged and the best one is selected, as text."""
         seeds = self.plan.file.seeds
         over = f"the mean over seeds {_list(seeds)}" if len(seeds) > 1 else f"the value of seed {seeds[0]}"
-        words = " and ".join(goal.words for goal in self.plan.goals)
+        objectives = " and ".join(goal.text for goal in self.plan.goals)
         several = ", of the Pareto front the one best in the first objective" if self.is_several else ""
-        return f"{words}; a trial counts with {over}; the best complete trial is selected{several}"
+        return f"{objectives}; a trial counts with {over}; the best complete trial is selected{several}"
 
     @property
     def warning(self) -> str:
@@ -110,8 +110,8 @@ class StudySummary:
         complete = self.counts["COMPLETE"]
         if complete < 2:
             return ""
-        way = "low" if self.plan.goals[0].direction == "minimize" else "high"
-        bias = "good" if self.is_several else way
+        direction = "low" if self.plan.goals[0].direction == "minimize" else "high"
+        bias = "good" if self.is_several else direction
         fresh = _list(self.plan.file.fresh_seeds)
         return (
             f"the best of {complete} trials on the same seeds is partly the luckiest: its value is biased "
@@ -133,17 +133,17 @@ class StudySummary:
     @property
     def notes(self) -> tuple[str, ...]:
         """The variant's caveat about the best trial's values, for the foot of the table."""
-        words = caveat_of(self.plan.configuration(self.best.params, 0) if self.best else self.plan.base)
-        return (words,) if words else ()
+        caveat = caveat_of(self.plan.configuration(self.best.params, 0) if self.best else self.plan.base)
+        return (caveat,) if caveat else ()
 
     def summary(self) -> str:
         """Return the summary without the table, one line per fact."""
         lines = [
             f"study {self.plan.name}",
-            f"best: {self._words(self.best)}" + self._difference()
+            f"best: {self._describe(self.best)}" + self._difference()
             if self.best
             else "best: no trial is complete",
-            *([f"default: {self._words(self.default)}"] if self.default else []),
+            *([f"default: {self._describe(self.default)}"] if self.default else []),
             self._steps(),
             self._counts(),
             *(self._importances(metric) for metric in self.importances),
@@ -156,7 +156,7 @@ class StudySummary:
         """Return the summary as JSON values."""
         return {
             "study": self.plan.name,
-            "objectives": [goal.words for goal in self.plan.goals],
+            "objectives": [goal.text for goal in self.plan.goals],
             "seeds": list(self.plan.file.seeds),
             "rule": self.rule,
             "warning": self.warning,
@@ -216,7 +216,7 @@ class StudySummary:
         order = f"by {self.plan.goals[0].metric}; trials.csv has every trial"
         return TextTable(f"{kind}{first}, {order}", header, tuple(rows))
 
-    def _words(self, trial: FrozenTrial) -> str:
+    def _describe(self, trial: FrozenTrial) -> str:
         metrics = [goal.metric for goal in self.plan.goals]
         if trial.state == TrialState.COMPLETE:
             values = ", ".join(f"{m} {_short(v)}" for m, v in zip(metrics, trial.values, strict=True))
@@ -249,8 +249,8 @@ class StudySummary:
             f"{self.counts['PRUNED']} pruned" + (f" ({reasons})" if reasons else ""),
             *([f"{self.failed} failed"] if self.failed else []),
             *([f"{self.counts['RUNNING']} running"] if self.counts["RUNNING"] else []),
-            *([f"{self.unfinished} to go on"] if self.unfinished else []),
-            *([f"{self.replaced} cut off and gone on with under a new number"] if self.replaced else []),
+            *([f"{self.unfinished} to be retried"] if self.unfinished else []),
+            *([f"{self.replaced} cut off and retried under a new number"] if self.replaced else []),
         ]
         return f"trials: {self.spent} of a budget of {self.budget}: {', '.join(parts)}"
 

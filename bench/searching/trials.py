@@ -37,7 +37,7 @@ def to_retry(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
         if trial.state == TrialState.FAIL
         and may_be_retried(trial)
         and trial.number not in retried
-        # a trial that no worker got yet is asked for anew, unless its values were fixed
+        # a trial that no worker got yet is asked for again, unless its values were fixed
         and (WORKER in trial.user_attrs or "fixed_params" in trial.system_attrs)
     ]
 

@@ -142,7 +142,7 @@ def test_a_retried_trial_counts_once() -> None:
     assert after.is_over
     assert after.default
     assert after.default.number == 1
-    assert "1 cut off and gone on with under a new number" in after.text()
+    assert "1 cut off and retried under a new number" in after.text()
 
 
 def test_best_yaml_is_the_best_trials_configuration() -> None:
