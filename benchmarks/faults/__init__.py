@@ -1,4 +1,4 @@
-"""Faults that are caused on purpose, a module a kind: ``drill(request)`` yields one tally per fault."""
+"""Faults caused on purpose, a module per kind: ``drill(request)`` yields one tally per fault."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ class Request:
     Attributes
     ----------
     folder : Path
-        Empty folder for everything that the drill makes.
+        Empty folder for all files of the drill.
     cache : Path
         Cache folder of the harness, shared by all drills.
     times : float
@@ -33,7 +33,7 @@ class Request:
 
 @dataclass
 class Tally:
-    """One fault: how often it was tried and how the program bore it.
+    """One fault: how often it was caused, and how often the program behaved as required.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Tally:
     problems : list of str
         One line per trial that did not show the required behaviour.
     skipped : str
-        Reason why the fault could not be caused on this machine; empty where it could.
+        Reason why the fault cannot be caused on this machine, or an empty string.
     """
 
     fault: str
@@ -56,21 +56,21 @@ class Tally:
     skipped: str = ""
 
     def add(self, problem: str | None) -> None:
-        """Count one trial; `problem` is None where the required behaviour was seen."""
+        """Count one trial; `problem` is None if the program behaved as required."""
         self.tried += 1
         if problem:
             self.problems.append(problem)
 
-    def held(self) -> bool:
-        """Return whether every trial showed the required behaviour, and there was one."""
+    def passed(self) -> bool:
+        """Return whether there was a trial and the program behaved as required in every trial."""
         return not self.problems and self.tried > 0
 
     def row(self) -> list[str]:
-        """Cells of the table: fault, times tried, outcome."""
+        """Return the cells of the table: fault, times tried, outcome."""
         if self.skipped:
             return [self.fault, "0", f"not tried: {self.skipped}"]
-        good = self.tried - len(self.problems)
-        return [self.fault, str(self.tried), f"{good} of {self.tried}: {self.expected}"]
+        passed = self.tried - len(self.problems)
+        return [self.fault, str(self.tried), f"{passed} of {self.tried}: {self.expected}"]
 
 
 def first_problem(problems: Iterable[str | None]) -> str | None:

@@ -16,7 +16,7 @@ def numbers(folder: Path) -> tuple[list[record.StepRow], list[record.StepRow]]:
 
 
 def final_state(folder: Path) -> dict[str, Any]:
-    """The newest checkpoint, without the facts that differ from run to run."""
+    """Return the newest checkpoint without values that differ between equal runs."""
     state = checkpoint.read(max((folder / "checkpoints").glob("step-*.safetensors")))
     return {name: state[name] for name in ("step", "variant", "optimizers", "average")}
 
@@ -42,7 +42,7 @@ def differs(folder: Path, whole: Path) -> str | None:
 
 
 def not_in_store(folder: Path, uri: str) -> str | None:
-    """Return what the tracking store lacks of a run, or has twice; None where it shows all once."""
+    """Return which points of a run the tracking store lacks or has twice, or None."""
     from mlflow import MlflowClient
 
     client = MlflowClient(tracking_uri=uri)
@@ -59,8 +59,8 @@ def not_in_store(folder: Path, uri: str) -> str | None:
             points = Counter(metric.step for metric in client.get_metric_history(run_id, name))
             wanted = Counter(row["step"] for row in rows)
             if points != wanted:
-                lacks, more = sum((wanted - points).values()), sum((points - wanted).values())
-                return f"{name}: {lacks} points missing, {more} too many"
+                missing, extra = sum((wanted - points).values()), sum((points - wanted).values())
+                return f"{name}: {missing} points missing, {extra} too many"
     grids = [item.path for item in client.list_artifacts(run_id, "images") if item.path.endswith(".png")]
     if len(grids) != len(evaluations):
         return f"{len(grids)} sample grids for {len(evaluations)} evaluations"

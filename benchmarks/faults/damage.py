@@ -1,4 +1,4 @@
-"""Files of runs that are damaged, cut, edited or exchanged between runs."""
+"""Files of runs that are damaged, truncated, edited or exchanged between runs."""
 
 import json
 import random
@@ -13,10 +13,10 @@ from faults.processes import (
     Process,
     environment,
     only_run,
+    printed_json,
     recorded_steps,
     run,
     run_words,
-    told,
     wait_until,
 )
 
@@ -56,42 +56,43 @@ def _stop_half_way(request: Request, home: Path, words: list[str]) -> None:
 
 
 def flip_a_bit(content: bytes, chance: random.Random) -> bytes:
-    """The content with one bit changed."""
-    place = chance.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ (1 << chance.randrange(8))]) + content[place + 1 :]
+    """Return the content with one bit flipped."""
+    position = chance.randrange(len(content))
+    flipped = content[position] ^ (1 << chance.randrange(8))
+    return content[:position] + bytes([flipped]) + content[position + 1 :]
 
 
 def cut(content: bytes, chance: random.Random) -> bytes:
-    """The beginning of the content."""
+    """Return the beginning of the content."""
     return content[: chance.randrange(len(content))]
 
 
 def empty(content: bytes, chance: random.Random) -> bytes:
-    """No content."""
+    """Return no content."""
     return b""
 
 
 def zero_a_block(content: bytes, chance: random.Random) -> bytes:
-    """The content with zeros in it, as a file system leaves after a power cut."""
+    """Return the content with a block of zeros, as after a power cut."""
     start = chance.randrange(len(content))
     length = min(512, len(content) - start)
     return content[:start] + bytes(length) + content[start + length :]
 
 
 def lines_of(content: bytes) -> list[bytes]:
-    """Lines with their ends."""
+    """Return the lines with their line ends."""
     return content.splitlines(keepends=True)
 
 
 def double_a_line(content: bytes, chance: random.Random) -> bytes:
-    """The content with one line twice."""
+    """Return the content with one line repeated."""
     lines = lines_of(content)
     place = chance.randrange(len(lines) - 1)
     return b"".join([*lines[: place + 1], *lines[place:]])
 
 
 def lose_a_line(content: bytes, chance: random.Random) -> bytes:
-    """The content without one training step before the last line."""
+    """Return the content without one training step before the last line."""
     lines = lines_of(content)
     steps = [place for place, line in enumerate(lines[:-1]) if b'"event"' not in line]
     place = chance.choice(steps)
@@ -99,7 +100,7 @@ def lose_a_line(content: bytes, chance: random.Random) -> bytes:
 
 
 def exchange_lines(content: bytes, chance: random.Random) -> bytes:
-    """The content with two neighbouring training steps exchanged."""
+    """Return the content with two neighbouring training steps exchanged."""
     lines = lines_of(content)
     places = [
         place
@@ -111,7 +112,7 @@ def exchange_lines(content: bytes, chance: random.Random) -> bytes:
 
 
 def cut_at_a_line(content: bytes, chance: random.Random) -> bytes:
-    """The first lines of the content."""
+    """Return the first lines of the content."""
     lines = lines_of(content)
     return b"".join(lines[: chance.randrange(len(lines))])
 
@@ -138,12 +139,12 @@ class _Trials:
         self.number = 0
 
     def copy(self, home: Path) -> Path:
-        """A copy of a results folder."""
+        """Copy a results folder and return the copy."""
         self.number += 1
         return Path(shutil.copytree(home, self.request.folder / f"damaged-{self.number:03d}"))
 
     def resume(self, home: Path) -> str | None:
-        """Resume the only run: it must end as an undisturbed one, or be refused with one line."""
+        """Resume the only run, which must end like an undisturbed run or be refused in one line."""
         folder = only_run(home)
         before = {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
         ended = forked(
@@ -170,7 +171,7 @@ class _Trials:
         return tally
 
     def foreign(self, other: Path) -> Tally:
-        """Put another run's checkpoint in the place of the newest."""
+        """Replace the newest checkpoint by another run's checkpoint."""
         tally = Tally(
             "newest checkpoint exchanged with another run's",
             "resumed from the checkpoint before; at the end as a run never damaged, bit for bit",
@@ -198,7 +199,7 @@ class _Trials:
         return tally
 
     def finished_records(self) -> Tally:
-        """Damage the record of a finished run, then make a table of it and a sound one."""
+        """Damage the record of a finished run, then make a table of that run and an undamaged one."""
         tally = Tally(
             "record of a finished run damaged, then `bench table`",
             "left out with a warning (an emptied one as not begun); sound runs are in the table",
@@ -214,7 +215,7 @@ class _Trials:
         return tally
 
     def descriptions(self) -> Tally:
-        """Damage or edit the run.json of a stopped run beside a sound, finished one."""
+        """Damage or edit the run.json of a stopped run beside an undamaged finished run."""
         tally = Tally(
             "run.json damaged, or a value in it edited",
             "that run is refused with one line; commands on other runs work",
@@ -233,20 +234,20 @@ class _Trials:
         return tally
 
     def table(self, home: Path, damaged: str, warns: bool = True) -> str | None:
-        """Make a table of all runs: the sound one alone must be in it."""
+        """Make a table of all runs, which must contain the undamaged run only."""
         env = environment(self.request, home)
         ended = forked(["table", "--json"], env, home / "current-folder")
         if ended.status or "Traceback" in ended.err:
             return f"bench table ended with status {ended.status}: {ended.err[-200:]}"
         if warns and "warning" not in ended.err:
-            return "bench table passes over the damaged run without a word"
-        if damaged in json.dumps(told(ended)):
+            return "bench table skips the damaged run without a warning"
+        if damaged in json.dumps(printed_json(ended)):
             return "the damaged run is in the table"
         return None
 
 
 def edit_gamma(content: bytes, chance: random.Random) -> bytes:
-    """A description with another gamma."""
+    """Return a description with another gamma."""
     description = json.loads(content)
     description["config"]["gamma"] = round(chance.uniform(0.1, 0.9), 3)
     return (json.dumps(description, indent=2) + "\n").encode()

@@ -9,7 +9,7 @@ from faults import Request, Tally, first_problem
 from faults.comparison import differs
 from faults.processes import environment, only_run, run, run_words, undisturbed
 
-KILOBYTES = (40, 150, 300, 450, 600, 700, 800, 900)  # of the disk; the whole run needs about 1,000
+KILOBYTES = (40, 150, 300, 450, 600, 700, 800, 900)  # size of the disk; the whole run needs about 1,000
 ROOM = 256 * 1024
 STEPS = 800
 WORDS = [
@@ -19,12 +19,12 @@ WORDS = [
 
 
 class CannotMount(Exception):
-    """No file system can be mounted on this machine."""
+    """The machine does not allow mounting a file system."""
 
 
 @contextmanager
 def disk(folder: Path, kilobytes: int) -> Iterator[Path]:
-    """A small file system of its own for the time of a block."""
+    """Mount a small file system within a block."""
     folder.mkdir(parents=True, exist_ok=True)
     _mount("-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder))
     try:
@@ -43,7 +43,7 @@ def _mount(*words: str) -> None:
 
 
 def drill(request: Request) -> Iterator[Tally]:
-    """Fill disks in mid-run, and give the program places that cannot be written."""
+    """Fill disks during runs, and start runs in folders that cannot be written."""
     whole = undisturbed(request, WORDS)
     yield _full(request, whole)
     yield _unwritable(request)
@@ -91,7 +91,7 @@ def _unwritable(request: Request) -> Tally:
             env = environment(request, home, BENCH_CACHE=str(folder / "cache"))
             ended = run(WORDS, env, logs)
             left = "a run was begun" if list(home.glob("mlruns/runs/*")) else None
-            # a cache is a convenience: the run may as well go on without
+            # the cache is optional, so the run may succeed without a cache
             tally.add(None if ended.status == 0 else first_problem([ended.one_line(1, 2), left]))
     except CannotMount as error:
         tally.skipped = str(error)

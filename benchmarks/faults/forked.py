@@ -1,4 +1,4 @@
-"""Many `bench` commands, each in a real process of its own that has imported what is slow to import."""
+"""Run many `bench` commands quickly: each in a forked process that has the slow imports already."""
 
 import os
 import signal
@@ -15,26 +15,26 @@ import bench.execution.session  # noqa: F401
 from bench.cli import main
 from faults.processes import Ended
 
-SECONDS = 120.0  # after which a command counts as hung
+TIMEOUT = 120.0  # seconds after which a command counts as hung
 
 
 def run(words: Sequence[str], env: Mapping[str, str], folder: Path) -> Ended:
-    """Run a `bench` command in a forked process to its end; a hung one is killed.
+    """Run a `bench` command in a forked process, which is killed if it hangs.
 
     Parameters
     ----------
     words : sequence of str
-        The command's words.
+        Arguments of the command.
     env : mapping
-        Its whole environment.
+        Whole environment of the process.
     folder : Path
-        Its current folder; its output goes to files beside it.
+        Current folder of the process; the output files are beside that folder.
     """
     return call(partial(main, list(words)), env, folder)
 
 
 def call(function: Callable[[], int], env: Mapping[str, str], folder: Path) -> Ended:
-    """Call a function in a forked process, and exit with what it returns; see :func:`run`."""
+    """Call a function in a forked process that exits with the returned status; see :func:`run`."""
     folder.mkdir(parents=True, exist_ok=True)
     out, err = (folder.with_name(f"{folder.name}.{kind}") for kind in ("out", "err"))
     sys.stdout.flush()
@@ -56,7 +56,7 @@ def _become(function: Callable[[], int], env: Mapping[str, str], folder: Path, o
         for descriptor, path in ((1, out), (2, err)):
             os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644), descriptor)
         os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-        # the parent's own streams may lead elsewhere
+        # new streams, since those of the parent may be redirected
         sys.stdin, sys.stdout, sys.stderr = open(0), open(1, "w"), open(2, "w", errors="backslashreplace")  # noqa: SIM115
         status = function()
     except BaseException:
@@ -64,12 +64,12 @@ def _become(function: Callable[[], int], env: Mapping[str, str], folder: Path, o
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        # nothing of the parent's may run
+        # exits without running the parent's handlers
         os._exit(status)
 
 
 def _wait(child: int) -> int:
-    end = time.monotonic() + SECONDS
+    end = time.monotonic() + TIMEOUT
     while time.monotonic() < end:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:

@@ -1,4 +1,4 @@
-"""Processes killed with SIGKILL at random moments, again and again."""
+"""Processes killed with SIGKILL at random moments."""
 
 import random
 import signal
@@ -37,7 +37,7 @@ def drill(request: Request) -> Iterator[Tally]:
     )
     power = Tally("`kill -9` of training and tracking process together", training.expected)
     number = 0
-    # a run that is quick ends before it was killed so often
+    # a quick run ends before KILLS_OF_A_RUN kills
     while training.tried + power.tried < request.trials(KILLS):
         _kill_one_run(request, request.folder / f"killed-{number}", whole, moments, training, power)
         number += 1

@@ -11,7 +11,7 @@ from faults.odd_pictures import OddPicture, Outcome, encoded, noise, write_bytes
 
 
 def names() -> Iterator[OddPicture]:
-    """A picture, and a file that is none, under each odd name."""
+    """Yield a picture and a text file under each odd name."""
     names: dict[str, bytes] = {
         "a name in Latin-1": b"caf\xe9.png",
         "a name of random bytes": b"\xff\xfe\x80.png",
@@ -40,7 +40,7 @@ def names() -> Iterator[OddPicture]:
 
 
 def special_files() -> Iterator[OddPicture]:
-    """Files that are no files, and links."""
+    """Yield special files, folders and links."""
     makers: dict[str, tuple[Callable[[Path], object], Outcome]] = {
         "FIFO": (os.mkfifo, "refused"),
         "socket": (_make_socket, "refused"),
@@ -79,7 +79,7 @@ def _link(target: str, path: Path) -> None:
 
 
 def _make_socket(path: Path) -> None:
-    # the address of a socket is short, so its folder is named by a number
+    # the address of a socket must be short, so the folder is named by its descriptor
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         with socket.socket(socket.AF_UNIX) as one:
@@ -118,7 +118,7 @@ def _make_hard_link(path: Path) -> None:
 
 def _make_folders(levels: int, path: Path) -> None:
     deepest = path.joinpath(*["d"] * (levels - 1))
-    # Path.mkdir(parents=True) calls itself for each level
+    # Path.mkdir(parents=True) would recurse once per level
     os.mkdir(path)
     for level in range(1, levels):
         os.mkdir(path.joinpath(*["d"] * level))

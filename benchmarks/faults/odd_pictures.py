@@ -1,4 +1,4 @@
-"""Odd pictures: files below a folder of images that are damaged, disguised, special or strangely named."""
+"""Odd pictures: damaged, disguised, special or strangely named files in a folder of images."""
 
 import io
 import os
@@ -19,7 +19,7 @@ Content = bytes | Callable[[], bytes]
 
 WIDTH, HEIGHT = 24, 16
 ORIENTATION = 0x0112
-# as Pillow calls them, and the suffix of each
+# formats by Pillow's names, with their suffixes
 FORMATS = {
     "BMP": "bmp",
     "GIF": "gif",
@@ -38,14 +38,14 @@ class OddPicture:
     Attributes
     ----------
     kind : str
-        Its oddness, in words.
+        Short description.
     name : bytes
-        Its file name.
+        File name.
     make : callable
-        Takes the path, and makes the file there.
+        Creates the file at a path.
     outcome : {"used", "refused", "left out", "either"}
-        What is right: an image of the data set; one line that names the file; a file that is no image of
-        the data set; or, of damage that need not show, an image or such a line.
+        Required result: an image of the data set; an error in one line that names the file; a skipped file;
+        or, for damage that may go unnoticed, an image or such an error.
     """
 
     kind: str
@@ -54,15 +54,15 @@ class OddPicture:
     outcome: Outcome
 
     def write(self, folder: Path) -> Path:
-        """Make the file in a folder and return its path."""
+        """Create the file in a folder and return its path."""
         path = folder / os.fsdecode(self.name)
         self.make(path)
         return path
 
 
 def odd_pictures(seed: int = 0) -> Iterator[OddPicture]:
-    """All odd pictures, the same for the same seed and machine; kinds that need root only as root."""
-    from faults.odd_files import names, special_files  # which are made of the pictures here
+    """Yield all odd pictures, the same for a seed and machine; some kinds only for root."""
+    from faults.odd_files import names, special_files  # imported late, since odd_files imports this module
 
     for number, (kind, suffix, content, outcome) in enumerate(_contents(random.Random(seed))):
         yield OddPicture(kind, f"odd-{number:03d}.{suffix}".encode(), partial(write_bytes, content), outcome)
@@ -71,7 +71,7 @@ def odd_pictures(seed: int = 0) -> Iterator[OddPicture]:
 
 
 def write_bytes(content: Content, path: Path) -> None:
-    """Make a file."""
+    """Create a file."""
     path.write_bytes(content if isinstance(content, bytes) else content())
 
 
@@ -88,7 +88,7 @@ def _contents(chance: random.Random) -> Iterator[Case]:
 
 
 def noise(mode: str = "RGB", size: tuple[int, int] = (WIDTH, HEIGHT), seed: int = 0) -> Image.Image:
-    """A picture of random pixels, which compresses badly, so that a cut file lacks some."""
+    """Return a picture of random pixels, which compresses badly, so that a truncated file lacks some."""
     width, height = size
     made = Image.frombytes("RGB", size, random.Random(seed).randbytes(3 * width * height))
     if mode in ("RGBA", "LA"):
@@ -101,14 +101,14 @@ def noise(mode: str = "RGB", size: tuple[int, int] = (WIDTH, HEIGHT), seed: int 
 
 
 def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
-    """A picture as the bytes of a file."""
+    """Return a picture as the bytes of a file."""
     buffer = io.BytesIO()
     picture.save(buffer, form, **options)
     return buffer.getvalue()
 
 
 def _modes() -> Iterator[Case]:
-    """Every kind of pixel that the formats have."""
+    """Yield every pixel mode of the formats."""
     usable = {
         "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"),
         "BMP": ("1", "L", "P", "RGB", "RGBA"),
@@ -215,14 +215,14 @@ def _cut_and_damaged(chance: random.Random) -> Iterator[Case]:
 
 
 class _Executed:
-    """What a pickle would call, were it unpickled."""
+    """Ends the process if it is unpickled."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return os._exit, (77,)
 
 
 def _disguised(chance: random.Random) -> Iterator[Case]:
-    """Content that the name does not say."""
+    """Yield files whose content differs from their suffix."""
     script = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 20 20\n%%EndComments\nshowpage\n%%EOF\n"
     others: dict[str, bytes] = {
         "EPS": script,
@@ -265,7 +265,7 @@ def _disguised(chance: random.Random) -> Iterator[Case]:
 
 
 def chunk(kind: bytes, content: bytes, damaged: bool = False) -> bytes:
-    """A chunk of a PNG file, with its checksum or a false one."""
+    """Return a chunk of a PNG file, with the correct or a wrong checksum."""
     checksum = zlib.crc32(kind + content) ^ damaged
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
 
@@ -273,7 +273,7 @@ def chunk(kind: bytes, content: bytes, damaged: bool = False) -> bytes:
 def png(
     rows: list[bytes], bits: int, colour: int, width: int = WIDTH, height: int = HEIGHT, *more: bytes
 ) -> bytes:
-    """A PNG file from its rows (each with a filter byte first), with more chunks before them."""
+    """Return a PNG file of rows (each with a filter byte first), with further chunks before the rows."""
     head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     parts = [chunk(b"IHDR", head), *more, chunk(b"IDAT", zlib.compress(b"".join(rows))), chunk(b"IEND", b"")]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)

@@ -15,7 +15,7 @@ from faults.processes import Ended, environment
 
 
 def drill(request: Request) -> Iterator[Tally]:
-    """Load a folder of one good and one odd picture, for each odd one, in a process of its own."""
+    """Load, for each odd picture, a folder of that and a good picture in a separate process."""
     tally = Tally(
         "odd picture in a folder of images (cut, disguised, huge, animated, FIFO, link loop, odd name)",
         "used, left out as no image, or refused in one line with its name; nothing hangs or is executed",
@@ -34,7 +34,7 @@ def drill(request: Request) -> Iterator[Tally]:
 
 
 def _load(folder: Path, cache: Path) -> int:
-    """Print the number of images of a folder; 1 with a line where it is refused."""
+    """Print the number of images of a folder and return 0; return 1 with a line if the folder is refused."""
     try:
         loaded = load(f"folder:{folder}", image_size=8, channels=3, data_root=folder, cache=cache)
     except (RequestError, WorkError) as error:

@@ -16,7 +16,7 @@ import psutil
 from faults import Request
 
 CHECKOUT = Path(__file__).parents[2]
-# a small real run: about 1 ms a step, and a checkpoint every few milliseconds
+# a small real run: about 1 ms per step, and a checkpoint every few milliseconds
 TINY: dict[str, Any] = {
     "filters": 4,
     "latent_dim": 6,
@@ -27,7 +27,7 @@ TINY: dict[str, Any] = {
     "threads": 1,
     "figures": False,
 }
-PATIENCE = 600.0  # seconds after which a process counts as hung
+TIMEOUT = 600.0  # seconds after which a process counts as hung
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Ended:
     err: str
 
     def lines(self) -> list[str]:
-        """Lines of standard error that the command line prints about failures."""
+        """Return the lines of standard error with failures."""
         return [line for line in self.err.splitlines() if line.startswith("bench: ")]
 
     def one_line(self, *statuses: int) -> str | None:
@@ -62,7 +62,7 @@ class Ended:
 
 
 def environment(request: Request, home: Path, **values: str) -> dict[str, str]:
-    """Environment of a `bench` process: this checkout, a results folder of its own, one thread."""
+    """Return the environment of a `bench` process: this checkout, its own results folder, one thread."""
     kept = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"}
     paths = [str(CHECKOUT), *filter(None, [os.environ.get("PYTHONPATH")])]
     return kept | {
@@ -76,22 +76,22 @@ def environment(request: Request, home: Path, **values: str) -> dict[str, str]:
 
 
 def run_words(variant: str, **values: Any) -> list[str]:
-    """Words of a `bench run` command that trains a small run."""
+    """Return the arguments of a `bench run` command that trains a small run."""
     settings = [word for name, value in (TINY | values).items() for word in ("--set", f"{name}={value}")]
     return ["run", "--variant", variant, *settings]
 
 
 class Process:
-    """A `bench` process whose output goes to files, so that it never waits for a reader.
+    """A `bench` process with its output in files, so that it never blocks on a reader.
 
     Parameters
     ----------
     words : sequence of str
-        The command's words.
+        Arguments of the command.
     env : mapping
-        Its environment; see :func:`environment`.
+        Environment of the process; see :func:`environment`.
     log : Path
-        Folder for its output.
+        Folder of the output files.
     """
 
     _count = 0
@@ -111,34 +111,34 @@ class Process:
             )
 
     def ended(self) -> bool:
-        """Return whether it has ended."""
+        """Return whether the process has ended."""
         return self.popen.poll() is not None
 
     def kill(self, whole_tree: bool) -> None:
-        """Kill it with SIGKILL, its children too where `whole_tree`; return when all have ended."""
+        """Kill the process with SIGKILL, with `whole_tree` its children too; return when all have ended."""
         children = _children(self.popen.pid)
         self.popen.send_signal(signal.SIGKILL)
         self.popen.wait()
         if whole_tree:
             for child in children:
                 _kill(child)
-        # a tracking process that lives on ends by itself
-        _, alive = psutil.wait_procs(children, timeout=PATIENCE)
+        # an orphaned tracking process ends by itself
+        _, alive = psutil.wait_procs(children, timeout=TIMEOUT)
         if alive:
             raise TimeoutError(f"children of a killed process live on: {alive}")
 
     def tracking_processes(self) -> list[psutil.Process]:
-        """Its children."""
+        """Return the child processes."""
         return _children(self.popen.pid)
 
     def pause(self) -> None:
-        """Let it work for a moment."""
+        """Sleep for a moment."""
         time.sleep(0.05)
 
     def wait(self) -> Ended:
-        """Wait for its end and return its output."""
+        """Wait until the process has ended, and return its status and output."""
         try:
-            status = self.popen.wait(timeout=PATIENCE)
+            status = self.popen.wait(timeout=TIMEOUT)
         except subprocess.TimeoutExpired:
             self.kill(whole_tree=True)
             status = -signal.SIGKILL
@@ -146,17 +146,17 @@ class Process:
 
 
 def run(words: Sequence[str], env: Mapping[str, str], log: Path) -> Ended:
-    """Run a `bench` command to its end."""
+    """Run a `bench` command and return its status and output."""
     return Process(words, env, log).wait()
 
 
 def undisturbed(request: Request, words: Sequence[str]) -> Path:
-    """Train a run that nothing happens to and that is not tracked; return its folder.
+    """Train an undisturbed run without tracking, and return its folder.
 
     Raises
     ------
     RuntimeError
-        If it fails.
+        If the run fails.
     """
     home = request.folder / "undisturbed"
     ended = run([*words, "--set", "tracking=false"], environment(request, home), home / "logs")
@@ -165,29 +165,29 @@ def undisturbed(request: Request, words: Sequence[str]) -> Path:
     return only_run(home)
 
 
-def wait_until(condition: Callable[[], object], what: str) -> None:
-    """Return when a condition holds.
+def wait_until(condition: Callable[[], object], description: str) -> None:
+    """Wait until a condition holds.
 
     Raises
     ------
     TimeoutError
-        If it does not come about.
+        If the condition does not hold within TIMEOUT.
     """
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + TIMEOUT
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError(f"did not come about: {what}")
+            raise TimeoutError(f"not within {TIMEOUT:.0f} s: {description}")
         time.sleep(0.02)
 
 
 def recorded_steps(home: Path) -> int:
-    """Number of lines in the newest record below a results folder; 0 without one."""
+    """Return the number of lines of the newest record below a results folder; 0 without a record."""
     records = sorted(home.glob("mlruns/runs/*/record.jsonl"), key=lambda path: path.stat().st_mtime)
     return records[-1].read_bytes().count(b"\n") if records else 0
 
 
 def only_run(home: Path) -> Path:
-    """The folder of the only run below a results folder."""
+    """Return the folder of the only run below a results folder."""
     (folder,) = [path.parent for path in home.glob("mlruns/runs/*/run.json")]
     return folder
 
@@ -204,7 +204,7 @@ def _kill(process: psutil.Process) -> None:
         process.kill()
 
 
-def told(ended: Ended) -> dict[str, Any]:
-    """The JSON object that a command printed."""
+def printed_json(ended: Ended) -> dict[str, Any]:
+    """Return the JSON object that a command printed."""
     answer: dict[str, Any] = json.loads(ended.out)
     return answer

@@ -1,4 +1,4 @@
-"""Wrong requests: each must be refused with one line, at once, with nothing left behind."""
+"""Wrong requests: each must be refused immediately in one line, and leave nothing behind."""
 
 from collections.abc import Iterator
 
@@ -12,13 +12,13 @@ from faults.wrong_requests import WrongRequest, wrong_requests
 
 LONGEST_LINE = 300
 MUTATED = 300
-# any characters, halves of surrogate pairs too, as a terminal that is no UTF-8 sends
+# any characters, including lone surrogates, which a terminal without UTF-8 can send
 ODD_TEXT = st.text(st.characters(exclude_categories=()), max_size=12)
 EDITS = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 2), ODD_TEXT), min_size=1, max_size=3)
 
 
 def drill(request: Request) -> Iterator[Tally]:
-    """Give the command line every wrong request."""
+    """Run every wrong request."""
     tally = Tally(
         "wrong request", "one line, exit status 2 (1 where the machine lacks something), nothing left"
     )
@@ -34,7 +34,7 @@ def drill(request: Request) -> Iterator[Tally]:
 
 
 def _mutated(request: Request) -> Tally:
-    """Change words of the wrong requests at random; `--dry-run` lets none of them train."""
+    """Change arguments of wrong requests at random; `--dry-run` prevents training."""
     tally = Tally(
         "wrong request changed at random (by hypothesis)",
         "one line and exit status 2, or a request that is possible after all; nothing left",

@@ -1,4 +1,4 @@
-"""Passwords and tokens in store addresses, looked for afterwards in everything that was written."""
+"""Passwords and tokens in store addresses, searched for in all files and output afterwards."""
 
 import threading
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ ADDRESSES = (
 
 
 def drill(request: Request) -> Iterator[Tally]:
-    """Give commands addresses with secrets in them."""
+    """Run commands with secrets in addresses."""
     tally = Tally(
         "password or token in a store's address",
         "in no file, output, error message or process list",

@@ -1,4 +1,4 @@
-"""A tracking server that freezes, dies, or never answers, while runs go on."""
+"""A tracking server that freezes, dies or never answers during runs."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ from pathlib import Path
 from faults import Request, Tally, first_problem
 from faults.comparison import differs, not_in_store
 from faults.processes import (
-    PATIENCE,
+    TIMEOUT,
     Process,
     environment,
     only_run,
@@ -28,7 +28,7 @@ from faults.processes import (
 
 FREEZES = 3
 STOPS = 3
-FROZEN_SECONDS = 60.0  # longer than the tracking process waits for one answer
+FROZEN_SECONDS = 60.0  # longer than the timeout of the tracking process for one answer
 STEPS = 1200
 WORDS = run_words("began", steps=STEPS, eval_every=200, checkpoint_every=50)
 
@@ -46,7 +46,7 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        """Start it and wait until it answers."""
+        """Start the server and wait until it answers."""
         words = ["--host", "127.0.0.1", "--port", str(self.port), "--workers", "1"]
         words += [
             "--backend-store-uri",
@@ -75,19 +75,19 @@ class Server:
             return False
 
     def signal(self, number: int) -> None:
-        """Send a signal to it and all its workers."""
+        """Send a signal to the server and its workers."""
         os.killpg(self.process.pid, number)
 
     def stop(self) -> None:
-        """Kill it."""
+        """Kill the server and its workers."""
         if self.process.poll() is None:
             self.signal(signal.SIGKILL)
-        self.process.wait(timeout=PATIENCE)
+        self.process.wait(timeout=TIMEOUT)
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[Server]:
-    """A server for the time of a block."""
+    """Run a server within a block."""
     server = Server(folder)
     try:
         yield server
@@ -96,7 +96,7 @@ def served(folder: Path) -> Iterator[Server]:
 
 
 def drill(request: Request) -> Iterator[Tally]:
-    """Freeze and stop a server in the middle of runs, and start runs where nobody answers."""
+    """Freeze and stop a server during runs, and start runs whose server does not answer."""
     whole = undisturbed(request, WORDS)
     with served(request.folder / "server") as server:
         yield _frozen(request, server, whole)
@@ -136,7 +136,7 @@ def _stopped(request: Request, server: Server, whole: Path) -> Tally:
         server.stop()
         ended = process.wait()
         server.start()
-        silent = None if "bench track" in ended.err else "nobody says that the store is behind"
+        silent = None if "bench track" in ended.err else "no message that the store is behind"
         tally.add(silent or _complete(home, env, server, whole, ended.status, ended.err))
     return tally
 
@@ -158,7 +158,7 @@ def _nobody(request: Request) -> Tally:
         "one line, nothing trained, nothing left behind",
     )
     with socket.socket() as silent:
-        # connections are accepted by the system, and nobody ever answers
+        # the system accepts connections, but no process answers
         silent.bind(("127.0.0.1", 0))
         silent.listen(64)
         port = silent.getsockname()[1]

@@ -1,16 +1,16 @@
-"""Wrong requests: command lines, and files that they name, each of which must end in one line.
+"""Wrong requests: command lines with the files that they name, each of which must be refused in one line.
 
-The list is the same at every call. Nothing is trained by any of them, and nothing may be created.
+The list is the same at every call. No request trains, and none may create anything.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FILE = "wrong.yaml"  # the name by which a request's own words mention its file
+FILE = "wrong.yaml"  # name of the file in the arguments of a request
 RUN = ("run", "--variant", "began", "--set", "tracking=false", "--device", "cpu")
 
-# texts that no number, name or choice is
+# texts that are neither numbers, names nor choices
 ODD_WORDS = {
     "empty": "",
     "space": " ",
@@ -25,9 +25,9 @@ ODD_WORDS = {
     "emoji": "\N{PILE OF POO}" * 40,
     "percent": "%s%n{0}",
 }
-# an experiment may be named by these
-NAMES_ALL_THE_SAME = ("slashes", "quote", "emoji", "percent")
-# numbers that are none, or beyond every range
+# allowed as names of experiments
+VALID_NAMES = ("slashes", "quote", "emoji", "percent")
+# texts that are no numbers, and numbers out of every range
 ODD_NUMBERS = {
     "nan": "nan",
     "inf": "inf",
@@ -50,7 +50,7 @@ WHOLE = (
 )  # fmt: skip
 REAL = ("epochs", "gamma", "lambda_k", "lr_g", "beta1", "ema_decay", "adam_epsilon", "lr_floor")
 CHOICES = ("channels", "device", "norm", "extractor", "compile", "tracking", "figures", "prior", "lr_rule")
-UNBOUNDED = ("epochs", "lambda_k", "lr_g", "adam_epsilon", "lr_floor")  # of these, 3 and 10**30 are values
+UNBOUNDED = ("epochs", "lambda_k", "lr_g", "adam_epsilon", "lr_floor")  # 3 and 10**30 are valid values
 
 YAML = {
     "impossible date": "steps: 2024-13-45\n",
@@ -171,13 +171,13 @@ class WrongRequest:
     Attributes
     ----------
     name : str
-        What is wrong, in a few words; no two are the same.
+        Short description, unique.
     words : tuple of str
-        The command line after ``bench``. :data:`FILE` in it stands for the file below.
+        Arguments after ``bench``, in which :data:`FILE` is the file below.
     files : dict
-        Content of files by their names in the folder where the request is tried.
+        Contents of files by their names in the current folder of the request.
     status : int
-        The exit status that must come: 2, or 1 where the request is right and the work fails.
+        Required exit status: 2, or 1 if the request is correct and the work fails.
     """
 
     name: str
@@ -186,7 +186,7 @@ class WrongRequest:
     status: int = 2
 
     def in_folder(self, folder: Path) -> list[str]:
-        """Write the files into a folder, and give the words that name them there."""
+        """Write the files into a folder, and return the arguments."""
         for name, content in self.files.items():
             (folder / name).write_bytes(content)
         return [str(folder / word) if word in self.files else word for word in self.words]
@@ -234,7 +234,7 @@ def _options() -> Iterator[WrongRequest]:
     """Options and arguments of every command, with odd words and with numbers beyond their ranges."""
     for name, word in ODD_WORDS.items():
         for option in ("--variant", "--dataset", "--experiment", "--seeds", "--resume", "--config"):
-            if option == "--experiment" and name in NAMES_ALL_THE_SAME:
+            if option == "--experiment" and name in VALID_NAMES:
                 continue
             words = RUN if option != "--variant" else ("run", *RUN[3:])
             yield WrongRequest(f"run {option}: {name}", (*words, f"{option}={word}"))
