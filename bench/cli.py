@@ -76,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         0 done, 1 the work failed, 2 the request was wrong, 130 interrupted.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
-    damaged_runs.forget()
+    damaged_runs.reset()
     try:
         check_words(words)
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)

@@ -12,7 +12,7 @@ from bench.comparing.condition import select_runs
 from bench.comparing.groups import with_groups
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.runs import record
-from bench.runs.damaged_runs import pass_over
+from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import HealthRules, RunDescription
 from bench.runs.record import RecordEvents
 from bench.runs.run_folder import RunFolder, survey
@@ -94,7 +94,7 @@ def results(
             damaged[run.record_path] = str(error)
             continue
         rows.append(_row(run, description, events, rule))
-    pass_over(damaged)
+    warn_of_damaged(damaged)
     frame = _tidy(rows)
     return frame if where is None else select_runs(frame, where)
 

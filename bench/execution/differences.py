@@ -22,7 +22,7 @@ Values = Mapping[str, object]
 
 # measurements of time and memory: no repetition gives them again
 UNREPEATABLE = ("train_seconds", "peak_memory")
-# what a checkpoint holds besides the state of training: its run, where the record was, and the record's line
+# what a checkpoint holds besides the state of training: its run, the mark of the record, and its event
 ASIDE = ("seconds", "origin", "record", "event")
 
 

@@ -21,7 +21,7 @@ from bench.execution.progress import Progress
 from bench.execution.setup import set_up
 from bench.execution.tracked_run import tracking
 from bench.runs import environment, run_folder
-from bench.runs.damaged_runs import pass_over
+from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.generator import configuration_of
 from bench.runs.multirun_description import MULTIRUN_FILE, MultirunDescription, MultirunMember
 from bench.runs.run_folder import RunFolder
@@ -127,7 +127,7 @@ class Multirun:
                     alike.append((run, run.is_over()))
                 except WorkError as error:
                     damaged[run.record_path] = str(error)
-        pass_over(damaged)
+        warn_of_damaged(damaged)
         return found
 
     def complete(self) -> list[RunFolder]:

@@ -17,12 +17,12 @@ TOLERANCE = 1e-4
 
 
 def check_suffix(path: Path) -> None:
-    """Refuse a file that cannot be exported to, before any work.
+    """Refuse a file that no generator can be exported to, before any work.
 
     Raises
     ------
     RequestError
-        If the suffix is none of .pt2 and .onnx, or .onnx is wanted without its packages.
+        If the suffix is neither .pt2 nor .onnx, or the packages for .onnx are not installed.
     """
     if path.suffix not in SUFFIXES:
         raise RequestError(f"{shown(str(path))} names no format: allowed suffixes are {', '.join(SUFFIXES)}")
@@ -38,14 +38,14 @@ def check_suffix(path: Path) -> None:
 
 
 def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
-    """Write a generator to a file, which appears only if it gives the generator's samples.
+    """Write a generator to a file, which appears only if its program reproduces the generator's samples.
 
     Parameters
     ----------
     generator : nn.Module
         In eval mode, on the CPU.
     latents : Tensor
-        float32 (n, latent_dim), n above TRACED: those of the check.
+        Latents of the check, float32 (n, latent_dim), n above TRACED.
     path : Path
         ``.pt2`` or ``.onnx``.
 
@@ -54,13 +54,13 @@ def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
     RequestError
         As :func:`check_suffix`.
     WorkError
-        If it cannot be exported, or the file gives other samples.
+        If the generator cannot be exported, or the program gives other samples.
     """
     check_suffix(path)
     with replacing(path) as aside:
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of torch's own making
+                warnings.simplefilter("ignore")  # warnings of torch about itself
                 (_write_onnx if path.suffix == ".onnx" else _write_program)(
                     generator, latents[:TRACED], aside
                 )
@@ -75,7 +75,7 @@ def check(generator: nn.Module, latents: Tensor, path: Path) -> None:
     Raises
     ------
     WorkError
-        If it does not run, or a value differs by more than TOLERANCE.
+        If the program does not run, or a value differs by more than TOLERANCE.
     """
     run = _run_onnx if path.suffix == ".onnx" else _run_program
     for batch in (latents, latents[:1]):

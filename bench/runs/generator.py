@@ -16,7 +16,7 @@ from bench.system.errors import RequestError, shown
 from variants.base import Variant
 from variants.noise import Noise
 
-CHUNK = 250  # samples a forward pass
+CHUNK = 250  # samples per forward pass
 CPU = torch.device("cpu")
 
 
@@ -26,7 +26,7 @@ def configuration_of(description: RunDescription) -> Configuration:
 
 
 def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
-    """The checkpoint of a run that a word names.
+    """Return the checkpoint file of a run that a word names.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     Raises
     ------
     RequestError
-        If there is no such checkpoint; says which there are.
+        If there is no such checkpoint; the message names those there are.
     """
     description = run.describe()
     recorded = record.read(run.record_path)
@@ -73,7 +73,7 @@ def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
     RequestError
         If there is no such run or checkpoint.
     WorkError
-        If its file is damaged.
+        If the checkpoint is damaged.
     """
     folder = run_folder.find(run) if isinstance(run, str) else run
     return _rebuild(folder, checkpoint_file(folder, checkpoint))
@@ -85,7 +85,7 @@ def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
     configuration = configuration_of(description)
     harness = configuration.harness
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
-    # the first weights are drawn and then replaced
+    # building the networks draws weights, which are then replaced
     with torch.random.fork_rng(devices=[]):
         variant = configuration.variant(configuration.hyperparameters, shape)
     variant.load_state_dict(state["variant"])
@@ -107,7 +107,7 @@ class TrainedGenerator:
     Attributes
     ----------
     run : RunFolder
-        Whose it is.
+        The run.
     step : int
         The step of the checkpoint.
     variant : Variant
@@ -120,7 +120,7 @@ class TrainedGenerator:
 
     @property
     def generator(self) -> nn.Module:
-        """The one that is judged: the moving average where the run keeps one."""
+        """The generator that is judged: the moving average where the run keeps one."""
         return self.variant.generator
 
     @property
@@ -130,7 +130,7 @@ class TrainedGenerator:
 
     @property
     def makes_points(self) -> bool:
-        """Whether it makes points of the plane, and no images."""
+        """Whether samples are points of the plane rather than images."""
         return len(self.sample_shape) == 1
 
     @property
@@ -168,33 +168,33 @@ class TrainedGenerator:
 
     @torch.no_grad()
     def reconstruct(self, samples: Tensor) -> Tensor | None:
-        """The discriminator's reconstruction of samples (n, ...), images in [-1, 1], or None."""
+        """Return the discriminator's reconstructions of samples (n, ...), images in [-1, 1], or None."""
         codes = self.encode(samples)
         return None if codes is None else self.decode(codes)
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor | None:
-        """The discriminator's codes of samples, float32 (n, width), or None without an encoder."""
+        """Return the discriminator's codes of samples, float32 (n, width), or None without an encoder."""
         codes = [self.variant.encode(chunk) for chunk in samples.split(CHUNK)]
         found = [code for code in codes if code is not None]
         return torch.cat(found) if found else None
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor | None:
-        """The discriminator's samples of codes (n, width), images in [-1, 1], or None without a decoder."""
+        """Return the discriminator's samples of codes (n, width), or None without a decoder."""
         samples = [self.variant.decode(chunk) for chunk in codes.split(CHUNK)]
         found = [self._as_judged(sample) for sample in samples if sample is not None]
         return torch.cat(found) if found else None
 
     def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
-        """Images of latents on paths between latents.
+        """Generate samples of latents on paths between latents.
 
         Parameters
         ----------
         start, end : Tensor
             Latents, float32 (n, latent_dim) each.
         steps : int
-            Images of a path, those of start and end among them; at least 2.
+            Samples per path, those of start and end among them; at least 2.
         path : {"linear", "slerp"}
             Straight line or great circle.
 
@@ -214,7 +214,7 @@ class TrainedGenerator:
     def interpolate_images(
         self, start: Tensor, end: Tensor, steps: int, path: str = "linear"
     ) -> Tensor | None:
-        """The discriminator's images of codes on paths between the codes of images.
+        """Decode codes on paths between the codes of images.
 
         Parameters
         ----------
@@ -240,10 +240,10 @@ class TrainedGenerator:
         return None if images is None else images.unflatten(0, (len(start), steps))
 
     def export(self, path: Path) -> None:
-        """Write the generator as a program of its own, and check the file by running it.
+        """Write the generator as a program of its own, and check the file by running the program.
 
-        It maps latents, float32 (n, latent_dim) with any n, to images (n, C, H, W), or points (n, 2), as the
-        network gives them: a generator without a bounded last layer may leave [-1, 1] a little.
+        The program maps latents, float32 (n, latent_dim) with any n, to images (n, C, H, W) or points (n, 2).
+        The samples are not clamped: a generator without a bounded last layer may leave [-1, 1] a little.
 
         Parameters
         ----------
@@ -253,13 +253,13 @@ class TrainedGenerator:
         Raises
         ------
         RequestError
-            If the suffix is another one, or the packages for ONNX are not installed.
+            If the suffix is another, or the packages for ONNX are not installed.
         WorkError
-            If the file, loaded again, does not give the generator's samples; no file is left then.
+            If the loaded program does not reproduce the generator's samples; no file is left then.
         """
         from bench.runs.export import export
 
         export(self.generator, self.latents(EXPORT_LATENTS), path)
 
 
-EXPORT_LATENTS = 7  # those of the check; the program is traced with fewer
+EXPORT_LATENTS = 7  # latents of the check; the program is traced with fewer

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bench.runs import description, record
-from bench.runs.damaged_runs import pass_over
+from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import RunDescription
 from bench.system import paths
 from bench.system.atomic_files import write_text
@@ -52,7 +52,7 @@ class RunFolder:
 
     @property
     def description_path(self) -> Path:
-        """The file that says what the run is."""
+        """The run's description, run.json."""
         return self.path / FILE
 
     @property
@@ -76,7 +76,7 @@ class RunFolder:
         return self.path / "figures"
 
     def lock(self) -> FileLock:
-        """Held by the process that trains the run; the system frees it when that process dies."""
+        """Return the lock of the process that trains the run; the system frees it when that process dies."""
         return FileLock(self.path / ".lock", timeout=0)
 
     def describe(self) -> RunDescription:
@@ -103,15 +103,15 @@ class RunFolder:
         write_text(self.description_path, description.dump(described))
 
     def is_over(self) -> bool:
-        """Whether the run came to an end that stands: finished or diverged."""
+        """Return whether the run finished or diverged, rather than being stopped or broken off."""
         return record.read(self.record_path).is_over()
 
     def origin(self) -> Origin:
-        """What the run's checkpoints say of the run that they belong to."""
+        """Return what checkpoints of the run record of it."""
         return origin_of(self.describe())
 
     def checkpoint_files(self) -> list[Path]:
-        """The files of checkpoints, the newest first; temporary files are none."""
+        """Return the checkpoint files, the newest first, without temporary files."""
         return sorted(self.checkpoints.glob("step-*.safetensors"), reverse=True)
 
 
@@ -121,12 +121,12 @@ def origin_of(described: RunDescription) -> Origin:
 
 
 def create(described: RunDescription) -> RunFolder:
-    """Make the folder of a new run, run.json last: a folder without it is no run.
+    """Make the folder of a new run, run.json last: a folder without run.json is no run.
 
     Raises
     ------
     WorkError
-        If that is not possible; nothing is left then.
+        If the folder cannot be made; nothing is left then.
     """
     run = RunFolder(paths.runs() / described.id)
     try:
@@ -144,7 +144,7 @@ def create(described: RunDescription) -> RunFolder:
 
 @dataclass(frozen=True)
 class Survey:
-    """What the folders of runs hold.
+    """The runs below ``mlruns/runs``.
 
     Attributes
     ----------
@@ -159,7 +159,7 @@ class Survey:
 
 
 def survey() -> Survey:
-    """Read the description of every run there is."""
+    """Read the description of every run."""
     runs, damaged = [], {}
     for path in sorted(paths.runs().glob(f"*/{FILE}")):
         run = RunFolder(path.parent)
@@ -171,19 +171,19 @@ def survey() -> Survey:
 
 
 def all_runs() -> list[RunFolder]:
-    """Every run there is, oldest first; one line warns of those whose description is damaged."""
+    """Return all runs, oldest first; one line warns of runs with a damaged description."""
     found = survey()
-    pass_over(found.damaged)
+    warn_of_damaged(found.damaged)
     return [run for run, _ in found.runs]
 
 
 def find(word: str) -> RunFolder:
-    """The run that a word names: an id, a unique prefix of one, a name, or ``last``.
+    """Return the run that a word names: an id, a unique prefix of one, a name, or ``last``.
 
     Raises
     ------
     RequestError
-        If no run or more than one is meant.
+        If no run or more than one matches.
     WorkError
         If the description of the run is damaged.
     """
@@ -194,8 +194,8 @@ def find(word: str) -> RunFolder:
         raise RequestError(f"run {shown(word)} does not exist: there are no runs in {paths.runs()}")
     matches = [word] if word in ids else [run_id for run_id in ids if word and run_id.startswith(word)]
     if word == "last" or word in names.values() or not matches:
-        # a damaged run may be the one that is meant
-        pass_over(found.damaged)
+        # the word may name a damaged run
+        warn_of_damaged(found.damaged)
         matches = [run_id for run_id, name in names.items() if name == word]
         matches = list(names)[-1:] if word == "last" else matches
     if len(matches) > 1:
@@ -215,7 +215,7 @@ def find(word: str) -> RunFolder:
 
 
 def is_held(run: RunFolder) -> bool:
-    """Whether a living process trains the run."""
+    """Return whether a living process trains the run."""
     try:
         with run.lock():
             return False

@@ -220,7 +220,7 @@ def _event(name: object, step: int, values: dict[str, object]) -> Event:
 
 def text(entry: StepRow | Event) -> str:
     """Return the line of a record for a training step or an event."""
-    return json.dumps({"event": entry.event, **entry.plain()} if isinstance(entry, Event) else entry) + "\n"
+    return json.dumps(entry if isinstance(entry, dict) else {"event": entry.event, **entry.plain()}) + "\n"
 
 
 def alarm_tag(alarms: Iterable[Alarm]) -> str:
