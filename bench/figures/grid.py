@@ -15,7 +15,7 @@ SCALE = 2  # of a run's sample grids
 
 
 def check_png(path: Path) -> None:
-    """Refuse a file of another format, before any work.
+    """Refuse a file of another format before any work is done.
 
     Raises
     ------
@@ -27,19 +27,19 @@ def check_png(path: Path) -> None:
 
 
 def to_bytes(images: Tensor) -> np.ndarray:
-    """Images (N, C, H, W) in [-1, 1] as uint8 (N, H, W, C), rounded and clamped as files hold them."""
+    """Convert images (N, C, H, W) in [-1, 1] to uint8 (N, H, W, C), rounded and clamped as in files."""
     values = ((images.detach().float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).cpu()
     return values.permute(0, 2, 3, 1).numpy()
 
 
 def tiled(images: np.ndarray, columns: int) -> np.ndarray:
-    """Set images uint8 (N, H, W, C) row by row on a white sheet, with margins around each."""
+    """Arrange images uint8 (N, H, W, C) row by row on a white sheet, with margins around each."""
     count, height, width, channels = images.shape
     rows = -(-count // columns)
     high, wide = height + MARGIN, width + MARGIN
     sheet = np.full((rows * high + MARGIN, columns * wide + MARGIN, channels), 255, dtype=np.uint8)
-    for place, image in enumerate(images):
-        top, left = place // columns * high + MARGIN, place % columns * wide + MARGIN
+    for index, image in enumerate(images):
+        top, left = index // columns * high + MARGIN, index % columns * wide + MARGIN
         sheet[top : top + height, left : left + width] = image
     return sheet
 
@@ -54,7 +54,7 @@ def save_grid(images: Tensor, path: Path, columns: int = 10, scale: int = SCALE)
     path : Path
         The PNG file.
     columns : int
-        Images in a row.
+        Images per row.
     scale : int
         Each pixel becomes scale x scale.
     """
@@ -78,7 +78,7 @@ def read_png(path: Path) -> np.ndarray:
     try:
         with open_image(path, PNG) as image:
             return np.asarray(image)
-    except Exception as error:  # a damaged file raises nearly anything
+    except Exception as error:  # a damaged file raises nearly any exception
         raise WorkError(f"{path} cannot be read: it {describe_error(error)}") from error
 
 
@@ -92,7 +92,7 @@ def read_grid(path: Path, image_size: int, scale: int = SCALE) -> np.ndarray:
     image_size : int
         Side of an image in pixels.
     scale : int
-        As it was saved.
+        The scale with which the grid was saved.
 
     Returns
     -------

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def draw_between_samples(images: Mapping[str, Tensor], title: str) -> "Figure":
-    """Draw generated images along paths between latents, a block of rows for each kind of path.
+    """Draw generated images along paths between latents, a block of rows per kind of path.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def draw_between_samples(images: Mapping[str, Tensor], title: str) -> "Figure":
 
 
 def draw_between_reals(real: tuple[Tensor, Tensor], images: Mapping[str, Tensor], title: str) -> "Figure":
-    """Draw decoded codes along paths between the codes of real images, with these at both sides.
+    """Draw decoded codes along paths between the codes of real images, with the real images at both sides.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""The training images nearest to samples, by pixels and by features: whether a generator memorises.
+"""The training images nearest to samples, by pixels and by features, to see whether a generator memorises.
 
-The distances come with a yardstick: how far training images lie from their own nearest neighbours. Samples
-that are much nearer to a training image than that are copies.
+The distances are compared with a baseline: the distances of training images to their own nearest neighbours.
+Samples that are much nearer to a training image are copies.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CHUNK = 2000  # training images compared at once: bounds memory
-SPARE = 5  # further candidates whose exact distance is measured
-YARDSTICKS = 100  # training images, evenly spread, whose own nearest neighbours are measured
+SPARE = 5  # further candidates whose exact distance is computed
+BASELINE = 100  # training images, evenly spread, whose own nearest neighbours are searched
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Neighbours:
     Attributes
     ----------
     indices : Tensor
-        int64 (samples, count): places in the array of training images, nearest first.
+        int64 (samples, count): indices of training images, nearest first.
     distances : Tensor
         float32 (samples, count): Euclidean, of pixels in [-1, 1] or of features.
     among_real : float
@@ -56,17 +56,17 @@ def nearest_by_pixels(samples: Tensor, images: np.ndarray, count: int = 3) -> Ne
     images : numpy.ndarray
         The training images, uint8 (M, C, H, W); they may be mapped from a file.
     count : int
-        Neighbours of a sample.
+        Neighbours per sample.
     """
 
     def chunks() -> Iterator[Tensor]:
         for start in range(0, len(images), CHUNK):
             yield _as_vectors(images[start : start + CHUNK])
 
-    # samples as files hold them, as the training images are
+    # samples are rounded as files hold them, like the training images
     stored = to_bytes(samples).transpose(0, 3, 1, 2)
-    places = _yardsticks(len(images))
-    return _search(_as_vectors(stored), _as_vectors(images[places.numpy()]), places, chunks, count)
+    indices = _baseline(len(images))
+    return _search(_as_vectors(stored), _as_vectors(images[indices.numpy()]), indices, chunks, count)
 
 
 def nearest_by_features(
@@ -79,11 +79,11 @@ def nearest_by_features(
     samples : Tensor
         float32 (N, C, H, W) in [-1, 1].
     features : numpy.ndarray
-        Those of the training images, float32 (M, width), as :func:`features_of` gives them.
+        Of the training images, float32 (M, width), as returned by :func:`features_of`.
     extractor : Extractor
-        The network that made them.
+        The extractor of these features.
     count : int
-        Neighbours of a sample.
+        Neighbours per sample.
     """
 
     def chunks() -> Iterator[Tensor]:
@@ -91,31 +91,31 @@ def nearest_by_features(
             yield torch.from_numpy(np.array(features[start : start + CHUNK]))
 
     stored = torch.from_numpy(np.ascontiguousarray(to_bytes(samples).transpose(0, 3, 1, 2)))
-    places = _yardsticks(len(features))
-    yardsticks = torch.from_numpy(features[places.numpy()])
-    return _search(extractor(stored).features, yardsticks, places, chunks, count)
+    indices = _baseline(len(features))
+    baseline = torch.from_numpy(features[indices.numpy()])
+    return _search(extractor(stored).features, baseline, indices, chunks, count)
 
 
 def features_of(
     array: DataArray, extractor: Extractor, cache: Path, most_numbers: int | None = None
 ) -> np.ndarray | None:
-    """The features of all training images, computed once and cached by content.
+    """Return the features of all training images, computed once and cached by content.
 
     Parameters
     ----------
     array : DataArray
         The training images.
     extractor : Extractor
-        The network.
+        The extractor.
     cache : Path
         The bench's cache folder.
     most_numbers : int, optional
-        Compute no more features (images x width) than this; without a limit all are computed.
+        Largest number of features (images x width) to compute; no limit where not given.
 
     Returns
     -------
     numpy.ndarray or None
-        float32 (M, width), mapped from its file; None where they are not cached and beyond the limit.
+        float32 (M, width), mapped from its file; None where the features are not cached and exceed the limit.
     """
     path = cache / "features" / f"{array.hash[:32]}-{extractor.hash[:32]}.npy"
     shape = array.count, extractor.width
@@ -124,7 +124,7 @@ def features_of(
         if features.shape == shape:
             return features
     except (OSError, ValueError, EOFError):
-        pass  # not there, or not whole: made anew
+        pass  # missing or damaged: computed anew
     if most_numbers is not None and shape[0] * shape[1] > most_numbers:
         return None
     with replacing(path) as aside:
@@ -140,7 +140,7 @@ def features_of(
 def draw_neighbours(
     samples: Tensor, images: np.ndarray, by_pixels: Neighbours, by_features: Neighbours | None, title: str
 ) -> "Figure":
-    """Draw samples, a row each, beside their nearest training images.
+    """Draw samples, one per row, beside their nearest training images.
 
     Parameters
     ----------
@@ -149,7 +149,7 @@ def draw_neighbours(
     images : numpy.ndarray
         The training images, uint8 (M, C, H, W).
     by_pixels, by_features : Neighbours
-        What was found; the features may be missing.
+        The neighbours; those by features may be missing.
     title : str
         Title of the figure.
     """
@@ -174,15 +174,15 @@ def _as_vectors(images: np.ndarray) -> Tensor:
     return torch.from_numpy(images.reshape(len(images), -1).astype(np.float32)) / 127.5 - 1
 
 
-def _yardsticks(count: int) -> Tensor:
-    return torch.linspace(0, count - 1, min(YARDSTICKS, count)).round().long().unique()
+def _baseline(count: int) -> Tensor:
+    return torch.linspace(0, count - 1, min(BASELINE, count)).round().long().unique()
 
 
 def _search(
-    queries: Tensor, yardsticks: Tensor, places: Tensor, chunks: Callable[[], Iterator[Tensor]], count: int
+    queries: Tensor, baseline: Tensor, indices: Tensor, chunks: Callable[[], Iterator[Tensor]], count: int
 ) -> Neighbours:
-    """Search samples and yardsticks in one pass over the training images."""
-    asked = torch.cat([queries, yardsticks])
+    """Search the neighbours of samples and of the baseline in one pass over the training images."""
+    asked = torch.cat([queries, baseline])
     best = torch.empty((len(asked), 0))
     where = torch.empty((len(asked), 0), dtype=torch.int64)
     start = 0
@@ -192,7 +192,7 @@ def _search(
         order = best.sort(dim=1, stable=True).indices[:, : count + 1]
         best, where = best.gather(1, order), where.gather(1, order)
         start += len(chunk)
-    own = where[len(queries) :] == places[:, None]
+    own = where[len(queries) :] == indices[:, None]
     among = best[len(queries) :].masked_fill(own, float("inf")).amin(1)
     among = among[among.isfinite()]
     return Neighbours(
@@ -203,15 +203,15 @@ def _search(
 
 
 def _nearest_in(asked: Tensor, chunk: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """Exact distances and places of the nearest rows of a chunk, each (asked, count or fewer).
+    """Return exact distances and indices of the nearest rows of a chunk, each (queries, count or fewer).
 
-    A product of matrices ranks fast but rounds small distances away, so a few more than are wanted are
-    measured anew.
+    A product of matrices ranks fast but rounds small distances, so the distances of a few more candidates
+    than are wanted are computed exactly.
     """
     ranks = chunk.square().sum(1) - 2 * asked @ chunk.T
     candidates = ranks.topk(min(count + SPARE, len(chunk)), dim=1, largest=False).indices.sort(dim=1).values
     distances = torch.stack(
-        [(chunk[places] - one).norm(dim=1) for one, places in zip(asked, candidates, strict=True)]
+        [(chunk[indices] - one).norm(dim=1) for one, indices in zip(asked, candidates, strict=True)]
     )
     order = distances.sort(dim=1, stable=True).indices[:, :count]
     return distances.gather(1, order), candidates.gather(1, order)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.datasets import label
 from bench.figures import style
+from bench.figures.group_trajectories import compare_trajectories
 from bench.figures.samples_by_step import (
     BY_STEP,
     check_steps,
@@ -14,7 +15,6 @@ from bench.figures.samples_by_step import (
     judged_steps,
     shared_steps,
 )
-from bench.figures.trajectories import compare_trajectories
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError
@@ -28,19 +28,18 @@ MOST_ROWS = 8  # of the figure of samples: what fits on a page
 def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | None = None) -> list[Path]:
     """Draw a comparison of runs: ``trajectories`` and ``samples-by-step``, each as PNG and SVG.
 
-    Where the runs are on several data sets each has figures of its own, with its name after the figure's.
-    Of several runs with the same group and seed only the newest counts. The samples are those of each
-    group's lowest seed, the first 8 groups.
+    Each of several data sets has its own figures, with its name after the figure's. Of several runs with the
+    same group and seed only the newest counts. The samples are those of the first 8 groups' lowest seeds.
 
     Parameters
     ----------
     frame : DataFrame
-        One row a run, as :func:`bench.comparing.frame.results` gives them, with the column ``group`` if
+        One row per run, as returned by :func:`bench.comparing.frame.results`; a column ``group`` is used if
         there is one.
     folder : Path
-        Where to; made if need be.
+        Destination; a missing folder is created.
     steps : sequence of int, optional
-        Steps whose samples are shown; up to five that all have, evenly spread, where not given.
+        Steps whose samples are shown; a few that all runs have, evenly spread, where not given.
 
     Returns
     -------
@@ -77,7 +76,7 @@ def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | 
 
 
 def steps_of(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> list[int]:
-    """The steps to show of some runs: those asked for that one has, else those that they share."""
+    """Return the given steps that one of the runs has; without given steps, those that all runs share."""
     if steps is None:
         return shared_steps(runs)
     known = {step for run in runs for step in judged_steps(run)}
@@ -85,7 +84,7 @@ def steps_of(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> list[int
 
 
 def _runs_of_samples(frame: "pd.DataFrame") -> dict[str, RunFolder]:
-    """The lowest seed of each group, by the group's name with a line break before its knobs."""
+    """Return the lowest seed of each group, by the group's name with a line break before its knobs."""
     first = frame.drop_duplicates("group").head(MOST_ROWS)
     return {
         str(group).replace(" (", "\n("): RunFolder(paths.runs() / str(run_id))

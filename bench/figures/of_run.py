@@ -13,8 +13,8 @@ from bench.figures import plane, style
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
 from bench.figures.neighbours import draw_neighbours, features_of, nearest_by_features, nearest_by_pixels
 from bench.figures.reconstruction import draw_triptych
+from bench.figures.run_trajectories import Judged, save_trajectories
 from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_steps
-from bench.figures.trajectories import Judged, save_trajectories
 from bench.judging import extractors
 from bench.judging.protocol import Extractor
 from bench.runs import record
@@ -35,7 +35,7 @@ FEATURES_AT_END = 640_000
 
 @dataclass(frozen=True)
 class Materials:
-    """What a run's figures are drawn from.
+    """The networks, data and extractor that a run's figures are drawn from.
 
     Attributes
     ----------
@@ -53,12 +53,12 @@ class Materials:
 
 
 def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> DataArray:
-    """The samples that a run was trained on.
+    """Return the samples that a run was trained on.
 
     Raises
     ------
     WorkError
-        If they are not on this machine, or are no longer the same.
+        If the data are not on this machine, or have changed.
     """
     description = run.describe()
     harness = configuration_of(description).harness
@@ -76,12 +76,12 @@ def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> D
 
 
 def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
-    """What judged a run that was trained on these samples.
+    """Return the extractor with which a run on these samples was judged.
 
     Raises
     ------
     WorkError
-        If it is not on this machine.
+        If its weights are not on this machine.
     """
     description = run.describe()
     # networks draw weights before they load theirs
@@ -116,11 +116,11 @@ def draw_run(
     checkpoint : str
         ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
     folder : Path, optional
-        Where to; the run's own figures where not given.
+        Destination; the run's own figures where not given.
     array : DataArray, optional
-        The training samples, where they are at hand.
+        The training samples, if they are loaded already.
     extractor : Extractor, optional
-        The judge's, where it is at hand.
+        The judge's, if it is loaded already.
 
     Returns
     -------
@@ -130,9 +130,9 @@ def draw_run(
     Raises
     ------
     RequestError
-        If there is no such checkpoint; nothing is drawn then.
+        If there is no such checkpoint.
     WorkError
-        If the data or the judge's network is not on this machine, or a file is damaged; as above.
+        If the data or the judge's network is not on this machine, or a file is damaged.
     """
     trained = load(run, checkpoint)
     array = array or data_of(run)
@@ -142,7 +142,7 @@ def draw_run(
 
 
 def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
-    """Draw what a run recorded by step, from the record alone; nothing where it has no steps."""
+    """Draw the scalars and metrics of a run from its record; nothing where it has no steps."""
     recorded, description = record.read(run.record_path), run.describe()
     judged = Judged(recorded.evaluations, description.metric, dict(description.real))
     return save_trajectories(recorded.steps, _name(run), (folder or run.figures) / "trajectories", judged)
@@ -154,12 +154,12 @@ def draw_samples(materials: Materials, folder: Path, most_features: int | None =
     Parameters
     ----------
     materials : Materials
-        What they are drawn from.
+        Networks, data and extractor.
     folder : Path
-        Where to.
+        Destination.
     most_features : int, optional
-        Search neighbours by features only if these are cached or no more than so many numbers (images x
-        width) have to be computed; without a limit all are.
+        Neighbours are searched by features only if these are cached, or if no more than so many numbers
+        (images x width) have to be computed; no limit where not given.
 
     Returns
     -------
@@ -184,7 +184,7 @@ def _title(trained: TrainedGenerator) -> str:
 
 
 def some_reals(array: DataArray, count: int, seed: int = 0) -> Tensor:
-    """Real images, float32 (count, C, H, W) in [-1, 1], or points: the same for every run on equal data."""
+    """Draw real images, float32 (count, C, H, W) in [-1, 1], or points: the same ones for equal data."""
     draw = torch.Generator().manual_seed(derive_seed(seed, "real images of figures"))
     chosen = torch.randint(array.count, (count,), generator=draw)
     samples = torch.from_numpy(array.samples[chosen.numpy()])

@@ -1,4 +1,4 @@
-"""Samples as one plain PNG file, whatever they are."""
+"""Samples, images or points, as one plain PNG file."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ def save_samples(samples: Tensor, path: Path, modes: KnownModes | None = None) -
     path : Path
         The PNG file.
     modes : KnownModes, optional
-        Whose centres are marked among points.
+        Known modes whose centres are marked among points.
     """
     if samples.dim() == 2:
         save_points(samples, path, None if modes is None else modes.centres)

@@ -1,4 +1,4 @@
-"""Points of the plane as a plain PNG file: the sample pictures of a run, drawn in a tenth of a second."""
+"""Points in the plane as a plain PNG file: the sample pictures of a run, drawn in a tenth of a second."""
 
 from pathlib import Path
 
@@ -10,17 +10,17 @@ from bench.figures.style import BLUE
 from bench.system.atomic_files import replacing
 from bench.system.errors import WorkError
 
-LIMIT = 1.1  # of both axes, on either side of 0; a point beyond stands at the edge
+LIMIT = 1.1  # of both axes, on either side of 0; a point beyond is drawn at the edge
 SIDE = 600  # pixels of a picture
 LINES = (-1.0, -0.5, 0.0, 0.5, 1.0)
 LINE_GREY, FRAME_GREY = 228, 170
 RADIUS = 1.5  # of a point, in pixels
-OPACITY = 0.5  # of a point: where many lie the colour is full
+OPACITY = 0.5  # of a point: many points together have the full colour
 ARM = 11  # pixels of a cross on either side of its middle
 
 
 def within_axes(points: np.ndarray) -> np.ndarray:
-    """Points with those beyond the axes moved to the edge."""
+    """Return the points, those beyond the axes moved to the edge."""
     return np.clip(points, -LIMIT, LIMIT)
 
 
@@ -66,13 +66,13 @@ def read_points(path: Path) -> np.ndarray:
 
 
 def _pixels(points: np.ndarray) -> np.ndarray:
-    """Columns and rows of points, float64 (N, 2); the second coordinate grows upwards."""
+    """Return columns and rows of points, float64 (N, 2); the second coordinate grows upwards."""
     column, row = within_axes(points).T
     return (np.stack([column, -row], axis=1) + LIMIT) / (2 * LIMIT) * (SIDE - 1)
 
 
 def _ruled() -> np.ndarray:
-    """White paper with lines and a frame, float64 (SIDE, SIDE, 3)."""
+    """Return a white sheet with lines and a frame, float64 (SIDE, SIDE, 3)."""
     sheet = np.full((SIDE, SIDE, 3), 255.0)
     places = _pixels(np.array([(at, -at) for at in LINES])).round().astype(int)
     sheet[places[:, 1]] = LINE_GREY
@@ -83,7 +83,7 @@ def _ruled() -> np.ndarray:
 
 
 def _shade(places: np.ndarray) -> np.ndarray:
-    """How much of each pixel discs at these places hide, from 0 to 1: float64 (SIDE, SIDE)."""
+    """Return the opacity of discs at these places in each pixel, from 0 to 1: float64 (SIDE, SIDE)."""
     reach = np.arange(-int(RADIUS) - 1, int(RADIUS) + 2)
     offsets = np.stack(np.meshgrid(reach, reach), axis=-1).reshape(-1, 2)
     near = places.round().astype(int)[:, None] + offsets
@@ -97,7 +97,7 @@ def _shade(places: np.ndarray) -> np.ndarray:
 
 
 def _cross(sheet: np.ndarray, places: np.ndarray) -> None:
-    """Draw black crosses, below the points that come: only where there are none a whole cross is seen."""
+    """Draw black crosses, over which the points are drawn."""
     for column, row in places.round().astype(int):
         sheet[max(row - ARM, 0) : row + ARM + 1, column] = 0
         sheet[row, max(column - ARM, 0) : column + ARM + 1] = 0

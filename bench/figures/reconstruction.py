@@ -1,4 +1,4 @@
-"""Real images, what the discriminator makes of them, and generated ones, side by side."""
+"""Real images, their reconstructions by the discriminator, and generated images, side by side."""
 
 from typing import TYPE_CHECKING
 
@@ -19,12 +19,12 @@ def draw_triptych(
     Parameters
     ----------
     real, reconstructed, generated : Tensor
-        float32 (N, C, H, W) in [-1, 1]; `reconstructed` is None where a discriminator reconstructs nothing,
-        and then there are two panels.
+        float32 (N, C, H, W) in [-1, 1]; `reconstructed` is None for a discriminator that reconstructs
+        nothing, and then there are two panels.
     title : str
         Title of the figure.
     columns : int
-        Images in a row of a panel.
+        Images per row of a panel.
     """
     parts = {"real": real, "reconstructed by D": reconstructed, "generated": generated}
     shown = {name: tiled(to_bytes(images), columns) for name, images in parts.items() if images is not None}

@@ -20,13 +20,13 @@ BY_STEP = "samples as training went on"  # what the figure shows, for its title
 
 
 def judged_steps(run: RunFolder) -> list[int]:
-    """Steps whose sample picture a run has, rising."""
+    """Return the steps whose sample picture a run has, rising."""
     names = (path.stem.partition("-")[2] for path in run.samples.glob("step-*.png"))
     return sorted(int(name) for name in names if name.isdigit())
 
 
 def shared_steps(runs: Sequence[RunFolder], most: int = MOST_STEPS) -> list[int]:
-    """Steps, evenly spread and at most so many, whose pictures all runs have; else those that any has."""
+    """Return at most so many steps, evenly spread, whose pictures all runs have, or else any run has."""
     each = [set(judged_steps(run)) for run in runs]
     steps = sorted(set.intersection(*each) or set.union(*each)) if each else []
     if len(steps) <= most:
@@ -48,16 +48,16 @@ def draw_samples_by_step(
     runs : sequence of RunFolder
         The runs, at least one; images of several may differ in size.
     steps : sequence of int
-        Steps that were judged, at least one. A run that lacks one of them has an empty place there.
+        Evaluated steps, at least one. A run without a picture at a step has an empty cell there.
     title : str
         Title of the figure.
     names : sequence of str, optional
-        What to call each run, before its seed; its variant where not given.
+        Name of each run, before its seed; its variant where not given.
 
     Raises
     ------
     RequestError
-        If no run has a grid at one of the steps; names the steps there are.
+        If no run has a picture at one of the steps; the message names the steps there are.
     WorkError
         If a grid cannot be read.
     """
@@ -76,7 +76,7 @@ def check_steps(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> None:
     Raises
     ------
     RequestError
-        Names the steps there are.
+        If no run has a picture at one of the steps; the message names the steps there are.
     """
     known = sorted({step for run in runs for step in judged_steps(run)})
     for step in steps or ():

@@ -1,4 +1,4 @@
-"""Figures of runs as data URIs: drawn where they are missing, shrunk where they are large."""
+"""Figures of runs as data URIs: missing ones are drawn, large ones are shrunk."""
 
 import base64
 import io
@@ -20,11 +20,11 @@ from bench.system import paths
 from bench.system.errors import RequestError, WorkError
 
 LARGEST_SVG = 400_000  # bytes; above that a PNG is smaller and faster to show
-WIDEST = 1400  # dots; the page is no wider than 1000, screens have up to two dots a pixel
-GREYS = 32  # of a grey picture: nobody sees the difference, and the file is half as large
+WIDEST = 1400  # dots; the page is at most 1000 wide, screens have up to two dots per pixel
+GREYS = 32  # levels of a grey picture: the difference is invisible, and the file is half as large
 COLOURS = 256
 
-# a run's figures, in the order of the page: title, what is seen, whether it fills the page's width
+# a run's figures, in the order of the page: title, caption, whether the figure fills the page's width
 OF_RUN = {
     "points": (
         "Generated points over real ones",
@@ -63,8 +63,8 @@ OF_RUN = {
         False,
     ),
 }
-MOST_UNWELL = 6  # runs whose samples show what is wrong with them
-# those that a run has in any case, if its figures were drawn: of images, of points
+MOST_UNWELL = 6  # unhealthy runs whose samples are shown
+# figures that every run has whose figures were drawn: of images, of points
 _ALWAYS = ("triptych", "neighbours", "interpolation-samples"), ("points", "samples-by-step")
 
 
@@ -79,9 +79,9 @@ class Figure:
     width, height : int
         In dots.
     title, caption : str
-        What it shows, short; what one sees and how it was made.
+        What the picture shows; how to read it and how it was made.
     wide : bool
-        Whether it takes the page's whole width.
+        Whether the picture fills the page's width.
     """
 
     source: str
@@ -94,16 +94,16 @@ class Figure:
 
 @dataclass(frozen=True)
 class RunFigures:
-    """The figures of one run, which stands for its group.
+    """The figures of one run, the example of its group.
 
     Attributes
     ----------
     heading : str
-        Which run it is.
+        Group and seed of the run.
     figures : tuple of Figure
         The pictures.
     problem : str
-        Why they are not all there, or empty.
+        Why figures are missing, or empty.
     """
 
     heading: str
@@ -112,12 +112,12 @@ class RunFigures:
 
 
 def of_groups(kept: pd.DataFrame) -> list[Figure]:
-    """M and k with bands over seeds, and samples by step, of the runs of one section.
+    """Return M and k with bands over seeds, and samples by step, of the runs of one section.
 
     Parameters
     ----------
     kept : DataFrame
-        One run a group and seed, with the column ``group``.
+        One run per group and seed, with the column ``group``.
     """
     captions = {
         "trajectories": (
@@ -144,7 +144,7 @@ def of_groups(kept: pd.DataFrame) -> list[Figure]:
 
 
 def of_each_group(kept: pd.DataFrame) -> list[RunFigures]:
-    """The figures of one run a group: its finished run of the lowest seed."""
+    """Return the figures of one run per group: its finished run of the lowest seed."""
     finished = kept[kept["status"] == "FINISHED"].sort_values("seed", kind="stable")
     chosen = finished.drop_duplicates("group").sort_values("group", kind="stable")
     return [
@@ -169,7 +169,7 @@ def _of_run(run: RunFolder, heading: str) -> RunFigures:
 
 
 def of_unwell(runs: pd.DataFrame) -> list[Figure]:
-    """The last sample pictures of runs that are not ok, the first :data:`MOST_UNWELL` that have one."""
+    """Return the last sample pictures of unhealthy runs, the first :data:`MOST_UNWELL` that have one."""
     found: list[Figure] = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         grids = sorted((paths.runs() / str(run["run_id"]) / "samples").glob("step-*.png"))
@@ -189,16 +189,16 @@ def _embedded_of(folder: Path, heading: str) -> tuple[Figure, ...]:
 
 
 def embedded(path: Path, title: str, caption: str, wide: bool) -> Figure:
-    """A figure as a data URI: lines as SVG unless that is large, images as a shrunk PNG.
+    """Return a figure as a data URI: lines as SVG unless that is large, images as a shrunk PNG.
 
     Parameters
     ----------
     path : Path
         Without suffix; its PNG exists.
     title, caption : str
-        As :class:`Figure` has them.
+        As in :class:`Figure`.
     wide : bool
-        As above.
+        Whether the picture fills the page's width.
     """
     picture = Image.fromarray(read_png(style.named(path, ".png"))).convert("RGB")
     drawing = _drawing(style.named(path, ".svg")) if path.name == "trajectories" else b""
@@ -211,7 +211,7 @@ def embedded(path: Path, title: str, caption: str, wide: bool) -> Figure:
 
 
 def _drawing(path: Path) -> bytes:
-    """An SVG without what only other programs read; empty where there is no file."""
+    """Return an SVG without metadata and comments; empty where there is no file."""
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     return re.sub(r"<!--.*?-->|<metadata>.*?</metadata>|<!DOCTYPE.*?>", "", text, flags=re.DOTALL).encode()
 
@@ -223,7 +223,7 @@ def _narrowed(picture: Image.Image) -> Image.Image:
 
 
 def _shrunk(picture: Image.Image) -> bytes:
-    """A PNG of few colours."""
+    """Return a PNG of few colours."""
     bands = picture.split()
     if bands[0].tobytes() == bands[1].tobytes() == bands[2].tobytes():
         # 255 and 0 stay what they are

@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bench.figures.trajectories import Judged, compare_trajectories, extremes, over_seeds, save_trajectories
+from bench.figures.group_trajectories import compare_trajectories, over_seeds
+from bench.figures.run_trajectories import Judged, save_trajectories
+from bench.figures.trajectory_axes import extremes
+from bench.runs.record import Evaluation
 
 
 def rows(steps: int, names: tuple[str, ...] = ("M", "k")) -> list[dict[str, Any]]:
@@ -49,8 +52,8 @@ def test_a_runs_trajectories_are_written_twice_and_repeat(names: tuple[str, ...]
 
 
 def judged(*names: str) -> Judged:
-    rows = [{"step": step} | dict.fromkeys(names, 0.1 * step) for step in (10, 20, 30)]
-    return Judged(rows, "fd_x", dict.fromkeys(names, 0.5))
+    evaluations = [Evaluation(step=step, **dict.fromkeys(names, 0.1 * step)) for step in (10, 20, 30)]
+    return Judged(evaluations, "fd_x", dict.fromkeys(names, 0.5))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from bench.judging.reference import reference_statistics
 
 Values = dict[str, float]
 OF_ANY = ["kid", "precision", "recall", "density", "coverage", "duplicates"]
+SHARES = ["precision", "recall", "density", "coverage", "duplicates", "high_quality", "reverse_kl"]
 OF_IMAGES = [*OF_ANY, "vendi", "ms_ssim"]
 OF_NETWORKS = [*OF_IMAGES, "classes_covered", "effective_classes"]
 # revision and value of each metric, of 300 held-out digits or (what digits lack) of 300 held-out points
@@ -96,7 +97,9 @@ def test_a_metric_whose_values_change_has_another_revision(
             name = metric.recorded_as(extractor)
             assert metric.revision == OF_REVISIONS[name][0]
             if extractor.name != "points" or name not in OF_ANY:
-                assert real[name] == pytest.approx(OF_REVISIONS[name][1], rel=1e-3, abs=0.005), name
+                # one of 300 samples may fall on the other side of a bound under other arithmetic
+                allowed = 0.004 if name in SHARES else 1e-6
+                assert real[name] == pytest.approx(OF_REVISIONS[name][1], rel=1e-3, abs=allowed), name
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import numpy as np
@@ -69,3 +71,9 @@ def test_the_first_half_of_the_images_is_paired_with_the_second() -> None:
     odd = np.zeros((1, 1, 16, 16), dtype=np.uint8)
     inputs = SimpleNamespace(generated_images=np.concatenate([half, half, odd]))
     assert of_samples(inputs) == pytest.approx(1.0)
+
+
+def test_torchmetrics_is_not_imported_before_the_first_measurement() -> None:
+    """The import takes seconds, which no command and no first step should wait for."""
+    code = "import sys; import bench.judging.judge; sys.exit('torchmetrics' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,66 @@
+"""What figures of trajectories share: labels and scales of axes, and curves of few points."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bench.judging.metrics.classes import CLASSES_COVERED
+from bench.judging.metrics.modes import MODES_COVERED
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+SHARES = "shares"
+LABELS = {
+    "M": "M (convergence measure)",
+    "k": "k (weight of L(G(z)))",
+    "losses": "losses",
+    CLASSES_COVERED: "classes covered",
+    MODES_COVERED: "modes covered",
+    SHARES: "share",
+}
+COUNTS = MODES_COVERED, CLASSES_COVERED
+MOST_POINTS = 1000  # of a curve in a file: a million steps would make an SVG that nobody can open
+WINDOWS = 100  # windows of smoothing in the longest run
+
+
+def describe_axis(axis: "Axes", name: str) -> None:
+    """Set the label and the scale of an axis of one kind of values."""
+    axis.set_ylabel(LABELS.get(name, name))
+    if name in COUNTS or name == SHARES:
+        axis.set_ylim(0, 1.06 * axis.get_ylim()[1])
+    elif name not in ("k", "losses"):
+        from matplotlib.ticker import LogLocator, NullFormatter
+
+        # such values fall by orders of magnitude in the first steps
+        axis.set_yscale("log")
+        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axis.yaxis.set_major_formatter("{x:g}")
+        axis.yaxis.set_minor_formatter(NullFormatter())
+    elif name == "k":
+        axis.set_ylim(bottom=0)
+
+
+def extremes(values: np.ndarray, most: int) -> np.ndarray:
+    """Return the indices of at most `most` values that keep a curve's outline: the extremes of each stretch.
+
+    Parameters
+    ----------
+    values : numpy.ndarray
+        A series (N,).
+    most : int
+        At least 2.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, rising; all indices where there are no more than `most` values.
+    """
+    if len(values) <= most:
+        return np.arange(len(values))
+    edges = np.linspace(0, len(values), most // 2 + 1).astype(int)
+    pairs = [
+        (start + int(np.argmin(values[start:stop])), start + int(np.argmax(values[start:stop])))
+        for start, stop in zip(edges[:-1], edges[1:], strict=True)
+    ]
+    return np.unique(np.array(pairs))
