@@ -4,7 +4,7 @@ import re
 from pkgutil import resolve_name
 from typing import Any
 
-from griffe import Attribute, Docstring, ExprCall, Extension, NameResolutionError, Object
+from griffe import Attribute, Docstring, ExprCall, Extension, Module, NameResolutionError, Object
 
 from bench.configuration import allowed
 from bench.configuration.schema import Harness
@@ -20,6 +20,10 @@ class Docstrings(Extension):
         """Turn roles such as ``:class:`Batch``` into links, where the reference has the object."""
         if obj.docstring:
             obj.docstring.value = ROLE.sub(lambda match: link(obj, match), obj.docstring.value)
+
+    def on_package(self, *, pkg: Module, **_: Any) -> None:
+        """Do the same for a package itself, which is not handed to `on_object`."""
+        self.on_object(obj=pkg)
 
     def on_attribute(self, *, attr: Attribute, **_: Any) -> None:
         """Give a knob of a run its description and allowed values as docstring, and its default as value."""
