@@ -74,6 +74,7 @@ def command(only: tuple[str, ...], times: float, seed: int, workers: int, out: P
     from faults import Request
 
     from bench.runs import environment
+    from bench.system.atomic_files import write_text
 
     started = time.monotonic()
     kinds = [kind for kind in KINDS if not only or kind in only]
@@ -92,7 +93,7 @@ def command(only: tuple[str, ...], times: float, seed: int, workers: int, out: P
         "tallies": [asdict(tally) for tally in tallies],
     }
     if out:
-        out.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(results, indent=1) + "\n")
     click.echo(show(results))
     return 0 if all(tally.passed() or tally.skipped for tally in tallies) else 1
 

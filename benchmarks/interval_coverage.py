@@ -22,6 +22,7 @@ from tables import markdown
 
 from bench.comparing import statistics
 from bench.comparing.statistics import Values
+from bench.system.atomic_files import write_text
 
 COUNTS = (3, 4, 5, 6, 7, 8, 9, 10, 12, 15, 20)
 COUNTS_OF_SIDES = (5, 6, 7, 8, 9, 10, 15, 20)  # for the probability of improvement, which compares all pairs
@@ -214,7 +215,7 @@ def main(groups: int, out: Path | None, file: Path | None) -> None:
         **measure(groups),
     }
     if out:
-        out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(result, indent=1) + "\n")
     click.echo(tables(result))
 
 

@@ -26,6 +26,7 @@ from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.setup import set_up
 from bench.runs.generator import load
+from bench.system.atomic_files import write_text
 from bench.training.sampler import EVALUATION, make_sampler
 from variants.noise import Noise
 
@@ -49,7 +50,7 @@ def main(data_root: str | None, out: Path | None) -> None:
         print(f"{name}: {len(cases)} cases so far", file=sys.stderr)
     cases += cases_of_generators(data_root)
     if out:
-        out.write_text(json.dumps([asdict(case) for case in cases], indent=1), encoding="utf-8")
+        write_text(out, json.dumps([asdict(case) for case in cases], indent=1))
     print("\n\n".join((in_all(cases), by_kind(cases))))
 
 

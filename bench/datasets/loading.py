@@ -18,7 +18,7 @@ from bench.datasets.cache_entry import CacheEntry, read_entry
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.pictures import UnusableImage, describe_transform, to_array, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
-from bench.system.atomic_files import PREFIX, write_text
+from bench.system.atomic_files import atomic_write, write_text
 from bench.system.errors import WorkError
 from bench.system.leftovers import remove_leftovers
 
@@ -227,13 +227,8 @@ def _create(array: _CachedArray) -> None:
     array.notify(f"{array.dataset.name}: decoding {pictures.count} images to {extent} {reason}")
     if unread := array.dataset.unread_files(array.data_root):
         array.notify(f"{array.dataset.name}: {unread}")
-    temporary = array.folder / f"{PREFIX}{os.getpid()}-{array.key[:16]}.partial"
-    try:
+    with atomic_write(array.path(".npy")) as temporary:
         digest = _decode(array, pictures, shape, temporary)
-        os.replace(temporary, array.path(".npy"))
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
     entry = CacheEntry(
         name=array.dataset.name, source=array.source, transform=array.transform, shape=shape, hash=digest
     )

@@ -166,7 +166,7 @@ def test_broken_file_is_named(content, words, make_source, tmp_path, cache):
         read(name, tmp_path, cache)
     assert "\n" not in str(caught.value)
     assert not list((cache / "images").glob("*.npy"))
-    assert not list((cache / "images").glob("*.partial"))
+    assert not list((cache / "images").glob(".bench-*.npy"))
 
 
 def test_sixteen_bits_are_refused_rather_than_clipped(tmp_path, cache):
