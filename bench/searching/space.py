@@ -129,6 +129,13 @@ class SearchSpace:
         }
 
 
+def short_text(value: Scalar) -> str:
+    """Return a param or value as short text."""
+    if value is None:
+        return "-"
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
 def space_of(variant: type[Variant], search: Mapping[str, Range], base: Configuration) -> SearchSpace:
     """Return the search space of a variant.
 

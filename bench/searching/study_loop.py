@@ -20,11 +20,11 @@ from bench.execution.progress import Progress
 from bench.runs import environment
 from bench.searching import trials
 from bench.searching.plan import StudyPlan
+from bench.searching.space import short_text
 from bench.searching.storage import Storage, with_retries
 from bench.searching.worker_pool import WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.interruption import stop_on_signal
-from bench.system.json_values import Scalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.store_address import StoreAddress
 from bench.tracking.messages import StudySnapshot, TrialSnapshot
@@ -161,7 +161,7 @@ class StudyLoop:
             # not a trial whose worker died or could not start
             if trial.state in trials.DONE or not trials.may_be_retried(trial):
                 self.pool.on_trial_end()
-            params = ", ".join(f"{name} {short(value)}" for name, value in trial.params.items())
+            params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
             result = trial.user_attrs.get(trials.REASON, "")
             if trial.state == TrialState.COMPLETE:
                 result = ", ".join(f"{value:.4g}" for value in trial.values)
@@ -220,8 +220,3 @@ def improvements(known: Iterable[FrozenTrial], plan: StudyPlan) -> list[tuple[in
         if not found or plan.goals[0].best(found[-1][1].values[0], trial.values[0]) != found[-1][1].values[0]:
             found.append((count, trial))
     return found
-
-
-def short(value: Scalar) -> str:
-    """Return a param as short text."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

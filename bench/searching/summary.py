@@ -15,6 +15,7 @@ from bench.comparing.rendering import Tables, TextTable, render
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
+from bench.searching.space import short_text
 from bench.searching.trial_table import steps_of, trial_frame
 from bench.searching.trials import REASON, RETRY_OF, count_spent, to_retry
 from bench.system.json_values import Json, Scalar
@@ -205,8 +206,8 @@ class StudySummary:
         rows = [
             (
                 f"{trial.number}" + " (default)" * (trial is default),
-                *map(_short, trial.values),
-                *(_short(trial.params.get(name)) for name in names),
+                *map(short_text, trial.values),
+                *(short_text(trial.params.get(name)) for name in names),
                 f"{steps_of(trial):,}",
             )
             for trial in shown
@@ -219,10 +220,10 @@ class StudySummary:
     def _describe(self, trial: FrozenTrial) -> str:
         metrics = [goal.metric for goal in self.plan.goals]
         if trial.state == TrialState.COMPLETE:
-            values = ", ".join(f"{m} {_short(v)}" for m, v in zip(metrics, trial.values, strict=True))
+            values = ", ".join(f"{m} {short_text(v)}" for m, v in zip(metrics, trial.values, strict=True))
         else:
             values = f"{trial.state.name.lower()} {trial.user_attrs.get(REASON, '')}".strip()
-        params = ", ".join(f"{name} {_short(value)}" for name, value in trial.params.items())
+        params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
         return f"trial {trial.number}: {values} ({params})"
 
     def _difference(self) -> str:
@@ -340,12 +341,6 @@ def _numbers(trials: Sequence[FrozenTrial]) -> set[int]:
 
 def _list(values: Sequence[object]) -> str:
     return ", ".join(map(str, values))
-
-
-def _short(value: Scalar) -> str:
-    if value is None:
-        return "-"
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _plain_value(value: object) -> Scalar:

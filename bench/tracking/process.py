@@ -114,13 +114,7 @@ class TrackingProcess:
             self._unread += 1
 
     def restart_if_dead(self) -> str | None:
-        """Start the tracking process again if it died while it followed a run.
-
-        Returns
-        -------
-        problem : str or None
-            A line about its death, if it died since the last call.
-        """
+        """Restart the tracking process if it died while it followed a run; return a line about its death."""
         if self._followed is None or self._starts > STARTS or self._process.poll() is None:
             return None
         reason = self._cause_of_death()
@@ -136,13 +130,7 @@ class TrackingProcess:
         return f"{reason}; it is started again"
 
     def finish_run(self) -> str | None:
-        """Finish the followed run in the store; another run can be created or followed then.
-
-        Returns
-        -------
-        problem : str or None
-            What the store does not show, and why.
-        """
+        """Finish the followed run in the store; return what the store does not show and why, if anything."""
         followed = self._followed
         if followed and not self._closed and self._process.poll() is not None:
             # a last attempt, with a new process
@@ -182,35 +170,18 @@ class TrackingProcess:
         return self._run_id(messages.OpenParent(address.full, parent))
 
     def show_trials(self, snapshot: messages.StudySnapshot, address: StoreAddress) -> str | None:
-        """Update the runs below a study's run; cheap where nothing changed.
+        """Update the runs below a study's run; return why the store does not show all, if it does not.
 
-        Returns
-        -------
-        problem : str or None
-            Why the store does not show all; the next call tries again.
+        The next call sends what is missing.
         """
         return self._problem(messages.ShowTrials(address.full, snapshot))
 
     def finish_parent(
         self, parent: str, summary: messages.ParentSummary, folder: Path, address: StoreAddress
     ) -> str | None:
-        """Log the summary of a parent run and end the run.
+        """Log a parent run's summary, upload its files from `folder` and end the run.
 
-        Parameters
-        ----------
-        parent : str
-            Id of the run.
-        summary : messages.ParentSummary
-            Its metrics, files and status.
-        folder : Path
-            Where the summary's files lie.
-        address : StoreAddress
-            The store.
-
-        Returns
-        -------
-        problem : str or None
-            Why the store does not show it.
+        Returns why the store does not show the summary, if it does not.
         """
         return self._problem(messages.FinishParent(address.full, parent, summary, folder))
 

@@ -78,11 +78,8 @@ def find_run(client: MlflowClient, run_id: str) -> Run | None:
 
     In the store of its first session the MLflow id is the same; elsewhere it is another one.
     """
-    try:
-        return client.get_run(run_id)
-    except MlflowException as error:
-        if error.error_code != UNKNOWN:
-            raise
+    if run := _get_run(client, run_id):
+        return run
     experiments = [e.experiment_id for e in _pages(lambda token: client.search_experiments(page_token=token))]
     found = client.search_runs(experiments, f"tags.`{RUN}` = '{run_id}'", max_results=1)
     return found[0] if found else None
@@ -133,13 +130,17 @@ def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
 
 def known_run(client: MlflowClient, run_id: str) -> Run | None:
     """Return a run, or None if it was deleted or the store does not know it."""
+    run = _get_run(client, run_id)
+    return run if run and run.info.lifecycle_stage == "active" else None
+
+
+def _get_run(client: MlflowClient, run_id: str) -> Run | None:
     try:
-        run = client.get_run(run_id)
-        return run if run.info.lifecycle_stage == "active" else None
+        return client.get_run(run_id)
     except MlflowException as error:
-        if error.error_code == UNKNOWN:
-            return None
-        raise
+        if error.error_code != UNKNOWN:
+            raise
+    return None
 
 
 def runs_below(client: MlflowClient, experiment: str, parent: str) -> list[Run]:

@@ -23,30 +23,16 @@ STATUS = {"RUNNING": "RUNNING", "COMPLETE": "FINISHED", "PRUNED": "KILLED", "FAI
 
 
 @dataclass
-class Child:
-    """A trial's run in the store.
-
-    Attributes
-    ----------
-    id : str
-        The run's id.
-    status : str
-        The run's status.
-    tags : dict
-        The run's tags.
-    params : set of str
-        Names of the run's params.
-    metrics : set of str
-        Names of the metrics that the run had when it was read.
-    sent : dict
-        Metric to the steps that the store has, as far as they were read.
-    """
+class _TrialRun:
+    """A trial's run in the store."""
 
     id: str
     status: str
     tags: dict[str, str]
+    # names of the run's params, and of its metrics when it was read
     params: set[str] = field(default_factory=set)
     metrics: set[str] = field(default_factory=set)
+    # metric to the steps that the store has, as far as they were read
     sent: dict[str, set[int]] = field(default_factory=dict)
 
 
@@ -74,7 +60,7 @@ class StudyView:
         self.experiment = experiment
         self.runs = runs
         self._began = int(client.get_run(parent).info.start_time)
-        self._children: dict[int, Child] = {}
+        self._children: dict[int, _TrialRun] = {}
         self._read_at = -REREAD_SECONDS
         self._shown: dict[int, TrialSnapshot] = {}
         self._parents: dict[str, str] = {}
@@ -118,7 +104,7 @@ class StudyView:
             if tags.get(store.STUDY) != self.study or STATE not in tags:
                 continue
             number, data = int(tags[store.TRIAL]), run.data
-            child = Child(run.info.run_id, run.info.status, tags, set(data.params), set(data.metrics))
+            child = _TrialRun(run.info.run_id, run.info.status, tags, set(data.params), set(data.metrics))
             if number in before and before[number].id == child.id:
                 child.sent = before[number].sent
             self._children.setdefault(number, child)
@@ -147,11 +133,11 @@ class StudyView:
                 self.client.set_terminated(child.id, status=status, end_time=trial.finished)
             child.status = status
 
-    def _create(self, trial: TrialSnapshot) -> Child:
+    def _create(self, trial: TrialSnapshot) -> _TrialRun:
         tags = self._tags(trial)
         name = f"trial {trial.number}"
         made = self.client.create_run(self.experiment, trial.started, tags, name)
-        return Child(made.info.run_id, made.info.status, tags)
+        return _TrialRun(made.info.run_id, made.info.status, tags)
 
     def _tags(self, trial: TrialSnapshot) -> dict[str, str]:
         return {
@@ -161,7 +147,7 @@ class StudyView:
             store.PARENT: self.parent,
         }
 
-    def _sent(self, child: Child, name: str) -> set[int]:
+    def _sent(self, child: _TrialRun, name: str) -> set[int]:
         """Return the steps of a trial's metric that the store has."""
         if name not in child.sent:
             known = name in child.metrics
