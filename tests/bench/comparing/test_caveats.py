@@ -32,7 +32,7 @@ def test_a_table_that_contains_began_v3_states_the_weight_of_its_variational_ter
     assert any(WEIGHT in note for note in paper.notes)
 
 
-def test_tables_without_began_v3_say_nothing_of_it(home: Path) -> None:
+def test_tables_without_began_v3_have_no_caveat_of_it(home: Path) -> None:
     frame = results(variant=["began", "wgan-gp"], where="norm == 'l1' or variant == 'wgan-gp'")
     assert caveats(with_groups(frame)) == []
 
@@ -48,7 +48,7 @@ def test_each_group_has_its_own_caveat(home: Path) -> None:
     assert told[1].startswith("began-v3 (kl_over=mean, kl_weight=0.5): ")
 
 
-def test_a_frame_without_knobs_or_of_an_unknown_variant_says_nothing(runs: Runs) -> None:
+def test_a_frame_without_knobs_or_of_an_unknown_variant_has_no_caveats(runs: Runs) -> None:
     assert caveats(runs({"variant": "began-v3"}, {"variant": "nobody"}).assign(group="g")) == []
 
 

@@ -26,7 +26,7 @@ OTHER_DATA = {"dataset": "cifar10", "data_hash": "e" * 64}
         ({"variant": "wgan-gp", "norm": None, "M": None}, "M"),
     ],
 )
-def test_what_does_not_touch_a_number_does_not_matter(
+def test_facts_that_do_not_change_a_number_do_not_matter(
     difference: dict[str, Any], metric: str, runs: Runs
 ) -> None:
     require_comparable(runs({}, difference), [metric])
@@ -53,7 +53,7 @@ def test_what_does_not_touch_a_number_does_not_matter(
         ({}, {"norm": "frobenius", "batch_size": 8}, "loss_real", ["norm l1", "norm frobenius"]),
     ],
 )
-def test_a_refusal_says_what_differs_where_and_how_to_choose(
+def test_a_refusal_names_the_difference_the_runs_and_how_to_choose(
     first: dict[str, Any], second: dict[str, Any], metric: str, words: list[str], runs: Runs
 ) -> None:
     with pytest.raises(RequestError) as error:
@@ -84,6 +84,6 @@ def test_only_one_norm_has_the_batch_size_in_its_key(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("size", [None, pd.NA, float("nan")])
-def test_data_is_told_with_a_size_only_where_it_has_one(size: Any) -> None:
+def test_the_label_of_data_has_a_size_only_for_images(size: Any) -> None:
     assert data_label("mnist-5k", 28, "d" * 64) == "mnist-5k at 28 px @dddddddd"
     assert data_label("ring-8", size, "e" * 64) == "ring-8 @eeeeeeee"

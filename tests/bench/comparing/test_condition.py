@@ -61,7 +61,7 @@ def met(where: str, frame: pd.DataFrame = RUNS) -> list[int]:
         "ema == True",
     ],
 )
-def test_a_condition_means_what_it_means_in_pandas(where: str) -> None:
+def test_a_condition_has_the_meaning_of_pandas(where: str) -> None:
     expected = RUNS.eval(where, engine="python", local_dict={}, global_dict={})
     assert met(where) == list(RUNS[expected.fillna(False).astype(bool)]["seed"])
 
@@ -142,7 +142,7 @@ def test_everything_else_is_refused_by_name_in_one_short_line(where: str, words:
     assert len(message) < 400
 
 
-def test_the_whole_condition_is_checked_before_any_of_it_is_computed() -> None:
+def test_the_whole_condition_is_checked_before_any_part_is_computed() -> None:
     with pytest.raises(RequestError, match="'gama'"):
         select_runs(RUNS, "variant < 3 and gama == 1")
 

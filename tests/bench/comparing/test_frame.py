@@ -17,7 +17,7 @@ from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import RequestError
 
 
-def test_a_row_says_what_the_files_say(home: Path) -> None:
+def test_a_row_has_the_values_of_the_run_s_files(home: Path) -> None:
     frame = results().set_index("run_id")
     assert len(frame) == 5
     for run in all_runs():
@@ -63,7 +63,7 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     assert comparable_columns(results()) == [*record.read(judged.record_path).evaluations[-1].values, "M"]
 
 
-def test_what_some_runs_lack_is_missing_and_types_stay(home: Path) -> None:
+def test_values_that_some_runs_lack_are_missing_and_types_stay(home: Path) -> None:
     frame = results()
     assert frame["step"].dtype == "Int64"
     assert frame["critic_steps"].dtype == "Int64"
@@ -97,7 +97,7 @@ def test_runs_are_chosen(home: Path, choice: dict[str, Any], count: int) -> None
     assert tuple(frame.columns[: len(IDENTITY)]) == IDENTITY
 
 
-def test_rules_of_health_are_told_apart(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_different_rules_of_health_have_different_hashes(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert results()["health_rules"].nunique(dropna=False) == 1
     describe = RunFolder.describe
 
@@ -142,7 +142,7 @@ def test_without_runs_the_frame_is_empty_and_a_name_is_refused() -> None:
         results(variant="began")
 
 
-def test_a_run_under_way_has_no_end(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_running_run_has_no_end(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = next(run for run in all_runs() if run.describe().config.variant == "began-v3")
     folder = tmp_path / "mlruns" / "runs" / run.id
     folder.mkdir(parents=True)
@@ -186,7 +186,7 @@ def test_a_scalar_that_no_run_has_is_refused(home: Path) -> None:
 
 
 @pytest.mark.parametrize(("drop_last", "batches"), [(True, 78), (False, 79)])
-def test_an_epoch_is_what_the_trainer_takes_it_for(home: Path, drop_last: bool, batches: int) -> None:
+def test_epochs_are_counted_as_the_trainer_counts_them(home: Path, drop_last: bool, batches: int) -> None:
     described = next(run.describe() for run in all_runs() if "began-v3" in run.describe().name)
     config = described.config.model_copy(update={"batch_size": 64, "drop_last": drop_last})
     assert described.model_copy(update={"config": config}).epochs_per_step() == pytest.approx(1 / batches)

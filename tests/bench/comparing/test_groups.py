@@ -20,7 +20,7 @@ def test_runs_that_differ_in_seed_preset_and_execution_settings_are_one_group(ru
     assert set(with_groups(frame)["group"]) == {"began"}
 
 
-def test_groups_of_a_variant_are_told_apart_by_the_knobs_that_differ(runs: Runs) -> None:
+def test_groups_of_a_variant_are_named_by_the_knobs_that_differ(runs: Runs) -> None:
     frame = runs({"gamma": 0.5}, {"gamma": 0.7}, {"gamma": 0.7, "norm": "l2"}, {"variant": "began-v3"})
     assert list(with_groups(frame)["group"]) == [
         "began (gamma=0.5, norm=l1)",
@@ -30,7 +30,7 @@ def test_groups_of_a_variant_are_told_apart_by_the_knobs_that_differ(runs: Runs)
     ]
 
 
-def test_a_knob_that_only_some_runs_have_tells_them_apart(runs: Runs) -> None:
+def test_a_knob_that_only_some_runs_have_separates_groups(runs: Runs) -> None:
     frame = runs({"patience": None}, {"patience": 3.0}, {"patience": None, "seed": 1})
     labels = list(with_groups(frame)["group"])
     assert labels == ["began (patience=none)", "began (patience=3.0)", "began (patience=none)"]
@@ -83,7 +83,7 @@ def test_where_no_copy_is_complete_the_newest_counts(runs: Runs) -> None:
         ("RUNNING", None, False, False, False),
     ],
 )
-def test_status_and_health_say_what_a_run_counts_for(
+def test_status_and_health_decide_what_a_run_counts_as(
     status: str, health: str | None, complete: bool, diverged: bool, collapsed: bool, runs: Runs
 ) -> None:
     frame = runs({"status": status, "health": health})

@@ -33,7 +33,7 @@ PAPER = PublishedTable(
 )
 
 
-def test_real_runs_stand_beside_the_papers_rows(home: Path) -> None:
+def test_real_runs_are_set_beside_the_papers_rows(home: Path) -> None:
     tables = side_by_side(PAPER, results())
     plain = tables.frame.set_index("row").loc["Plain"]
     chosen = [
@@ -91,7 +91,7 @@ def test_the_v3_papers_l2_loss_is_the_norm_frobenius_at_batch_128(
     assert (told in cell) if told else ("paper" not in cell)
 
 
-def test_l1_at_another_batch_size_is_told_and_comparable(runs: Runs, home: Path) -> None:
+def test_l1_at_another_batch_size_is_stated_and_comparable(runs: Runs, home: Path) -> None:
     (run_id, *_) = results(variant="began-v3")["run_id"]
     frame = runs({"run_id": run_id, "variant": "began-v3", "norm": "l1", "batch_size": 64})
     assert (
@@ -100,7 +100,7 @@ def test_l1_at_another_batch_size_is_told_and_comparable(runs: Runs, home: Path)
     )
 
 
-def test_a_row_without_runs_says_so(home: Path) -> None:
+def test_a_row_without_runs_has_no_runs_in_every_cell(home: Path) -> None:
     tables = side_by_side(PAPER, results())
     absent = tables.texts[0].rows[1]
     assert absent == ("Absent", "1.00", "no runs", "1", "no runs", "1 h", "no runs", "-", "no runs")
@@ -108,13 +108,13 @@ def test_a_row_without_runs_says_so(home: Path) -> None:
     assert tables.frame.loc[1, "runs"] == 0
 
 
-def test_without_any_run_the_paper_stands_alone() -> None:
+def test_without_any_run_the_table_has_the_papers_numbers_only() -> None:
     tables = side_by_side(PAPER, results())
     assert {cell for row in tables.texts[0].rows for cell in row[2::2]} == {"no runs"}
     assert "There are no finished runs of these rows." in tables.notes
 
 
-def test_footnotes_say_what_ours_were_trained_on_and_what_is_not_the_papers(home: Path) -> None:
+def test_footnotes_state_our_training_and_its_differences_from_the_papers(home: Path) -> None:
     same = " ".join(side_by_side(PAPER, results()).notes)
     assert "mnist-5k at 28 px" in same
     assert "9 steps (0.0144 epochs), norm l1" in same
@@ -139,7 +139,7 @@ def test_different_data_are_refused_within_a_row_and_between_rows(runs: Runs) ->
         side_by_side(PAPER, runs({}, {"variant": "began-v3"} | other))
 
 
-def test_unfinished_runs_are_left_out_and_told(home: Path) -> None:
+def test_unfinished_runs_are_left_out_and_named_in_a_note(home: Path) -> None:
     frame = results()
     frame.loc[frame["variant"] == "began-v3", "status"] = "KILLED"
     tables = side_by_side(PAPER, frame)

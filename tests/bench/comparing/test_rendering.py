@@ -56,7 +56,7 @@ class Cells(HTMLParser):
             self.cells[-1] += data
 
 
-def test_a_table_for_people_is_rounded_and_tells_what_is_counted(summary: Summary) -> None:
+def test_a_table_for_people_is_rounded_and_its_header_names_the_uncertainties(summary: Summary) -> None:
     first, second = of_summary(summary).texts
     assert first.caption == "fd_x (lower is better), last evaluation"
     assert second.caption == "classes_covered (higher is better), last evaluation"
@@ -111,7 +111,7 @@ def test_below_five_runs_nothing_is_called_an_interval_of_95(count: int, runs: R
     )
 
 
-def test_each_group_has_what_its_number_of_runs_allows(runs: Runs) -> None:
+def test_each_group_has_the_uncertainty_that_its_number_of_runs_allows(runs: Runs) -> None:
     tables = of_summary(few(runs, {"began": 5, "v3": 3}))
     (table,) = tables.texts
     assert table.header[4:6] == ("IQM\n[95% bootstrap] or (range)", "difference to\nbegan (range)")
@@ -120,7 +120,7 @@ def test_each_group_has_what_its_number_of_runs_allows(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("count", [5, 6])
-def test_notes_and_programs_are_told_what_the_intervals_cover(count: int, runs: Runs) -> None:
+def test_notes_and_columns_state_the_coverage_of_the_intervals(count: int, runs: Runs) -> None:
     tables = of_summary(few(runs, {"began": count, "v3": count}))
     (note,) = [note for note in tables.notes if note.startswith("Brackets")]
     for kind, name in (("iqm", "IQM"), ("difference", "difference"), ("improvement", "P(better)")):
@@ -160,7 +160,7 @@ def test_markdown_is_a_table_that_lines_up(summary: Summary) -> None:
         assert f"- {note}" in text
 
 
-def test_markdown_escapes_what_is_markup() -> None:
+def test_markdown_escapes_markup() -> None:
     text = str(render(hostile(), "md"))
     assert r"\<b>\|\*c\*\`" in text
     assert "a_b" in text  # no emphasis within a word

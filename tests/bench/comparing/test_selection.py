@@ -46,7 +46,7 @@ def test_a_run_without_M_has_no_best_M() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES.values(), ids=list(RULES))
-def test_each_rule_is_told_in_one_sentence(rule: SelectionRule) -> None:
+def test_each_rule_is_described_in_one_sentence(rule: SelectionRule) -> None:
     assert rule.description.endswith(".")
     assert rule.description.count(".") == 1
 

@@ -130,7 +130,7 @@ def test_equal_values_have_an_interval_of_no_width() -> None:
     assert probability_of_improvement(same, same, "higher") == (0.5, (0.5, 0.5))
 
 
-def test_pairs_take_out_what_seeds_share() -> None:
+def test_pairing_removes_the_variation_that_seeds_share() -> None:
     """A constant shift on every seed is certain, however much the seeds differ."""
     difference, (low, high) = paired_difference(EIGHT + 0.25, EIGHT)  # type: ignore[misc]
     assert difference == pytest.approx(0.25)
@@ -193,7 +193,7 @@ def test_the_interval_of_a_rate_is_exact(count: int, total: int, low: float, hig
 
 
 @pytest.mark.parametrize(("total", "rate"), [(3, 0.1), (5, 0.1), (5, 0.5), (10, 0.93)])
-def test_the_interval_of_a_rate_covers_as_often_as_it_says(total: int, rate: float) -> None:
+def test_the_interval_of_a_rate_has_its_nominal_coverage(total: int, rate: float) -> None:
     chances = binom.pmf(np.arange(total + 1), total, rate)
     ends = [rate_interval(count, total) for count in range(total + 1)]
     assert (
@@ -227,7 +227,7 @@ def test_a_count_that_was_not_simulated_has_the_coverage_of_the_next_lower_one(k
     assert coverage(kind, 11) == coverage(kind, 10) != coverage(kind, 5)
 
 
-def test_a_few_hundred_groups_are_covered_as_often_as_the_tables_say() -> None:
+def test_a_few_hundred_groups_have_the_coverage_of_the_tables() -> None:
     generator = np.random.default_rng(7)
     groups = generator.normal(size=(400, 5))
     low, high = bootstrap((groups,), trimmed, resamples=1000)

@@ -19,7 +19,7 @@ def row(summary: Summary, group: str, metric: str = "fd_x") -> pd.Series:
     return found
 
 
-def test_centres_and_intervals_are_those_of_the_runs_values(seeds: Runs) -> None:
+def test_centres_and_intervals_are_computed_from_the_runs_values(seeds: Runs) -> None:
     values = [5.0, 3.0, 9.0, 4.0, 6.0]
     frame = seeds(began=values)
     found = row(summarise(frame, frame, ["fd_x"]), "began")
@@ -65,7 +65,7 @@ def test_differences_are_paired_by_seed(runs: Runs) -> None:
     assert found["improvement"] == pytest.approx(wins / 16)
 
 
-def test_a_diverged_run_has_no_value_but_is_counted_and_told(runs: Runs) -> None:
+def test_a_diverged_run_has_no_value_but_is_counted_and_named_in_a_note(runs: Runs) -> None:
     diverged = {"status": "FAILED", "health": "diverged@7", "fd_x": 1e9}
     frame = runs({"seed": 0}, {"seed": 1, "health": "collapsed@50"}, {"seed": 2} | diverged)
     summary = summarise(frame, frame, ["fd_x"])
@@ -77,7 +77,7 @@ def test_a_diverged_run_has_no_value_but_is_counted_and_told(runs: Runs) -> None
     assert any("run-2 (diverged@7)" in note for note in summary.notes)
 
 
-def test_a_group_that_only_diverged_stands_in_the_table(runs: Runs) -> None:
+def test_a_group_whose_runs_all_diverged_has_a_row(runs: Runs) -> None:
     diverged = {"variant": "wild", "status": "FAILED", "health": "diverged@7", "fd_x": None}
     frame = runs({}, diverged | {"seed": 0}, diverged | {"seed": 1})
     found = row(summarise(frame, frame, ["fd_x"], "began"), "wild")
@@ -96,7 +96,7 @@ def test_a_diverged_run_is_worse_than_any_other(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize("status", ["KILLED", "RUNNING", "FAILED"])
-def test_an_unfinished_run_is_left_out_and_told(status: str, runs: Runs) -> None:
+def test_an_unfinished_run_is_left_out_and_named_in_a_note(status: str, runs: Runs) -> None:
     frame = runs({"seed": 0}, {"seed": 1, "status": status, "health": None, "fd_x": 50.0})
     summary = summarise(frame, frame, ["fd_x"])
     assert row(summary, "began")["mean"] == 1.0
@@ -110,7 +110,7 @@ def test_copies_of_a_seed_do_not_narrow_an_interval(runs: Runs) -> None:
     assert any("run-0, run-1" in note for note in summary.notes)
 
 
-def test_the_last_evaluation_stands_beside_a_selected_one(seeds: Runs) -> None:
+def test_the_last_evaluation_has_columns_beside_a_selected_one(seeds: Runs) -> None:
     selected = seeds(began=[3.0, 4.0, 5.0]).assign(select="best-fid")
     last = seeds(began=[6.0, 7.0, 11.0]).iloc[::-1]  # whatever its order
     summary = summarise(selected, last, ["fd_x"])
@@ -120,21 +120,21 @@ def test_the_last_evaluation_stands_beside_a_selected_one(seeds: Runs) -> None:
     assert summary.notes[0] == summary.rule.description
 
 
-def test_a_metric_that_a_group_does_not_measure_has_no_row_and_is_told(runs: Runs) -> None:
+def test_a_metric_that_a_group_lacks_has_no_row_and_is_named_in_a_note(runs: Runs) -> None:
     frame = runs({}, {"variant": "wgan-gp", "M": None, "norm": None})
     summary = summarise(frame, frame, ["M"])
     assert list(summary.table["group"]) == ["began"]
     assert any("M of wgan-gp" in note for note in summary.notes)
 
 
-def test_a_run_without_a_finite_value_is_told(runs: Runs) -> None:
+def test_a_run_without_a_finite_value_is_named_in_a_note(runs: Runs) -> None:
     frame = runs({"seed": 0}, {"seed": 1, "fd_x": float("nan")}, {"seed": 2, "fd_x": float("inf")})
     summary = summarise(frame, frame, ["fd_x"])
     assert row(summary, "began")["runs"] == 1
     assert any(note == "Without a finite fd_x: run-1, run-2." for note in summary.notes)
 
 
-def test_notes_tell_how_the_numbers_came_about(seeds: Runs) -> None:
+def test_notes_state_selection_protocol_data_length_and_versions(seeds: Runs) -> None:
     frame = seeds(began=[1.0, 2.0], began_cs=[1.0, 2.0])
     text = " ".join(summarise(frame, frame, ["fd_x"]).notes)
     for words in ("last evaluation", frame["protocol"][0], "mnist-5k at 28 px", "100 steps", "range of the"):
@@ -154,7 +154,7 @@ def test_notes_tell_how_the_numbers_came_about(seeds: Runs) -> None:
         ([None, "b2"], "(runs): one not recorded (1), b2 (1)."),
     ],
 )
-def test_a_note_tells_that_health_was_judged_by_different_rules(
+def test_a_note_states_that_health_was_judged_by_different_rules(
     rules: list[str | None], told: str | None, seeds: Runs
 ) -> None:
     frame = seeds(began=[1.0, 2.0]).assign(health_rules=rules)

@@ -49,7 +49,7 @@ def test_values_beyond_the_range_are_clamped() -> None:
     assert to_bytes(values).flatten().tolist() == [0, 0, 128, 255, 255]
 
 
-def test_a_file_that_is_no_such_grid_is_told(tmp_path: Path) -> None:
+def test_another_file_than_a_grid_is_refused(tmp_path: Path) -> None:
     save_grid(images(4, 1), tmp_path / "grid.png", columns=2)
     with pytest.raises(WorkError, match="no grid of images of 9 pixels"):
         read_grid(tmp_path / "grid.png", 9)

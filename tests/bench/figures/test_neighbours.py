@@ -22,7 +22,7 @@ def as_samples(images: np.ndarray) -> torch.Tensor:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("chunk", [1, 7, 50, 2000])
-def test_the_nearest_by_pixels_are_those_of_a_plain_search(
+def test_nearest_neighbours_by_pixels_agree_with_a_plain_search(
     chunk: int, channels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(neighbours, "CHUNK", chunk)
@@ -53,7 +53,7 @@ def test_the_yardstick_is_the_distance_between_other_training_images() -> None:
     assert found.among_real == pytest.approx(np.sort(apart.min(1))[29], rel=1e-5)
 
 
-def test_the_nearest_by_features_are_those_of_the_judges_network(tmp_path: Path) -> None:
+def test_nearest_neighbours_by_features_use_the_judges_network(tmp_path: Path) -> None:
     images, extractor = training(40), DigitsGarments()
     array = DataArray("noise", images, "f" * 64, "none")
     features = features_of(array, extractor, tmp_path)

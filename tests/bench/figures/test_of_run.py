@@ -137,7 +137,7 @@ def test_real_points_are_points_of_the_data(trained_run: Runs) -> None:
     ("dataset", "name"),
     [("mnist-5k", "digits-garments"), ("stacked-mnist", "stacked-digits"), ("ring-8", "points")],
 )
-def test_neighbours_are_searched_by_what_judged_the_run(
+def test_neighbours_are_searched_with_the_extractor_of_the_run(
     dataset: str, name: str, trained_run: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained_run("began", points=dataset if name == "points" else "")
@@ -148,7 +148,7 @@ def test_neighbours_are_searched_by_what_judged_the_run(
     assert extractor_of(run, array).name == name
 
 
-def test_data_that_changed_is_told(trained_run: Runs, tmp_path: Path) -> None:
+def test_changed_data_are_refused(trained_run: Runs, tmp_path: Path) -> None:
     run = trained_run("began")
     copy = RunFolder(tmp_path / "copy")
     shutil.copytree(run.path, copy.path)

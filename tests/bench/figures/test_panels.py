@@ -22,7 +22,7 @@ def written(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("scale", [1, 4])
-def test_panels_stand_pixel_for_pixel_where_they_belong(channels: int, scale: int, tmp_path: Path) -> None:
+def test_panels_are_drawn_pixel_for_pixel_in_their_cells(channels: int, scale: int, tmp_path: Path) -> None:
     panels = [[panel(10 * row + column, channels) for column in range(3)] for row in range(2)]
     figure = draw_panels(panels, "a title", ["a", "b", "c"], scale=scale)
     files = style.save(figure, tmp_path / "panels.of.two")

@@ -51,7 +51,7 @@ def test_only_a_mode_without_points_has_its_whole_cross(tmp_path: Path) -> None:
     assert tuple(sheet[row, column + 10]) == BLACK
 
 
-def test_points_beyond_the_axes_stand_at_the_edge(tmp_path: Path) -> None:
+def test_points_beyond_the_axes_are_drawn_at_the_edge(tmp_path: Path) -> None:
     far = drawn(tmp_path, [(9.0, 0.3), (-9.0, -99.0)])
     assert np.array_equal(far, drawn(tmp_path, [(LIMIT, 0.3), (-LIMIT, -LIMIT)]))
     assert (far != drawn(tmp_path, [])).any()
@@ -66,7 +66,7 @@ def test_a_picture_is_read_at_half_its_size_with_all_its_dots(tmp_path: Path) ->
         assert (half[row // 2, column // 2] <= whole[row, column]).all()
 
 
-def test_a_file_that_is_no_such_picture_is_told(tmp_path: Path) -> None:
+def test_another_file_than_a_picture_of_points_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.png"
     Image.new("L", (SIDE, SIDE)).save(path)
     with pytest.raises(WorkError, match="no picture of points"):

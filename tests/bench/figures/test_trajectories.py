@@ -65,7 +65,7 @@ def judged(*names: str) -> Judged:
         (("fd_x", "modes_covered", "high_quality", "coverage", "reverse_kl"), 6),
     ],
 )
-def test_a_run_shows_its_course_and_a_few_of_the_numbers_that_judge_it(
+def test_trajectories_of_a_run_have_its_scalars_and_a_few_metrics(
     names: tuple[str, ...], axes: int, tmp_path: Path
 ) -> None:
     steps = rows(30, ("M", "k", "loss_real", "loss_fake", "balance", "lr_g"))
@@ -75,7 +75,9 @@ def test_a_run_shows_its_course_and_a_few_of_the_numbers_that_judge_it(
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
 @pytest.mark.parametrize("steps", [1, 2, 300])
-def test_a_run_that_diverged_shows_what_was_finite(value: float, steps: int, tmp_path: Path) -> None:
+def test_trajectories_of_a_diverged_run_have_its_finite_values(
+    value: float, steps: int, tmp_path: Path
+) -> None:
     names = ("M", "k", "loss_d", "loss_g")
     finite = rows(steps, names)
     broken = {"step": steps + 1, "M": value, "k": 0.5, "loss_d": value, "loss_g": 1e38}
@@ -86,7 +88,7 @@ def test_a_run_that_diverged_shows_what_was_finite(value: float, steps: int, tmp
     assert files[1].read_text().count('<g id="axes_') == 1
 
 
-def test_a_variant_that_records_none_of_the_known_scalars_shows_what_judges_it(tmp_path: Path) -> None:
+def test_a_variant_without_known_scalars_has_panels_of_metrics(tmp_path: Path) -> None:
     steps = rows(30, ("loss_of_its_own",))
     assert save_trajectories(steps, "a run", tmp_path / "trajectories") == []
     assert not list(tmp_path.iterdir())

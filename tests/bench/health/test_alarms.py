@@ -135,7 +135,7 @@ def expected_alarms(drawn: list[dict[str, Any]], window: int, memory: int, start
 
 
 @pytest.mark.parametrize("seed", range(60))
-def test_alarms_are_those_of_the_rules_however_the_rows_are_split(seed: int) -> None:
+def test_alarms_do_not_depend_on_how_the_rows_are_split(seed: int) -> None:
     # sums of these k are exact: a mean may be just half of another
     draw = np.random.default_rng(seed)
     length = int(draw.integers(1, 60))
@@ -169,6 +169,6 @@ def test_a_row_costs_microseconds() -> None:
     assert (time.process_time() - begun) / len(drawn) < 50e-6
 
 
-def test_it_needs_no_torch() -> None:
+def test_alarms_do_not_import_torch() -> None:
     code = "import sys; from bench.health import alarms; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -42,7 +42,7 @@ Values = dict[str, float]
 Measure = Callable[[np.ndarray], tuple[Values, Values]]
 
 
-def test_the_table_of_the_documentation_tells_every_sign_and_its_bound() -> None:
+def test_the_documentation_lists_every_sign_and_its_bound() -> None:
     table = (Path(__file__).parents[3] / "docs" / "health.md").read_text().partition("| sign |")[2]
     rows = table.split("\n\n")[0].splitlines()[2:]
     bounds = {name: f"below {part:.0%} of" for name, part in COLLAPSED_BELOW.items()}
@@ -53,7 +53,7 @@ def test_the_table_of_the_documentation_tells_every_sign_and_its_bound() -> None
         assert bound in row
 
 
-def test_what_real_samples_score_has_not_collapsed() -> None:
+def test_the_scores_of_real_samples_are_not_collapsed() -> None:
     assert signs_of_collapse(REAL, REAL) == []
     assert not collapsed(REAL, REAL)
 
@@ -78,12 +78,12 @@ def test_a_metric_that_exceeds_the_real_one_by_more_than_its_bound_is_a_sign(
         assert not collapsed(REAL | {name: well}, REAL)
 
 
-def test_coverage_speaks_of_precise_samples_and_modes_covered_of_those_of_high_quality() -> None:
+def test_coverage_counts_for_precise_samples_and_modes_covered_for_samples_of_high_quality() -> None:
     assert OF_GOOD_SAMPLES == {"coverage": "precision", "modes_covered": "high_quality"}
 
 
 @pytest.mark.parametrize(("name", "goodness"), OF_GOOD_SAMPLES.items())
-def test_such_a_metric_says_nothing_of_poor_samples(name: str, goodness: str) -> None:
+def test_such_a_metric_is_no_sign_for_poor_samples(name: str, goodness: str) -> None:
     none, bound = REAL | {name: 0.0}, GOOD_FROM * REAL[goodness]
     assert signs_of_collapse(none | {goodness: bound - A_LITTLE}, REAL) == []
     assert signs_of_collapse(none | {goodness: 0.0}, REAL) == []
@@ -91,7 +91,7 @@ def test_such_a_metric_says_nothing_of_poor_samples(name: str, goodness: str) ->
 
 
 @pytest.mark.parametrize(("name", "goodness"), OF_GOOD_SAMPLES.items())
-def test_such_a_metric_speaks_where_goodness_is_not_known(name: str, goodness: str) -> None:
+def test_such_a_metric_is_a_sign_where_goodness_is_unknown(name: str, goodness: str) -> None:
     none, poor = REAL | {name: 0.0}, REAL | {name: 0.0, goodness: 0.0}
     unknown = {key: value for key, value in REAL.items() if key != goodness}
     assert signs_of_collapse({key: none[key] for key in unknown}, REAL) == [name]
@@ -108,20 +108,20 @@ def test_poor_samples_are_silent_of_nothing_else(goodness: str, silenced: str) -
     assert signs_of_collapse(REAL | worst | {goodness: 0.0}, REAL) == expected
 
 
-def test_signs_come_in_one_order_whatever_the_order_of_the_numbers() -> None:
+def test_signs_have_one_order_whatever_the_order_of_the_numbers() -> None:
     worst = REAL | dict.fromkeys(COLLAPSED_BELOW, 0.0) | dict.fromkeys(COLLAPSED_ABOVE, 9.0)
     expected = ["effective_classes", "modes_covered", "vendi", "coverage", "duplicates", "reverse_kl"]
     backwards = dict(reversed(worst.items()))
     assert signs_of_collapse(worst, REAL) == signs_of_collapse(backwards, REAL) == expected
 
 
-def test_what_either_side_lacks_says_nothing() -> None:
+def test_a_metric_that_either_side_lacks_is_ignored() -> None:
     assert not collapsed({"effective_classes": 1.0}, {"vendi": 13.0})
     assert not collapsed({"duplicates": 1.0}, {"vendi": 13.0})
     assert not collapsed({}, REAL)
 
 
-def test_what_is_0_for_real_samples_says_nothing() -> None:
+def test_a_metric_that_is_0_for_real_samples_is_ignored() -> None:
     assert not collapsed({"effective_classes": 0.0}, {"effective_classes": 0.0})
 
 

@@ -26,7 +26,9 @@ def _no_weights_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
 
 
-def test_the_shipped_network_tells_digits_and_garments(shipped: DigitsGarments, shared_data: Path) -> None:
+def test_the_shipped_network_classifies_digits_and_garments(
+    shipped: DigitsGarments, shared_data: Path
+) -> None:
     network = feature_network.load().network
     for dataset, kind, least in (("MNIST", "digits", 0.985), ("FashionMNIST", "garments", 0.85)):
         found = accuracy(network, read_split(shared_data, dataset, "t10k"))
@@ -34,7 +36,7 @@ def test_the_shipped_network_tells_digits_and_garments(shipped: DigitsGarments, 
         assert found == pytest.approx(shipped.record["accuracy"][kind], abs=0.01)
 
 
-def test_the_shipped_file_is_small_and_says_what_it_is(shipped: DigitsGarments) -> None:
+def test_the_shipped_file_is_small_and_has_a_record(shipped: DigitsGarments) -> None:
     path = feature_network.SHIPPED_WEIGHTS
     assert path.stat().st_size < 500_000
     assert shipped.hash == hashlib.sha256(path.read_bytes()).hexdigest()
@@ -74,7 +76,7 @@ def test_images_of_another_kind_are_refused(shipped: DigitsGarments, images: tor
         shipped(images)
 
 
-def test_a_broken_network_file_is_one_line(tmp_path: Path) -> None:
+def test_a_broken_network_file_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.safetensors"
     for content in (b"", b"nothing of the kind", feature_network.SHIPPED_WEIGHTS.read_bytes()[:1000]):
         path.write_bytes(content)
@@ -95,7 +97,7 @@ def test_grey_images_without_inception_get_the_shipped_network_and_never_its_nam
     assert chosen.metric == "fd_digits_garments"
 
 
-def test_coloured_images_without_inception_are_told_where_to_put_it(tmp_path: Path) -> None:
+def test_coloured_images_without_inception_are_refused_with_the_path_of_its_weights(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match="pt_inception-2015-12-05-6726825d.pth into .*weights"):
         extractors.choose(3, tmp_path)
 

@@ -192,7 +192,7 @@ def test_real_samples_are_measured_again_when_the_statistics_are_revised(
     assert len(list(tmp_path.rglob("*.json"))) == 2
 
 
-def test_real_samples_are_measured_anew_under_other_arithmetic(
+def test_real_samples_are_measured_again_under_other_arithmetic(
     shipped: DigitsGarments,
     reference: Reference,
     halves: tuple[np.ndarray, np.ndarray],
@@ -295,7 +295,7 @@ def test_a_sampler_of_another_count_is_refused(judge: Judge, given: int, words: 
         judge.measure(lambda count: iter([torch.zeros(given, 1, 28, 28)]))
 
 
-def test_stored_images_come_back_unchanged_and_others_are_rounded_and_clamped() -> None:
+def test_stored_images_are_unchanged_and_others_are_rounded_and_clamped() -> None:
     every = torch.arange(256, dtype=torch.uint8).view(1, 1, 16, 16)
     assert torch.equal(as_stored(every.float() / 127.5 - 1), every)
     values = torch.tensor([-7.0, -1.001, 0.0029, 0.999, 1.5]).view(1, 1, 1, 5)

@@ -70,7 +70,7 @@ def test_other_centres_or_another_deviation_is_another_extractor(points: Points)
 
 
 @pytest.mark.parametrize(("name", "modes"), [("ring-8", 8), ("grid-25", 25)])
-def test_held_out_points_show_every_mode_and_lie_on_it_as_gaussians_do(
+def test_held_out_points_cover_every_mode_with_the_high_quality_of_gaussians(
     name: str, modes: int, tmp_path: Path
 ) -> None:
     array = load(name, image_size=None, channels=None, data_root=tmp_path, cache=tmp_path)
@@ -122,7 +122,7 @@ def test_stacked_digits_are_another_extractor_than_the_network_that_sees_the_cha
     assert stacked.hash == StackedDigits().hash
 
 
-def test_what_looks_like_a_garment_is_read_as_a_digit(
+def test_garment_classes_are_ignored_among_stacked_digits(
     stacked: StackedDigits, shipped: DigitsGarments
 ) -> None:
     noise = torch.randint(0, 256, (50, 3, 28, 28), generator=torch.Generator().manual_seed(0)).byte()

@@ -103,7 +103,7 @@ def test_a_file_of_too_few_features_is_measured_again(
     assert counting.count == 400
 
 
-def test_a_part_under_the_hash_of_the_whole_is_not_taken_for_it(
+def test_a_part_of_the_samples_under_the_hash_of_the_whole_is_measured_again(
     counting: Counting, images: np.ndarray, tmp_path: Path
 ) -> None:
     whole = statistics(counting, images, tmp_path)
@@ -155,7 +155,7 @@ def test_moments_are_of_all_samples_and_equal_those_of_one_pass(
     np.testing.assert_allclose(reference.statistics.moments.covariance, expected, atol=1e-5)
 
 
-def test_features_kept_are_those_of_the_first_half_of_the_order(
+def test_kept_features_are_of_the_first_half_of_the_pairing_order(
     counting: Counting, digits: Labelled, tmp_path: Path
 ) -> None:
     images: np.ndarray = digits.images[::2].numpy()  # more than one batch

@@ -92,7 +92,7 @@ COLLAPSED = {"health": "collapsed@1000"}
 REAL = {"effective_classes": 9.98, "vendi": 20.0, "duplicates": 0.01}
 
 
-def test_a_collapse_is_told_by_the_signs_of_the_last_evaluation() -> None:
+def test_the_meaning_of_a_collapse_has_the_signs_of_the_last_evaluation() -> None:
     last = {"step": 2000, "effective_classes": 1.1, "vendi": 19.0, "duplicates": 0.92}
     words = meaning(run(**COLLAPSED), last, REAL)
     assert words.startswith("In every evaluation from step 1,000 to the last")
@@ -103,7 +103,9 @@ def test_a_collapse_is_told_by_the_signs_of_the_last_evaluation() -> None:
     ("last", "real"),
     [({}, {}), ({"effective_classes": 1.0}, {}), (REAL, REAL)],
 )
-def test_without_signs_a_collapse_is_told_by_the_rule(last: dict[str, float], real: dict[str, float]) -> None:
+def test_without_signs_the_meaning_of_a_collapse_has_the_rule(
+    last: dict[str, float], real: dict[str, float]
+) -> None:
     words = meaning(run(**COLLAPSED), last, real)
     assert "the rule of this version: less than " in words
     for name, part in COLLAPSED_BELOW.items():
@@ -118,6 +120,6 @@ def test_without_signs_a_collapse_is_told_by_the_rule(last: dict[str, float], re
     assert words.endswith("theirs.")
 
 
-def test_a_run_that_is_ok_has_nothing_to_tell() -> None:
+def test_a_finished_healthy_run_is_well() -> None:
     assert is_well(run())
     assert tag(run()) == "ok"

@@ -154,7 +154,7 @@ def test_data_sets_have_a_section_each_and_a_baseline_only_where_it_is(page: Pag
     assert [len(section.runs.rows) for section in content.sections] == [4, 1]
 
 
-def test_runs_that_are_not_ok_are_told_with_the_meaning(content: Content) -> None:
+def test_unhealthy_runs_are_listed_with_the_meaning_of_their_tags(content: Content) -> None:
     health = content.sections[0].health
     assert health is not None
     rows = {row[0]: row[1:] for row in health.rows}
@@ -189,7 +189,7 @@ def test_commands_are_there(page: Page, home: Path) -> None:
     assert "made from Python" in page.text
 
 
-def test_configuration_and_environment_are_told(page: Page, content: Content) -> None:
+def test_configuration_and_environment_are_shown(page: Page, content: Content) -> None:
     section = content.sections[0]
     assert {row[0]: row[1] for row in section.shared.rows}["steps"] == "9"
     assert section.differing is not None

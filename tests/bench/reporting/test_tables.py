@@ -45,7 +45,9 @@ def test_alarms_alone_do_not_make_a_run_unwell() -> None:
     assert of_health(frame({"alarms": "k-drop@123"})) is None
 
 
-def test_a_collapse_is_told_by_the_run_s_own_numbers(bench_home: Path, small: SimpleNamespace) -> None:
+def test_the_meaning_of_a_collapse_has_the_run_s_own_numbers(
+    bench_home: Path, small: SimpleNamespace
+) -> None:
     folder = bench_home / "mlruns" / "runs" / str(RUN["run_id"])
     folder.mkdir(parents=True)
     rows: list[dict[str, Any]] = [{"step": step, "M": 0.1} for step in range(1, 501)]

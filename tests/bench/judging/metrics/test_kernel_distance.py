@@ -32,14 +32,16 @@ def test_the_mean_over_many_draws_is_the_expectation(compare: Compare, shift: fl
     assert error < (0.03 if shift == 0 else 0.25 * expected(shift))
 
 
-def test_it_is_negative_as_often_as_not_where_nothing_differs(compare: Compare) -> None:
+def test_equal_distributions_have_negative_kernel_distances_as_often_as_positive_ones(
+    compare: Compare,
+) -> None:
     rng = np.random.default_rng(1)
     draws = [kernel_distance(compare(*rng.normal(size=(2, 50, 3)))) for _ in range(200)]
     assert min(draws) < 0 < max(draws)
 
 
 @pytest.mark.parametrize("count", [7, 1203])
-def test_it_is_the_mean_over_pairs_of_different_samples(compare: Compare, count: int) -> None:
+def test_the_kernel_distance_is_a_mean_over_pairs_of_different_samples(compare: Compare, count: int) -> None:
     rng = np.random.default_rng(2)
     generated, real = rng.normal(size=(count, 5)).astype(np.float32), rng.normal(1, 1, (count, 5))
     real = real.astype(np.float32)

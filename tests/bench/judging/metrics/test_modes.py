@@ -40,7 +40,9 @@ def test_uneven_samples(compare_batches: Compare) -> None:
     assert modes.reverse_kl(inputs) == pytest.approx(0.9 * math.log(1.8) + 0.1 * math.log(0.2))
 
 
-def test_samples_off_their_mode_count_for_its_share_but_do_not_cover_it(compare_batches: Compare) -> None:
+def test_samples_off_their_mode_count_for_the_shares_but_do_not_cover_the_mode(
+    compare_batches: Compare,
+) -> None:
     inputs = compare_batches(on([4, 4], [True] * 3 + [False] * 5), EVEN)
     assert modes.modes_covered(inputs) == 1
     assert modes.high_quality(inputs) == 3 / 8

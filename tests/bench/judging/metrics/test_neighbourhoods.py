@@ -67,7 +67,7 @@ def test_recall_is_precision_with_the_sides_exchanged(compare: Compare, cloud: n
     )
 
 
-def test_samples_that_come_twice_are_all_duplicates_in_one_batch_too(
+def test_samples_that_occur_twice_are_all_duplicates_in_one_batch_too(
     compare: Compare, cloud: np.ndarray
 ) -> None:
     assert duplicates(compare(np.repeat(cloud[:200], 2, axis=0), cloud)) == 1.0

@@ -123,7 +123,7 @@ def test_a_metric_whose_values_change_has_another_revision(
     ],
     ids=["shipped", "stacked", "points", "fid", "another Inception"],
 )
-def test_names_say_whose_features_they_are_and_only_the_standard_ones_are_fid(
+def test_metric_names_have_the_extractor_and_only_the_standard_one_is_fid(
     extractor: object, expected: list[str]
 ) -> None:
     judged = extractor()  # type: ignore[operator]

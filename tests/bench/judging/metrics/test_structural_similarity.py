@@ -31,7 +31,7 @@ def test_opposite_images_are_not_similar_at_all() -> None:
     np.testing.assert_array_equal(structural_similarity(images, 255 - images), 0.0)
 
 
-def test_noise_lowers_it() -> None:
+def test_noise_lowers_the_similarity() -> None:
     rng = np.random.default_rng(0)
     images = np.kron(rng.integers(60, 190, (1, 1, 8, 8)), np.ones((4, 4)))
     noise = rng.normal(size=images.shape)
