@@ -1,7 +1,7 @@
-"""Everything that is timed, in one command: ``python benchmarks/measure.py``. See benchmarks/README.md.
+"""All timings in one command: ``python benchmarks/measure.py``. See benchmarks/README.md.
 
-Heavy modules are imported when they are wanted: libraries of linear algebra read the number of their threads
-from the environment when they are loaded.
+Heavy modules are imported late, since libraries of linear algebra read the number of threads from the
+environment when they are loaded.
 """
 
 import importlib
@@ -30,29 +30,29 @@ SECTIONS = (
     "batch_memory",
     "workers",
 )
-LONG = frozenset({"memory", "batch_memory", "workers"})  # only where they are named, or with --all
-THREADS_OF = ("OMP", "OPENBLAS", "MKL")
-Keep = Callable[[dict[str, Any]], None]
+LONG = frozenset({"memory", "batch_memory", "workers"})  # only with --only or --all
+THREAD_VARIABLES = ("OMP", "OPENBLAS", "MKL")
+Save = Callable[[dict[str, Any]], None]
 
 
 def section(name: str) -> Any:
-    """The module of a section."""
+    """Return the module of a section."""
     return importlib.import_module(f"sections.{name}")
 
 
 def load_average() -> float:
-    """Count processes that ran or waited in the last minute, ours included."""
+    """Return the load average of the last minute, including this process."""
     import psutil
 
     return float(psutil.getloadavg()[0])
 
 
 def run(
-    names: list[str], variants: tuple[str, ...], threads: int, keep: Keep, **how_often: int | None
+    names: list[str], variants: tuple[str, ...], threads: int, save: Save, **how_often: int | None
 ) -> dict[str, Any]:
-    """Measure sections one after another; one that fails says why under ``error``.
+    """Measure sections one after another; a failed section has its reason under ``error``.
 
-    What there is so far is handed to `keep` after each: all of them take an hour.
+    `save` is called with the results so far after each section, since all sections take an hour.
     """
     import torch
     from sections import Request, log, one_line
@@ -74,12 +74,12 @@ def run(
             log(traceback.format_exc())
             results["sections"][name] = {"error": one_line(error)}
         results["load"][name] = [before, load_average()]
-        keep(results)
+        save(results)
     return results
 
 
 def show(results: dict[str, Any]) -> bool:
-    """Print every section's table; whether all was measured."""
+    """Print the table of every section, and return whether all measurements succeeded."""
     from tables import machine_line
 
     complete = True
@@ -95,8 +95,8 @@ def show(results: dict[str, Any]) -> bool:
     return complete
 
 
-def kept(file: Path) -> dict[str, Any]:
-    """A result that was written before; UsageError if it is none."""
+def stored_result(file: Path) -> dict[str, Any]:
+    """Return a result that this command has written to a file."""
     try:
         results: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         names = set(results["sections"])
@@ -118,16 +118,16 @@ def kept(file: Path) -> dict[str, Any]:
 @click.option(
     "--all", "everything", is_flag=True, help="Also the long sections: memory, batch_memory and workers."
 )
-@click.option("--variant", "variants", multiple=True, help="A variant's name; repeatable. All by default.")
+@click.option("--variant", "variants", multiple=True, help="Name of a variant; repeatable. All by default.")
 @click.option("--threads", type=click.IntRange(min=1), default=1, show_default=True, help="CPU threads.")
-@click.option("--pairs", type=click.IntRange(min=1), help="Rounds; by default the section's own number.")
-@click.option("--steps", type=click.IntRange(min=1), help="Steps of a block; by default about a second's.")
+@click.option("--pairs", type=click.IntRange(min=1), help="Rounds; by default that of the section.")
+@click.option("--steps", type=click.IntRange(min=1), help="Steps per block; by default about a second's.")
 @click.option("--json", "out", type=OutFile(), help="Write the results here.")
 @click.option(
     "--from",
     "file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Show a kept result; measure nothing.",
+    help="Print a stored result; measure nothing.",
 )
 def command(
     only: tuple[str, ...],
@@ -139,26 +139,26 @@ def command(
     out: Path | None,
     file: Path | None,
 ) -> int:
-    """Measure what training, judging and tracking cost, as ratios of what takes turns."""
+    """Measure the cost of training, judging and tracking as ratios of interleaved timings."""
     if file:
-        return 0 if show(kept(file)) else 1
-    os.environ.update({f"{library}_NUM_THREADS": str(threads) for library in THREADS_OF})
+        return 0 if show(stored_result(file)) else 1
+    os.environ.update({f"{library}_NUM_THREADS": str(threads) for library in THREAD_VARIABLES})
     from bench.system.errors import RequestError
 
-    def keep(results: dict[str, Any]) -> None:
+    def save(results: dict[str, Any]) -> None:
         if out:
             write_text(out, json.dumps(results, indent=1) + "\n")
 
     names = [name for name in SECTIONS if name in only or (not only and (everything or name not in LONG))]
     try:
-        results = run(names, variants, threads, keep, pairs=pairs, steps=steps)
+        results = run(names, variants, threads, save, pairs=pairs, steps=steps)
     except RequestError as error:
         raise click.UsageError(str(error)) from None
     return 0 if show(results) else 1
 
 
 def main() -> int:
-    """Run the command; one line says what is wrong with a request."""
+    """Run the command; a wrong request is refused in one line."""
     try:
         status: int = command.main(standalone_mode=False)
     except click.ClickException as error:

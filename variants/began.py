@@ -9,7 +9,7 @@ from variants.families.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
 )
 from variants.knobs import knob
-from variants.modules.architectures import build_networks, initialise_weights
+from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import AutoEncoder
 from variants.modules.networks import elu
 from variants.presets import STACKED
@@ -55,13 +55,5 @@ class Began(BoundaryEquilibrium):
     def __init__(self, hyperparameters: BeganHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
         self.discriminator, self.generator = build_networks(
-            AutoEncoder,
-            hyperparameters.layers,
-            "began",
-            sample_shape,
-            hyperparameters.filters,
-            hyperparameters.latent_dim,
-            elu,
-            hyperparameters.generator_norm,
+            hyperparameters, sample_shape, AutoEncoder, published="began", activation=elu
         )
-        initialise_weights(self, hyperparameters.layers)

@@ -12,7 +12,7 @@ from variants.families.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import LARGEST, Preset, Search, knob
-from variants.modules.architectures import build_networks, initialise_weights
+from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import AutoEncoder, Encoding
 from variants.modules.networks import elu
 from variants.presets import STACKED
@@ -83,16 +83,8 @@ class BeganCs(BoundaryEquilibrium):
         super().__init__(hyperparameters, sample_shape)
         self.alpha = hyperparameters.alpha
         self.discriminator, self.generator = build_networks(
-            AutoEncoder,
-            hyperparameters.layers,
-            "constrained",
-            sample_shape,
-            hyperparameters.filters,
-            hyperparameters.latent_dim,
-            elu,
-            hyperparameters.generator_norm,
+            hyperparameters, sample_shape, AutoEncoder, published="constrained", activation=elu
         )
-        initialise_weights(self, hyperparameters.layers)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """Return alpha L_c, with L_c = mean |z - Enc(G(z))|."""

@@ -13,7 +13,7 @@ from variants.families.boundary_equilibrium import (
     Regularisers,
 )
 from variants.knobs import LARGEST, Search, knob
-from variants.modules.architectures import build_networks, initialise_weights
+from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import Encoding, VariationalAutoEncoder
 from variants.modules.networks import leaky_relu
 from variants.noise import Noise
@@ -114,16 +114,12 @@ class BeganV3(BoundaryEquilibrium):
         super().__init__(hyperparameters, sample_shape)
         self.options = hyperparameters
         self.discriminator, self.generator = build_networks(
-            VariationalAutoEncoder,
-            hyperparameters.layers,
-            "constrained",
+            hyperparameters,
             sample_shape,
-            hyperparameters.filters,
-            hyperparameters.latent_dim,
-            leaky_relu,
-            hyperparameters.generator_norm,
+            VariationalAutoEncoder,
+            published="constrained",
+            activation=leaky_relu,
         )
-        initialise_weights(self, hyperparameters.layers)
 
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
         """Draw mu + sigma epsilon; return mu for fake samples with `fake_code` ``mean``."""

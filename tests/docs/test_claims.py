@@ -115,7 +115,7 @@ def measure():
 def test_the_tables_of_speed_are_those_of_the_kept_results(file, measure):
     told = io.StringIO()
     with redirect_stdout(told):
-        assert measure.show(measure.kept(file))
+        assert measure.show(measure.stored_result(file))
     page = " ".join(PAGES["docs/speed.md"].split())
     # title; the line that names machine, kernels and commit; the table; its notes
     for part in f"#{told.getvalue().strip()}".split("\n\n"):

@@ -1,10 +1,9 @@
-"""Build the discriminator and the generator of a named architecture, and initialise their weights."""
+"""Build and initialise the discriminator and the generator of a named architecture."""
 
-from typing import Literal
+from typing import Literal, Protocol
 
 from torch import nn
 
-from variants.base import Variant
 from variants.modules.autoencoders import AutoEncoder, Decoder
 from variants.modules.initialisation import initialise
 from variants.modules.networks import (
@@ -30,36 +29,54 @@ Layers = Literal["published", "table3", "strided", "points"]
 PublishedLayers = Literal["began", "constrained"]
 
 
-def build_networks(
-    discriminator: type[AutoEncoder],
-    layers: Layers,
-    published: PublishedLayers,
-    sample_shape: tuple[int, ...],
-    filters: int,
-    latent_dim: int,
-    activation: Activation,
-    generator_norm: Literal["batch", "none"] = "batch",
-) -> tuple[AutoEncoder, Decoder]:
-    """Build the discriminator and the generator of a named architecture.
+class Architecture(Protocol):
+    """Hyperparameters that determine the networks."""
 
-    Parameters
-    ----------
-    discriminator : type[AutoEncoder]
-        Plain or variational autoencoder.
-    layers : {"published", "table3", "strided", "points"}
+    @property
+    def layers(self) -> Layers:
+        """Named layers.
+
         ``published`` is the variant's own architecture, ``table3`` another one of the v3 paper. ``strided``
         is small and DCGAN-like, with batch norm in encoder, decoder and generator and most of its work at
         low resolution: for runs of minutes on a CPU. ``points`` has linear layers, for points.
-    published : {"began", "constrained"}
-        Meaning of ``published``.
+        """
+
+    @property
+    def filters(self) -> int:
+        """Base width."""
+
+    @property
+    def latent_dim(self) -> int:
+        """Size of the latent."""
+
+    @property
+    def generator_norm(self) -> Literal["batch", "none"]:
+        """``none`` removes batch norm from a ``strided`` or ``points`` generator, and from no other part."""
+
+
+def build_networks(
+    architecture: Architecture,
+    sample_shape: tuple[int, ...],
+    discriminator: type[AutoEncoder],
+    published: PublishedLayers,
+    activation: Activation,
+) -> tuple[AutoEncoder, Decoder]:
+    """Build the discriminator and the generator of an architecture, with initial weights.
+
+    Weights are Glorot uniform and biases zero, except in networks for points.
+
+    Parameters
+    ----------
+    architecture : Architecture
+        Hyperparameters of the variant.
     sample_shape : tuple of int
         (C, S, S) for images, (N,) for points.
-    filters, latent_dim : int
-        Base width and size of the latent.
+    discriminator : type[AutoEncoder]
+        Plain or variational autoencoder.
+    published : {"began", "constrained"}
+        Meaning of the layers ``published``.
     activation : callable
         Returns a new activation module; for images only, since networks of points use ReLU.
-    generator_norm : {"batch", "none"}
-        ``none`` removes batch norm from a ``strided`` or ``points`` generator, and from no other part.
 
     Returns
     -------
@@ -69,16 +86,19 @@ def build_networks(
     Raises
     ------
     ValueError
-        If the architecture does not fit `sample_shape`, or `generator_norm` is ``none`` and the generator
-        has no norm.
+        If the layers do not fit `sample_shape`, or `generator_norm` is ``none`` and the generator has no
+        norm.
     """
-    normalise = generator_norm == "batch"
+    layers, filters, latent_dim = architecture.layers, architecture.filters, architecture.latent_dim
+    normalise = architecture.generator_norm == "batch"
     if makes_points(layers, sample_shape):
         (dimensions,) = sample_shape
         trunk = point_trunk(dimensions, filters, relu)
         decoder = point_decoder(dimensions, filters, latent_dim, bounded=False, normalise=False)
         generator = point_decoder(dimensions, filters, latent_dim, normalise=normalise)
-        return discriminator(trunk, latent_dim, decoder), generator
+        networks = discriminator(trunk, latent_dim, decoder), generator
+        initialise_point_networks(generator, networks[0])
+        return networks
     channels, size, _ = sample_shape
     if not normalise and layers != "strided":
         raise ValueError(
@@ -98,13 +118,7 @@ def build_networks(
         decoder, generator = (
             build_decoder(channels, size, filters, latent_dim, activation) for _ in range(2)
         )
-    return discriminator(trunk, latent_dim, decoder), generator
-
-
-def initialise_weights(variant: Variant, layers: Layers) -> None:
-    """Initialise networks of `build_networks`: Glorot uniform weights, zero biases; points have their own."""
-    if layers == "points":
-        assert isinstance(variant.generator, Decoder)
-        initialise_point_networks(variant.generator, variant.discriminator)
-    else:
-        initialise(variant, nn.init.xavier_uniform_)
+    networks = discriminator(trunk, latent_dim, decoder), generator
+    for network in networks:
+        initialise(network, nn.init.xavier_uniform_)
+    return networks
