@@ -1,5 +1,6 @@
 """``bench track``: rebuild a tracking store from records."""
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
@@ -57,4 +58,4 @@ def _report(sent: "list[Sent]") -> Report:
         for each in sent
     ]
     text = table(rows, ("", "name", "store", "id in MLflow", "points", "files")) if rows else "no runs"
-    return Report({"sent": [each.plain() for each in sent]}, text)
+    return Report({"sent": [asdict(each) for each in sent]}, text)

@@ -1,4 +1,4 @@
-"""A recorded run against its repetition: what was compared, what differs, what could not be compared."""
+"""Comparison of a recorded run with its repetition."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +20,7 @@ from bench.training.trainer import Callback, Trainer
 Values = Mapping[str, object]
 """The values of one line, by name."""
 
-# measurements of time and memory: no repetition gives them again
+# times and memory, which are different in every repetition
 UNREPEATABLE = ("train_seconds", "peak_memory")
 # what a checkpoint holds besides the state of training: its run, the mark of the record, and its event
 ASIDE = ("seconds", "origin", "record", "event")
@@ -32,16 +32,16 @@ class Differs(WorkError):
     Parameters
     ----------
     step : int or None
-        The first step that differs; None for a value of run.json.
+        First step that differs; None for a value of run.json.
     name : str
         Name of the value.
     recorded, repeated : object
-        Its two values; None where there is none.
+        The two values; None for a missing value.
 
     Attributes
     ----------
     notes : list of str
-        How this machine and code differ from the record's.
+        Differences of machine and code from the record.
     """
 
     def __init__(self, step: int | None, name: str, recorded: object, repeated: object) -> None:
@@ -56,27 +56,26 @@ class Differs(WorkError):
 
 @dataclass
 class Verification:
-    """What was compared, all of it alike, and what was not compared.
+    """Result of a comparison without a difference.
 
     Attributes
     ----------
     exact : bool
-        Whether bit for bit.
+        Whether values were compared bit for bit.
     tolerance : float
-        Largest difference that was let pass, relative or (of numbers below 1) absolute; 0 where exact.
+        Largest allowed difference, relative or (for numbers below 1) absolute; 0 if exact.
     steps : int
         Steps trained again.
     numbers : int
         Numbers compared.
     checkpoints : int
-        Checkpoints of which all tensors were compared.
+        Checkpoints whose tensors were compared.
     pictures : int
         Pictures of samples compared.
     undecided : list of str
-        What the run recorded, or this version measures, and could not be compared. The run is verified
-        only where there is none.
+        Values that could not be compared. The run is verified only if the list is empty.
     notes : list of str
-        How this machine and code differ from the record's.
+        Differences of machine and code from the record.
     """
 
     exact: bool
@@ -90,12 +89,12 @@ class Verification:
 
     @property
     def verified(self) -> bool:
-        """Whether everything that was recorded was compared, and came out the same."""
+        """Whether everything that was recorded was compared and is the same."""
         return not self.undecided
 
 
 class Comparison(Callback):
-    """Compares what a trainer reports with a record, up to a step.
+    """Callback that compares training with a record, up to a step.
 
     Parameters
     ----------
@@ -106,19 +105,18 @@ class Comparison(Callback):
     trainer : Trainer
         Trains the run again. The comparison stops it after step `last`.
     last : int
-        The step to compare up to.
+        Last step to compare.
     result : Verification
-        Counts what was compared.
+        Counts the compared values.
     measured : set of str
-        The metrics that the run measured, where its description tells. Evaluations are compared by these and
-        those that the record has.
+        Metrics of the run according to its description. These and the metrics in the record are compared.
     modes : KnownModes, optional
-        Whose centres are marked in pictures of points.
+        Modes of the data, whose centres are marked in pictures of points.
 
     Attributes
     ----------
     unknown : dict
-        Its keys are the metrics that are measured now and were not then.
+        Keys: metrics of this version that the run did not measure.
     """
 
     def __init__(
@@ -142,7 +140,7 @@ class Comparison(Callback):
             "evaluation": {each.step: each.plain() for each in recorded.evaluations},
             "checkpoint": planned,
         }
-        # checkpoints that let the run stop hold no mean
+        # checkpoints of stops have no mean
         for step in saved.keys() - planned.keys():
             self.compare_values(step, saved[step], {"step": step, "file": _file_of(step)})
         self.saved = saved
@@ -155,7 +153,7 @@ class Comparison(Callback):
             self.result.steps = int(row["step"])
 
     def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
-        """Compare an evaluation by the metrics that the run had, and the picture of its samples."""
+        """Compare the metrics that the run measured, and the picture of samples."""
         step, values = evaluation.step, evaluation.plain()
         recorded = self.kinds["evaluation"].get(step, values)
         new = [name for name in values if name not in recorded and name not in self.measured]
@@ -175,17 +173,17 @@ class Comparison(Callback):
             self.result.pictures += 1
 
     def on_checkpoint(self, saved: CheckpointEvent) -> None:
-        """Compare a checkpoint's line: its file's name and the mean of M."""
+        """Compare the line of a checkpoint in the record: name of the file and mean of M."""
         if self.trainer.plan.saves(saved.step):
             self._compare_line("checkpoint", saved.step, saved.plain())
 
     def should_stop(self) -> bool:
-        """Compare the state with the step's checkpoint where the run kept it; stop after the last step."""
+        """Compare the state with the checkpoint of the step, if the run kept it; stop after the last step."""
         step = self.trainer.step
         if self.result.exact and _file_of(step) in self.files:
             self.files.discard(_file_of(step))
             repeated = self.trainer.folder / "repeated.safetensors"
-            # in the form that it has when it is read again
+            # written and read, so that both states have the same form
             checkpoint.write(repeated, self.trainer.state())
             kept = checkpoint.read(self.run.checkpoints / _file_of(step), self.run.origin())
             difference = next(_differences(kept, checkpoint.read(repeated)), None)
@@ -197,16 +195,16 @@ class Comparison(Callback):
         return step >= self.last
 
     def _compare_line(self, kind: str, step: int, repeated: Values) -> None:
-        """Compare a line with the recorded one of its kind and step."""
+        """Compare a line with the recorded line of the same kind and step."""
         recorded = self.kinds[kind].pop(step, None)
         if recorded is None:
             raise Differs(step, kind, None, repeated)
         self.compare_values(step, recorded, repeated)
 
     def compare_alarms(self, recorded: Sequence[Alarm], repeated: Sequence[Alarm]) -> None:
-        """Compare the recorded alarms with those that the recorded steps raise.
+        """Compare the recorded alarms with the alarms that the recorded steps raise.
 
-        The message of an alarm is for people: another message alone is undecided.
+        A different message alone is not a difference, but leaves the comparison undecided.
         """
         for then, now in zip_longest(recorded, repeated):
             was = f"{then.kind}@{then.step}" if then else None
@@ -224,23 +222,23 @@ class Comparison(Callback):
                 self.compare(step, name, recorded.get(name), repeated.get(name))
 
     def compare(self, step: int | None, name: str, recorded: object, repeated: object) -> None:
-        """Compare one value; Differs if it is another."""
+        """Compare one value; raise Differs if it is different."""
         self.result.numbers += 1
         if not alike(recorded, repeated, self.result.tolerance):
             raise Differs(step, name, recorded, repeated)
 
     def finish(self, over: bool) -> None:
-        """Compare what is left when training has ended; note what was not reached.
+        """Compare the remaining lines after training; note steps that were not reached.
 
         Parameters
         ----------
         over : bool
-            Whether training ended by itself before the last planned step.
+            Whether training diverged before the last planned step.
 
         Raises
         ------
         Differs
-            If the record holds a line that did not come again.
+            If the record has a line that the repetition did not write.
         """
         undecided = self.result.undecided
         for kind, rows in self.kinds.items():
@@ -259,7 +257,7 @@ class Comparison(Callback):
             undecided.append(f"{len(self.unknown)} metrics that the run did not measure: {names}")
 
     def compare_marks(self) -> None:
-        """Compare what each checkpoint says of the record before it, and of its own line, with the record."""
+        """Compare with the record the digest and the line of the record that each checkpoint holds."""
         for path in self.run.checkpoint_files():
             kept = checkpoint.read(path, self.run.origin())
             if not record.mark_matches(self.run.record_path, record.Mark(**kept["record"])):
@@ -270,7 +268,7 @@ class Comparison(Callback):
 
 
 def alike(recorded: object, repeated: object, tolerance: float) -> bool:
-    """Whether two values are equal, as numbers within a tolerance; NaN equals NaN."""
+    """Return whether two values are equal, numbers within a tolerance; NaN equals NaN."""
     if not (_is_number(recorded) and _is_number(repeated)):
         return type(recorded) is type(repeated) and bool(recorded == repeated)
     if math.isnan(recorded) and math.isnan(repeated):
@@ -289,7 +287,7 @@ def _file_of(step: int) -> str:
 
 
 def _differences(recorded: object, repeated: object, place: str = "") -> Iterator[str]:
-    """Where two states differ, as paths of keys."""
+    """Yield the differences of two states, as paths of keys."""
     if isinstance(recorded, dict) and isinstance(repeated, dict):
         for key in dict.fromkeys([*recorded, *repeated]):
             path = f"{place}/{key}" if place else str(key)
@@ -304,7 +302,7 @@ def _differences(recorded: object, repeated: object, place: str = "") -> Iterato
             yield from _differences(*pair, f"{place}/{number}")
     elif isinstance(recorded, Tensor) and isinstance(repeated, Tensor):
         same_kind = recorded.dtype == repeated.dtype and recorded.shape == repeated.shape
-        # bit for bit: NaN is a value, and -0 another than 0
+        # bit for bit: NaN equals NaN, and -0 differs from 0
         if not same_kind or not torch.equal(_bits(recorded), _bits(repeated)):
             yield place
     elif type(recorded) is not type(repeated) or recorded != repeated:

@@ -1,4 +1,4 @@
-"""Room on the disk, looked at before a run is made."""
+"""Check of the disk space before a run is created."""
 
 from bench.configuration import Configuration
 from bench.runs.description import ParameterCounts
@@ -10,7 +10,7 @@ FLOAT = 4  # bytes
 
 
 def check_room(configuration: Configuration, parameters: ParameterCounts) -> None:
-    """Check that two checkpoints, of which one is being written, have room among the results.
+    """Check that the disk has space for two checkpoints, since a new one is written beside the old one.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Measuring a trained generator again: other checkpoints, more samples, another extractor."""
+"""Re-evaluation of a trained generator: other checkpoints, more samples, another extractor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,24 +19,24 @@ from bench.training.sampler import EVALUATION, Sampler, make_sampler
 
 @dataclass(frozen=True)
 class Reevaluation:
-    """One measurement of a checkpoint.
+    """Metrics of a checkpoint.
 
     Attributes
     ----------
     step : int
-        The checkpoint's step.
+        Step of the checkpoint.
     values : dict
-        Metric name to number: the mean over the evaluation seeds.
+        Mean over the evaluation seeds, by metric.
     spread : dict
-        Metric name to the standard deviation over the evaluation seeds; empty for one seed.
+        Standard deviation over the evaluation seeds, by metric; empty for one seed.
     real : dict
-        What held-out real samples score.
+        Metrics of held-out real samples.
     held_out : int
-        How many of these there are.
+        Number of held-out real samples.
     protocols : dict
-        Metric name to how it came about.
+        Protocol by metric.
     recorded : dict
-        What the run's record holds of these metrics at this step by the same protocol.
+        Recorded values of the metrics at this step, if the protocol is the same.
     """
 
     step: int
@@ -56,29 +56,29 @@ def reevaluate(
     samples: int | None = None,
     eval_seeds: int = 1,
 ) -> Reevaluation:
-    """Measure a checkpoint of a run.
+    """Evaluate a checkpoint of a run.
 
     Parameters
     ----------
     run : RunFolder
-        The run; it is only read.
+        The run; its folder is only read.
     progress : Progress
-        Told what is fetched.
+        Prints downloads.
     checkpoint : str
         ``best``, ``best-M``, ``last`` or a step.
     metrics : sequence of str
-        What to measure; by default all that this version's judge measures.
+        Metrics; by default all that this version's judge measures.
     samples : int, optional
-        Generated samples; by default as many as the run's own evaluations took.
+        Generated samples; by default as many as in the run's evaluations.
     eval_seeds : int
-        Draws of latents, the first of which is that of the run's evaluations.
+        Number of draws of latents; the first draw is that of the run's evaluations.
 
     Raises
     ------
     RequestError
         If a metric or a checkpoint does not exist, or a count is not possible.
     WorkError
-        If the data changed since the run, or what a metric needs is missing.
+        If the data changed since the run, or a metric's weights are missing.
     """
     description = run.describe()
     if eval_seeds < 1:
@@ -86,7 +86,7 @@ def reevaluate(
             f"evaluation seeds: {eval_seeds} is not possible: allowed is a whole number from 1"
         )
     loaded = generator.load(run, checkpoint)
-    # a GPU's run can be judged on a CPU without bfloat16: judging is in float32 anyway
+    # evaluation is in float32, so runs in bfloat16 can be evaluated on a CPU without bfloat16
     configuration = configuration_of(description).with_values(compute_dtype="float32")
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
@@ -118,14 +118,14 @@ def reevaluate(
 def _others(
     configuration: Configuration, own: TrainingSetup, metrics: Sequence[str], progress: Progress
 ) -> list[TrainingSetup]:
-    """One for each metric that another extractor than the run's own has to bring.
+    """Return a setup for each metric that needs another extractor than the run's.
 
     Raises
     ------
     RequestError
         If a metric does not exist.
     WorkError
-        If what it needs is missing.
+        If its weights are missing.
     """
     images = datasets.judged_by(configuration.harness.dataset) == "images"
     others = BROUGHT_BY if images else {}
@@ -157,7 +157,7 @@ def _protocol(judge: Judge, metric: str) -> str:
 def _recorded(
     run: RunFolder, step: int, own: TrainingSetup, found: dict[str, list[float]]
 ) -> dict[str, float]:
-    """What the record holds of these metrics at this step, where the protocol is the same."""
+    """Return the recorded values of the metrics at this step, if the protocol is the same."""
     if own.judge.protocol != run.describe().protocol:
         return {}
     at_step = {each.step: each.values for each in record.read(run.record_path).evaluations}.get(step, {})

@@ -1,10 +1,9 @@
-"""A store made again from what lies under mlruns/: runs, and the runs above several."""
+"""Rebuilding of a tracking store from the folders of runs and multiruns."""
 
 import json
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
@@ -23,26 +22,26 @@ KILLED = ParentSummary(runs=[], metrics={}, step=0, files=[], status="KILLED")
 
 @dataclass(frozen=True)
 class Sent:
-    """What was sent of a run, a multirun or a study.
+    """Result of sending a run, a multirun or a study to a store.
 
     Attributes
     ----------
     kind : str
         ``run``, ``multirun`` or ``study``.
     id : str
-        The run's id; of the others the name.
+        Id of a run; name of a multirun or study.
     name : str
-        Its name.
+        Name.
     store : str
-        The store, without secrets.
+        Address of the store, without secrets.
     mlflow_run : str or None
-        Id of its run in the store.
+        Id of the run in the store.
     points, files : int
-        How many of a run were sent; 0 where the store had all.
+        Numbers of points and files that were sent; 0 if the store had all.
     passed_over : str or None
-        Why nothing was sent, where there is no need to.
+        Reason why nothing had to be sent.
     problem : str or None
-        Why the store does not show it.
+        Reason why sending failed.
     """
 
     kind: str
@@ -55,18 +54,14 @@ class Sent:
     passed_over: str | None = None
     problem: str | None = None
 
-    def plain(self) -> dict[str, Any]:
-        """Plain values."""
-        return asdict(self)
-
 
 class Sender:
-    """Sends what stores lack, by a tracking process.
+    """Sends missing data to stores with a tracking process.
 
     Parameters
     ----------
     progress : Progress
-        Told of each.
+        Prints what was sent.
     """
 
     def __init__(self, progress: Progress) -> None:
@@ -98,7 +93,7 @@ class Sender:
         return Sent("run", run.id, name, address.shown, sent.id, sent.points, sent.files)
 
     def multiruns(self) -> Iterable[Sent]:
-        """Send the runs above those of every multirun; their own runs are there already."""
+        """Send the parent run of every multirun; the runs below are in the store already."""
         for path in sorted((paths.results() / "multiruns").glob(f"*/{MULTIRUN_FILE}")):
             multirun, folder, file = read_multirun(path), path.parent, path.with_name(SUMMARY)
             summary = ParentSummary(**json.loads(file.read_bytes())) if file.exists() else KILLED
@@ -114,14 +109,14 @@ class Sender:
         summary: ParentSummary,
         show: Callable[[str], str | None] = lambda parent: None,
     ) -> Sent:
-        """Find or make the parent run of several, and log their summary to it.
+        """Find or create the parent run of several runs, and log their summary.
 
         Parameters
         ----------
         kind, id, name : str
-            As :class:`Sent` has them.
+            As in :class:`Sent`.
         folder : Path
-            Of the multirun or the study.
+            Folder of the multirun or study.
         parent_run : ParentRun
             The parent run.
         summary : ParentSummary

@@ -1,4 +1,4 @@
-"""What a resume goes on from, and what it says of it."""
+"""State to resume a run from, and the begin of a session in the record."""
 
 from bench.execution.progress import Progress
 from bench.runs import checkpoint, record
@@ -9,28 +9,28 @@ from bench.system.errors import WorkError
 
 
 def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> SavedState | None:
-    """The state of the newest checkpoint that is whole, the run's own and covered by the record.
+    """Read the newest checkpoint that is intact, belongs to the run and is covered by the record.
 
-    Nothing is changed in the run's folder.
+    The folder of the run is only read.
 
     Parameters
     ----------
     run : RunFolder
         The run.
     recorded : Record
-        What its record says.
+        Its record.
     progress : Progress
-        Warned of each checkpoint that is passed over.
+        Prints a warning for each checkpoint that is skipped.
 
     Returns
     -------
     SavedState or None
-        As :func:`bench.runs.checkpoint.read` gives it; None where the run has no checkpoint yet.
+        Result of :func:`bench.runs.checkpoint.read`; None if the run has no checkpoint yet.
 
     Raises
     ------
     WorkError
-        If the run has checkpoints, and none can be gone on from.
+        If the run has checkpoints, but none can be resumed from.
     """
     files = run.checkpoint_files()
     problems: list[str] = []
@@ -42,39 +42,39 @@ def newest_state(run: RunFolder, recorded: Record, progress: Progress) -> SavedS
             continue
         if record.mark_matches(run.record_path, Mark(**state["record"])):
             for problem in problems:
-                progress.warning(f"{problem}; going on from step {state['step']}")
+                progress.warning(f"{problem}; resuming from step {state['step']}")
             return state
         problems.append(
             f"checkpoint {path} is not covered by {run.record_path}, which was cut or changed since"
         )
     if files:
         found = "; ".join(problems)
-        raise WorkError(f"run {run.id} has no checkpoint to go on from: {found}; nothing was changed")
+        raise WorkError(f"run {run.id} has no checkpoint to resume from: {found}; nothing was changed")
     if recorded.checkpoints:
         progress.warning(f"the checkpoints of run {run.id} are gone: training begins again at step 1")
     return None
 
 
 def begin(run: RunFolder, recorded: Record, session: Session, state: SavedState | None) -> list[str]:
-    """Write the beginning of a session into the record, and begin it in `recorded`.
+    """Write the begin of a session to the record, and add it to `recorded`.
 
-    A run that was killed between a checkpoint and its line in the record gets the line now.
+    If the run was killed between writing a checkpoint and its line in the record, the line is written now.
 
     Parameters
     ----------
     run : RunFolder
         The run.
     recorded : Record
-        What its record says; empty for a new run.
+        Its record; empty for a new run.
     session : Session
-        The session.
+        The new session.
     state : SavedState or None
         The state that the session starts from.
 
     Returns
     -------
     list of str
-        How the session differs from the one before in what may change the last bits of numbers.
+        Differences from the previous session that may change the last bits of numbers.
     """
     differences = session.differences(recorded.sessions[-1]) if recorded.sessions else []
     writer = record.RecordWriter(run.record_path)

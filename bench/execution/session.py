@@ -39,21 +39,43 @@ from bench.training.trainer import Callback, Diverged, History, Interrupted
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended.
+    """Result of a run.
 
     Attributes
     ----------
     run : RunFolder
-        Its folder.
+        Folder of the run.
     description : RunDescription
-        What run.json says.
+        Content of run.json.
     record : Record
-        What the record says.
+        Content of the record.
     """
 
     run: RunFolder
     description: RunDescription
     record: record.Record
+
+
+@dataclass(frozen=True)
+class SharedStart:
+    """Start of training on all ranks, broadcast by rank 0.
+
+    Attributes
+    ----------
+    config : dict
+        Every knob by name.
+    state : TrainingState or None
+        State to resume from.
+    measures : list of float
+        M of all earlier steps.
+    """
+
+    config: dict[str, Scalar]
+    state: TrainingState | None
+    measures: list[float]
+
+
+NOTHING_TO_TRAIN: SharedStart | None = None
 
 
 def start(
@@ -75,13 +97,13 @@ def start(
     progress : Progress
         Told how it goes.
     parent : str, optional
-        Id of the MLflow run above it.
+        Id of the parent run in MLflow.
     study : StudyTrial, optional
         The trial of a study that the run belongs to.
     begun : callable
-        Called when the run exists and before it trains; returns callbacks.
+        Called when the run exists and before training; returns callbacks.
     tracker : TrackingProcess, optional
-        A tracking process that serves several runs; one of its own where not given.
+        A tracking process that several runs share; by default the run has its own.
     ranks : Ranks
         The processes that train the run together; this is rank 0, the others call
         :func:`train_on_other_rank`.
@@ -89,10 +111,10 @@ def start(
     Raises
     ------
     RequestError, WorkError
-        As :func:`set_up`; and WorkError if the tracking store cannot be used, or a disk without
-        room or short memory ends the training, which can then be resumed.
+        As :func:`set_up`. WorkError also if the tracking store cannot be used, or if training ends for lack
+        of disk space or memory; the run can then be resumed.
     Interrupted
-        If the user stopped it; it can be resumed.
+        If the user stopped the run; it can be resumed.
     Diverged
         If a loss was not finite.
     """
@@ -105,7 +127,7 @@ def start(
         description = setup.describe(token, name, parent, study)
         disk.check_room(setup.configuration, description.parameters)
         if tracker:
-            # the optimizers import it, as slowly as torch itself
+            # the optimizers import torch._dynamo, which takes as long as importing torch
             store = current_store()
             run_id = tracker.create(description, store, lambda: import_module("torch._dynamo"))
             description = description.model_copy(update={"id": run_id})
@@ -129,10 +151,10 @@ def resume(
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
 ) -> RunResult:
-    """Go on with a run from its newest whole checkpoint; a complete one is only tracked to its end.
+    """Resume a run from its newest intact checkpoint; if the run is complete, only track it to its end.
 
-    The parameters are those of :func:`start`; `begun` is not called for a complete run. A store that is
-    away is no hindrance: the run goes on, and what is missing is sent when it is back.
+    The other parameters are those of :func:`start`; `begun` is not called for a complete run. The run is
+    resumed even if the tracking store is unreachable; missing data is sent when the store is back.
 
     Parameters
     ----------
@@ -144,7 +166,7 @@ def resume(
     RequestError
         If another process trains the run, or an execution setting is not possible.
     WorkError
-        If the data changed, the record is damaged, or there is no checkpoint to go on from.
+        If the data changed, the record is damaged, or no checkpoint can be resumed from.
     """
     description = run.describe()
     begun_with = configuration_of(description)
@@ -162,7 +184,7 @@ def resume(
         recorded = record.read(run.record_path)
         if recorded.is_over():
             progress.info(f"run {description.name} is complete: nothing to train")
-            ranks.broadcast(None)
+            ranks.broadcast(NOTHING_TO_TRAIN)
             if tracker:
                 tracker.follow(run, store)
             return RunResult(run, description, recorded)
@@ -185,7 +207,7 @@ def resume(
         history, watch = History.of(recorded), AlarmMonitor(description.alarms)
         for row in recorded.steps:
             watch.update(row)
-        # a long run's steps do not stay in memory while it trains
+        # the steps of a long run do not stay in memory during training
         del recorded
         return _train(run, description, setup, history, watch, state, progress, callbacks, ranks)
 
@@ -204,32 +226,32 @@ def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress)
 
 
 def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
-    """Train what the first of several processes starts or resumes, to its end.
+    """Run the training loop of the non-zero ranks.
 
     Raises
     ------
     WorkError
-        As :func:`start`, also for what is possible on the first one's host and not on this one.
+        As :func:`start`, and if the configuration is possible on the host of rank 0 but not on this one.
     Interrupted
-        If the user stopped any of them.
+        If the user stopped any rank.
     """
     try:
-        summons = ranks.broadcast(None)
+        shared = ranks.broadcast(NOTHING_TO_TRAIN)
     except RankLost:
-        # the first one has said why
-        summons = None
-    if summons is None:
+        # rank 0 has reported the reason
         return
-    history = History(array("d", summons["measures"]))
+    if shared is None:
+        return
+    history = History(array("d", shared.measures))
     with stop_on_signal() as stop_requested:
         try:
-            setup = set_up(Configuration.from_flat(summons["config"]), progress, ranks)
+            setup = set_up(Configuration.from_flat(shared.config), progress, ranks)
         except RequestError as error:
-            # the first one could; it is this host that cannot
+            # the configuration was possible on rank 0, so the fault is this host's
             raise WorkError(str(error)) from None
         trainer = setup.trainer(record.NoWriter(), Path(), history, [progress], stop_requested, ranks)
-        if summons["state"]:
-            trainer.restore(summons["state"])
+        if shared.state:
+            trainer.restore(shared.state)
         trainer.train()
 
 
@@ -244,9 +266,8 @@ def _train(
     callbacks: list[Callback],
     ranks: Ranks,
 ) -> RunResult:
-    """Train to the end, in whatever way it comes, and write that end into the record."""
-    measures = history.measures.tolist()
-    ranks.broadcast({"config": setup.configuration.flat(), "state": state, "measures": measures})
+    """Train until the run ends, fails or is stopped, and write the end to the record."""
+    ranks.broadcast(SharedStart(setup.configuration.flat(), state, history.measures.tolist()))
     if setup.configuration.harness.micro_batches != 1:
         progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)
@@ -271,8 +292,8 @@ def _train(
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
-            if words := os_errors.message_in_training(error):
-                raise WorkError(f"{words}; {going_on(trainer.step, description.name)}") from error
+            if message := os_errors.message_in_training(error):
+                raise WorkError(f"{message}; {resume_advice(trainer.step, description.name)}") from error
             raise
         finally:
             end(run, setup, writer, status, diverged_at, progress)
@@ -281,8 +302,8 @@ def _train(
     return RunResult(run, description, record.read(run.record_path))
 
 
-def going_on(step: int, name: str) -> str:
-    """How to go on with a run that the machine stopped."""
+def resume_advice(step: int, name: str) -> str:
+    """Return how to resume a run that a fault of the machine stopped."""
     return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {name}"
 
 
@@ -294,10 +315,10 @@ def end(
     diverged_at: int | None,
     progress: Progress,
 ) -> None:
-    """Judge the run's health, write its end, then draw the trajectories."""
+    """Determine the health of the run, write its end to the record, and draw the trajectories."""
     recorded = record.read(run.record_path)
     ended = record.End(
-        # steps whose scalars had not come to the host are not recorded
+        # steps whose scalars were not copied to the host are not recorded
         step=recorded.last_step,
         status=status,
         health=setup.health(recorded, diverged_at),
@@ -308,25 +329,25 @@ def end(
         writer.write([ended])
         writer.sync()
     except OSError as error:
-        # a record without an end is that of a run that was cut off, and goes on
+        # a record without an end is that of an interrupted run, which can be resumed
         if status == "FINISHED":
             name = run.describe().name
             raise WorkError(
-                f"{os_errors.system_error_message(error)}; {going_on(ended.step, name)}"
+                f"{os_errors.system_error_message(error)}; {resume_advice(ended.step, name)}"
             ) from error
         return
     finally:
         writer.close()
     if setup.configuration.harness.figures:
         with figures_may_fail(run, progress):
-            # no step waits for what draws
+            # imported late so that matplotlib does not delay the first step
             from bench.figures import of_run
 
             of_run.draw_trajectories(run)
 
 
 def draw(run: RunFolder, setup: TrainingSetup, progress: Progress) -> None:
-    """Draw a finished run's samples."""
+    """Draw the samples of a finished run."""
     with figures_may_fail(run, progress):
         from bench.figures import of_run
 
@@ -336,7 +357,7 @@ def draw(run: RunFolder, setup: TrainingSetup, progress: Progress) -> None:
 
 @contextmanager
 def figures_may_fail(run: RunFolder, progress: Progress) -> Iterator[None]:
-    """Make an error a warning: a run whose figures cannot be drawn has ended all the same."""
+    """Turn errors into warnings, because the run is complete even if its figures cannot be drawn."""
     try:
         yield
     except Exception as error:
@@ -345,42 +366,42 @@ def figures_may_fail(run: RunFolder, progress: Progress) -> Iterator[None]:
 
 
 class Grids(Callback):
-    """Saves each evaluation's samples as a picture into the run's folder: a grid of images, or points.
+    """Callback that saves a picture of samples at each evaluation: a grid of images, or points.
 
     Parameters
     ----------
     run : RunFolder
-        Whose they are.
+        Folder of the run.
     modes : KnownModes, optional
-        Whose centres are marked among points.
+        Modes of the data, whose centres are marked among points.
     """
 
     def __init__(self, run: RunFolder, modes: KnownModes | None = None) -> None:
         self.run, self.modes = run, modes
 
     def on_evaluation(self, evaluation: record.Evaluation, grid: Tensor) -> None:
-        """Save the picture under the step's name."""
+        """Save the picture."""
         save_samples(grid, self.run.samples / f"step-{evaluation.step:08d}.png", self.modes)
 
 
 class Alarms(Callback):
-    """Writes alarms into the record, after the steps that raised them, and warns of each once.
+    """Callback that writes alarms to the record, after the steps that raised them, and warns once of each.
 
     Parameters
     ----------
     watch : AlarmMonitor
-        Has seen every step before the next one.
+        Monitor that was updated with all earlier steps.
     writer : RecordWriter
-        The record.
+        Writer of the record.
     progress : Progress
-        Shows the warnings.
+        Prints the warnings.
     """
 
     def __init__(self, watch: AlarmMonitor, writer: record.RecordWriter, progress: Progress) -> None:
         self.watch, self.writer, self.progress = watch, writer, progress
 
     def on_steps(self, rows: list[record.StepRow]) -> None:
-        """AlarmMonitor the next steps."""
+        """Update the monitor with the steps and report its alarms."""
         for row in rows:
             for alarm in self.watch.update(row):
                 self.writer.write([alarm])

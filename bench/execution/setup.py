@@ -43,26 +43,26 @@ from variants.noise import derive_seed
 
 @dataclass(frozen=True)
 class TrainingSetup:
-    """What a configuration becomes on this machine.
+    """A resolved configuration with data, networks and judge on this machine.
 
     Attributes
     ----------
     configuration : Configuration
-        With everything settled.
+        The resolved configuration.
     array : DataArray
-        The training samples.
+        Training samples.
     batches : Batches
-        Their order.
+        Batches of the training samples.
     variant : Variant
         Networks and losses, on the device.
     judge : Judge
-        Measures samplers.
+        Computes metrics of samplers.
     real : dict
-        What held-out real samples score with that judge.
+        Metrics of held-out real samples.
     device : torch.device
         Where to compute.
     health_rules : HealthRules
-        The rules of health that runs are judged by.
+        Rules that determine the health of runs.
     """
 
     configuration: Configuration
@@ -126,16 +126,16 @@ class TrainingSetup:
         step: int = 0,
         execution_settings: Mapping[str, Scalar] | None = None,
     ) -> record.Session:
-        """A session that begins after a step.
+        """Return a session that begins after a step.
 
         Parameters
         ----------
         machine : Environment
-            As :func:`bench.runs.environment.facts` gives it.
+            Result of :func:`bench.runs.environment.facts`.
         ranks : Ranks
             The processes that train.
         step : int
-            The last step before the session.
+            Last step before the session.
         execution_settings : mapping, optional
             Settings outside the run's identity in which the session differs from run.json.
         """
@@ -154,12 +154,10 @@ class TrainingSetup:
     def batch_text(self, ranks: Ranks) -> str:
         """Return a text such as ``batch of 8 in 2 micro-batches of 4 on 2 processes``."""
         harness = self.configuration.harness
-        words = f"batch of {harness.batch_size}"
-        if harness.micro_batches and harness.micro_batches > 1:
-            words += (
-                f" in {harness.micro_batches} micro-batches of {harness.batch_size // harness.micro_batches}"
-            )
-        return words + (f" on {ranks.count} processes" if ranks.count > 1 else "")
+        text, count = f"batch of {harness.batch_size}", harness.micro_batches or 1
+        if count > 1:
+            text += f" in {count} micro-batches of {harness.batch_size // count}"
+        return text + (f" on {ranks.count} processes" if ranks.count > 1 else "")
 
     def with_recorded_rules(self, description: RunDescription) -> "TrainingSetup":
         """Return the setup with the real scores and the rules of health that a run began with."""
@@ -209,24 +207,24 @@ class TrainingSetup:
 
 
 def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> TrainingSetup:
-    """Load data, build the networks and measure the reference; creates nothing but caches.
+    """Load the data, build the networks and compute the reference statistics; creates only caches.
 
     Parameters
     ----------
     configuration : Configuration
-        What to train or judge.
+        What to train or evaluate.
     progress : Progress
-        Told what is fetched.
+        Prints downloads.
     ranks : Ranks
-        The processes that do it together.
+        The processes that train together.
 
     Raises
     ------
     RequestError
-        If the variant cannot be built at that size, does not fit into memory, the batch is larger than the
-        data set, or cannot be split into so many micro-batches.
+        If the networks cannot be built at the configured size or do not fit into memory, if the batch is
+        larger than the data set, or if it cannot be split into the micro-batches.
     WorkError
-        If the data or what judging needs is missing.
+        If data, or weights for the evaluation, are missing.
     """
     harness = configuration.harness
     remove_leftovers(paths.cache())
@@ -234,14 +232,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     datasets.require_dataset(harness.dataset)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
-    try:
-        memory.require_memory(configuration, shape, device, ranks.count)
-        # the first weights come from a stream of their own, made on the CPU for every device
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(derive_seed(harness.seed, "initial weights"))
-            variant = configuration.variant(configuration.hyperparameters, shape)
-    except ValueError as error:
-        raise RequestError(str(error)) from None
+    variant = _build_variant(configuration, shape, device, ranks)
     array = datasets.load(
         harness.dataset,
         image_size=harness.image_size,
@@ -285,6 +276,20 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
 def real_batches_per_step(variant: Variant) -> int:
     """Return how many new real batches the phases of one training step consume."""
     return sum(phase.new_real_batch for phase in variant.phases())
+
+
+def _build_variant(
+    configuration: Configuration, shape: tuple[int, ...], device: torch.device, ranks: Ranks
+) -> Variant:
+    """Check the available memory and build the networks on the CPU."""
+    try:
+        memory.require_memory(configuration, shape, device, ranks.count)
+        # initial weights have a random stream of their own, on the CPU for every device
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(configuration.harness.seed, "initial weights"))
+            return configuration.variant(configuration.hyperparameters, shape)
+    except ValueError as error:
+        raise RequestError(str(error)) from None
 
 
 def micro_batches_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:

@@ -1,4 +1,4 @@
-"""Whether a run comes out again: it is trained a second time and compared with its record."""
+"""Verification of a run: it is trained again and compared with its record."""
 
 import json
 import tempfile
@@ -21,49 +21,48 @@ from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
 from bench.training.trainer import Diverged, History, Interrupted
 
-# Elsewhere rounding differs, and training makes it grow: with other convolution code three quick runs
-# differed by more than this at steps 10, 17 and 43.
+# On other machines rounding differs, and the differences grow in training: with other convolution code three
+# quick runs differed by more than this at steps 10, 17 and 43.
 TOLERANCE_ELSEWHERE = 0.01
 STEPS_ELSEWHERE = 5
-# what decides the last bit of a number on a CPU
+# facts that decide the last bits of numbers on a CPU
 ARITHMETIC = ("processor", "cpu_capability", "threads", "gpu")
 
 
 def verify(
     run: RunFolder, progress: Progress, steps: int | None = None, tolerance: float | None = None
 ) -> Verification:
-    """Train a run again from its record and compare every recorded value.
+    """Train the run again and compare every recorded number.
 
     Real samples are measured again, without the cache. Health and the best values are computed again from
-    the recorded evaluations, health also by the rules of this version.
+    the recorded evaluations, and health also by the rules of this version.
 
     Parameters
     ----------
     run : RunFolder
-        A run that is over. It is only read.
+        A run that is over; its folder is only read.
     progress : Progress
-        Told how it goes.
+        Prints the progress.
     steps : int, optional
-        Train no further than this step. By default the whole run where it can be repeated exactly:
-        where processor, thread count, torch and numpy are those of the record and it was made on a CPU; else
-        :data:`STEPS_ELSEWHERE`.
+        Last step to train. By default the whole run if it can be repeated exactly (on a CPU, with the
+        processor, thread count, torch and numpy of the record), otherwise :data:`STEPS_ELSEWHERE`.
     tolerance : float, optional
-        Largest difference to let pass, relative or (of numbers below 1) absolute. By default 0 where the
-        run can be repeated exactly, else :data:`TOLERANCE_ELSEWHERE`.
+        Largest allowed difference, relative or (for numbers below 1) absolute. By default 0 if the run can be
+        repeated exactly, otherwise :data:`TOLERANCE_ELSEWHERE`.
 
     Returns
     -------
     Verification
-        Everything that was compared is the same. The run is verified only if nothing is undecided.
+        All compared values are the same. The run is verified only if nothing is undecided.
 
     Raises
     ------
     RequestError
         If the run is not over.
     WorkError
-        If run.json does not match its digest, or data, configuration or protocol are not what it says.
+        If run.json does not match its digest, or data, configuration or protocol differ from run.json.
     Differs
-        At the first value that differs; its step is named.
+        At the first value that differs; the message has its step.
     """
     description, recorded = run.describe(), record.read(run.record_path)
     if recorded.end is None or not recorded.is_over():
@@ -94,9 +93,9 @@ def verify(
 
 
 def check_as_written(run: RunFolder) -> None:
-    """Differs at the first line whose text is not what a run writes for its values.
+    """Raise Differs at the first line whose text is not the text that a run writes for its values.
 
-    A last digit may be altered without changing the nearest floating-point number.
+    A last digit can be changed without a change of the nearest floating-point number.
     """
     for line in run.record_path.read_text(encoding="utf-8").splitlines():
         row = json.loads(line)
@@ -105,7 +104,7 @@ def check_as_written(run: RunFolder) -> None:
 
 
 def as_recorded(description: RunDescription) -> Configuration:
-    """The configuration with the device and the thread count that the run had."""
+    """Return the configuration with the run's device and thread count."""
     configuration = configuration_of(description)
     return configuration.with_values(
         device="cpu" if description.environment.gpu is None else configuration.harness.device,
@@ -114,9 +113,9 @@ def as_recorded(description: RunDescription) -> Configuration:
 
 
 def unlike(then: Environment, now: Environment) -> list[str]:
-    """What of this machine that decides the last bit differs from the record's, in words."""
+    """List the differences of two machines that decide the last bits of numbers."""
     pairs = {name: (getattr(then, name), getattr(now, name)) for name in ARITHMETIC}
-    # sums over processes are made in another order
+    # sums over several processes have another order
     pairs["processes"] = (then.ranks, now.ranks)
     # most metrics are computed by numpy
     for name in ("torch", "numpy"):
@@ -125,11 +124,11 @@ def unlike(then: Environment, now: Environment) -> list[str]:
 
 
 def first_unlike(recorded: record.Record) -> record.Session | None:
-    """The first session with other arithmetic than the run began with, of those whose steps stand."""
+    """Return the first session with other arithmetic than the first one, among sessions with valid steps."""
     first, *others = recorded.sessions
-    for place, session in enumerate(others):
-        stands = all(later.step > session.step for later in others[place + 1 :])
-        if stands and session.differences(first.model_copy(update={"commit": session.commit})):
+    for index, session in enumerate(others):
+        is_valid = all(later.step > session.step for later in others[index + 1 :])
+        if is_valid and session.differences(first.model_copy(update={"commit": session.commit})):
             return session
     return None
 
@@ -137,7 +136,7 @@ def first_unlike(recorded: record.Record) -> record.Session | None:
 def check_identity(
     run: RunFolder, description: RunDescription, recorded: record.Record, setup: TrainingSetup
 ) -> None:
-    """Compare what run.json says of a run with what is to be trained; WorkError where they differ."""
+    """Compare run.json with the setup of the repetition; raise WorkError if they differ."""
     if not recorded.sessions:
         raise WorkError(f"{run.record_path} does not say in which session it began")
     then, now = description, setup.describe(run.id, description.name)
@@ -164,7 +163,7 @@ def check_identity(
 
 
 def _fields(part: str, then: BaseModel, now: BaseModel) -> Iterator[tuple[str, object, object]]:
-    """Yield each field of a part of two descriptions: its name, its recorded value and that of today."""
+    """Yield name, recorded value and present value of each field of a part of a description."""
     for name, value in then:
         yield f"{part} {name}", value, getattr(now, name)
 
@@ -178,9 +177,9 @@ def repeat(
     result: Verification,
     progress: Progress,
 ) -> None:
-    """Train in `folder` up to step `last`, comparing as it goes; then compare how the run ended."""
+    """Train in `folder` up to step `last` and compare every step; then compare the end of the run."""
     description = run.describe()
-    # without the cache, which may hold what somebody put there
+    # without the cache, whose content may have been changed
     setup = replace(setup, real=setup.judge.score_real(setup.array.samples))
     writer = record.RecordWriter(folder / record.FILE)
     trainer = setup.trainer(writer, folder, History(), [progress], lambda: False)
@@ -205,13 +204,13 @@ def repeat(
 
 
 def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated: dict[str, float]) -> None:
-    """Compare what held-out real samples scored with a new measurement."""
+    """Compare the recorded metrics of held-out real samples with a new measurement."""
     for name, value in recorded.items():
         comparison.compare(None, f"{name} of real samples", value, repeated.get(name))
 
 
 def compare_alarms(comparison: Comparison, recorded: record.Record, rules: AlarmRules) -> None:
-    """Compare the alarms with those that the recorded steps raise by the recorded rules."""
+    """Compare the alarms with the alarms that the recorded steps raise by the recorded rules."""
     comparison.compare_alarms(recorded.alarms, alarms.alarms_of(recorded.steps, rules))
     if rules != alarms.RULES:
         comparison.result.undecided.append("the rules of alarms, which are not those of this version")
@@ -224,11 +223,11 @@ def compare_end(
     setup: TrainingSetup,
     diverged_at: int | None,
 ) -> None:
-    """Compare the last line: status, step, best values, and health by the recorded rules and by today's."""
+    """Compare the last line: status, step, best values, and health by recorded and present rules."""
     assert recorded.end is not None
     end, undecided = recorded.end, comparison.result.undecided
     if diverged_at is None and not comparison.whole and end.status != "FINISHED":
-        # run no further than here
+        # the repetition ends before this step
         diverged_at = end.step
         undecided.append(f"that a loss ceased to be finite at step {diverged_at:,}")
     step = comparison.trainer.plan.steps if diverged_at is None else diverged_at

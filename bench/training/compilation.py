@@ -1,4 +1,4 @@
-"""torch.compile for a variant's networks, and a way back where it cannot."""
+"""torch.compile for the networks of a variant, with a fallback to uncompiled networks."""
 
 import getpass
 import hashlib
@@ -14,44 +14,44 @@ CACHE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def compile_networks(variant: Variant, mode: str, rehearse: Callable[[], None]) -> str | None:
-    """Compile the networks that a variant names, and try them.
+    """Compile the networks of a variant and run them once.
 
     Parameters
     ----------
     variant : Variant
-        Its modules are compiled in place; their parameters stay the same.
+        Its modules are compiled in place; their parameters do not change.
     mode : {"default", "reduce-overhead"}
         torch.compile's mode.
     rehearse : callable
-        Computes with them once and leaves everything as it was.
+        Runs the compiled networks once and restores everything.
 
     Returns
     -------
     str or None
-        Why the networks are not compiled, in one line; they are as they were then.
+        Reason in one line if compilation failed; the networks are then uncompiled.
     """
     import torch._functorch.config
     import torch._inductor.config
 
     keep_kernels_apart()
     torch._inductor.config.deterministic = True
-    # the fake half's encoder is passed backward twice: what its graph keeps cannot be given away
+    # two backward passes go through the encoder of fake samples, so its graph must keep its buffers
     torch._functorch.config.donated_buffer = False
     for module in variant.compilable():
         module.compile(mode=mode, dynamic=False)
     try:
         rehearse()
-    except Exception as error:  # a compiler that is missing, or a graph that it does not take
+    except Exception as error:  # no compiler, or an unsupported graph
         leave_uncompiled(variant)
         return " ".join(f"{type(error).__name__}: {error}".split())[:300]
     return None
 
 
 def keep_kernels_apart() -> None:
-    """Give compiled code a cache folder per kind of processor.
+    """Set a cache folder for compiled code per kind of processor.
 
-    torch's cache does not tell instruction sets apart: code that was compiled for AVX2 gives wrong numbers or
-    a bus error where AVX-512 is used, and the reverse. A home or a temporary folder may be shared by hosts.
+    torch's cache does not distinguish instruction sets: code compiled for AVX2 gives wrong numbers or a bus
+    error with AVX-512, and vice versa. Hosts may share a home or a temporary folder.
     """
     import torch
 
@@ -64,6 +64,6 @@ def keep_kernels_apart() -> None:
 
 
 def leave_uncompiled(variant: Variant) -> None:
-    """Take back what :func:`compile_networks` did."""
+    """Undo :func:`compile_networks`."""
     for module in variant.compilable():
         module._compiled_call_impl = None

@@ -1,4 +1,4 @@
-"""The device and how exactly it computes."""
+"""Choice of the device and settings for reproducible arithmetic."""
 
 import ctypes
 import os
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
     from bench.configuration import Harness
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # glibc's names of settings
+M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # settings of glibc's mallopt
 
 
 def prepare(harness: "Harness") -> "torch.device":
-    """Choose the device and make its arithmetic repeatable.
+    """Choose the device and make its arithmetic reproducible.
 
     Parameters
     ----------
     harness : Harness
-        Its knobs device, threads, compute_dtype and tf32.
+        The knobs device, threads, compute_dtype and tf32 are used.
 
     Returns
     -------
@@ -33,15 +33,15 @@ def prepare(harness: "Harness") -> "torch.device":
     Raises
     ------
     RequestError
-        If ``cuda`` is asked for where there is none, bfloat16 where the device has no instructions for it, or
-        more threads than the machine is fit for.
+        If there is no GPU for ``cuda``, if the device has no instructions for bfloat16, or if there are too
+        many threads for the machine.
 
     Notes
     -----
-    On a CPU every operation is deterministic: the same seed gives the same bits. On a GPU
-    deterministic algorithms are taken where there are some. All of it is the whole process's.
+    On a CPU every operation is deterministic: the same seed gives the same bits. On a GPU deterministic
+    algorithms are used where they exist. The settings apply to the whole process.
     """
-    # read by cuBLAS when it starts
+    # cuBLAS reads the variable when it is initialised
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     import torch
 
@@ -72,7 +72,7 @@ def prepare(harness: "Harness") -> "torch.device":
         torch.set_num_threads(harness.threads)
     # use_deterministic_algorithms would import the compiler, which takes as long as torch itself
     torch.set_deterministic_debug_mode("error" if chosen.type == "cpu" else "warn")
-    # what is not yet written is not read here: filling it first costs a tenth of a step
+    # uninitialised memory is never read, so filling it is skipped: it costs a tenth of a step
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = harness.tf32
     if chosen.type == "cpu":
@@ -81,14 +81,14 @@ def prepare(harness: "Harness") -> "torch.device":
 
 
 def most_threads() -> int:
-    """The most CPU threads that are started: beyond the machine's means torch ends without a word."""
+    """Return the maximum number of CPU threads; with far too many, torch ends without a message."""
     return max(64, 4 * (os.cpu_count() or 1))
 
 
 def has_bfloat16(device: "torch.device") -> bool:
-    """Whether a device is fit for bfloat16: a GPU with instructions for it, a CPU by oneDNN's word.
+    """Return whether a device supports bfloat16, as torch reports for GPUs and oneDNN for CPUs.
 
-    oneDNN also takes AVX-512 without such instructions for fit. Below that a CPU is 50 times slower.
+    oneDNN also supports AVX-512 without bfloat16 instructions. Other CPUs are 50 times slower.
     """
     import torch
 
@@ -99,7 +99,7 @@ def has_bfloat16(device: "torch.device") -> bool:
 
 @contextmanager
 def whole_float32() -> Iterator[None]:
-    """Keep TF32, which training may allow, out of products and convolutions of float32."""
+    """Disable TF32, which training may use, in float32 products and convolutions."""
     import torch
 
     products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
@@ -112,12 +112,12 @@ def whole_float32() -> Iterator[None]:
 
 
 def keep_freed_memory() -> None:
-    """Have the C library keep what is freed for the next request, where it can be told to.
+    """Configure the C library to keep freed memory for later requests, if glibc is used.
 
-    By default it hands large blocks back to the system, which clears them, page by page, when the next
-    step asks for them again: up to a fifth of a step.
+    By default glibc returns large blocks to the system, which clears them page by page when the next step
+    requests them again. This takes up to a fifth of a step.
     """
-    tell = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if tell:
-        tell(M_MMAP_MAX, 0)
-        tell(M_TRIM_THRESHOLD, 2**31 - 1)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt:
+        mallopt(M_MMAP_MAX, 0)
+        mallopt(M_TRIM_THRESHOLD, 2**31 - 1)

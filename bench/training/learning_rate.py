@@ -1,4 +1,4 @@
-"""Learning rates as a pure function of the step and of the M measured so far."""
+"""Learning-rate schedules: pure functions of the step and of M before it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,18 +7,18 @@ from statistics import fmean
 
 @dataclass(frozen=True)
 class LearningRateRule:
-    """When and how far learning rates fall.
+    """Schedule that halves the learning rates.
 
     Attributes
     ----------
     name : {"none", "halve_every", "halve_on_stall"}
-        ``halve_every``: every `window` steps (carpedm20's program, every 100,000). ``halve_on_stall``:
-        whenever the mean of M over `window` steps is no lower than the lowest such mean before it
-        (Berthelot et al. 2017, section 4.1, made precise).
+        ``halve_every``: every `window` steps (100,000 in carpedm20's program). ``halve_on_stall``: whenever
+        the mean of M over `window` steps is not below the lowest such mean before it (a precise form of
+        Berthelot et al. 2017, section 4.1).
     window : int
-        Steps.
+        Window in steps.
     floor : float
-        No rate falls below it.
+        Lower bound of the rates.
     """
 
     name: str
@@ -26,11 +26,11 @@ class LearningRateRule:
     floor: float
 
     def moves(self, step: int) -> bool:
-        """Whether the rates may differ between `step` and the step before."""
+        """Return whether the rates may change between the step before and `step`."""
         return self.name != "none" and step > 1 and (step - 1) % self.window == 0
 
     def halvings(self, step: int, measure: Sequence[float]) -> int:
-        """How often the rates have been halved before `step`; `measure` holds M of the steps before."""
+        """Return the number of halvings before `step`; `measure` has M of all earlier steps."""
         windows = (step - 1) // self.window
         if self.name == "none":
             return 0
@@ -40,5 +40,5 @@ class LearningRateRule:
         return sum(means[i] >= min(means[:i]) for i in range(1, windows))
 
     def rate(self, start: float, halvings: int) -> float:
-        """The learning rate after some halvings of `start`."""
+        """Return the learning rate after some halvings of `start`."""
         return max(start * 0.5**halvings, min(start, self.floor))

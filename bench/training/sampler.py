@@ -1,4 +1,4 @@
-"""Samples of a generator at fixed latents: all that the judge sees of a model."""
+"""Samples of a generator at fixed latents, from which the judge computes metrics."""
 
 from collections.abc import Callable, Iterator
 from typing import Protocol
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 from bench.training.device import whole_float32
 from variants.noise import Noise
 
-CHUNK = 250  # samples a forward pass
-EVALUATION = "evaluation latent"  # the stream of latents that a run's evaluations draw from
+CHUNK = 250  # samples per forward pass
+EVALUATION = "evaluation latent"  # stream of latents for the evaluations of a run
 
 
 class Sampler(Protocol):
-    """Draws generated samples; owns its randomness."""
+    """Yields generated samples from its own random stream."""
 
-    def __call__(self, count: int, places: range | None = None, /) -> Iterator[Tensor]:
+    def __call__(self, count: int, indices: range | None = None, /) -> Iterator[Tensor]:
         """Yield float32 batches in [-1, 1], images (B, C, H, W) or points (B, D), `count` samples in all.
 
-        Of several processes each asks for the samples at its own `places` only.
+        With `indices`, yield only the samples with these indices, such as those of one rank.
         """
         ...
 
@@ -31,18 +31,18 @@ def make_sampler(
     device: torch.device,
     purpose: str = EVALUATION,
 ) -> Sampler:
-    """Make the sampler of a generator.
+    """Return the sampler of a generator.
 
     Parameters
     ----------
     generator : nn.Module
-        Maps latents to images (B, C, H, W) in [-1, 1]; it is switched to eval mode while it samples.
+        Maps latents to images (B, C, H, W) in [-1, 1]; it is in eval mode while it samples.
     draw_latent : callable
         The variant's prior, ``draw_latent(noise, count, purpose)``.
     seed : int
-        Decides the latents; variants of one prior and latent size get the same ones.
+        Seed of the latents; variants with the same prior and latent size get the same latents.
     device : torch.device
-        Where to draw and compute.
+        Device to draw and compute on.
     purpose : str
         Name of the stream of latents.
 
@@ -53,13 +53,13 @@ def make_sampler(
     """
 
     @torch.no_grad()
-    def sample(count: int, places: range | None = None) -> Iterator[Tensor]:
+    def sample(count: int, indices: range | None = None) -> Iterator[Tensor]:
         latents = draw_latent(Noise(seed, 0, device), count, purpose)
-        if places is not None:
-            latents = latents[places.start : places.stop]
+        if indices is not None:
+            latents = latents[indices.start : indices.stop]
         training = generator.training
         generator.eval()
-        # a compiled training pass would be compiled again for these sizes
+        # the compiled forward pass would be recompiled for these sizes
         forward = generator.forward
         try:
             for chunk in latents.split(CHUNK):

@@ -1,8 +1,8 @@
-"""The common trainer: one loop for every variant.
+"""The training loop, the same for every variant.
 
-The variant leaves gradients and scalars; the trainer owns optimizers, learning rates, the moving
-average, the record, checkpoints and the moments of judging. Scalars stay on the device and come to
-the host many steps at a time, so that no step waits for them.
+A variant computes gradients and scalars. The trainer has the optimizers, the learning rates and the moving
+average; it writes record and checkpoints, and evaluates. Scalars stay on the device and are copied to the
+host for many steps at once, so that steps do not wait for them.
 """
 
 import math
@@ -36,8 +36,8 @@ from bench.training.step import ComputeOptions, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
 
 NO_RUN = Origin("", "")
-DRAIN_STEPS = 100  # scalars of at most so many steps wait on the device
-DRAIN_SECONDS = 1.0  # and no longer than this, so that slow runs show progress
+FLUSH_STEPS = 100  # maximum number of steps whose scalars stay on the device
+FLUSH_SECONDS = 1.0  # maximum time that scalars stay there, so that slow runs show progress
 
 
 class Diverged(WorkError):
@@ -49,7 +49,7 @@ class Diverged(WorkError):
 
 
 class Interrupted(Exception):
-    """The user asked to stop, and can go on from a checkpoint; the message names the run."""
+    """The user stopped the run, which can be resumed from a checkpoint; the message is the run's name."""
 
 
 class Callback:
@@ -82,22 +82,22 @@ class Callback:
 
 @dataclass(frozen=True)
 class Plan:
-    """How long and how to train; every time is in steps.
+    """Length and schedule of training; all intervals are in steps.
 
     Attributes
     ----------
     steps : int
         Generator updates.
     seed : int
-        Seed of all draws but the initial weights, which the variant already has.
+        Seed of all draws except the initial weights.
     rule : LearningRateRule
-        What learning rates do.
+        Schedule of the learning rates.
     ema_decay : float
-        Decay of the generator's moving average; 0 keeps none.
+        Decay of the generator's moving average; 0 for no average.
     eval_every, checkpoint_every : int
         Intervals; 0 evaluates at the end only.
     grid_images, grid_points : int
-        Images in a sample grid; points in a sample picture.
+        Numbers of images or points in a picture of samples.
     """
 
     steps: int
@@ -110,17 +110,17 @@ class Plan:
     grid_points: int = 2000
 
     def evaluates(self, step: int) -> bool:
-        """Whether an evaluation follows a step."""
+        """Return whether an evaluation follows a step."""
         return step == self.steps or (self.eval_every > 0 and step % self.eval_every == 0)
 
     def saves(self, step: int) -> bool:
-        """Whether a checkpoint follows a step; every evaluation has one, so that the best is kept."""
+        """Return whether a checkpoint follows a step; every evaluation has one, so that the best is kept."""
         return self.evaluates(step) or step % self.checkpoint_every == 0
 
 
 @dataclass
 class History:
-    """What training depends on of the steps before it.
+    """The part of the record that later steps depend on.
 
     Attributes
     ----------
@@ -138,13 +138,13 @@ class History:
 
     @classmethod
     def of(cls, record: Record) -> "History":
-        """Return the history that a record holds, without its steps, which are many."""
+        """Return the history of a record, without its many steps."""
         return cls(array("d", record.series("M")), list(record.evaluations), list(record.checkpoints))
 
 
 @dataclass
 class Trainer:
-    """Trains one variant on one stream of real batches.
+    """Trains a variant on batches of real samples.
 
     Attributes
     ----------
@@ -153,25 +153,25 @@ class Trainer:
     batches : RealBatches
         Real samples.
     plan : Plan
-        How long and how.
+        Length and schedule.
     hyperparameters : VariantHyperparameters
-        Adam's knobs: learning rates at the start, decays and epsilon.
+        Adam's initial learning rates, decays and epsilon.
     device : torch.device
         Where to compute.
     writer : RecordWriter
-        Takes every step and event.
+        Writes steps and events to the record.
     folder : Path
-        Where checkpoints go.
+        Folder of checkpoints.
     measure : callable
-        Judges a sampler; returns named numbers.
+        Evaluates a sampler; returns metrics by name.
     lower_is_better : str
-        The number by which the best checkpoint is chosen.
+        Metric of the best checkpoint.
     history : History
-        The steps before the one to start from; empty for a new run. Training adds to it.
+        History of a resumed run; empty for a new run. Training adds to it.
     callbacks : list of Callback
-        Who is told.
+        Callbacks, in the order of their calls.
     stop_requested : callable
-        Asked after each step.
+        Called after each step; returns whether to stop.
     options : ComputeOptions
         How steps are computed, and with which other processes; only rank 0 writes files.
     origin : Origin
@@ -215,33 +215,33 @@ class Trainer:
         self._waiting: list[tuple[int, dict[str, float], Tensor]] = []
         self._names: list[str] = []
         self._clock = time.perf_counter()
-        self._drained_at = self._clock
+        self._flushed_at = self._clock
 
     def train(self) -> None:
-        """Train from where the state stands to the plan's end.
+        """Train from the current step to the last one.
 
         Raises
         ------
         Diverged
-            If a scalar is not finite; the record holds everything up to there.
+            If a scalar is not finite; the record has all steps up to that one.
         Interrupted
-            If a stop was requested, by the user or an callback; a checkpoint of the last step was written.
+            If the user or a callback stopped training; a checkpoint of the last step was written.
         """
         self.variant.train()
         self._compile()
-        self._clock = self._drained_at = time.perf_counter()
+        self._clock = self._flushed_at = time.perf_counter()
         first = self.step + 1
         for step in range(first, self.plan.steps + 1):
             rates = self._set_learning_rates(step, step == first)
             scalars = self._training_step.run(step)
             if self.average is not None:
                 self.average.update_parameters(self.variant.generator)
-            self._keep(step, rates, scalars)
+            self._queue_scalars(step, rates, scalars)
             self.step = step
             if self.plan.evaluates(step):
                 self._evaluate()
-            asked = self.stop_requested() or any(callback.should_stop() for callback in self.callbacks)
-            stop = self.ranks.any_rank(asked)
+            requested = self.stop_requested() or any(callback.should_stop() for callback in self.callbacks)
+            stop = self.ranks.any_rank(requested)
             if stop or self.plan.saves(step):
                 self._save()
             if stop and step < self.plan.steps:
@@ -254,9 +254,9 @@ class Trainer:
                 callback.on_warning(f"networks are not compiled: {problem}")
 
     def _set_learning_rates(self, step: int, first: bool) -> dict[str, float]:
-        """Adam's rates for a step, by their names in the record."""
+        """Set the learning rates of a step; return them by their names in the record."""
         if first or self.plan.rule.moves(step):
-            self._drain()
+            self._flush_scalars()
             halvings = self.plan.rule.halvings(step, self.history.measures)
             self._rates = {}
             for network, optimizer in self.optimizers.items():
@@ -265,25 +265,25 @@ class Trainer:
                 self._rates[f"lr_{network[0]}"] = rate
         return self._rates
 
-    def _keep(self, step: int, rates: dict[str, float], scalars: Scalars) -> None:
+    def _queue_scalars(self, step: int, rates: dict[str, float], scalars: Scalars) -> None:
         self._names = list(scalars)
         self._waiting.append((step, rates, torch.stack(list(scalars.values()))))
-        late = time.perf_counter() - self._drained_at > DRAIN_SECONDS
-        if len(self._waiting) >= DRAIN_STEPS or late:
-            self._drain()
+        late = time.perf_counter() - self._flushed_at > FLUSH_SECONDS
+        if len(self._waiting) >= FLUSH_STEPS or late:
+            self._flush_scalars()
 
-    def _drain(self) -> None:
-        """Bring waiting scalars to the host, into the record, and look at them."""
+    def _flush_scalars(self) -> None:
+        """Copy waiting scalars to the host, write them to the record and raise Diverged if needed."""
         if not self._waiting:
             return
         values = torch.stack([tensor for _, _, tensor in self._waiting]).cpu().numpy()
         rows: list[StepRow] = []
         for (step, rates, _), line in zip(self._waiting, values, strict=True):
-            # the shortest decimal that gives the same float32 back
+            # the shortest decimal number that rounds to the same float32
             numbers = {name: float(str(np.float32(x))) for name, x in zip(self._names, line, strict=True)}
             rows.append({"step": step, **numbers, **rates})
         self._waiting.clear()
-        self._drained_at = time.perf_counter()
+        self._flushed_at = time.perf_counter()
         bad = next(((int(r["step"]), n) for r in rows for n in self._names if not math.isfinite(r[n])), None)
         if bad:
             rows = [row for row in rows if row["step"] <= bad[0]]
@@ -291,17 +291,17 @@ class Trainer:
         self.history.measures.extend(row["M"] for row in rows if "M" in row)
         for callback in self.callbacks:
             callback.on_steps(rows)
-        # every rank has the same scalars, and the first one tells
+        # every rank has the same scalars; rank 0 raises
         if bad and self.ranks.first:
             raise Diverged(*bad)
 
     def sampler(self, purpose: str = EVALUATION) -> Sampler:
-        """Samples of the generator that is judged: its moving average where there is one."""
+        """Return the sampler of the evaluated generator: the moving average, if there is one."""
         generator = self.variant.generator if self.average is None else self.average.module
         return make_sampler(generator, self.variant.draw_latent, self.plan.seed, self.device, purpose)
 
     def _evaluate(self) -> None:
-        self._drain()
+        self._flush_scalars()
         self._stop_clock()
         measured = self.measure(self.sampler())
         if not self.ranks.first:
@@ -321,20 +321,20 @@ class Trainer:
         self._clock = time.perf_counter()
 
     def _save(self) -> None:
-        """Write a checkpoint, then delete earlier ones that are neither the last but one nor the best."""
-        self._drain()
+        """Write a checkpoint; then delete all checkpoints but the last two and the best."""
+        self._flush_scalars()
         if not self.ranks.first:
             return
         self._stop_clock()
         self.writer.sync()
         file, checkpoints = f"step-{self.step:08d}.safetensors", self.history.checkpoints
         mean = None
-        # one that a stop asked for has no mean, so that a run's best M does not depend on being stopped
+        # a checkpoint of a stop has no mean, so that the best M does not depend on stops
         if self.history.measures and self.plan.saves(self.step):
             planned = [saved.step for saved in checkpoints if self.plan.saves(saved.step)]
             mean = fmean(self.history.measures[planned[-1] if planned else 0 : self.step])
         saved = CheckpointEvent(step=self.step, file=file, train_seconds=round(self.seconds, 3), M=mean)
-        # a resume goes on only where the record still begins as it does now, and completes it by the event
+        # a resume requires that the record still begins as it does now, and completes it with the event
         about = {
             "origin": asdict(self.origin),
             "record": asdict(self.writer.mark()),
@@ -349,13 +349,13 @@ class Trainer:
         kept = {each.file for each in checkpoints[-2:]}
         kept |= {each.checkpoint.file for each in best.values()}
         for path in self.folder.glob("step-*.safetensors"):
-            # a record that was cut does not know later ones, which may be good
+            # a truncated record does not list later checkpoints, which may be valid
             if path.name not in kept and path.name < file:
                 path.unlink()
         self._clock = time.perf_counter()
 
     def state(self) -> TrainingState:
-        """Return everything that the next step depends on, and the seconds trained so far."""
+        """Return the state that the next step depends on, and the training time so far."""
         return {
             "step": self.step,
             "seconds": self.seconds,

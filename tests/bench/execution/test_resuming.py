@@ -86,7 +86,7 @@ def test_a_record_that_was_cut_goes_on_from_the_checkpoint_that_it_covers(
     resume(stopped, Progress(quiet=True))
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"warning: checkpoint {newest} is not covered by {stopped.record_path}")
-    assert line.endswith("going on from step 6")
+    assert line.endswith("resuming from step 6")
     assert small.same(everything(small, stopped), finished)
 
 
@@ -121,7 +121,7 @@ def test_a_record_that_covers_no_checkpoint_is_refused_and_nothing_is_changed(
     before = files(stopped)
     assert main(["run", "--resume", stopped.id]) == 1
     line = capsys.readouterr().err.splitlines()[-1]
-    assert line.startswith(f"bench: run {stopped.id} has no checkpoint to go on from: checkpoint ")
+    assert line.startswith(f"bench: run {stopped.id} has no checkpoint to resume from: checkpoint ")
     assert line.endswith("nothing was changed")
     assert files(stopped) == before
 
