@@ -56,6 +56,7 @@ class BeganCs(BoundaryEquilibrium):
     title = "BEGAN-CS: constrained latent space"
     source = "Chang, Lin, Lee, Juan, Wei, Chen 2018, ECCV"
     Hyperparameters = BeganCsHyperparameters
+    hyperparameters: BeganCsHyperparameters
     regularises_fake = True
     presets = {
         "quick": QUICK | FOUND,
@@ -81,7 +82,6 @@ class BeganCs(BoundaryEquilibrium):
 
     def __init__(self, hyperparameters: BeganCsHyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
-        self.alpha = hyperparameters.alpha
         self.discriminator, self.generator = build_networks(
             hyperparameters, sample_shape, AutoEncoder, published="constrained", activation=elu
         )
@@ -89,4 +89,4 @@ class BeganCs(BoundaryEquilibrium):
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """Return alpha L_c, with L_c = mean |z - Enc(G(z))|."""
         constraint = (latent - fake.mean).abs().mean()
-        return Regularisers(None, self.alpha * constraint, {"loss_constraint": constraint})
+        return Regularisers(None, self.hyperparameters.alpha * constraint, {"loss_constraint": constraint})

@@ -100,6 +100,7 @@ class BeganV3(BoundaryEquilibrium):
     title = "BEGAN v3: variational discriminator"
     source = "Park, Huh, Kim 2020, Electronics 9, 688"
     Hyperparameters = BeganV3Hyperparameters
+    hyperparameters: BeganV3Hyperparameters
     reconstruction_weight = 0.5
     regularises_fake = True
     presets = {
@@ -112,7 +113,6 @@ class BeganV3(BoundaryEquilibrium):
 
     def __init__(self, hyperparameters: BeganV3Hyperparameters, sample_shape: tuple[int, ...]) -> None:
         super().__init__(hyperparameters, sample_shape)
-        self.options = hyperparameters
         self.discriminator, self.generator = build_networks(
             hyperparameters,
             sample_shape,
@@ -124,7 +124,7 @@ class BeganV3(BoundaryEquilibrium):
     def code(self, encoding: Encoding, noise: Noise, fake: bool) -> Tensor:
         """Draw mu + sigma epsilon; return mu for fake samples with `fake_code` ``mean``."""
         assert encoding.log_variance is not None
-        if fake and self.options.fake_code == "mean":
+        if fake and self.hyperparameters.fake_code == "mean":
             return encoding.mean
         epsilon = noise.normal("code of fake" if fake else "code of real", tuple(encoding.mean.shape))
         return encoding.mean + (0.5 * encoding.log_variance).exp() * epsilon
@@ -137,17 +137,17 @@ class BeganV3(BoundaryEquilibrium):
         mean, log_variance = encoding
         assert log_variance is not None
         terms = 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance)
-        return terms.mean() if self.options.kl_over == "mean" else terms.sum(1).mean()
+        return terms.mean() if self.hyperparameters.kl_over == "mean" else terms.sum(1).mean()
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """Return the terms of L_R / 2 + alpha L_c of the real and of the fake samples."""
         kl_real, kl_fake = self.divergence(real), self.divergence(fake)
-        encoded = fake.mean if self.options.constraint_code == "mean" else fake_code
+        encoded = fake.mean if self.hyperparameters.constraint_code == "mean" else fake_code
         constraint = (latent - encoded).abs().mean()
-        weight = 0.5 * self.options.kl_weight
-        bounded = torch.clamp(kl_fake, max=self.options.kl_fake_limit)
+        weight = 0.5 * self.hyperparameters.kl_weight
+        bounded = torch.clamp(kl_fake, max=self.hyperparameters.kl_fake_limit)
         return Regularisers(
             weight * kl_real,
-            self.options.alpha * constraint - weight * self.k * bounded,
+            self.hyperparameters.alpha * constraint - weight * self.k * bounded,
             {"loss_constraint": constraint, "kl_real": kl_real, "kl_fake": kl_fake},
         )
