@@ -1,6 +1,7 @@
 """The version, the changelog and the checks before a commit agree."""
 
 import re
+import tomllib
 from pathlib import Path
 
 import yaml
@@ -29,3 +30,26 @@ def test_ci_has_the_checks_of_every_commit():
     assert [hook["id"] for hook in hooks] == ["ruff-check", "ruff-format", "mypy", "lint-imports"]
     assert "pre-commit run --all-files" in CI
     assert "mkdocs build --strict" in CI
+
+
+def test_files_that_ci_names_exist():
+    named = re.findall(r"\b(?:tests|benchmarks)/[\w./-]+\w", CI)
+    assert named
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_files_beside_the_code_are_installed_with_it():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    listed = {
+        file
+        for package, patterns in project["tool"]["setuptools"]["package-data"].items()
+        for pattern in patterns
+        for file in (ROOT / package.replace(".", "/")).glob(pattern)
+    }
+    beside = {
+        file
+        for package in ("bench", "variants", "studies")
+        for file in (ROOT / package).rglob("*")
+        if file.is_file() and file.suffix not in (".py", ".pyc")
+    }
+    assert listed == beside
