@@ -13,8 +13,8 @@ from interleaved import Side
 from torch import Tensor
 
 from bench.configuration import resolve
+from bench.execution.callbacks import Alarms
 from bench.execution.progress import Progress
-from bench.execution.session import Alarms
 from bench.execution.setup import TrainingSetup, plan_of, set_up
 from bench.health.alarms import AlarmMonitor
 from bench.runs import record, run_folder
