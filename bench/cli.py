@@ -1,6 +1,6 @@
 """The command line: ``bench COMMAND``.
 
-Nothing heavy is imported here, nor at the head of a command's file, so that help is immediate.
+Neither this module nor the head of a command's module imports a heavy package, so that help is immediate.
 """
 
 import importlib
@@ -39,14 +39,14 @@ COMMANDS = (
 
 
 class Commands(click.Group):
-    """The commands, each imported from bench.commands when it is wanted."""
+    """Group of commands; a command's module is imported when the command is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Their names."""
+        """Return the names of all commands."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """One of them; RequestError if there is none of that name."""
+        """Return a command; RequestError if there is no command of that name."""
         if cmd_name not in COMMANDS:
             raise unknown("command", cmd_name, COMMANDS)
         if cmd_name != "run" and launched():
@@ -85,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         click.echo(error.format_message(), err=True)
         return 2
     except click.ClickException as error:
-        # click shows a value whole
+        # click's messages hold a value in full length
         return _fail(words, one_line(error.format_message(), 280), 2)
     except RequestError as error:
         return _fail(words, str(error), 2)
@@ -94,17 +94,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, click.Abort):
         return _fail(words, "interrupted", 130)
     except Exception as error:
-        # a full disk or short memory is no fault of the program; whatever is keeps its traceback
-        told = os_errors.message_of(error)
-        if told is None:
-            # the libraries' messages in it may hold the password of a store
+        # a full disk or lack of memory is no fault of the program; every other error keeps its traceback
+        message = os_errors.message_of(error)
+        if message is None:
+            # messages of libraries may hold the password of a store
             click.echo(redacted(traceback.format_exc()), err=True, nl=False)
             return 1
-        return _fail(words, told, 1)
+        return _fail(words, message, 1)
 
 
 def check_words(words: Sequence[str]) -> None:
-    """Refuse what no file, run or number is named by."""
+    """Refuse arguments with a NUL character, which no file or run has in its name."""
     for word in words:
         if "\0" in word:
             raise RequestError(f"{shown(word)} holds a NUL character")
@@ -112,7 +112,7 @@ def check_words(words: Sequence[str]) -> None:
 
 def _fail(words: list[str], message: str, status: int) -> int:
     line = one_line(redacted(message))
-    # what is wrong with the request is wrong on every rank
+    # every rank refuses a wrong request; rank 0 alone reports it
     if status != 1 and not is_first():
         return status
     click.echo(f"bench: {line}" if is_first() else f"bench: rank {os.environ['RANK']}: {line}", err=True)

@@ -1,4 +1,4 @@
-"""What is told at the end of a run."""
+"""The summary that ``bench run`` prints at the end."""
 
 from typing import Any
 
@@ -7,13 +7,13 @@ from bench.execution.session import RunResult
 from bench.runs.record import alarm_tag
 
 
-def data(outcome: RunResult) -> dict[str, Any]:
-    """The end of a run in plain values."""
-    record, description = outcome.record, outcome.description
+def data(result: RunResult) -> dict[str, Any]:
+    """Return the summary of a run, for ``--json``."""
+    record, description = result.record, result.description
     assert record.end is not None
     last = record.evaluations[-1].values if record.evaluations else {}
     return {
-        "run_id": outcome.run.id,
+        "run_id": result.run.id,
         "name": description.name,
         "status": record.end.status,
         "health": record.end.health,
@@ -25,36 +25,36 @@ def data(outcome: RunResult) -> dict[str, Any]:
         "best": dict(record.end.best),
         "metric": description.metric,
         "metric.protocol": description.protocol,
-        "folder": str(outcome.run.path),
+        "folder": str(result.run.path),
         "tracking": description.tracking,
     }
 
 
-def text(outcome: RunResult) -> str:
-    """The end of a run as a table for people."""
-    facts = data(outcome)
-    description = outcome.description
+def text(result: RunResult) -> str:
+    """Return the summary of a run as aligned text."""
+    facts = data(result)
+    description = result.description
     best, metric = facts["best"], facts["metric"]
     best_step = best.get(f"{metric}_best_step")
-    at_best = next((e.values for e in outcome.record.evaluations if e.step == best_step), {})
+    at_best = next((e.values for e in result.record.evaluations if e.step == best_step), {})
     rows: list[tuple[object, ...]] = []
     if "M_best" in best:
         rows.append(
             (
                 "M (mean since last checkpoint)",
-                outcome.record.checkpoints[-1].M,
+                result.record.checkpoints[-1].M,
                 best["M_best"],
                 best["M_best_step"],
             )
         )
     for name, value in facts["last"].items():
         rows.append((name, value, at_best.get(name), best_step if at_best else None))
-    samples = sorted(outcome.run.samples.glob("*.png"))
+    samples = sorted(result.run.samples.glob("*.png"))
     seconds = facts["train_seconds"]
     head = [
         ("run", f"{facts['name']}  (id {facts['run_id']})"),
         ("health", facts["health"]),
-        ("alarms", alarm_tag(outcome.record.alarms) or "none"),
+        ("alarms", alarm_tag(result.record.alarms) or "none"),
         ("trained", f"{facts['step']:,} steps" + (f" in {seconds:.0f} s" if seconds else "")),
         (
             "peak memory",

@@ -50,9 +50,9 @@ def command(runs: tuple[str, ...], every: bool) -> Report:
 def _report(sent: "list[Sent]") -> Report:
     missing = [each for each in sent if each.problem]
     if missing:
-        told = "; ".join(f"{each.name}: {each.problem}" for each in missing[:3])
+        problems = "; ".join(f"{each.name}: {each.problem}" for each in missing[:3])
         more = f"; and {len(missing) - 3} more" if len(missing) > 3 else ""
-        raise WorkError(f"{len(missing)} of {len(sent)} could not be sent: {told}{more}")
+        raise WorkError(f"{len(missing)} of {len(sent)} could not be sent: {problems}{more}")
     rows = [
         (each.kind, each.name, each.store, each.mlflow_run or each.passed_over, each.points, each.files)
         for each in sent

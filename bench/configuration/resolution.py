@@ -12,7 +12,7 @@ from typing import TypeVar, cast, get_args
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
-from bench.configuration.schema import EXECUTION_SETTINGS, PLAIN, Harness
+from bench.configuration.schema import EXECUTION_SETTINGS, UNHASHED_DEFAULTS, Harness
 from bench.datasets import preset_of
 from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant
@@ -79,7 +79,7 @@ class Configuration:
             for name, value in self.flat().items()
             if name not in EXECUTION_SETTINGS
             and (among is None or name in among)
-            and value not in PLAIN.get(name, ())
+            and value not in UNHASHED_DEFAULTS.get(name, ())
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

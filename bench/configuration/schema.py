@@ -20,8 +20,8 @@ LONGEST_PATH = 4096  # of Linux
 MOST_STEPS = 99_999_999  # names of files have eight digits for a step
 LARGEST_SEED = 2**63 - 1  # of result tables, whose whole numbers have 64 bits
 
-# Values that say no more than a configuration from before there were such knobs: outside the identity too.
-PLAIN: dict[str, tuple[Any, ...]] = {
+# Defaults that are left out of the hash.
+UNHASHED_DEFAULTS: dict[str, tuple[Any, ...]] = {
     "micro_batches": (None, 1),
     "compute_dtype": ("float32",),
     "tf32": (False,),

@@ -1,7 +1,7 @@
 """YAML as configuration and study files have it: mappings, lists, texts, numbers, true and false, null.
 
-Everything else that YAML has is refused: aliases, which make a small file huge; tags; dates; keys that
-are no texts, or stand twice. Plain words are read by YAML 1.2's rules: ``yes`` is a text.
+All other features of YAML are refused: aliases, which make a small file huge; tags; dates; keys that are
+not text; keys given twice. Plain scalars are read by the rules of YAML 1.2: ``yes`` is a text.
 """
 
 import re
@@ -23,16 +23,16 @@ INT, FLOAT, BOOL, NULL = (f"tag:yaml.org,2002:{name}" for name in ("int", "float
 
 
 class _Rules:
-    """YAML 1.2's rules for plain words, without its octal and hexadecimal numbers, infinities and NaN."""
+    """YAML 1.2's rules for plain scalars, without its octal and hexadecimal numbers, infinities and NaN."""
 
     yaml_implicit_resolvers: dict[str, list[Any]] = {}
 
 
 class _Loader(_Rules, yaml.SafeLoader):
-    """Makes plain values of a text that was checked before."""
+    """Loader of a text that :func:`_check` accepted."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        """A dict, unless a key is no text or stands twice."""
+        """Return a dict; refuse keys that are not text or are given twice."""
         seen = set()
         for key, _ in node.value:
             if key.tag != "tag:yaml.org,2002:str":
@@ -44,18 +44,18 @@ class _Loader(_Rules, yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
     def whole_number(self, node: Any) -> int | str:
-        """Decimal, leading zeros too."""
+        """Read a decimal integer; leading zeros are allowed."""
         text = str(node.value)
         return int(text) if len(text) <= LONGEST_NUMBER else text
 
     def number(self, node: Any) -> float | str:
-        """As Python reads it; what overflows stays a text."""
+        """Read a number as Python does; a number that overflows stays a text."""
         text = str(node.value)
         return float(text) if len(text) <= LONGEST_NUMBER and abs(float(text)) != float("inf") else text
 
 
 class _Dumper(_Rules, yaml.SafeDumper):
-    """Quotes what the loader would not read as a text."""
+    """Dumper that quotes texts which the loader would read as another type."""
 
 
 for _kind in (_Loader, _Dumper):
@@ -70,8 +70,8 @@ _Loader.add_constructor(INT, _Loader.whole_number)
 _Loader.add_constructor(FLOAT, _Loader.number)
 
 
-def _refused(node: Any, words: str) -> yaml.MarkedYAMLError:
-    return yaml.MarkedYAMLError(problem=words, problem_mark=node.start_mark)
+def _refused(node: Any, problem: str) -> yaml.MarkedYAMLError:
+    return yaml.MarkedYAMLError(problem=problem, problem_mark=node.start_mark)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -94,14 +94,14 @@ def read(path: Path) -> dict[str, Any]:
         _check(text)
         content = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise RequestError(f"{name} is not such YAML as is read here: {_in_words(error)}") from None
+        raise RequestError(f"{name} is not such YAML as is read here: {_problem_of(error)}") from None
     if not isinstance(content, dict):
         raise RequestError(f"{name} must hold 'key: value' lines")
     return content
 
 
 def dump(content: Mapping[str, Any]) -> str:
-    """Text that :func:`read` reads as the same values, in the order of the mapping."""
+    """Return YAML that :func:`read` reads as the same values, in the order of the mapping."""
     return str(yaml.dump(dict(content), Dumper=_Dumper, sort_keys=False, allow_unicode=True))
 
 
@@ -138,8 +138,8 @@ def _check(text: str) -> None:
             depth -= 1
 
 
-def _in_words(error: yaml.YAMLError) -> str:
-    """The line and the problem, without the text about it."""
+def _problem_of(error: yaml.YAMLError) -> str:
+    """Return the line number and the problem, without an excerpt of the file."""
     if isinstance(error, yaml.MarkedYAMLError):
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""

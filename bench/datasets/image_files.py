@@ -45,7 +45,7 @@ def open_image(source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> 
 
 
 def describe_error(error: Exception) -> str:
-    """Return in words why an image does not decode."""
+    """Return the reason why an image does not decode."""
     from PIL.Image import MAX_IMAGE_PIXELS, DecompressionBombError
 
     if isinstance(error, ImageError):

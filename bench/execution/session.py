@@ -93,7 +93,7 @@ def start(
     configuration : Configuration
         What to train.
     progress : Progress
-        Told how it goes.
+        Shows progress and warnings.
     parent : str, optional
         Id of the parent run in MLflow.
     study : StudyTrial, optional

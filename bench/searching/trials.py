@@ -103,7 +103,7 @@ def fail_dead_trials(study: Study, storage: Storage) -> list[FrozenTrial]:
     with storage.exclusive():
         dead = storage.stale_trials(study)
         for trial in dead:
-            # the worker set the reason and died before it told the end
+            # the worker set the reason and died before it recorded the end of the trial
             if trial.user_attrs.get(REASON, STOPPED) != STOPPED:
                 study._storage.set_trial_user_attr(trial._trial_id, REASON, "")
             study.tell(trial.number, state=TrialState.FAIL, skip_if_finished=True)

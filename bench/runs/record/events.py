@@ -136,7 +136,7 @@ class Alarm(Event):
     kind : str
         ``k-at-0``, ``k-at-1``, ``k-drop``, ``constraint-rising`` or ``loss-rising``.
     message : str
-        What was seen, with its numbers.
+        The observation, with its numbers.
     """
 
     event = "alarm"
