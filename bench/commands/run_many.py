@@ -20,22 +20,22 @@ def run_many(
     """Train every variant with every seed and report the summary."""
     from bench.configuration import yaml_files
 
-    below = yaml_files.read(file) if file else {}
-    names = str(given.pop("variant", None) or below.get("variant", ""))
+    from_file = yaml_files.read(file) if file else {}
+    names = str(given.pop("variant", None) or from_file.get("variant", ""))
     variants = list(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
     if not variants:
         raise RequestError("no variant given: --variant names one or several, separated by commas")
     if seeds is not None and "seed" in given:
         raise RequestError("--seed and --seeds: give one of them")
-    numbers = read_seeds(str(given.pop("seed", below.get("seed", 0))) if seeds is None else seeds)
+    seed_list = read_seeds(str(given.pop("seed", from_file.get("seed", 0))) if seeds is None else seeds)
     from bench.execution import multirun
     from bench.execution.jobs import Stopped
 
     if dry_run:
-        configurations = multirun.configurations(variants, numbers[:1], given, file)
-        return dry_run_report_of_many(configurations, numbers)
+        configurations = multirun.configurations(variants, seed_list[:1], given, file)
+        return dry_run_report_of_many(configurations, seed_list)
     shown_progress = progress()
-    planned = multirun.plan(variants, numbers, given, file, workers, shown_progress)
+    planned = multirun.plan(variants, seed_list, given, file, workers, shown_progress)
     try:
         outcome = multirun.train(planned, workers, shown_progress)
     except Stopped:
@@ -51,11 +51,11 @@ def read_seeds(words: str) -> list[int]:
         first, dash, last = word.strip().partition("-")
         if not (is_seed(first) and (is_seed(last) or not dash)):
             raise RequestError(
-                f"--seeds {shown(words)}: write whole numbers from 0 to 2**63 - 1, such as 0,1,2 or 0-4"
+                f"seeds {shown(words)}: write whole numbers from 0 to 2**63 - 1, such as 0,1,2 or 0-4"
             )
         low, high = int(first), int(last or first)
         if not 0 <= high - low < MOST_SEEDS - len(numbers):
-            raise RequestError(f"--seeds {shown(words)}: more than {MOST_SEEDS} seeds, or an empty range")
+            raise RequestError(f"seeds {shown(words)}: more than {MOST_SEEDS} seeds, or an empty range")
         numbers += range(low, high + 1)
     return list(dict.fromkeys(numbers))
 

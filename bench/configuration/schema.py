@@ -15,10 +15,10 @@ EXECUTION_SETTINGS = frozenset(
 )  # fmt: skip
 
 
-LONGEST_NAME = 256  # of an experiment in MLflow's databases
-LONGEST_PATH = 4096  # of Linux
-MOST_STEPS = 99_999_999  # names of files have eight digits for a step
-LARGEST_SEED = 2**63 - 1  # of result tables, whose whole numbers have 64 bits
+LONGEST_NAME = 256  # MLflow's limit for names of experiments
+LONGEST_PATH = 4096  # Linux's limit
+MOST_STEPS = 99_999_999  # file names have eight digits for a step
+LARGEST_SEED = 2**63 - 1  # result tables have integers of 64 bits
 
 # Defaults that are left out of the hash.
 UNHASHED_DEFAULTS: dict[str, tuple[Any, ...]] = {

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from bench.system.atomic_files import kind_of, write_text
 from bench.system.errors import WorkError, printable
 
-# A file changed this recently may change again within one tick of the file system's clock: not cached.
+# Hashes of files that changed within this time are not cached: the timestamp could miss another change.
 RECENT_NANOSECONDS = 2 * 10**9
 
 

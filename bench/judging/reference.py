@@ -19,12 +19,13 @@ from bench.judging.sample_statistics import SampleStatistics
 from bench.system.atomic_files import write_bytes
 from bench.system.errors import WorkError
 
-# Metrics that compare samples with samples take at most so many: their cost grows with the square.
+# Metrics that compare samples pairwise use at most this many per side: their cost grows with the square.
 MAXIMUM_PAIRED = 5000
 # Below this the nearest neighbours that metrics ask for do not exist.
 MINIMUM_SAMPLES = 12
 
 _BATCH = 1000  # samples passed to the extractor at once: bounds memory for features
+_FINGERPRINTED = 1000  # samples that identify a data set
 # Part of the name of every cached file. Raised whenever a change of code changes which real samples are
 # paired, or how samples are stored, extracted or summarised.
 _REVISION = "4"
@@ -38,7 +39,8 @@ class Reference:
     Attributes
     ----------
     statistics : SampleStatistics
-        Moments, classes and modes of all real samples; features of the first of :func:`pairing_order`.
+        Moments, classes and modes of all real samples; features of the first
+        :data:`MAXIMUM_PAIRED` samples, or of half of them, in :func:`pairing_order`.
     name, split : str
         Data set and part, such as `mnist-5k` and `train`.
     data_hash : str
@@ -66,7 +68,7 @@ class Reference:
     def paired(self, samples: int) -> int:
         """Return how many samples of each side are compared pairwise when `samples` are generated.
 
-        At most half of the real ones: as many others are then left to be measured in the generator's place.
+        At most half of the real samples: a held-out set of equal size remains, to be scored as if generated.
         """
         return min(samples, _most_paired(self.count))
 
@@ -154,11 +156,11 @@ def _measure(extractor: Extractor, samples: np.ndarray, label: str) -> SampleSta
 def _fingerprint(samples: np.ndarray) -> str:
     """Hash of about a thousand samples, evenly spread, and of their number.
 
-    `data_hash` identifies the samples. This detects a part of them passed under the hash of the whole,
-    without reading gigabytes again.
+    `data_hash` identifies the samples. This detects a subset that is passed with the hash of the full data
+    set, without reading gigabytes again.
     """
-    apart = max(1, len(samples) // _BATCH)
-    return _digest({f"{len(samples)} images": samples[::apart]})
+    stride = max(1, len(samples) // _FINGERPRINTED)
+    return _digest({f"{len(samples)} images": samples[::stride]})
 
 
 def _digest(arrays: dict[str, np.ndarray]) -> str:

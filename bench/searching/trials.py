@@ -37,7 +37,7 @@ def to_retry(trials: Iterable[FrozenTrial]) -> list[FrozenTrial]:
         if trial.state == TrialState.FAIL
         and may_be_retried(trial)
         and trial.number not in retried
-        # a trial that no worker got yet is asked for again, unless its values were fixed
+        # a trial without a worker is sampled anew, unless its values were fixed
         and (WORKER in trial.user_attrs or "fixed_params" in trial.system_attrs)
     ]
 
@@ -46,7 +46,7 @@ def may_be_retried(trial: FrozenTrial) -> bool:
     """Whether a failed trial is retried: not if training failed, or if two workers died."""
     if trial.user_attrs.get(REASON):
         return bool(trial.user_attrs[REASON] == STOPPED)
-    # its worker died before the trial had an owner
+    # its worker died before it claimed the trial
     if WORKER not in trial.user_attrs:
         return True
     return int(trial.user_attrs.get(DEATHS, 0)) < DEATHS_ALLOWED
@@ -88,7 +88,7 @@ def next_trial(study: Study, storage: Storage, plan: StudyPlan, worker: str) -> 
 def finish_trial(
     study: Study, trial: Trial, state: TrialState, values: list[float] | None, reason: str
 ) -> bool:
-    """Tell Optuna how a trial ended; False if its worker was taken for dead meanwhile."""
+    """Tell Optuna how a trial ended; return False if another process has marked the trial as failed."""
     try:
         if reason:
             trial.set_user_attr(REASON, reason)
@@ -112,7 +112,7 @@ def fail_dead_trials(study: Study, storage: Storage) -> list[FrozenTrial]:
 
 
 def _queue_retries(study: Study) -> None:
-    """Queue a trial for each that is to be retried; call this in an exclusive block."""
+    """Queue one new trial per trial to retry; call this under ``storage.exclusive()``."""
     for trial in to_retry(study.get_trials(deepcopy=False)):
         kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
         died = WORKER in trial.user_attrs and not trial.user_attrs.get(REASON)

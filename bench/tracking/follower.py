@@ -201,7 +201,7 @@ class Follower:
         slot = self._slot_now()
         if slot <= self._slot:
             return
-        # even if sending fails: a slot has one measurement
+        # set before sending, so that a failed measurement is not repeated in this slot
         self._slot = slot
         try:
             resident = psutil.Process(process_id).memory_info().rss / 2**20

@@ -59,7 +59,7 @@ def make_sampler(
             latents = latents[indices.start : indices.stop]
         training = generator.training
         generator.eval()
-        # the compiled forward pass would be recompiled for these sizes
+        # not the compiled module, which would be compiled again for this batch size
         forward = generator.forward
         try:
             for chunk in latents.split(CHUNK):

@@ -203,9 +203,11 @@ class TrainingStep:
 
     def _micro_batches(self, step: int) -> list[Batch]:
         count = self.options.micro_batches
-        nothing = torch.empty(0)
+        placeholder = torch.empty(0)
         return [
-            Batch(nothing, Noise(self.seed, step, self.device, number, count), may_cache_graphs=count == 1)
+            Batch(
+                placeholder, Noise(self.seed, step, self.device, number, count), may_cache_graphs=count == 1
+            )
             for number in self._own_micro_batches
         ]
 

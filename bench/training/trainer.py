@@ -94,8 +94,10 @@ class Plan:
         Schedule of the learning rates.
     ema_decay : float
         Decay of the generator's moving average; 0 for no average.
-    eval_every, checkpoint_every : int
-        Intervals; 0 evaluates at the end only.
+    eval_every : int
+        Interval of evaluations; 0 evaluates at the end only.
+    checkpoint_every : int
+        Interval of checkpoints, at least 1.
     grid_images, grid_points : int
         Numbers of images or points in a picture of samples.
     """
@@ -284,16 +286,18 @@ class Trainer:
             rows.append({"step": step, **numbers, **rates})
         self._waiting.clear()
         self._flushed_at = time.perf_counter()
-        bad = next(((int(r["step"]), n) for r in rows for n in self._names if not math.isfinite(r[n])), None)
-        if bad:
-            rows = [row for row in rows if row["step"] <= bad[0]]
+        non_finite = next(
+            ((int(r["step"]), n) for r in rows for n in self._names if not math.isfinite(r[n])), None
+        )
+        if non_finite:
+            rows = [row for row in rows if row["step"] <= non_finite[0]]
         self.writer.write(rows)
         self.history.measures.extend(row["M"] for row in rows if "M" in row)
         for callback in self.callbacks:
             callback.on_steps(rows)
         # every rank has the same scalars; rank 0 raises
-        if bad and self.ranks.first:
-            raise Diverged(*bad)
+        if non_finite and self.ranks.first:
+            raise Diverged(*non_finite)
 
     def sampler(self, purpose: str = EVALUATION) -> Sampler:
         """Return the sampler of the evaluated generator: the moving average, if there is one."""

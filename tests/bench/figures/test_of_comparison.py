@@ -22,15 +22,17 @@ NAMES = {f"{name}{suffix}" for name in ("trajectories", "samples-by-step") for s
 def test_a_comparison_has_both_figures_and_repeats(trained_run: Runs, tmp_path: Path) -> None:
     for variant, seed in (("began", 0), ("began", 1), ("wgan-gp", 0)):
         trained_run(variant, seed)
-    files = draw_comparison(results(), tmp_path / "one")
+    files = draw_comparison(results(dataset="mnist-5k"), tmp_path / "one")
     assert {file.name for file in files} == NAMES
-    for file, again in zip(files, draw_comparison(results(), tmp_path / "two"), strict=True):
+    for file, again in zip(
+        files, draw_comparison(results(dataset="mnist-5k"), tmp_path / "two"), strict=True
+    ):
         assert file.read_bytes() == again.read_bytes()
 
 
 def test_a_critic_alone_has_samples_and_no_m(trained_run: Runs, tmp_path: Path) -> None:
     trained_run("wgan-gp")
-    files = draw_comparison(results(variant="wgan-gp"), tmp_path, [4, 9])
+    files = draw_comparison(results(variant="wgan-gp", dataset="mnist-5k"), tmp_path, [4, 9])
     assert {file.name for file in files} == {"samples-by-step.png", "samples-by-step.svg"}
 
 
@@ -40,7 +42,7 @@ def test_a_step_that_was_not_judged_is_refused_and_nothing_is_drawn(
 ) -> None:
     trained_run("began")
     with pytest.raises(RequestError, match="there are 4, 8, 9"):
-        draw_comparison(results(), tmp_path / "figures", steps)
+        draw_comparison(results(dataset="mnist-5k"), tmp_path / "figures", steps)
     assert not (tmp_path / "figures").exists()
 
 
