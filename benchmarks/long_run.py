@@ -44,4 +44,4 @@ if __name__ == "__main__":
             "figures": False,
         }
     )  # fmt: skip
-    start(configuration, Progress(quiet=True), begun=lambda run, bench: [ResidentMemory(every)])
+    start(configuration, Progress(quiet=True), on_start=lambda run, bench: [ResidentMemory(every)])

@@ -82,7 +82,7 @@ def start(
     *,
     parent: str | None = None,
     study: StudyTrial | None = None,
-    begun: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
+    on_start: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
 ) -> RunResult:
@@ -98,7 +98,7 @@ def start(
         Id of the parent run in MLflow.
     study : StudyTrial, optional
         The trial of a study that the run belongs to.
-    begun : callable
+    on_start : callable
         Called when the run exists and before training; returns callbacks.
     tracker : TrackingProcess, optional
         A tracking process that several runs share; by default the run has its own.
@@ -133,7 +133,7 @@ def start(
         with run.lock():
             resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
             watch = AlarmMonitor(description.alarms)
-            callbacks = begun(run, setup)
+            callbacks = on_start(run, setup)
             if tracker:
                 tracker.follow(run, store)
                 callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
@@ -145,13 +145,13 @@ def resume(
     progress: Progress,
     *,
     execution_settings: Mapping[str, Scalar] | None = None,
-    begun: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
+    on_start: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
 ) -> RunResult:
     """Resume a run from its newest intact checkpoint; if the run is complete, only track it to its end.
 
-    The other parameters are those of :func:`start`; `begun` is not called for a complete run. The run is
+    The other parameters are those of :func:`start`; `on_start` is not called for a complete run. The run is
     resumed even if the tracking store is unreachable; missing data is sent when the store is back.
 
     Parameters
@@ -196,9 +196,11 @@ def resume(
         step = state["step"] if state else 0
         session = setup.session(environment.facts(), ranks, step, changed)
         if differences := resuming.begin(run, recorded, session, state):
-            progress.warning(f"unlike the session before ({'; '.join(differences)}): last bits may differ")
+            progress.warning(
+                f"different from the session before ({'; '.join(differences)}): last bits may differ"
+            )
         progress.info(f"resuming {description.name} after step {step}")
-        callbacks = begun(run, setup)
+        callbacks = on_start(run, setup)
         if tracker:
             tracker.follow(run, store)
             callbacks = [*callbacks, TrackingRestarts(tracker, progress)]

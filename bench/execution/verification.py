@@ -69,7 +69,7 @@ def verify(
         raise RequestError(f"run {description.name} is not over: bench run --resume {run.id} first")
     check_as_written(run)
     setup = set_up(as_recorded(description), progress)
-    differences = unlike(description.environment, environment.facts())
+    differences = differences_of_machines(description.environment, environment.facts())
     exact = not differences and setup.device.type == "cpu"
     allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
     check_identity(run, description, recorded, setup)
@@ -79,7 +79,7 @@ def verify(
     total = setup.configuration.harness.steps
     assert total is not None
     last = min(steps or (total if exact else STEPS_ELSEWHERE), total)
-    if (other := first_unlike(recorded)) is not None and other.step < last:
+    if (other := first_differing_session(recorded)) is not None and other.step < last:
         last = other.step
         differing = "; ".join(other.differences(recorded.sessions[0]))
         result.notes.append(f"steps after {last:,} were trained otherwise: {differing}")
@@ -112,7 +112,7 @@ def as_recorded(description: RunDescription) -> Configuration:
     )
 
 
-def unlike(then: Environment, now: Environment) -> list[str]:
+def differences_of_machines(then: Environment, now: Environment) -> list[str]:
     """List the differences of two machines that decide the last bits of numbers."""
     pairs = {name: (getattr(then, name), getattr(now, name)) for name in ARITHMETIC}
     # sums over several processes have another order
@@ -123,7 +123,7 @@ def unlike(then: Environment, now: Environment) -> list[str]:
     return [f"{name}: recorded with {a}, this is {b}" for name, (a, b) in pairs.items() if a != b]
 
 
-def first_unlike(recorded: record.Record) -> record.Session | None:
+def first_differing_session(recorded: record.Record) -> record.Session | None:
     """Return the first session with other arithmetic than the first one, among sessions with valid steps."""
     first, *others = recorded.sessions
     for index, session in enumerate(others):

@@ -142,7 +142,7 @@ class TrialRuns:
                 self.plan.configuration(self.trial.params, seed),
                 self.progress,
                 study=StudyTrial(name=self.plan.name, trial=self.trial.number),
-                begun=self._on_start,
+                on_start=self._on_start,
                 tracker=self.tracker,
             )
             return
@@ -155,7 +155,7 @@ class TrialRuns:
         recorded = record.read(run.record_path)
         if not recorded.is_over():
             here = self.plan.base.harness.model_dump(include=set(EXECUTION_SETTINGS - {"threads"}))
-            resume(run, self.progress, execution_settings=here, begun=self._on_start, tracker=self.tracker)
+            resume(run, self.progress, execution_settings=here, on_start=self._on_start, tracker=self.tracker)
             return
         assert recorded.end
         # trained to its end before the worker died

@@ -176,7 +176,7 @@ def test_the_doctor_lists_interrupted_runs_but_no_trials(
             return True
 
     with pytest.raises(Interrupted):
-        start(small.tiny("began"), Progress(quiet=True), study=study, begun=lambda run, setup: [Stop()])
+        start(small.tiny("began"), Progress(quiet=True), study=study, on_start=lambda run, setup: [Stop()])
     assert main(["doctor", "--json"]) == 0
     assert len(told(capsys)["interrupted"]) == interrupted
 

@@ -77,7 +77,7 @@ def test_a_disk_that_fills_in_training_stops_it_in_one_line_and_the_run_ends_bit
         monkeypatch.setenv("BENCH_HOME", str(disk))
         filler = FillsTheDisk(disk, 5)
         with pytest.raises(WorkError) as stopped:
-            start(configuration, Progress(quiet=True), begun=lambda run, setup: [filler])
+            start(configuration, Progress(quiet=True), on_start=lambda run, setup: [filler])
         (run,) = all_runs()
         told = str(stopped.value)
         assert "No space left on device" in told

@@ -213,7 +213,7 @@ def test_the_facts_of_each_session_are_recorded_and_differences_are_told(
     monkeypatch.setattr("bench.runs.environment.facts", lambda: now)
     resume(stopped, Progress(quiet=True))
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("warning: unlike the session before")
+    assert line.startswith("warning: different from the session before")
     assert f"commit {first.commit}, now another" in line
     assert f"threads {first.threads}, now {first.threads + 1}" in line
     assert f"kernels for {first.cpu_capability}, now none" in line

@@ -16,7 +16,7 @@ from bench.execution import multirun
 from bench.execution.differences import Differs
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
-from bench.execution.verification import unlike, verify
+from bench.execution.verification import differences_of_machines, verify
 from bench.health.alarms import RULES
 from bench.runs import checkpoint, record, run_folder
 from bench.runs.run_folder import RunFolder
@@ -229,10 +229,10 @@ def test_metrics_that_came_after_the_run_are_undecided_and_the_others_are_compar
 @pytest.mark.parametrize("package", ["torch", "numpy"])
 def test_another_version_of_what_computes_the_numbers_is_told(package: str, run: RunFolder) -> None:
     then = run.describe().environment
-    assert unlike(then, then) == []
+    assert differences_of_machines(then, then) == []
     now = then.model_copy(update={"packages": {**then.packages, package: "9.9"}})
     was = then.packages[package]
-    assert unlike(then, now) == [f"{package}: recorded with {was}, this is 9.9"]
+    assert differences_of_machines(then, now) == [f"{package}: recorded with {was}, this is 9.9"]
 
 
 def test_a_metric_that_the_run_measured_and_the_record_lacks_is_found(run: RunFolder) -> None:

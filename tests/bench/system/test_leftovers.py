@@ -157,7 +157,7 @@ def test_unfinished_files_are_not_uploaded(small: SimpleNamespace, bench_home: P
             planted[-1].write_bytes(b"half")
         return []
 
-    run = start(small.tiny("began", tracking=True, steps=2, eval_every=0), Progress(True), begun=begun).run
+    run = start(small.tiny("began", tracking=True, steps=2, eval_every=0), Progress(True), on_start=begun).run
     assert all(path.exists() for path in planted)
     client = MlflowClient(tracking_uri=f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
     sent = [item.path for name in ("checkpoints", "figures") for item in client.list_artifacts(run.id, name)]

@@ -40,7 +40,7 @@ class Stop(Callback):
 def stopped(configuration: Configuration, step: int = 4) -> RunFolder:
     """A run that was stopped after about a step."""
     with pytest.raises(Interrupted):
-        start(configuration, Progress(quiet=True), begun=lambda run, setup: [Stop(step)])
+        start(configuration, Progress(quiet=True), on_start=lambda run, setup: [Stop(step)])
     return run_folder.find("last")
 
 

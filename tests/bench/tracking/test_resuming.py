@@ -166,7 +166,7 @@ def test_a_store_deleted_during_training_is_reported_in_one_line_and_created_aga
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     at = At(5, lambda: delete_store(bench_home))
-    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, setup: [at])
+    outcome = start(small.tiny("began", tracking=True), LOUD, on_start=lambda run, setup: [at])
     assert outcome.record.end is not None
     assert outcome.record.end.status == "FINISHED"
     lines = said(capfd)
@@ -185,7 +185,7 @@ def test_repeated_deaths_of_the_tracking_process_are_reported_with_advice(
     small: SimpleNamespace, tools: SimpleNamespace, bench_home: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     configuration = small.tiny("began", tracking=True, eval_every=2)
-    outcome = start(configuration, LOUD, begun=lambda run, setup: [Kill(4)])
+    outcome = start(configuration, LOUD, on_start=lambda run, setup: [Kill(4)])
     lines = said(capfd)
     again = "warning: tracking: the tracking process was killed by signal 9; it is started again"
     assert lines[:-1] == [again] * 3
@@ -205,7 +205,7 @@ def test_a_sample_grid_is_sent_once_even_after_a_failed_attempt(
         # a file where the pictures' folder should be
         images.write_text("in the way")
 
-    outcome = start(small.tiny("began", tracking=True), LOUD, begun=lambda run, setup: [At(1, block)])
+    outcome = start(small.tiny("began", tracking=True), LOUD, on_start=lambda run, setup: [At(1, block)])
     assert f"bench track {outcome.description.name}" in said(capfd)[-1]
     (bench_home / "mlruns" / "artifacts" / outcome.run.id / "artifacts" / "images").unlink()
     client = store(bench_home)

@@ -109,7 +109,7 @@ def test_memory_that_ends_in_training_stops_it_with_the_command_that_resumes(
     with pytest.raises(
         WorkError, match=r"not enough memory on the machine: 32.0 PiB could not .* resume with: bench"
     ):
-        start(configuration, Progress(quiet=True), begun=lambda run, setup: [Asks()])
+        start(configuration, Progress(quiet=True), on_start=lambda run, setup: [Asks()])
 
 
 def test_errors_of_allocation_are_told_from_bugs() -> None:
