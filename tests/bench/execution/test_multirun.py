@@ -133,7 +133,7 @@ def test_the_product_is_trained_recorded_below_one_run_and_not_trained_again(
     assert len(runs) == 4
     assert set(outcome["runs"]) == set(runs)
     assert first in runs
-    trained = {(d["config"]["variant"], d["config"]["seed"]) for d in runs.values()}
+    trained = {(d.config.variant, d.config.seed) for d in runs.values()}
     assert trained == {(v, s) for v in ("began", "began-v3") for s in (0, 1)}
 
     client = MlflowClient(tracking_uri=f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
@@ -144,7 +144,7 @@ def test_the_product_is_trained_recorded_below_one_run_and_not_trained_again(
     values = [
         record.read(run_folder.find(run_id).record_path).evaluations[-1].values["fd_digits_garments"]
         for run_id, d in runs.items()
-        if d["config"]["variant"] == "began"
+        if d.config.variant == "began"
     ]
     assert parent.data.metrics["began/fd_digits_garments/mean"] == pytest.approx(sum(values) / 2)
     assert parent.data.metrics["began/fd_digits_garments/runs"] == 2
