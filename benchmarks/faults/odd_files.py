@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
-from faults.odd_pictures import OddPicture, Outcome, encoded, noise, write_bytes
+from faults.odd_picture import OddPicture, Outcome, encoded, noise, write_bytes
 
 
 def names() -> Iterator[OddPicture]:

@@ -1,23 +1,19 @@
 """Odd pictures: damaged, disguised, special or strangely named files in a folder of images."""
 
-import io
 import os
 import pickle
 import random
 import struct
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
-Outcome = Literal["used", "refused", "left out", "either"]
-Content = bytes | Callable[[], bytes]
+from faults.odd_files import names, special_files
+from faults.odd_picture import HEIGHT, WIDTH, Content, OddPicture, Outcome, encoded, noise, write_bytes
 
-WIDTH, HEIGHT = 24, 16
 ORIENTATION = 0x0112
 # formats by Pillow's names, with their suffixes
 FORMATS = {
@@ -31,48 +27,12 @@ FORMATS = {
 }
 
 
-@dataclass(frozen=True)
-class OddPicture:
-    """One odd picture.
-
-    Attributes
-    ----------
-    kind : str
-        Short description.
-    name : bytes
-        File name.
-    make : callable
-        Creates the file at a path.
-    outcome : {"used", "refused", "left out", "either"}
-        Required result: an image of the data set; an error in one line that names the file; a skipped file;
-        or, for damage that may go unnoticed, an image or such an error.
-    """
-
-    kind: str
-    name: bytes
-    make: Callable[[Path], object]
-    outcome: Outcome
-
-    def write(self, folder: Path) -> Path:
-        """Create the file in a folder and return its path."""
-        path = folder / os.fsdecode(self.name)
-        self.make(path)
-        return path
-
-
 def odd_pictures(seed: int = 0) -> Iterator[OddPicture]:
     """Yield all odd pictures, the same for a seed and machine; some kinds only for root."""
-    from faults.odd_files import names, special_files  # imported late, since odd_files imports this module
-
     for number, (kind, suffix, content, outcome) in enumerate(_contents(random.Random(seed))):
         yield OddPicture(kind, f"odd-{number:03d}.{suffix}".encode(), partial(write_bytes, content), outcome)
     yield from names()
     yield from special_files()
-
-
-def write_bytes(content: Content, path: Path) -> None:
-    """Create a file."""
-    path.write_bytes(content if isinstance(content, bytes) else content())
 
 
 Case = tuple[str, str, Content, Outcome]
@@ -85,26 +45,6 @@ def _contents(chance: random.Random) -> Iterator[Case]:
     yield from _cut_and_damaged(chance)
     yield from _disguised(chance)
     yield from _strange_png(chance)
-
-
-def noise(mode: str = "RGB", size: tuple[int, int] = (WIDTH, HEIGHT), seed: int = 0) -> Image.Image:
-    """Return a picture of random pixels, which compresses badly, so that a truncated file lacks some."""
-    width, height = size
-    made = Image.frombytes("RGB", size, random.Random(seed).randbytes(3 * width * height))
-    if mode in ("RGBA", "LA"):
-        made.putalpha(Image.frombytes("L", size, random.Random(seed + 1).randbytes(width * height)))
-    if mode == "LAB":
-        return Image.frombytes("LAB", size, random.Random(seed).randbytes(3 * width * height))
-    if mode == "I;16":
-        return Image.frombytes("I;16", size, random.Random(seed).randbytes(2 * width * height))
-    return made.convert("L").convert(mode) if mode in ("I", "F") else made.convert(mode)
-
-
-def encoded(picture: Image.Image, form: str, **options: Any) -> bytes:
-    """Return a picture as the bytes of a file."""
-    buffer = io.BytesIO()
-    picture.save(buffer, form, **options)
-    return buffer.getvalue()
 
 
 def _modes() -> Iterator[Case]:

@@ -10,7 +10,8 @@ from bench.datasets import load
 from bench.system.errors import RequestError, WorkError, printable
 from faults import Request, Tally
 from faults.forked import call
-from faults.odd_pictures import OddPicture, encoded, noise, odd_pictures
+from faults.odd_picture import OddPicture, encoded, noise
+from faults.odd_pictures import odd_pictures
 from faults.processes import Ended, environment
 
 

@@ -4,7 +4,8 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from faults.odd_pictures import OddPicture, encoded, noise, odd_pictures
+from faults.odd_picture import OddPicture, encoded, noise
+from faults.odd_pictures import odd_pictures
 
 from bench.datasets import load
 from bench.system.errors import RequestError, WorkError, printable
