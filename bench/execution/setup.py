@@ -35,7 +35,7 @@ from bench.tracking.store_choice import current_store, recorded_name
 from bench.training import memory
 from bench.training.device import prepare
 from bench.training.learning_rate import LearningRateRule
-from bench.training.step import ComputeOptions
+from bench.training.step import ComputeOptions, real_batches_per_step
 from bench.training.trainer import NO_RUN, Callback, History, Plan, Trainer
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
@@ -273,11 +273,6 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device)
 
 
-def real_batches_per_step(variant: Variant) -> int:
-    """Return how many new real batches the phases of one training step consume."""
-    return sum(phase.new_real_batch for phase in variant.phases())
-
-
 def _build_variant(
     configuration: Configuration, shape: tuple[int, ...], device: torch.device, ranks: Ranks
 ) -> Variant:
@@ -330,7 +325,7 @@ def compute_options_of(harness: Harness, ranks: Ranks) -> ComputeOptions:
 
 
 def plan_of(harness: Harness) -> Plan:
-    """The trainer's plan; `harness` knows its steps by now."""
+    """Return the trainer's plan; `harness.steps` is resolved."""
     assert harness.steps is not None
     return Plan(
         steps=harness.steps,

@@ -8,20 +8,19 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from bench.runs.environment import Environment
+from bench.runs.file_model import FileModel
 from bench.system.json_values import Scalar
 
 FORMAT = 1  # the value of SCHEMA that this version writes and reads
 SCHEMA = "schema"  # the key of run.json that holds the number of the format
 DIGEST = "sha256"  # the key of run.json that holds the digest of all others
 
-STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-
-class ResolvedConfiguration(BaseModel):
+class ResolvedConfiguration(FileModel):
     """Every knob of a run by name, with its resolved value; the fields are those of every variant.
 
     Attributes
@@ -40,7 +39,7 @@ class ResolvedConfiguration(BaseModel):
         Whether an epoch leaves out its short last batch.
     """
 
-    model_config = STRICT | ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Scalar]
 
     variant: str
@@ -58,7 +57,7 @@ class ResolvedConfiguration(BaseModel):
         return self.model_dump()
 
 
-class TrainingData(BaseModel):
+class TrainingData(FileModel):
     """The training samples.
 
     Attributes
@@ -73,15 +72,13 @@ class TrainingData(BaseModel):
         Number of samples.
     """
 
-    model_config = STRICT
-
     name: str
     hash: str
     transform: str
     count: int = Field(ge=1)
 
 
-class ParameterCounts(BaseModel):
+class ParameterCounts(FileModel):
     """Numbers of trained parameters.
 
     Attributes
@@ -90,13 +87,11 @@ class ParameterCounts(BaseModel):
         Parameters of each network.
     """
 
-    model_config = STRICT
-
     generator: int
     discriminator: int
 
 
-class StudyTrial(BaseModel):
+class StudyTrial(FileModel):
     """The trial of a study that a run belongs to.
 
     Attributes
@@ -107,13 +102,11 @@ class StudyTrial(BaseModel):
         Number of the trial.
     """
 
-    model_config = STRICT
-
     name: str
     trial: int
 
 
-class HealthRules(BaseModel):
+class HealthRules(FileModel):
     """The numbers by which a run's health is judged (:mod:`bench.health.verdict`).
 
     Attributes
@@ -130,8 +123,6 @@ class HealthRules(BaseModel):
         Last part of a run throughout which k has to be exactly 0 or 1 to be stuck.
     """
 
-    model_config = STRICT
-
     collapsed_below: Mapping[str, float]
     of_good_samples: Mapping[str, str]
     good_from: float
@@ -139,7 +130,7 @@ class HealthRules(BaseModel):
     stuck_over_last: float = Field(ge=0, le=1)
 
 
-class AlarmRules(BaseModel):
+class AlarmRules(FileModel):
     """The numbers by which alarms are raised (:class:`bench.health.alarms.AlarmMonitor`).
 
     Attributes
@@ -149,8 +140,6 @@ class AlarmRules(BaseModel):
     drop, least_k, constraint_rise, loss_rise : float
         Factors, and the lowest k that can drop.
     """
-
-    model_config = STRICT
 
     window: int = Field(ge=1)
     bound: int
@@ -162,7 +151,7 @@ class AlarmRules(BaseModel):
     loss_rise: float
 
 
-class RunDescription(BaseModel):
+class RunDescription(FileModel):
     """What run.json says of a run.
 
     Attributes
@@ -206,8 +195,6 @@ class RunDescription(BaseModel):
     study : StudyTrial or None
         The trial that the run belongs to, if any.
     """
-
-    model_config = STRICT
 
     id: str
     name: str

@@ -9,8 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import BaseModel, ConfigDict
-
+from bench.runs.file_model import FileModel
 from bench.system.json_values import Scalar
 from bench.system.store_address import redacted_word
 from bench.system.version import __version__
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 PACKAGES = ("torch", "torchvision", "torchmetrics", "mlflow", "optuna", "numpy", "pandas")
 
 
-class Environment(BaseModel):
+class Environment(FileModel):
     """The machine, the interpreter, the packages and the code's version.
 
     Attributes
@@ -47,8 +46,6 @@ class Environment(BaseModel):
     ranks : int
         Processes that train together.
     """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     python: str
     system: str

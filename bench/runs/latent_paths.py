@@ -1,15 +1,12 @@
 """Paths between latent vectors: straight lines and great circles."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize, one_hot
 
 from bench.system.errors import unknown
-
-PathName = Literal["linear", "slerp"]
 
 
 def linear(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:

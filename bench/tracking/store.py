@@ -35,7 +35,6 @@ STUDY = "optuna.study"
 TRIAL = "optuna.trial"
 RUN = "bench.run"  # id of the run's folder, by which the run is found in any store
 UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
-PAGE = 1000
 
 Point = tuple[str, int, float]  # name, step, value
 Item = TypeVar("Item")

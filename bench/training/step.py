@@ -74,6 +74,11 @@ class ComputeOptions:
     activation_checkpointing: bool = False
 
 
+def real_batches_per_step(variant: Variant) -> int:
+    """Return how many new real batches the phases of one training step consume."""
+    return sum(phase.new_real_batch for phase in variant.phases())
+
+
 class TrainingStep:
     """Runs the training steps of a variant.
 
@@ -133,7 +138,7 @@ class TrainingStep:
             )
             for network, rate in self.learning_rates.items()
         }
-        self.real_batches_per_step = sum(phase.new_real_batch for phase in variant.phases())
+        self.real_batches_per_step = real_batches_per_step(variant)
         self._own_micro_batches = options.ranks.shard(options.micro_batches)
         self._statistics = [
             statistic

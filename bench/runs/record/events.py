@@ -4,18 +4,18 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import ClassVar, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
+from bench.runs.file_model import FileModel
 from bench.system.json_values import Json, Scalar
 
 StepRow: TypeAlias = dict[str, float]
 """A training step: ``step``, a whole number, and every scalar by name."""
 
-_STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
 _NUMBERS = frozenset({int, float})
 
 
-class Event(BaseModel):
+class Event(FileModel):
     """Base class of events.
 
     Attributes
@@ -26,7 +26,6 @@ class Event(BaseModel):
         The step at which the event happened.
     """
 
-    model_config = _STRICT
     event: ClassVar[str]
 
     step: int
