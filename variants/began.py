@@ -37,6 +37,7 @@ class Began(BoundaryEquilibrium):
     title = "BEGAN: autoencoder discriminator"
     source = "Berthelot, Schumm, Metz 2017, arXiv 1703.10717"
     Hyperparameters = BeganHyperparameters
+    hyperparameters: BeganHyperparameters
     presets = {
         "quick": QUICK,
         "points": POINTS_QUICK,
@@ -52,8 +53,8 @@ class Began(BoundaryEquilibrium):
         },
     }
 
-    def __init__(self, hyperparameters: BeganHyperparameters, sample_shape: tuple[int, ...]) -> None:
-        super().__init__(hyperparameters, sample_shape)
+    def build_networks(self) -> None:
+        """Build generator and discriminator."""
         self.discriminator, self.generator = build_networks(
-            hyperparameters, sample_shape, AutoEncoder, published="began", activation=elu
+            self.hyperparameters, self.sample_shape, AutoEncoder, published="began", activation=elu
         )

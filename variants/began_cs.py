@@ -5,6 +5,7 @@ from typing import Literal
 from torch import Tensor
 
 from variants.families.boundary_equilibrium import (
+    CONSTRAINT,
     POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
@@ -58,6 +59,7 @@ class BeganCs(BoundaryEquilibrium):
     Hyperparameters = BeganCsHyperparameters
     hyperparameters: BeganCsHyperparameters
     regularises_fake = True
+    scalars = (*BoundaryEquilibrium.scalars, CONSTRAINT)
     presets = {
         "quick": QUICK | FOUND,
         "points": POINTS_QUICK
@@ -80,10 +82,10 @@ class BeganCs(BoundaryEquilibrium):
         },
     }
 
-    def __init__(self, hyperparameters: BeganCsHyperparameters, sample_shape: tuple[int, ...]) -> None:
-        super().__init__(hyperparameters, sample_shape)
+    def build_networks(self) -> None:
+        """Build generator and discriminator."""
         self.discriminator, self.generator = build_networks(
-            hyperparameters, sample_shape, AutoEncoder, published="constrained", activation=elu
+            self.hyperparameters, self.sample_shape, AutoEncoder, published="constrained", activation=elu
         )
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:

@@ -161,6 +161,7 @@ class BeganResnet18(BoundaryEquilibrium):
     title = "ResNet-18 BEGAN"
     source = "a bachelor's thesis, Kyiv 2025"
     Hyperparameters = BeganResnet18Hyperparameters
+    hyperparameters: BeganResnet18Hyperparameters
     presets = {
         "quick": QUICK,
         "points": POINTS_QUICK | {"decoder_gain": 1.0, "update": "alternating"},
@@ -175,8 +176,9 @@ class BeganResnet18(BoundaryEquilibrium):
         },
     }
 
-    def __init__(self, hyperparameters: BeganResnet18Hyperparameters, sample_shape: tuple[int, ...]) -> None:
-        super().__init__(hyperparameters, sample_shape)
+    def build_networks(self) -> None:
+        """Build generator and discriminator."""
+        hyperparameters, sample_shape = self.hyperparameters, self.sample_shape
         filters, latent_dim = hyperparameters.filters, hyperparameters.latent_dim
         normalise = hyperparameters.generator_norm == "batch"
         if makes_points(hyperparameters.layers, sample_shape):

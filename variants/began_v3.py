@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from variants.families.boundary_equilibrium import (
+    CONSTRAINT,
     POINTS_QUICK,
     QUICK,
     BoundaryEquilibrium,
@@ -103,6 +104,7 @@ class BeganV3(BoundaryEquilibrium):
     hyperparameters: BeganV3Hyperparameters
     reconstruction_weight = 0.5
     regularises_fake = True
+    scalars = (*BoundaryEquilibrium.scalars, CONSTRAINT)
     presets = {
         "quick": QUICK | {"kl_weight": 0.02},
         "points": POINTS_QUICK | {"kl_weight": 2e-3, "alpha": 0.01},
@@ -111,11 +113,11 @@ class BeganV3(BoundaryEquilibrium):
         "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
     }
 
-    def __init__(self, hyperparameters: BeganV3Hyperparameters, sample_shape: tuple[int, ...]) -> None:
-        super().__init__(hyperparameters, sample_shape)
+    def build_networks(self) -> None:
+        """Build generator and discriminator."""
         self.discriminator, self.generator = build_networks(
-            hyperparameters,
-            sample_shape,
+            self.hyperparameters,
+            self.sample_shape,
             VariationalAutoEncoder,
             published="constrained",
             activation=leaky_relu,

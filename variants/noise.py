@@ -69,6 +69,23 @@ class Noise:
         drawn = torch.rand(self._whole_batch(shape), generator=self._stream(purpose), device=self.device)
         return self._micro_batch(drawn) * (high - low) + low
 
+    def integers(self, purpose: str, shape: tuple[int, ...], high: int, low: int = 0) -> Tensor:
+        """Draw int64 uniformly from low, ..., high - 1 in a shape (B, ...)."""
+        drawn = torch.randint(
+            low, high, self._whole_batch(shape), generator=self._stream(purpose), device=self.device
+        )
+        return self._micro_batch(drawn)
+
+    def categories(self, purpose: str, count: int, probabilities: Tensor) -> Tensor:
+        """Draw int64 (count,), the number k with a probability proportional to ``probabilities[k]``."""
+        drawn = torch.multinomial(
+            probabilities.to(self.device),
+            count * self._micro_batches,
+            replacement=True,
+            generator=self._stream(purpose),
+        )
+        return self._micro_batch(drawn)
+
     def _whole_batch(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         return (shape[0] * self._micro_batches, *shape[1:])
 

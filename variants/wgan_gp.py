@@ -1,30 +1,19 @@
 """WGAN-GP: a critic with gradient penalty and no k, to compare with and to keep the contract general."""
 
-from typing import Literal
-
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
+from variants.base import Batch
+from variants.families.two_player import Loss, TwoPlayer, TwoPlayerHyperparameters
 from variants.knobs import LARGEST, WIDEST, Preset, Search, knob
-from variants.modules.autoencoders import Trunk, in_float32
-from variants.modules.initialisation import initialise
-from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
-from variants.modules.point_networks import (
-    initialise_point_networks,
-    makes_points,
-    point_decoder,
-    point_trunk,
-)
-from variants.noise import Noise
 from variants.presets import POINTS, STACKED
 from variants.registry import register
+from variants.scalars import Panel, TrainingScalar
 
 
-class WganGpHyperparameters(VariantHyperparameters):
+class WganGpHyperparameters(TwoPlayerHyperparameters):
     """Hyperparameters of WGAN-GP; the defaults are those of the paper, algorithm 1."""
 
-    filters: int = knob(64, "base width of the networks", unit="channels", low=1, high=1_000_000)
     latent_dim: int = knob(
         128, "size of the latent z", unit="dimensions", low=1, high=WIDEST, search=Search(8, 128, "log")
     )
@@ -34,22 +23,6 @@ class WganGpHyperparameters(VariantHyperparameters):
     penalty_weight: float = knob(
         10.0, "weight of the gradient penalty", low=0, high=LARGEST, search=Search(1.0, 30.0, "log")
     )
-    layers: Literal["published", "points"] = knob(
-        "published", "DCGAN's architecture, or linear layers for points"
-    )
-
-
-class Critic(nn.Module):
-    """Maps samples to one score each."""
-
-    def __init__(self, trunk: Trunk) -> None:
-        super().__init__()
-        self.trunk = trunk
-        self.score = nn.Linear(trunk.features, 1)
-
-    def forward(self, samples: Tensor) -> Tensor:
-        """Map samples (B, ...) to scores (B,)."""
-        return in_float32(self.score(self.trunk(samples))).squeeze(1)
 
 
 QUICK: Preset = {
@@ -66,7 +39,7 @@ QUICK: Preset = {
 
 
 @register
-class WganGp(Variant):
+class WganGp(TwoPlayer):
     """WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1), DCGAN's networks, no norm in D.
 
         L_D = E[D(G(z))] - E[D(x)] + weight E[(|grad D(x')| - 1)^2],  x' = x + u (G(z) - x),  u ~ U[0, 1)
@@ -79,10 +52,22 @@ class WganGp(Variant):
     title = "WGAN-GP: critic with gradient penalty"
     source = "Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, arXiv 1704.00028"
     Hyperparameters = WganGpHyperparameters
+    hyperparameters: WganGpHyperparameters
+    scalars = (
+        *TwoPlayer.scalars,
+        TrainingScalar(
+            "wasserstein",
+            "estimate of the Wasserstein distance",
+            better="lower",
+            panel=Panel("Wasserstein estimate"),
+            selects=True,
+            in_progress=True,
+        ),
+    )
     presets = {
         "quick": QUICK,
         "stacked": QUICK | STACKED,
-        "points": POINTS
+        "points": {name: value for name, value in POINTS.items() if name != "layers"}
         | {
             "steps": 3000,
             "batch_size": 256,
@@ -101,53 +86,21 @@ class WganGp(Variant):
         "paper": {"dataset": "lsun-bedroom", "image_size": 64, "batch_size": 64, "steps": 200_000},
     }
 
-    def __init__(self, hyperparameters: WganGpHyperparameters, sample_shape: tuple[int, ...]) -> None:
-        super().__init__(hyperparameters, sample_shape)
-        self.hyperparameters = hyperparameters
-        filters, latent_dim = hyperparameters.filters, hyperparameters.latent_dim
-        if makes_points(hyperparameters.layers, sample_shape):
-            (dimensions,) = sample_shape
-            self.generator = point_decoder(dimensions, filters, latent_dim, normalise=False)
-            trunk = point_trunk(dimensions, filters, leaky_relu, normalise=False)
-        else:
-            channels, size, _ = sample_shape
-            self.generator = transposed_decoder(channels, size, filters, latent_dim)
-            trunk = strided_trunk(channels, size, filters, leaky_relu, normalise=False)
-        self.discriminator = Critic(trunk)
-        if hyperparameters.layers == "points":
-            initialise_point_networks(self.generator, self.discriminator)
-        else:
-            initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
+    def discriminator_steps(self, step: int) -> int:
+        """Return the number of updates of the critic in a step."""
+        return self.hyperparameters.critic_steps
 
-    def phases(self) -> tuple[Phase, ...]:
-        """Return the phases of the critic, then the phase of the generator."""
-        critic = Phase(("discriminator",), self._critic_phase)
-        generator = Phase(("generator",), self._generator_phase, new_real_batch=False)
-        return (critic,) * self.hyperparameters.critic_steps + (generator,)
-
-    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
-        """Draw z ~ N(0, I), float32 (count, latent_dim)."""
-        return noise.normal(purpose, (count, self.hyperparameters.latent_dim))
-
-    def _critic_phase(self, batch: Batch) -> Scalars:
-        real = batch.real
-        count = real.shape[0]
-        with torch.no_grad():
-            fake = self.generator(self.draw_latent(batch.noise, count))
-        scores = self.discriminator(torch.cat((real, fake)))
-        distance = scores[:count].mean() - scores[count:].mean()
-        weight = batch.noise.uniform("interpolation", (count,) + (1,) * (real.dim() - 1))
+    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
+        """Return L_D with the estimate of the Wasserstein distance and the penalty."""
+        score_real, score_fake = self.discriminator(torch.cat((real, fake))).chunk(2)
+        distance = score_real.mean() - score_fake.mean()
+        weight = batch.noise.uniform("interpolation", (len(real),) + (1,) * (real.dim() - 1))
         between = torch.lerp(real, fake, weight).requires_grad_()
-        score = self.discriminator(between).sum()
-        (slope,) = torch.autograd.grad(score, between, create_graph=True)
+        (slope,) = torch.autograd.grad(self.discriminator(between).sum(), between, create_graph=True)
         penalty = (slope.flatten(1).norm(dim=1) - 1.0).square().mean()
         loss = self.hyperparameters.penalty_weight * penalty - distance
-        torch.autograd.backward(loss, inputs=self.trainable_parameters("discriminator"))
-        scalars = {"loss_d": loss, "wasserstein": distance, "gradient_penalty": penalty}
-        return {name: value.detach() for name, value in scalars.items()}
+        return loss, {"wasserstein": distance, "gradient_penalty": penalty}
 
-    def _generator_phase(self, batch: Batch) -> Scalars:
-        fake = self.generator(self.draw_latent(batch.noise, batch.real.shape[0]))
-        loss = -self.discriminator(fake).mean()
-        torch.autograd.backward(loss, inputs=self.trainable_parameters("generator"))
-        return {"loss_g": loss.detach()}
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
+        """Return L_G."""
+        return -self.discriminator(fake).mean()

@@ -22,9 +22,9 @@ def dry_run_report(configuration: "Configuration") -> Report:
         (name, str(value), unit_of(knobs[name]) if name in knobs else "")
         for name, value in configuration.flat().items()
     ]
-    networks = f"generator {cost.generator_parameters:,}, discriminator {cost.discriminator_parameters:,}"
+    networks = ", ".join(f"{label} {count:,}" for label, count in cost.parameters.items())
     costs = [
-        ("parameters", f"{cost.parameters:,} ({networks})"),
+        ("parameters", f"{cost.all_parameters:,} ({networks})"),
         ("operations of a step", _operations(cost)),
         ("configuration hash", configuration.hash()[:16]),
     ]
@@ -37,10 +37,10 @@ def dry_run_report_of_many(configurations: Sequence["Configuration"], seeds: Seq
     for configuration in configurations:
         name, harness, cost = configuration.variant.name, configuration.harness, cost_of(configuration)
         length = harness.steps or f"{harness.epochs} epochs"
-        networks = cost.generator_parameters, cost.discriminator_parameters
-        rows.append((name, *networks, _operations(cost), length, len(seeds)))
+        networks = ", ".join(f"{label} {count:,}" for label, count in cost.parameters.items())
+        rows.append((name, networks, _operations(cost), length, len(seeds)))
         data[name] = _data(configuration, cost)
-    header = ("variant", "generator", "discriminator", "a step", "steps", "runs")
+    header = ("variant", "parameters", "a step", "steps", "runs")
     return Report({"variants": data, "seeds": seeds}, table(rows, header))
 
 
@@ -62,10 +62,6 @@ def _data(configuration: "Configuration", cost: "Cost") -> dict[str, object]:
     return {
         "config": configuration.flat(),
         "config_hash": configuration.hash(),
-        "parameters": {
-            "generator": cost.generator_parameters,
-            "discriminator": cost.discriminator_parameters,
-            "total": cost.parameters,
-        },
+        "parameters": cost.parameters | {"total": cost.all_parameters},
         "step_operations": cost.step_operations,
     }

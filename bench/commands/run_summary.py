@@ -38,15 +38,9 @@ def text(result: RunResult) -> str:
     best_step = best.get(f"{metric}_best_step")
     at_best = next((e.values for e in result.record.evaluations if e.step == best_step), {})
     rows: list[tuple[object, ...]] = []
-    if "M_best" in best:
-        rows.append(
-            (
-                "M (mean since last checkpoint)",
-                result.record.checkpoints[-1].M,
-                best["M_best"],
-                best["M_best_step"],
-            )
-        )
+    for name, mean in result.record.checkpoints[-1].means.items() if result.record.checkpoints else ():
+        label = f"{name} (mean since last checkpoint)"
+        rows.append((label, mean, best.get(f"{name}_best"), best.get(f"{name}_best_step")))
     for name, value in facts["last"].items():
         rows.append((name, value, at_best.get(name), best_step if at_best else None))
     samples = sorted(result.run.samples.glob("*.png"))
@@ -62,8 +56,7 @@ def text(result: RunResult) -> str:
         ),
         (
             "parameters",
-            f"generator {description.parameters.generator:,}, "
-            f"discriminator {description.parameters.discriminator:,}",
+            ", ".join(f"{network.label} {network.parameters:,}" for network in description.networks.values()),
         ),
         ("judged by", facts["metric.protocol"]),
         ("samples", str(samples[-1]) if samples else "none"),

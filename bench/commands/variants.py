@@ -40,7 +40,7 @@ def _entry(variant: "type[Variant]") -> dict[str, object]:
         "title": variant.title,
         "source": variant.source,
         "presets": list(variant.presets),
-        "parameters": cost(paper).parameters,
+        "parameters": cost(paper).all_parameters,
     }
 
 

@@ -187,11 +187,10 @@ def _row(run: RunFolder, description: RunDescription, events: RecordEvents, rule
         "health_rules": _digest(description.health_rules),
         "select": rule.name,
         "step": step,
-        "M": saved.M if saved else None,
+        "M": saved.means.get("M") if saved else None,
         "k": events.step(step).get("k") if step is not None else None,
         "M_best": end.best.get("M_best") if end else None,
-        "parameters_generator": description.parameters.generator,
-        "parameters_discriminator": description.parameters.discriminator,
+        **{f"parameters_{name}": network.parameters for name, network in description.networks.items()},
         "train_seconds": recorded.checkpoints[-1].train_seconds if recorded.checkpoints else None,
         "processor": environment.gpu or environment.processor,
     }

@@ -41,7 +41,7 @@ def best_distance(record: Record, metric: str) -> int | None:
 def best_convergence(record: Record, metric: str) -> int | None:
     """The evaluated checkpoint with the lowest mean of M since the checkpoint before."""
     evaluated = {each.step for each in record.evaluations}
-    return _lowest((each.step, each.M) for each in record.checkpoints if each.step in evaluated)
+    return _lowest((each.step, each.means.get("M")) for each in record.checkpoints if each.step in evaluated)
 
 
 def _lowest(values: Iterable[tuple[int, float | None]]) -> int | None:

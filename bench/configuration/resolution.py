@@ -48,8 +48,10 @@ class Configuration:
             raise RequestError("steps and epochs: give one of them, as a number above 0")
         if self.harness.compile != "none" and self.harness.activation_checkpointing:
             raise RequestError("compile and activation_checkpointing: give one of them")
-        if self.harness.lr_rule == "halve_on_stall" and not variant.measures_convergence:
-            raise RequestError(f"lr_rule: 'halve_on_stall' follows M, which {variant.name} does not measure")
+        if self.harness.lr_rule == "halve_on_stall" and not any(each.steers for each in variant.scalars):
+            raise RequestError(
+                f"lr_rule: 'halve_on_stall' follows a measure of convergence, and {variant.name} records none"
+            )
 
     @classmethod
     def from_flat(cls, values: Mapping[str, object]) -> "Configuration":

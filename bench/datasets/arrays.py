@@ -44,6 +44,10 @@ class DataArray:
         Description of the transform from the source to these samples.
     modes : KnownModes or None
         Modes of the distribution of points; None for images.
+    labels : numpy.ndarray or None
+        Class of each sample, int64 (count,), from 0; None for a data set without labels.
+    class_names : tuple of str
+        Names of the classes, by their number; empty without labels.
     """
 
     name: str
@@ -51,6 +55,8 @@ class DataArray:
     hash: str
     transform: str
     modes: KnownModes | None = None
+    labels: np.ndarray | None = None
+    class_names: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:

@@ -64,6 +64,7 @@ class Batches:
         self._samples = _move_to_device(array, device)
         if self._samples.numel() <= MAX_SCALED_IN_ADVANCE and self._samples.device.type == device.type:
             self._samples = self._scaled(self._samples)
+        self._labels = None if array.labels is None else torch.from_numpy(array.labels)
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 
@@ -110,6 +111,21 @@ class Batches:
         """
         rows = self.indices(index).chunk(micro_batches)[micro_batch].to(self._samples.device)
         return self._scaled(self._samples.index_select(0, rows).to(self.device))
+
+    def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> "torch.Tensor | None":
+        """Return the classes of a batch's samples, or of those of one micro-batch.
+
+        The parameters are those of `get`.
+
+        Returns
+        -------
+        torch.Tensor or None
+            int64 of shape (batch,), on the device; None for a data set without labels.
+        """
+        if self._labels is None:
+            return None
+        rows = self.indices(index).chunk(micro_batches)[micro_batch]
+        return self._labels.index_select(0, rows).to(self.device)
 
     def _scaled(self, samples: "torch.Tensor") -> "torch.Tensor":
         """Return bytes as float32 in [-1, 1], and floating-point numbers unchanged."""

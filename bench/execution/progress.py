@@ -15,7 +15,7 @@ from bench.training.trainer import Callback, Trainer
 
 
 class Progress(Callback):
-    """A progress bar with step, M, k, samples a second and time left.
+    """A progress bar with step, scalars of the variant, samples a second and time left.
 
     Parameters
     ----------
@@ -26,7 +26,8 @@ class Progress(Callback):
     def __init__(self, quiet: bool = False) -> None:
         self.quiet = quiet
         self._bar: tqdm[Any] | None = None
-        self._samples_per_step = 0
+        self._samples_per_step = 0.0
+        self._shown: list[str] = []
         self._mark = (0.0, 0)
 
     def info(self, message: str) -> None:
@@ -45,7 +46,9 @@ class Progress(Callback):
     @contextmanager
     def bar(self, trainer: Trainer) -> Iterator[None]:
         """Show a progress bar of a trainer while the block runs."""
-        self._samples_per_step = trainer.real_batches_per_step * trainer.batches.batch_size
+        reals = trainer.variant.real_batches(trainer.plan.steps) / trainer.plan.steps
+        self._samples_per_step = reals * trainer.batches.batch_size
+        self._shown = [scalar.name for scalar in trainer.variant.scalars if scalar.in_progress]
         self._mark = (time.perf_counter(), trainer.step)
         with tqdm(
             total=trainer.plan.steps,
@@ -68,7 +71,7 @@ class Progress(Callback):
         now, (before, step), last = time.perf_counter(), self._mark, int(rows[-1]["step"])
         rate = (last - step) * self._samples_per_step / max(now - before, 1e-9)
         self._mark = (now, last)
-        shown = [f"{name} {rows[-1][name]:.4g}" for name in ("M", "k", "loss_d") if name in rows[-1]][:2]
+        shown = [f"{name} {rows[-1][name]:.4g}" for name in self._shown if name in rows[-1]]
         self._bar.set_postfix_str(", ".join([*shown, f"{rate:.0f} samples/s"]), refresh=False)
         self._bar.update(last - self._bar.n)
 

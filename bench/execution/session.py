@@ -64,13 +64,13 @@ class SharedStart:
         Every knob by name.
     state : TrainingState or None
         State to resume from.
-    measures : list of float
-        M of all earlier steps.
+    scalars : dict of str to list of float
+        Values at all earlier steps of the scalars that select checkpoints or steer learning rates.
     """
 
     config: dict[str, Scalar]
     state: TrainingState | None
-    measures: list[float]
+    scalars: dict[str, list[float]]
 
 
 NOTHING_TO_TRAIN: SharedStart | None = None
@@ -123,7 +123,7 @@ def start(
         token = uuid.uuid4().hex
         name = f"{setup.variant.name}-{data}-s{harness.seed}-{token[:6]}"
         description = setup.describe(token, name, parent, study)
-        disk.check_room(setup.configuration, description.parameters)
+        disk.check_room(setup.configuration, setup.variant)
         if tracker:
             # the optimizers import torch._dynamo, which takes as long as importing torch
             store = current_store()
@@ -132,7 +132,7 @@ def start(
         run = run_folder.create(description)
         with run.lock():
             resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
-            watch = AlarmMonitor(description.alarms)
+            watch = AlarmMonitor(description.scalars)
             callbacks = on_start(run, setup)
             if tracker:
                 tracker.follow(run, store)
@@ -204,7 +204,7 @@ def resume(
         if tracker:
             tracker.follow(run, store)
             callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
-        history, watch = History.of(recorded), AlarmMonitor(description.alarms)
+        history, watch = History.of(recorded, setup.variant.scalars), AlarmMonitor(description.scalars)
         for row in recorded.steps:
             watch.update(row)
         # the steps of a long run do not stay in memory during training
@@ -242,7 +242,7 @@ def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
         return
     if shared is None:
         return
-    history = History(array("d", shared.measures))
+    history = History({name: array("d", values) for name, values in shared.scalars.items()})
     with stop_on_signal() as stop_requested:
         try:
             setup = set_up(Configuration.from_flat(shared.config), progress, ranks)
@@ -267,7 +267,8 @@ def _train(
     ranks: Ranks,
 ) -> RunResult:
     """Train until the run ends, fails or is stopped, and write the end to the record."""
-    ranks.broadcast(SharedStart(setup.configuration.flat(), state, history.measures.tolist()))
+    earlier = {name: values.tolist() for name, values in history.scalars.items()}
+    ranks.broadcast(SharedStart(setup.configuration.flat(), state, earlier))
     if setup.configuration.harness.micro_batches != 1:
         progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)

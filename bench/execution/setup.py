@@ -10,14 +10,14 @@ import torch
 from bench import datasets
 from bench.configuration import MOST_STEPS, Configuration, Harness
 from bench.execution.progress import Progress
-from bench.health import alarms, verdict
+from bench.health import verdict
 from bench.judging import extractors
 from bench.judging.judge import Judge
 from bench.judging.reference import reference_statistics
 from bench.runs import environment, record
 from bench.runs.description import (
     HealthRules,
-    ParameterCounts,
+    NetworkDescription,
     ResolvedConfiguration,
     RunDescription,
     StudyTrial,
@@ -35,7 +35,7 @@ from bench.tracking.store_choice import current_store, recorded_name
 from bench.training import memory
 from bench.training.device import prepare
 from bench.training.learning_rate import LearningRateRule
-from bench.training.step import ComputeOptions, real_batches_per_step
+from bench.training.step import ComputeOptions
 from bench.training.trainer import NO_RUN, Callback, History, Plan, Trainer
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
@@ -100,24 +100,31 @@ class TrainingSetup:
                 transform=self.array.transform,
                 count=self.array.count,
             ),
-            real_batches_per_step=real_batches_per_step(self.variant),
+            real_batches_per_step=self._real_batches_per_step(),
+            scalars=self.variant.scalars,
             metric=self.judge.extractor.metric,
             protocol=self.judge.protocol,
             metrics={name: metric.settings for name, metric in self.judge.metrics.items()},
             paired=self.judge.paired,
             real=self.real,
             health_rules=self.health_rules,
-            alarms=alarms.RULES,
-            parameters=ParameterCounts(
-                generator=parameter_count(self.variant.generator),
-                discriminator=parameter_count(self.variant.discriminator),
-            ),
+            networks={
+                name: NetworkDescription(
+                    label=network.label or name, parameters=parameter_count(network.module)
+                )
+                for name, network in self.variant.networks().items()
+            },
             environment=environment.facts(self.judge.ranks.count),
             tracking=recorded_name(current_store()) if self.configuration.harness.tracking else None,
             command=environment.command(),
             parent=parent,
             study=study,
         )
+
+    def _real_batches_per_step(self) -> float:
+        steps = self.configuration.harness.steps
+        assert steps is not None
+        return self.variant.real_batches(steps) / steps
 
     def session(
         self,
@@ -192,18 +199,23 @@ class TrainingSetup:
         )
 
     def best(self, recorded: record.Record) -> dict[str, int | float]:
-        """Return the best values of a record and their steps, as ``M_best`` and ``M_best_step``."""
+        """Return the best values of a record and their steps, as ``fid_best`` and ``fid_best_step``."""
         found: dict[str, int | float] = {}
         metric = self.judge.extractor.metric
-        for name, best in best_checkpoints(recorded.checkpoints, recorded.evaluations, metric).items():
+        bests = best_checkpoints(recorded.checkpoints, recorded.evaluations, metric, self.variant.scalars)
+        for name, best in bests.items():
             found |= {f"{name}_best": best.value, f"{name}_best_step": best.checkpoint.step}
         return found
 
     def health(self, recorded: record.Record, diverged_at: int | None) -> str:
         """Return the health tag of a whole record."""
         evaluations = [(evaluation.step, evaluation.values) for evaluation in recorded.evaluations]
-        k = recorded.series("k") or None
-        return verdict.verdict(evaluations, self.real, k, diverged_at, self.health_rules)
+        bounded = [
+            verdict.Bounded(scalar.name, recorded.series(scalar.name), scalar.stuck_at)
+            for scalar in self.variant.scalars
+            if scalar.stuck_at
+        ]
+        return verdict.verdict(evaluations, self.real, bounded, diverged_at, self.health_rules)
 
 
 def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> TrainingSetup:
@@ -245,8 +257,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
     )
     micro_batches = micro_batches_of(harness, variant, batches, ranks)
-    reals = real_batches_per_step(variant)
-    steps = harness.steps or max(1, round((harness.epochs or 0) * batches.batches_per_epoch / reals))
+    steps = harness.steps or steps_of_epochs(variant, (harness.epochs or 0) * batches.batches_per_epoch)
     if steps > MOST_STEPS:
         raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
     extractor = extractors.extractor_for(
@@ -285,6 +296,18 @@ def _build_variant(
             return configuration.variant(configuration.hyperparameters, shape)
     except ValueError as error:
         raise RequestError(str(error)) from None
+
+
+def steps_of_epochs(variant: Variant, real_batches: float) -> int:
+    """Return the number of steps, at least 1, that take nearest to a number of real batches."""
+    low, high = 0, 1
+    while high <= MOST_STEPS and variant.real_batches(high) < real_batches:
+        low, high = high, 2 * high
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if variant.real_batches(middle) < real_batches else (low, middle)
+    too_few, enough = (abs(variant.real_batches(steps) - real_batches) for steps in (low, high))
+    return max(1, low if too_few < enough else high)
 
 
 def micro_batches_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:

@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,12 +14,13 @@ from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.health import alarms, verdict
 from bench.runs import environment, record
-from bench.runs.description import AlarmRules, RunDescription
+from bench.runs.description import RunDescription
 from bench.runs.environment import Environment
 from bench.runs.generator import configuration_of
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
 from bench.training.trainer import Diverged, History, Interrupted
+from variants.scalars import TrainingScalar
 
 # On other machines rounding differs, and the differences grow in training: with other convolution code three
 # quick runs differed by more than this at steps 10, 17 and 43.
@@ -150,7 +151,7 @@ def check_identity(
         ("paired", then.paired, now.paired),
         ("real batches per step", then.real_batches_per_step, now.real_batches_per_step),
         *_fields("data", then.data, now.data),
-        *_fields("parameters", then.parameters, now.parameters),
+        ("networks", then.networks, now.networks),
         *((f"settings of {name}", words, now.metrics.get(name)) for name, words in then.metrics.items()),
         ("commit of the first session", began.commit, environment_then.commit),
         ("threads of the first session", began.threads, environment_then.threads),
@@ -198,7 +199,7 @@ def repeat(
     finally:
         writer.close()
     comparison.finish(over=diverged_at is not None)
-    compare_alarms(comparison, recorded, description.alarms)
+    compare_alarms(comparison, recorded, description.scalars, setup.variant.scalars)
     comparison.compare_marks()
     compare_end(comparison, recorded, description, setup, diverged_at)
 
@@ -209,10 +210,15 @@ def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated
         comparison.compare(None, f"{name} of real samples", value, repeated.get(name))
 
 
-def compare_alarms(comparison: Comparison, recorded: record.Record, rules: AlarmRules) -> None:
+def compare_alarms(
+    comparison: Comparison,
+    recorded: record.Record,
+    then: Sequence[TrainingScalar],
+    now: Sequence[TrainingScalar],
+) -> None:
     """Compare the alarms with the alarms that the recorded steps raise by the recorded rules."""
-    comparison.compare_alarms(recorded.alarms, alarms.alarms_of(recorded.steps, rules))
-    if rules != alarms.RULES:
+    comparison.compare_alarms(recorded.alarms, alarms.alarms_of(recorded.steps, then))
+    if {scalar.name: scalar.alarms for scalar in then} != {scalar.name: scalar.alarms for scalar in now}:
         comparison.result.undecided.append("the rules of alarms, which are not those of this version")
 
 

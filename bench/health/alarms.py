@@ -8,21 +8,11 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Protocol
 
-from bench.runs.description import AlarmRules
 from bench.runs.record import Alarm
-
-RULES = AlarmRules(
-    window=100,  # steps in a mean
-    bound=500,  # steps with k exactly at a bound
-    memory=1000,  # steps back to which the highest mean of k may lie: a slow descent is none
-    start=200,  # steps that the rule of k's drop leaves out: k overshoots and falls back as training begins
-    drop=0.5,  # of the highest mean of k
-    least_k=0.01,  # lower than this, k weighs next to nothing and cannot lose much
-    constraint_rise=1.5,  # times the lowest mean of loss_constraint
-    loss_rise=2.0,  # times the lowest mean of loss_real
-)
+from variants.scalars import AlarmRule, Drop, Rise, Stuck, TrainingScalar
 
 
 class _RollingMean:
@@ -64,90 +54,103 @@ class _RollingMaximum:
         return self._candidates[0][1]
 
 
+class _Watch(Protocol):
+    """One rule of one scalar."""
+
+    def update(self, step: int, value: float) -> tuple[str, str] | None:
+        """Add the next value; return the alarm's kind and message while the rule holds."""
+
+
+class _RiseWatch:
+    def __init__(self, name: str, rule: Rise) -> None:
+        self.name, self.rule = name, rule
+        self._mean, self._lowest = _RollingMean(rule.window), math.inf
+
+    def update(self, step: int, value: float) -> tuple[str, str] | None:
+        mean = self._mean.add(value)
+        if mean is None:
+            return None
+        self._lowest = min(self._lowest, mean)
+        if mean <= self.rule.factor * self._lowest:
+            return None
+        change = f"{self.name} rose from {self._lowest:.3g} to {mean:.3g}"
+        return self.rule.kind, f"{change} (means of {self.rule.window:,} steps)"
+
+
+class _DropWatch:
+    def __init__(self, name: str, rule: Drop) -> None:
+        self.name, self.rule = name, rule
+        self._mean, self._highest = _RollingMean(rule.window), _RollingMaximum(rule.memory)
+
+    def update(self, step: int, value: float) -> tuple[str, str] | None:
+        mean = self._mean.add(value) if step > self.rule.start else None
+        if mean is None:
+            return None
+        highest = self._highest.add(step, mean)
+        if highest < self.rule.least or mean >= self.rule.factor * highest:
+            return None
+        change = f"{self.name} fell from {highest:.3g} to {mean:.3g}"
+        return self.rule.kind, f"{change} (means of {self.rule.window:,} steps)"
+
+
+class _StuckWatch:
+    def __init__(self, name: str, rule: Stuck) -> None:
+        self.name, self.rule = name, rule
+        self._in_a_row = 0
+
+    def update(self, step: int, value: float) -> tuple[str, str] | None:
+        self._in_a_row = self._in_a_row + 1 if value == self.rule.value else 0
+        if self._in_a_row < self.rule.steps:
+            return None
+        bound = f"{self.rule.value:g}"
+        return f"{self.name}-at-{bound}", f"{self.name} was exactly {bound} for {self.rule.steps:,} steps"
+
+
+def _watch(name: str, rule: AlarmRule) -> _Watch:
+    match rule:
+        case Rise():
+            return _RiseWatch(name, rule)
+        case Drop():
+            return _DropWatch(name, rule)
+        case Stuck():
+            return _StuckWatch(name, rule)
+
+
 class AlarmMonitor:
     """Raises alarms from a run's scalars, step by step, each kind of alarm at most once.
 
-    A mean below is a scalar's mean over the last `window` steps; before so many steps no rule applies.
-
-    - ``k-at-0``, ``k-at-1``: k was exactly 0 or 1 for `bound` steps in a row.
-    - ``k-drop``: the mean of k is below `drop` times the highest such mean of the last `memory` steps, and
-      that highest one is at least `least_k`; steps up to `start` do not count. Park, Huh and Kim 2020
-      (Electronics 9, 688, section 4, figures 16 to 19) see collapse where k drops "suddenly" and say neither
-      from what, to what, nor how fast: the numbers here are ours.
-    - ``constraint-rising``: the mean of loss_constraint is above `constraint_rise` times its lowest so far.
-    - ``loss-rising``: the mean of loss_real, L(x), is above `loss_rise` times its lowest so far: the first
-      sign of divergence.
-
-    A scalar that the variant does not record raises nothing, nor does a value that is not finite.
+    The rules are those that the variant declares for its scalars (:mod:`variants.scalars`). A scalar that a
+    step does not record raises nothing, nor does a value that is not finite.
 
     Parameters
     ----------
-    rules : AlarmRules, optional
-        The numbers; those of this version where not given.
+    declared : sequence of TrainingScalar
+        The scalars with their rules.
     """
 
-    def __init__(self, rules: AlarmRules | None = None) -> None:
-        self.rules = rules or RULES
+    def __init__(self, declared: Sequence[TrainingScalar]) -> None:
         self._raised: set[str] = set()
-        self._means = {
-            name: _RollingMean(self.rules.window) for name in ("k", "loss_constraint", "loss_real")
-        }
-        self._lowest = dict.fromkeys(("loss_constraint", "loss_real"), math.inf)
-        self._highest_k = _RollingMaximum(self.rules.memory)
-        self._at_bound = 0
-        self._last_k: float | None = None
+        self._watches = [
+            (scalar.name, _watch(scalar.name, rule)) for scalar in declared for rule in scalar.alarms
+        ]
 
     def update(self, row: Mapping[str, float]) -> list[Alarm]:
         """Add the scalars of the next step; return the alarms that the step raises."""
         step = int(row["step"])
         found: list[Alarm] = []
-        k = row.get("k")
-        if k is not None and math.isfinite(k):
-            found += self._of_k(step, k)
-        for name, kind, factor, letters in (
-            ("loss_constraint", "constraint-rising", self.rules.constraint_rise, "loss_constraint"),
-            ("loss_real", "loss-rising", self.rules.loss_rise, "L(x)"),
-        ):
+        for name, watch in self._watches:
             value = row.get(name)
-            if value is not None and math.isfinite(value):
-                found += self._of_rise(step, name, value, kind, factor, letters)
+            if value is None or not math.isfinite(value):
+                continue
+            raised = watch.update(step, value)
+            if raised and raised[0] not in self._raised:
+                kind, message = raised
+                self._raised.add(kind)
+                found.append(Alarm(step=step, kind=kind, message=message))
         return found
 
-    def _of_k(self, step: int, k: float) -> list[Alarm]:
-        found: list[Alarm] = []
-        self._at_bound = self._at_bound + 1 if k == self._last_k else 1
-        self._last_k = k
-        if k in (0, 1) and self._at_bound >= self.rules.bound:
-            message = f"k was exactly {k:g} for {self.rules.bound:,} steps"
-            found += self._first(f"k-at-{k:g}", step, message)
-        mean = self._means["k"].add(k) if step > self.rules.start else None
-        if mean is not None:
-            highest = self._highest_k.add(step, mean)
-            if highest >= self.rules.least_k and mean < self.rules.drop * highest:
-                message = f"k fell from {highest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
-                found += self._first("k-drop", step, message)
-        return found
 
-    def _of_rise(
-        self, step: int, name: str, value: float, kind: str, factor: float, letters: str
-    ) -> list[Alarm]:
-        mean = self._means[name].add(value)
-        if mean is None:
-            return []
-        lowest = self._lowest[name] = min(self._lowest[name], mean)
-        if mean <= factor * lowest:
-            return []
-        message = f"{letters} rose from {lowest:.3g} to {mean:.3g} (means of {self.rules.window:,} steps)"
-        return self._first(kind, step, message)
-
-    def _first(self, kind: str, step: int, message: str) -> list[Alarm]:
-        if kind in self._raised:
-            return []
-        self._raised.add(kind)
-        return [Alarm(step=step, kind=kind, message=message)]
-
-
-def alarms_of(rows: Iterable[Mapping[str, float]], rules: AlarmRules | None = None) -> list[Alarm]:
-    """Return the alarms of a whole record, by the given rules or those of this version."""
-    watch = AlarmMonitor(rules)
-    return [alarm for row in rows for alarm in watch.update(row)]
+def alarms_of(rows: Iterable[Mapping[str, float]], declared: Sequence[TrainingScalar]) -> list[Alarm]:
+    """Return the alarms of a whole record, by the rules of the declared scalars."""
+    monitor = AlarmMonitor(declared)
+    return [alarm for row in rows for alarm in monitor.update(row)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
@@ -16,6 +17,25 @@ from bench.runs.description import HealthRules
 Values = Mapping[str, float]
 """Metric name to number, of one evaluation."""
 
+
+class Bounded(NamedTuple):
+    """A scalar of a run that must not stay at a bound.
+
+    Attributes
+    ----------
+    name : str
+        Name in the record.
+    values : sequence of float
+        Its value at every step that records it.
+    bounds : tuple of float
+        Values at which it must not stay.
+    """
+
+    name: str
+    values: Sequence[float]
+    bounds: tuple[float, ...]
+
+
 # A sampler has collapsed when one of these metrics is below this part of the score of held-out real samples;
 # docs/health.md describes how the parts were chosen.
 COLLAPSED_BELOW = {EFFECTIVE_CLASSES: 0.7, MODES_COVERED: 0.7, VENDI: 0.65, COVERAGE: 0.4}
@@ -26,7 +46,7 @@ GOOD_FROM = 0.5
 # Or when one of these metrics exceeds the score of real samples by more than this: near twins, and the
 # divergence of samples from a quarter of the modes.
 COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
-# k is stuck when it is exactly 0 or 1 throughout this last part of the run.
+# A scalar is stuck when it is exactly at a bound throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
 
 
@@ -77,7 +97,7 @@ def collapsed(values: Values, real: Values, rules: HealthRules = RULES) -> bool:
 def verdict(
     evaluations: Sequence[tuple[int, Values]],
     real: Values,
-    k: Sequence[float] | None,
+    bounded: Sequence[Bounded],
     diverged_at: int | None,
     rules: HealthRules = RULES,
 ) -> str:
@@ -89,8 +109,8 @@ def verdict(
         Step and metrics, in order of steps; may be empty.
     real : mapping
         Scores of held-out real samples.
-    k : sequence of float, or None
-        k at every step, in [0, 1]; None for a variant without k.
+    bounded : sequence of Bounded
+        Scalars that must not stay at a bound.
     diverged_at : int or None
         The step at which a loss ceased to be finite, if one did.
     rules : HealthRules
@@ -100,8 +120,8 @@ def verdict(
     -------
     str
         `diverged@STEP`; else `collapsed@STEP`, STEP being the first evaluation of the unbroken stretch of
-        collapsed ones that reaches the end (a run that recovered is not collapsed); else `k-stuck-0` or
-        `k-stuck-1`; else `ok`.
+        collapsed ones that reaches the end (a run that recovered is not collapsed); else
+        `NAME-stuck-BOUND` for a scalar at a bound; else `ok`.
     """
     if diverged_at is not None:
         return f"diverged@{diverged_at}"
@@ -112,15 +132,16 @@ def verdict(
         since = step
     if since is not None:
         return f"collapsed@{since}"
-    bound = _stuck_at(k or (), rules)
-    return "ok" if bound is None else f"k-stuck-{bound}"
+    for scalar in bounded:
+        for bound in scalar.bounds:
+            if _stuck_at(scalar.values, bound, rules):
+                return f"{scalar.name}-stuck-{bound:g}"
+    return "ok"
 
 
-def _stuck_at(k: Sequence[float], rules: HealthRules) -> int | None:
-    # The last quarter of fewer than 4 steps is no stretch: k begins at 0 and has not had time to move.
-    quarter = int(len(k) * rules.stuck_over_last)
-    last = list(k[len(k) - quarter :])
-    for bound in (0, 1):
-        if last and all(value == bound for value in last):
-            return bound
-    return None
+def _stuck_at(values: Sequence[float], bound: float, rules: HealthRules) -> bool:
+    # The last quarter of fewer than 4 steps is no stretch: a scalar that begins at a bound has not had time
+    # to move.
+    quarter = int(len(values) * rules.stuck_over_last)
+    last = values[len(values) - quarter :]
+    return len(last) > 0 and all(value == bound for value in last)

@@ -21,19 +21,23 @@ from bench.system.atomic_files import atomic_write
 from bench.system.errors import WorkError
 from bench.system.json_values import Json
 from bench.system.os_errors import format_size
-from variants.base import NetworkName
 
 _TENSOR = "tensor"  # the key, in the tree of plain values, that holds the name of a tensor
 
 
 class TrainingState(TypedDict):
-    """Everything that the next training step depends on, and the seconds trained so far."""
+    """Everything that the next training step depends on, and the seconds trained so far.
+
+    `optimizers` and `averages` (moving averages of networks) are by the name of the network; `real_batches`
+    counts those taken so far.
+    """
 
     step: int
     seconds: float
     variant: dict[str, Tensor]
-    optimizers: Mapping[NetworkName, dict[str, Any]]
-    average: dict[str, Tensor] | None
+    optimizers: Mapping[str, dict[str, Any]]
+    averages: Mapping[str, dict[str, Tensor]]
+    real_batches: int
 
 
 class SavedState(TrainingState):

@@ -14,8 +14,9 @@ from pydantic_core import ErrorDetails
 from bench.runs.environment import Environment
 from bench.runs.file_model import FileModel
 from bench.system.json_values import Scalar
+from variants.scalars import TrainingScalar
 
-FORMAT = 1  # the value of SCHEMA that this version writes and reads
+FORMAT = 2  # the value of SCHEMA that this version writes and reads
 SCHEMA = "schema"  # the key of run.json that holds the number of the format
 DIGEST = "sha256"  # the key of run.json that holds the digest of all others
 
@@ -70,25 +71,30 @@ class TrainingData(FileModel):
         How the samples were made from the data set's files.
     count : int
         Number of samples.
+    classes : int
+        Number of classes; 0 where the data set has no labels.
     """
 
     name: str
     hash: str
     transform: str
     count: int = Field(ge=1)
+    classes: int = Field(default=0, ge=0)
 
 
-class ParameterCounts(FileModel):
-    """Numbers of trained parameters.
+class NetworkDescription(FileModel):
+    """A network that is trained.
 
     Attributes
     ----------
-    generator, discriminator : int
-        Parameters of each network.
+    label : str
+        Name in tables.
+    parameters : int
+        Number of its parameters.
     """
 
-    generator: int
-    discriminator: int
+    label: str
+    parameters: int
 
 
 class StudyTrial(FileModel):
@@ -120,7 +126,7 @@ class HealthRules(FileModel):
     collapsed_above : mapping
         Metric to the excess over the real samples' value, above which a sampler has collapsed.
     stuck_over_last : float
-        Last part of a run throughout which k has to be exactly 0 or 1 to be stuck.
+        Last part of a run throughout which a scalar has to be exactly at a bound to be stuck.
     """
 
     collapsed_below: Mapping[str, float]
@@ -128,27 +134,6 @@ class HealthRules(FileModel):
     good_from: float
     collapsed_above: Mapping[str, float]
     stuck_over_last: float = Field(ge=0, le=1)
-
-
-class AlarmRules(FileModel):
-    """The numbers by which alarms are raised (:class:`bench.health.alarms.AlarmMonitor`).
-
-    Attributes
-    ----------
-    window, bound, memory, start : int
-        In steps.
-    drop, least_k, constraint_rise, loss_rise : float
-        Factors, and the lowest k that can drop.
-    """
-
-    window: int = Field(ge=1)
-    bound: int
-    memory: int
-    start: int
-    drop: float
-    least_k: float
-    constraint_rise: float
-    loss_rise: float
 
 
 class RunDescription(FileModel):
@@ -166,8 +151,10 @@ class RunDescription(FileModel):
         SHA-256 of the knobs that decide what is computed.
     data : TrainingData
         The training samples.
-    real_batches_per_step : int
-        New real batches in one training step.
+    real_batches_per_step : float
+        New real batches in a training step, in the mean over the planned steps.
+    scalars : tuple of TrainingScalar
+        What the variant declares of the scalars of its steps, with the rules of alarms.
     metric : str
         Name of the Frechet distance by which the best checkpoint is chosen.
     protocol : str
@@ -180,10 +167,8 @@ class RunDescription(FileModel):
         Metrics of held-out real samples.
     health_rules : HealthRules
         Rules of the run's health.
-    alarms : AlarmRules
-        Rules of the run's alarms.
-    parameters : ParameterCounts
-        Parameters of the networks.
+    networks : mapping
+        The networks that are trained, by name.
     environment : Environment
         Machine, packages and commit.
     tracking : str or None
@@ -202,20 +187,25 @@ class RunDescription(FileModel):
     config: ResolvedConfiguration
     config_hash: str
     data: TrainingData
-    real_batches_per_step: int = Field(ge=1)
+    real_batches_per_step: float = Field(gt=0)
+    scalars: tuple[TrainingScalar, ...]
     metric: str
     protocol: str
     metrics: Mapping[str, str]
     paired: int
     real: Mapping[str, float]
     health_rules: HealthRules
-    alarms: AlarmRules
-    parameters: ParameterCounts
+    networks: Mapping[str, NetworkDescription]
     environment: Environment
     tracking: str | None
     command: list[str]
     parent: str | None = None
     study: StudyTrial | None = None
+
+    @property
+    def parameters(self) -> int:
+        """Number of parameters of all networks."""
+        return sum(network.parameters for network in self.networks.values())
 
     def epochs_per_step(self) -> float:
         """Passes over the real samples in one step, as the trainer counts them; above 0.

@@ -33,7 +33,8 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     run : RunFolder
         The run.
     word : str
-        ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
+        ``best`` (by Fréchet distance), ``best-NAME`` for a scalar that selects checkpoints, ``last`` or a
+        step that has a checkpoint.
 
     Raises
     ------
@@ -42,14 +43,16 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     """
     description = run.describe()
     recorded = record.read(run.record_path)
-    best = best_checkpoints(recorded.checkpoints, recorded.evaluations, description.metric)
+    best = best_checkpoints(
+        recorded.checkpoints, recorded.evaluations, description.metric, description.scalars
+    )
     kept = {each.step: each for each in recorded.checkpoints if (run.checkpoints / each.file).exists()}
     named = {str(step): each for step, each in kept.items()}
     if kept:
         named["last"] = kept[max(kept)]
         named["best"] = best[description.metric].checkpoint if description.metric in best else named["last"]
-    if "M" in best:
-        named["best-M"] = best["M"].checkpoint
+    selecting = [scalar.name for scalar in description.scalars if scalar.selects]
+    named |= {f"best-{name}": best[name].checkpoint for name in selecting if name in best}
     named = {name: each for name, each in named.items() if each.step in kept}
     if word not in named:
         raise RequestError(
@@ -66,7 +69,8 @@ def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
     run : RunFolder or str
         The run, or what a user types for it: an id, a unique prefix of one, a name, or ``last``.
     checkpoint : str
-        ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
+        ``best`` (by Fréchet distance), ``best-NAME`` for a scalar that selects checkpoints, ``last`` or a
+        step that has a checkpoint.
 
     Raises
     ------
@@ -87,15 +91,11 @@ def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     # building the networks draws weights, which are then replaced
     with torch.random.fork_rng(devices=[]):
-        variant = configuration.variant(configuration.hyperparameters, shape)
+        variant = configuration.variant(configuration.hyperparameters, shape, description.data.classes)
     variant.load_state_dict(state["variant"])
-    if state["average"] is not None:
-        average = {
-            name.removeprefix("module."): value
-            for name, value in state["average"].items()
-            if name != "n_averaged"
-        }
-        variant.generator.load_state_dict(average)
+    for name, saved in state["averages"].items():
+        average = {key.removeprefix("module."): value for key, value in saved.items() if key != "n_averaged"}
+        variant.networks()[name].module.load_state_dict(average)
     variant.eval()
     return TrainedGenerator(run, state["step"], variant)
 

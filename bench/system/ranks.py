@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -98,6 +98,18 @@ class Ranks:
             from torch import distributed
 
             distributed.all_reduce(values)
+
+    def all_reduce_together(self, tensors: "Sequence[torch.Tensor]") -> None:
+        """Replace the values of several tensors with their sums over all ranks, in one operation."""
+        if self.count == 1 or not tensors:
+            return
+        import torch
+
+        flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+        self.all_reduce(flat)
+        sizes = [tensor.numel() for tensor in tensors]
+        for tensor, values in zip(tensors, flat.split(sizes), strict=True):
+            tensor.copy_(values.view_as(tensor))
 
     @_raising_rank_lost
     def any_rank(self, flag: bool) -> bool:

@@ -20,24 +20,23 @@ class Cost:
 
     Attributes
     ----------
-    generator_parameters, discriminator_parameters : int
-        Numbers of parameters.
+    parameters : dict of str to int
+        Number of parameters of each network, by its label.
     step_operations : int
-        Floating-point operations per training step, in convolutions and matrix products; a multiplication
-        and an addition count as two.
+        Floating-point operations of the first training step, in convolutions and matrix products; a
+        multiplication and an addition count as two.
     scalars : tuple of str
-        Names of the scalars that a training step records.
+        Names of the scalars that the first training step records.
     """
 
-    generator_parameters: int
-    discriminator_parameters: int
+    parameters: dict[str, int]
     step_operations: int
     scalars: tuple[str, ...]
 
     @property
-    def parameters(self) -> int:
-        """Number of parameters of both networks."""
-        return self.generator_parameters + self.discriminator_parameters
+    def all_parameters(self) -> int:
+        """Number of parameters of all networks."""
+        return sum(self.parameters.values())
 
 
 def cost(configuration: Configuration) -> Cost:
@@ -62,8 +61,10 @@ def cost(configuration: Configuration) -> Cost:
                 scalars |= phase.accumulate_gradients(batch)
             scalars |= variant.scalars_after_phases(batch)
             scalars |= variant.update_state(scalars)
-    counts = parameter_count(variant.generator), parameter_count(variant.discriminator)
-    return Cost(*counts, counter.total, tuple(scalars))
+    parameters = {
+        network.label or name: parameter_count(network.module) for name, network in variant.networks().items()
+    }
+    return Cost(parameters, counter.total, tuple(scalars))
 
 
 class Operation(Protocol):
@@ -107,6 +108,14 @@ class MetaNoise(Noise):
     def normal(self, purpose: str, shape: tuple[int, ...]) -> torch.Tensor:
         """Return a tensor without values."""
         return torch.empty(shape, device=self.device)
+
+    def integers(self, purpose: str, shape: tuple[int, ...], high: int, low: int = 0) -> torch.Tensor:
+        """Return a tensor without values."""
+        return torch.empty(shape, dtype=torch.int64, device=self.device)
+
+    def categories(self, purpose: str, count: int, probabilities: torch.Tensor) -> torch.Tensor:
+        """Return a tensor without values."""
+        return torch.empty(count, dtype=torch.int64, device=self.device)
 
     def uniform(
         self, purpose: str, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0

@@ -127,17 +127,19 @@ def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, pr
     """
     harness, own = configuration.harness, configuration.hyperparameters
     variant = _built(configuration, shape)
-    count = parameter_count(variant.generator) + parameter_count(variant.discriminator)
-    average = parameter_count(variant.generator) if harness.ema_decay else 0
+    networks = variant.networks().values()
+    count = sum(parameter_count(network.module) for network in networks)
+    averaged = sum(parameter_count(network.module) for network in networks if network.averaged)
+    average = averaged if harness.ema_decay else 0
     latents = FLOAT * harness.eval_samples * own.latent_dim
-    networks = FLOAT * (4 * count + average)
+    weights = FLOAT * (4 * count + average)
     batch = max(1, harness.batch_size // max(harness.micro_batches or 1, processes))
     elements = batch * (shape[-1] ** 2 if len(shape) == 3 else 1)
-    if networks > free or FLOAT * ROUGH_LAYERS * elements * own.filters < SMALL * free:
-        return Need(networks, 0, latents)
+    if weights > free or FLOAT * ROUGH_LAYERS * elements * own.filters < SMALL * free:
+        return Need(weights, 0, latents)
     held = _held_in_step(configuration, shape, batch)
     # gradients are among the networks already
-    return Need(networks, max(0, held - FLOAT * count), latents)
+    return Need(weights, max(0, held - FLOAT * count), latents)
 
 
 def available(device: torch.device) -> int:

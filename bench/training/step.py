@@ -1,8 +1,7 @@
-"""One training step: gradients of every micro-batch, their mean over micro-batches and ranks, Adam.
+"""One training step: gradients of every micro-batch, their mean over micro-batches and ranks, optimizers.
 
 The micro-batches of a step are computed in turn (gradient accumulation) or spread over ranks. The result
-depends only on their number: gradients, scalars and batch norm's running statistics are means over all
-micro-batches.
+depends only on their number: gradients, scalars and the networks' buffers are means over all micro-batches.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,13 +14,12 @@ from torch import Tensor
 
 from bench.system.ranks import ALONE, Ranks
 from bench.training.compilation import compile_networks, leave_uncompiled
-from variants.base import Batch, NetworkName, Phase, Scalars, Variant, VariantHyperparameters
+from variants.base import Batch, Network, Phase, Scalars, Variant, VariantHyperparameters
 from variants.modules.activation_checkpointing import CheckpointedModule
-from variants.modules.batch_normalisation import batch_norms
 from variants.noise import Noise
 
 Compile = Literal["none", "default", "reduce-overhead"]
-OptimizerStates = Mapping[NetworkName, dict[str, Any]]
+OptimizerStates = Mapping[str, dict[str, Any]]
 """torch's optimizer state of each network, by the network's name."""
 
 
@@ -42,6 +40,9 @@ class RealBatches(Protocol):
         `index` counts batches from the start of training.
         """
 
+    def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> Tensor | None:
+        """Return the classes of those samples, int64 (B,); None where the data set has no labels."""
+
 
 @dataclass(frozen=True)
 class ComputeOptions:
@@ -58,7 +59,7 @@ class ComputeOptions:
     channels_last : bool
         Whether images and convolutions have the channels_last (NHWC) memory format.
     fused_adam : bool
-        Whether Adam updates all parameters in one kernel.
+        Whether Adam updates all parameters in one kernel; other optimizers use torch's choice.
     compile : {"none", "default", "reduce-overhead"}
         torch.compile's mode for the networks.
     activation_checkpointing : bool
@@ -74,9 +75,28 @@ class ComputeOptions:
     activation_checkpointing: bool = False
 
 
-def real_batches_per_step(variant: Variant) -> int:
-    """Return how many new real batches the phases of one training step consume."""
-    return sum(phase.new_real_batch for phase in variant.phases())
+def make_optimizer(
+    network: Network, hyperparameters: VariantHyperparameters, fused_adam: bool
+) -> torch.optim.Optimizer:
+    """Return the optimizer of a network's trainable parameters, at its initial learning rate."""
+    parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
+    rate = float(getattr(hyperparameters, network.learning_rate))
+    match network.optimizer:
+        case "adam":
+            return torch.optim.Adam(
+                parameters,
+                lr=rate,
+                betas=(hyperparameters.beta1, hyperparameters.beta2),
+                eps=hyperparameters.adam_epsilon,
+                # None lets torch choose its multi-tensor kernels; False would forbid those too
+                fused=fused_adam or None,
+            )
+        case "rmsprop":
+            return torch.optim.RMSprop(
+                parameters, lr=rate, alpha=hyperparameters.beta2, eps=hyperparameters.adam_epsilon
+            )
+        case "sgd":
+            return torch.optim.SGD(parameters, lr=rate, momentum=hyperparameters.beta1)
 
 
 class TrainingStep:
@@ -89,7 +109,9 @@ class TrainingStep:
     batches : RealBatches
         Real samples.
     hyperparameters : VariantHyperparameters
-        Adam's initial learning rates, decays and epsilon.
+        Initial learning rates, decays and epsilon of the optimizers.
+    steps : int
+        Length of the whole training.
     seed : int
         Seed of the run.
     device : torch.device
@@ -99,12 +121,10 @@ class TrainingStep:
 
     Attributes
     ----------
-    learning_rates : dict
-        Initial learning rate of each network, by its name.
     optimizers : dict
-        Adam of each network, by its name.
-    real_batches_per_step : int
-        Real batches that a step uses.
+        Optimizer of each network, by the network's name.
+    real_batches : int
+        Real batches taken since the start of training.
     """
 
     def __init__(
@@ -112,59 +132,58 @@ class TrainingStep:
         variant: Variant,
         batches: RealBatches,
         hyperparameters: VariantHyperparameters,
+        steps: int,
         seed: int,
         device: torch.device,
         options: ComputeOptions,
     ) -> None:
         self.variant, self.batches, self.seed, self.device = variant, batches, seed, device
+        self.steps = steps
         self.options = options
         if options.channels_last:
             variant.to(memory_format=torch.channels_last)
         for module in variant.modules():
             if isinstance(module, CheckpointedModule):
                 module.checkpoints_activations = options.activation_checkpointing
-        self.learning_rates: dict[NetworkName, float] = {
-            "generator": hyperparameters.lr_g,
-            "discriminator": hyperparameters.lr_d,
+        self.optimizers = {
+            name: make_optimizer(network, hyperparameters, options.fused_adam)
+            for name, network in variant.networks().items()
         }
-        self.optimizers: dict[NetworkName, torch.optim.Adam] = {
-            network: torch.optim.Adam(
-                variant.trainable_parameters(network),
-                lr=rate,
-                betas=(hyperparameters.beta1, hyperparameters.beta2),
-                eps=hyperparameters.adam_epsilon,
-                # None lets torch choose its multi-tensor kernels; False would forbid those too
-                fused=options.fused_adam or None,
-            )
-            for network, rate in self.learning_rates.items()
-        }
-        self.real_batches_per_step = real_batches_per_step(variant)
+        self.real_batches = 0
         self._own_micro_batches = options.ranks.shard(options.micro_batches)
-        self._statistics = [
-            statistic
-            for layer in batch_norms(variant)
-            for statistic in (layer.running_mean, layer.running_var)
-            if statistic is not None
-        ]
 
     def run(self, step: int) -> Scalars:
         """Run one training step and return its scalars."""
         if self.options.compile == "reduce-overhead":
             torch.compiler.cudagraph_mark_step_begin()
+        self._begin(step)
         micro_batches = self._micro_batches(step)
-        index = (step - 1) * self.real_batches_per_step
-        scalars: Scalars = {}
+        found: dict[str, list[Tensor]] = {}
         for phase in self.variant.phases():
+            if (step - 1) % phase.every:
+                continue
             for network in phase.updates:
                 self.optimizers[network].zero_grad(set_to_none=True)
-            scalars |= self._accumulate_gradients(phase, micro_batches, index)
-            index += phase.new_real_batch
+            for name, value in self._accumulate_gradients(phase, micro_batches).items():
+                found.setdefault(name, []).append(value)
             self._average_gradients(phase.updates)
             for network in phase.updates:
                 self.optimizers[network].step()
+            if phase.after is not None:
+                phase.after()
+        scalars = {
+            name: values[0] if len(values) == 1 else torch.stack(values).mean()
+            for name, values in found.items()
+        }
         with self._autocast():
             scalars |= self._mean([self.variant.scalars_after_phases(batch) for batch in micro_batches])
         return scalars | self.variant.update_state(scalars)
+
+    def _begin(self, step: int) -> None:
+        """Tell the variant where training stands."""
+        self.variant.step = step
+        self.variant.progress = (step - 1) / max(1, self.steps - 1)
+        self.variant.begin_step()
 
     def compile_networks(self, mode: Compile) -> str | None:
         """Compile the networks; return the reason, in one line, if that fails on any rank."""
@@ -177,17 +196,18 @@ class TrainingStep:
     def _rehearse(self) -> None:
         """Compute the gradients of the first step on this rank alone, then restore everything."""
         kept = {name: value.clone() for name, value in self.variant.state_dict().items()}
-        options = self.options
+        options, real_batches = self.options, self.real_batches
         self.options = replace(options, ranks=ALONE)
         try:
+            self._begin(1)
             micro_batches = self._micro_batches(1)
             for phase in self.variant.phases():
-                self._accumulate_gradients(phase, micro_batches, 0)
+                self._accumulate_gradients(phase, micro_batches)
             with self._autocast():
                 for batch in micro_batches:
                     self.variant.scalars_after_phases(batch)
         finally:
-            self.options = options
+            self.options, self.real_batches = options, real_batches
             for optimizer in self.optimizers.values():
                 optimizer.zero_grad(set_to_none=True)
             self.variant.load_state_dict(kept)
@@ -203,7 +223,7 @@ class TrainingStep:
             for parameter, state in optimizer.state.items():
                 for name, value in state.items():
                     # a fused Adam needs parameters and moments to have the same memory format
-                    if value.shape == parameter.shape:
+                    if isinstance(value, Tensor) and value.shape == parameter.shape:
                         state[name] = torch.empty_like(parameter).copy_(value)
 
     def _micro_batches(self, step: int) -> list[Batch]:
@@ -216,19 +236,21 @@ class TrainingStep:
             for number in self._own_micro_batches
         ]
 
-    def _accumulate_gradients(self, phase: Phase, micro_batches: Sequence[Batch], index: int) -> Scalars:
+    def _accumulate_gradients(self, phase: Phase, micro_batches: Sequence[Batch]) -> Scalars:
         """Add the gradients of this rank's micro-batches; return the mean scalars of all micro-batches."""
         found = []
-        with self._averaged_statistics() as before_each, self._autocast():
+        with self._averaged_buffers() as before_each, self._autocast():
             for number, batch in zip(self._own_micro_batches, micro_batches, strict=True):
                 before_each()
                 if phase.new_real_batch:
-                    batch.real = self._real(index, number)
+                    batch.real = self._real(number)
+                    batch.labels = self.batches.labels(self.real_batches, number, self.options.micro_batches)
                 found.append(phase.accumulate_gradients(batch))
+        self.real_batches += phase.new_real_batch
         return self._mean(found)
 
-    def _real(self, index: int, micro_batch: int) -> Tensor:
-        real = self.batches.get(index, micro_batch, self.options.micro_batches)
+    def _real(self, micro_batch: int) -> Tensor:
+        real = self.batches.get(self.real_batches, micro_batch, self.options.micro_batches)
         if self.options.channels_last and real.dim() == 4:
             return real.contiguous(memory_format=torch.channels_last)
         return real
@@ -246,7 +268,7 @@ class TrainingStep:
         self.options.ranks.all_reduce(values)
         return dict(zip(found[0], values / self.options.micro_batches, strict=True))
 
-    def _average_gradients(self, networks: Sequence[NetworkName]) -> None:
+    def _average_gradients(self, networks: Sequence[str]) -> None:
         """Replace gradients with their mean over all micro-batches, in one all-reduce."""
         if self.options.micro_batches == 1:
             return
@@ -256,46 +278,53 @@ class TrainingStep:
             for parameter in self.variant.trainable_parameters(network)
             if parameter.grad is not None
         ]
-        if self.options.ranks.count > 1:
-            flat = torch.cat([gradient.reshape(-1) for gradient in gradients])
-            self.options.ranks.all_reduce(flat)
-            sizes = [gradient.numel() for gradient in gradients]
-            for gradient, values in zip(gradients, flat.split(sizes), strict=True):
-                gradient.copy_(values.view_as(gradient))
+        self.options.ranks.all_reduce_together(gradients)
         for gradient in gradients:
             gradient.div_(self.options.micro_batches)
 
     @contextmanager
-    def _averaged_statistics(self) -> Iterator[Callable[[], None]]:
-        """Average the updates that the micro-batches make to batch norm's running statistics.
+    def _averaged_buffers(self) -> Iterator[Callable[[], None]]:
+        """Average the updates that the micro-batches make to buffers, such as batch norm's statistics.
 
-        Every micro-batch starts from the statistics before the phase.
+        Every micro-batch starts from the buffers before the phase. Buffers that are not floating-point
+        numbers, such as counters, get the value that one micro-batch leaves.
 
         Yields
         ------
         callable
             To be called before each micro-batch.
         """
-        if self.options.micro_batches == 1 or not self._statistics:
+        if self.options.micro_batches == 1:
             yield lambda: None
             return
-        start = torch.cat(self._statistics)
-        update = torch.zeros_like(start)
+        buffers = list(self.variant.buffers())
+        start = [buffer.clone() for buffer in buffers]
+        updates = {
+            number: torch.zeros_like(buffer)
+            for number, buffer in enumerate(buffers)
+            if buffer.is_floating_point()
+        }
         begun = False
+
+        def add_updates() -> None:
+            for number, update in updates.items():
+                update.add_(_change(start[number], buffers[number]))
 
         def before_each() -> None:
             nonlocal begun
             if begun:
-                update.add_(torch.cat(self._statistics) - start)
+                add_updates()
+                for buffer, value in zip(buffers, start, strict=True):
+                    buffer.copy_(value)
             begun = True
-            self._set_statistics(start)
 
         yield before_each
-        before_each()
-        self.options.ranks.all_reduce(update)
-        self._set_statistics(start + update / self.options.micro_batches)
+        add_updates()
+        self.options.ranks.all_reduce_together(list(updates.values()))
+        for number, update in updates.items():
+            buffers[number].copy_(start[number] + update / self.options.micro_batches)
 
-    def _set_statistics(self, statistics: Tensor) -> None:
-        sizes = [statistic.numel() for statistic in self._statistics]
-        for statistic, values in zip(self._statistics, statistics.split(sizes), strict=True):
-            statistic.copy_(values)
+
+def _change(before: Tensor, after: Tensor) -> Tensor:
+    # the difference of two infinities is not a number
+    return torch.where(after == before, 0.0, after - before)

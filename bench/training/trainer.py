@@ -8,10 +8,11 @@ host for many steps at once, so that steps do not wait for them.
 import math
 import time
 from array import array
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from statistics import fmean
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ from bench.training.learning_rate import LearningRateRule
 from bench.training.sampler import EVALUATION, Sampler, make_sampler
 from bench.training.step import ComputeOptions, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
+from variants.scalars import TrainingScalar
 
 NO_RUN = Origin("", "")
 FLUSH_STEPS = 100  # maximum number of steps whose scalars stay on the device
@@ -120,28 +122,57 @@ class Plan:
         return self.evaluates(step) or step % self.checkpoint_every == 0
 
 
+class _WaitingStep(NamedTuple):
+    """The numbers of a step whose scalars are still on the device."""
+
+    step: int
+    rates: Mapping[str, float]
+    names: Sequence[str]
+    values: Tensor
+
+
 @dataclass
 class History:
     """The part of the record that later steps depend on.
 
     Attributes
     ----------
-    measures : array of float
-        M at each step; empty for a variant without M.
+    scalars : dict of str to array of float
+        For each scalar that selects checkpoints or steers learning rates its value at each step; NaN at a
+        step that does not record the scalar.
     evaluations : list of Evaluation
         Evaluations, in order.
     checkpoints : list of CheckpointEvent
         Checkpoints, in order.
     """
 
-    measures: "array[float]" = field(default_factory=lambda: array("d"))
+    scalars: "dict[str, array[float]]" = field(default_factory=dict)
     evaluations: list[Evaluation] = field(default_factory=list)
     checkpoints: list[CheckpointEvent] = field(default_factory=list)
 
     @classmethod
-    def of(cls, record: Record) -> "History":
+    def of(cls, record: Record, declared: Sequence[TrainingScalar]) -> "History":
         """Return the history of a record, without its many steps."""
-        return cls(array("d", record.series("M")), list(record.evaluations), list(record.checkpoints))
+        history = cls({}, list(record.evaluations), list(record.checkpoints))
+        history.extend(record.steps, declared)
+        return history
+
+    def extend(self, rows: Sequence[StepRow], declared: Sequence[TrainingScalar]) -> None:
+        """Add the next steps; of the declared scalars those that select or steer are kept."""
+        for scalar in declared:
+            if scalar.selects or scalar.steers:
+                values = self.scalars.setdefault(scalar.name, array("d"))
+                values.extend(row.get(scalar.name, math.nan) for row in rows)
+
+    def means(self, first: int, last: int, declared: Sequence[TrainingScalar]) -> dict[str, float]:
+        """Return the mean of each selecting scalar over the steps above `first` up to `last`."""
+        found = {}
+        for scalar in declared:
+            if scalar.selects:
+                values = self.scalars.get(scalar.name, array("d"))[first:last]
+                if recorded := [value for value in values if not math.isnan(value)]:
+                    found[scalar.name] = fmean(recorded)
+        return found
 
 
 @dataclass
@@ -157,7 +188,7 @@ class Trainer:
     plan : Plan
         Length and schedule.
     hyperparameters : VariantHyperparameters
-        Adam's initial learning rates, decays and epsilon.
+        Initial learning rates, decays and epsilon of the optimizers.
     device : torch.device
         Where to compute.
     writer : RecordWriter
@@ -197,25 +228,30 @@ class Trainer:
 
     def __post_init__(self) -> None:
         self._training_step = TrainingStep(
-            self.variant, self.batches, self.hyperparameters, self.plan.seed, self.device, self.options
+            self.variant,
+            self.batches,
+            self.hyperparameters,
+            self.plan.steps,
+            self.plan.seed,
+            self.device,
+            self.options,
         )
-        self.learning_rates = self._training_step.learning_rates
         self.optimizers = self._training_step.optimizers
         self.ranks = self.options.ranks
+        self._networks = self.variant.networks()
         self._to_compile = self.options.compile
-        self.average: AveragedModel | None = None
+        self.averages: dict[str, AveragedModel] = {}
         if self.plan.ema_decay:
-            self.average = AveragedModel(
-                self.variant.generator,
-                multi_avg_fn=get_ema_multi_avg_fn(self.plan.ema_decay),
-                use_buffers=True,
-            )
+            # without use_buffers, which would average counters and constants: buffers are copied
+            self.averages = {
+                name: AveragedModel(network.module, multi_avg_fn=get_ema_multi_avg_fn(self.plan.ema_decay))
+                for name, network in self._networks.items()
+                if network.averaged
+            }
         self.step = 0
         self.seconds = 0.0
-        self.real_batches_per_step = self._training_step.real_batches_per_step
         self._rates: dict[str, float] = {}
-        self._waiting: list[tuple[int, dict[str, float], Tensor]] = []
-        self._names: list[str] = []
+        self._waiting: list[_WaitingStep] = []
         self._clock = time.perf_counter()
         self._flushed_at = self._clock
 
@@ -236,8 +272,8 @@ class Trainer:
         for step in range(first, self.plan.steps + 1):
             rates = self._set_learning_rates(step, step == first)
             scalars = self._training_step.run(step)
-            if self.average is not None:
-                self.average.update_parameters(self.variant.generator)
+            for name, average in self.averages.items():
+                average.update_parameters(self._networks[name].module)
             self._queue_scalars(step, rates, scalars)
             self.step = step
             if self.plan.evaluates(step):
@@ -259,17 +295,18 @@ class Trainer:
         """Set the learning rates of a step; return them by their names in the record."""
         if first or self.plan.rule.moves(step):
             self._flush_scalars()
-            halvings = self.plan.rule.halvings(step, self.history.measures)
+            steering = next((scalar.name for scalar in self.variant.scalars if scalar.steers), "")
+            halvings = self.plan.rule.halvings(step, self.history.scalars.get(steering, ()))
             self._rates = {}
-            for network, optimizer in self.optimizers.items():
-                rate = self.plan.rule.rate(self.learning_rates[network], halvings)
-                optimizer.param_groups[0]["lr"] = rate
-                self._rates[f"lr_{network[0]}"] = rate
+            for name, network in self._networks.items():
+                start = float(getattr(self.hyperparameters, network.learning_rate))
+                rate = self.plan.rule.rate(start, halvings)
+                self.optimizers[name].param_groups[0]["lr"] = rate
+                self._rates[network.learning_rate] = rate
         return self._rates
 
     def _queue_scalars(self, step: int, rates: dict[str, float], scalars: Scalars) -> None:
-        self._names = list(scalars)
-        self._waiting.append((step, rates, torch.stack(list(scalars.values()))))
+        self._waiting.append(_WaitingStep(step, rates, list(scalars), torch.stack(list(scalars.values()))))
         late = time.perf_counter() - self._flushed_at > FLUSH_SECONDS
         if len(self._waiting) >= FLUSH_STEPS or late:
             self._flush_scalars()
@@ -278,21 +315,21 @@ class Trainer:
         """Copy waiting scalars to the host, write them to the record and raise Diverged if needed."""
         if not self._waiting:
             return
-        values = torch.stack([tensor for _, _, tensor in self._waiting]).cpu().numpy()
+        values = torch.cat([waiting.values for waiting in self._waiting]).cpu().numpy()
+        ends = np.cumsum([len(waiting.names) for waiting in self._waiting])
         rows: list[StepRow] = []
-        for (step, rates, _), line in zip(self._waiting, values, strict=True):
+        non_finite: tuple[int, str] | None = None
+        for waiting, line in zip(self._waiting, np.split(values, ends[:-1]), strict=True):
             # the shortest decimal number that rounds to the same float32
-            numbers = {name: float(str(np.float32(x))) for name, x in zip(self._names, line, strict=True)}
-            rows.append({"step": step, **numbers, **rates})
+            numbers = {name: float(str(np.float32(x))) for name, x in zip(waiting.names, line, strict=True)}
+            rows.append({"step": waiting.step, **numbers, **waiting.rates})
+            if wrong := next((name for name, number in numbers.items() if not math.isfinite(number)), None):
+                non_finite = waiting.step, wrong
+                break
         self._waiting.clear()
         self._flushed_at = time.perf_counter()
-        non_finite = next(
-            ((int(r["step"]), n) for r in rows for n in self._names if not math.isfinite(r[n])), None
-        )
-        if non_finite:
-            rows = [row for row in rows if row["step"] <= non_finite[0]]
         self.writer.write(rows)
-        self.history.measures.extend(row["M"] for row in rows if "M" in row)
+        self.history.extend(rows, self.variant.scalars)
         for callback in self.callbacks:
             callback.on_steps(rows)
         # every rank has the same scalars; rank 0 raises
@@ -301,7 +338,8 @@ class Trainer:
 
     def sampler(self, purpose: str = EVALUATION) -> Sampler:
         """Return the sampler of the evaluated generator: the moving average, if there is one."""
-        generator = self.variant.generator if self.average is None else self.average.module
+        average = self.averages.get("generator")
+        generator = self.variant.generator if average is None else average.module
         return make_sampler(generator, self.variant.draw_latent, self.plan.seed, self.device, purpose)
 
     def _evaluate(self) -> None:
@@ -332,12 +370,12 @@ class Trainer:
         self._stop_clock()
         self.writer.sync()
         file, checkpoints = f"step-{self.step:08d}.safetensors", self.history.checkpoints
-        mean = None
-        # a checkpoint of a stop has no mean, so that the best M does not depend on stops
-        if self.history.measures and self.plan.saves(self.step):
+        means: dict[str, float] = {}
+        # a checkpoint of a stop has no means, so that the best one does not depend on stops
+        if self.plan.saves(self.step):
             planned = [saved.step for saved in checkpoints if self.plan.saves(saved.step)]
-            mean = fmean(self.history.measures[planned[-1] if planned else 0 : self.step])
-        saved = CheckpointEvent(step=self.step, file=file, train_seconds=round(self.seconds, 3), M=mean)
+            means = self.history.means(planned[-1] if planned else 0, self.step, self.variant.scalars)
+        saved = CheckpointEvent(step=self.step, file=file, train_seconds=round(self.seconds, 3), means=means)
         # a resume requires that the record still begins as it does now, and completes it with the event
         about = {
             "origin": asdict(self.origin),
@@ -349,7 +387,9 @@ class Trainer:
         checkpoints.append(saved)
         for callback in self.callbacks:
             callback.on_checkpoint(saved)
-        best = best_checkpoints(checkpoints, self.history.evaluations, self.lower_is_better)
+        best = best_checkpoints(
+            checkpoints, self.history.evaluations, self.lower_is_better, self.variant.scalars
+        )
         kept = {each.file for each in checkpoints[-2:]}
         kept |= {each.checkpoint.file for each in best.values()}
         for path in self.folder.glob("step-*.safetensors"):
@@ -365,7 +405,8 @@ class Trainer:
             "seconds": self.seconds,
             "variant": self.variant.state_dict(),
             "optimizers": self._training_step.state(),
-            "average": None if self.average is None else self.average.state_dict(),
+            "averages": {name: average.state_dict() for name, average in self.averages.items()},
+            "real_batches": self._training_step.real_batches,
         }
 
     def restore(self, state: TrainingState) -> None:
@@ -374,5 +415,6 @@ class Trainer:
         self.seconds = state["seconds"]
         self.variant.load_state_dict(state["variant"])
         self._training_step.restore(state["optimizers"])
-        if self.average is not None and state["average"] is not None:
-            self.average.load_state_dict(state["average"])
+        self._training_step.real_batches = state["real_batches"]
+        for name, average in self.averages.items():
+            average.load_state_dict(state["averages"][name])

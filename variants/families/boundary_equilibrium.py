@@ -21,9 +21,10 @@ from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
 from variants.knobs import LARGEST, Preset, Search, knob
 from variants.modules.autoencoders import AutoEncoder, Encoding
 from variants.modules.batch_normalisation import batch_norms, frozen_statistics
-from variants.modules.losses import Norm, mean_loss
+from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS, Norm, mean_loss
 from variants.noise import Noise
 from variants.presets import POINTS
+from variants.scalars import Drop, Panel, Rise, SameKnob, Stuck, TrainingScalar
 
 # Lower bound on the weight of L(G(z)) in L_D in the simultaneous form, which divides by that weight (k starts
 # at 0). So small a weight changes D's gradient by less than the precision of float32.
@@ -70,6 +71,54 @@ POINTS_QUICK: Preset = POINTS | {
     "lr_window": 1000,
     "ema_decay": 0.99,
 }
+
+
+# The scale of reconstruction errors depends on the norm; the Frobenius norm grows with the batch.
+SAME_NORM = (
+    SameKnob("norm"),
+    SameKnob("batch_size", when_knob="norm", when_values=tuple(sorted(BATCH_SIZE_DEPENDENT_NORMS))),
+)
+LOSSES = Panel("losses")
+SCALARS = (
+    TrainingScalar(
+        "M",
+        "convergence measure",
+        better="lower",
+        panel=Panel("M (convergence measure)", scale="log"),
+        selects=True,
+        steers=True,
+        in_progress=True,
+        depends_on=SAME_NORM,
+    ),
+    # Park, Huh and Kim 2020 (Electronics 9, 688, section 4, figures 16 to 19) see collapse where k drops
+    # "suddenly" and say neither from what, to what, nor how fast: the numbers of the alarm are ours. k
+    # overshoots and falls back as training begins, and a k of less than 0.01 cannot lose much.
+    TrainingScalar(
+        "k",
+        "weight of L(G(z)) in D's loss",
+        panel=Panel("k (weight of L(G(z)))", floor=0.0),
+        in_progress=True,
+        alarms=(Stuck(0.0, 500), Stuck(1.0, 500), Drop("k-drop", 0.5, least=0.01, memory=1000, start=200)),
+        stuck_at=(0.0, 1.0),
+    ),
+    TrainingScalar(
+        "loss_real",
+        "L(x)",
+        better="lower",
+        panel=LOSSES,
+        depends_on=SAME_NORM,
+        # the first sign of divergence
+        alarms=(Rise("loss-rising", 2.0),),
+    ),
+    TrainingScalar("loss_fake", "L(G(z))", better="lower", panel=LOSSES, depends_on=SAME_NORM),
+    TrainingScalar("balance", "gamma L(x) - L(G(z))", panel=LOSSES, depends_on=SAME_NORM),
+    TrainingScalar("loss_d", "L_D", depends_on=SAME_NORM),
+    TrainingScalar("loss_g", "L_G", better="lower", depends_on=SAME_NORM),
+)
+# the constraint loss of BEGAN-CS and BEGAN v3
+CONSTRAINT = TrainingScalar(
+    "loss_constraint", "constraint loss L_c", better="lower", alarms=(Rise("constraint-rising", 1.5),)
+)
 
 
 class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
@@ -152,20 +201,23 @@ class BoundaryEquilibrium(Variant):
     """
 
     Hyperparameters: ClassVar[type[VariantHyperparameters]] = BoundaryEquilibriumHyperparameters
-    measures_convergence: ClassVar[bool] = True
+    scalars: ClassVar[tuple[TrainingScalar, ...]] = SCALARS
     # weight of L(x) - k L(G(z)) in L_D
     reconstruction_weight: ClassVar[float] = 1.0
     # whether `regularise` returns a term of the fake samples' encodings
     regularises_fake: ClassVar[bool] = False
 
+    hyperparameters: BoundaryEquilibriumHyperparameters
     discriminator: AutoEncoder
     k: Tensor
 
     def __init__(
-        self, hyperparameters: BoundaryEquilibriumHyperparameters, sample_shape: tuple[int, ...]
+        self,
+        hyperparameters: BoundaryEquilibriumHyperparameters,
+        sample_shape: tuple[int, ...],
+        classes: int = 0,
     ) -> None:
-        super().__init__(hyperparameters, sample_shape)
-        self.hyperparameters = hyperparameters
+        super().__init__(hyperparameters, sample_shape, classes)
         self.register_buffer("k", torch.zeros(()))
 
     def update_state(self, scalars: Scalars) -> Scalars:
@@ -358,7 +410,10 @@ class BoundaryEquilibrium(Variant):
         torch.autograd.backward(
             self._discriminator_loss(losses), inputs=self.trainable_parameters("discriminator")
         )
-        return self._scalars(losses)
+        # the generator's phase records L(G(z)), with which k and M compare L(x) of this phase
+        scalars = self._scalars(losses)
+        del scalars["loss_fake"]
+        return scalars
 
     def _generator_phase(self, batch: Batch) -> Scalars:
         if self.hyperparameters.fresh_latent:
@@ -373,7 +428,6 @@ class BoundaryEquilibrium(Variant):
         decoded = self.discriminator.decoder(self.code(encoding, batch.noise, fake=True))
         loss_fake = self._loss(fake, decoded)
         torch.autograd.backward(loss_fake, inputs=self.trainable_parameters("generator"))
-        # k and M compare this L(G(z)) with L(x) of D's phase
         return {"loss_g": loss_fake.detach(), "loss_fake": loss_fake.detach()}
 
     def _discriminator_loss(self, losses: ForwardPass) -> Tensor:

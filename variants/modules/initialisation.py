@@ -3,12 +3,21 @@
 from collections.abc import Callable, Iterator
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 
 def initialise(module: nn.Module, fill: Callable[[Tensor], object]) -> None:
-    """Fill the weight of every convolution and linear layer with `fill`, and set every bias to zero."""
+    """Fill the weight of every convolution and linear layer with `fill`, and set every bias to zero.
+
+    Of a layer with a parametrization, such as spectral norm, the parameter behind the weight is filled.
+    """
     for layer in layers_with_weights(module):
-        fill(layer.weight)
+        if is_parametrized(layer, "weight"):
+            weight = layer.weight.detach().clone()
+            fill(weight)
+            layer.weight = weight
+        else:
+            fill(layer.weight)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
 

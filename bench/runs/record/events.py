@@ -114,15 +114,16 @@ class CheckpointEvent(Event):
         Name of the file.
     train_seconds : float
         Seconds of training up to the checkpoint.
-    M : float or None
-        Mean of M since the planned checkpoint before; None at a checkpoint that only let the run stop.
+    means : mapping
+        Mean of each scalar that selects checkpoints, by its name, since the planned checkpoint before; empty
+        at a checkpoint that only let the run stop.
     """
 
     event = "checkpoint"
 
     file: str
     train_seconds: float
-    M: float | None = None
+    means: Mapping[str, float] = {}
 
 
 class Alarm(Event):
@@ -133,7 +134,7 @@ class Alarm(Event):
     step : int
         The first step at which the rule held.
     kind : str
-        ``k-at-0``, ``k-at-1``, ``k-drop``, ``constraint-rising`` or ``loss-rising``.
+        Name that the rule of the variant's scalar gives, such as ``loss-rising``.
     message : str
         The observation, with its numbers.
     """

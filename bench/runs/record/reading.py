@@ -1,7 +1,7 @@
 """Reading a record: all of it, or as it grows."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from bench.runs.record.events import (
 )
 from bench.runs.record.order import OrderCheck
 from bench.system.errors import WorkError
+from variants.scalars import TrainingScalar
 
 FILE = "record.jsonl"
 
@@ -56,8 +57,8 @@ class Record:
         return int(self.steps[-1]["step"]) if self.steps else 0
 
     def series(self, name: str) -> list[float]:
-        """Return the values of a scalar by step; [] where the run has no scalar of that name."""
-        return [row[name] for row in self.steps] if self.steps and name in self.steps[0] else []
+        """Return the values of a scalar at the steps that record it, in order."""
+        return [row[name] for row in self.steps if name in row]
 
     def is_over(self) -> bool:
         """Return whether the run finished or diverged, rather than being stopped or broken off."""
@@ -103,19 +104,29 @@ class BestCheckpoint(NamedTuple):
 
 
 def best_checkpoints(
-    checkpoints: list[CheckpointEvent], evaluations: list[Evaluation], lower_is_better: str
+    checkpoints: list[CheckpointEvent],
+    evaluations: list[Evaluation],
+    lower_is_better: str,
+    declared: Sequence[TrainingScalar],
 ) -> dict[str, BestCheckpoint]:
-    """Return the best checkpoints so far: by M's mean since the one before, and by a distance.
+    """Return the best checkpoints so far: by means of scalars since the one before, and by a distance.
 
     Returns
     -------
     dict
-        By ``M`` and by `lower_is_better`, as far as they exist.
+        By the name of each declared scalar that selects and by `lower_is_better`, as far as they exist.
     """
     best: dict[str, BestCheckpoint] = {}
-    means = [BestCheckpoint(each, each.M) for each in checkpoints if each.M is not None]
-    if means:
-        best["M"] = min(means, key=lambda each: each.value)
+    for scalar in declared:
+        if scalar.selects:
+            means = [
+                BestCheckpoint(each, each.means[scalar.name])
+                for each in checkpoints
+                if scalar.name in each.means
+            ]
+            if means:
+                choose = max if scalar.better == "higher" else min
+                best[scalar.name] = choose(means, key=lambda each: each.value)
     at = {checkpoint.step: checkpoint for checkpoint in checkpoints}
     judged = [
         BestCheckpoint(at[evaluation.step], evaluation.values[lower_is_better])

@@ -1,0 +1,193 @@
+"""The usual GAN: a generator, a network that scores samples, and a loss for each.
+
+A subclass states two losses. Phases, latents, networks for images and for points, and initial weights have
+defaults, and each of them is a method or an attribute that the subclass may replace.
+"""
+
+from abc import abstractmethod
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from variants.base import Batch, Network, Phase, Scalars, Variant, VariantHyperparameters
+from variants.knobs import knob
+from variants.modules.autoencoders import Decoder, Trunk, in_float32
+from variants.modules.initialisation import initialise
+from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
+from variants.modules.point_networks import initialise_point_networks, point_decoder, point_trunk
+from variants.noise import Noise
+from variants.scalars import Panel, TrainingScalar
+
+Loss = Tensor | tuple[Tensor, Scalars]  # a 0-d loss, or the loss and further 0-d scalars to record
+
+LOSSES = Panel("losses")
+
+
+class TwoPlayerHyperparameters(VariantHyperparameters):
+    """Hyperparameters of the family."""
+
+    filters: int = knob(64, "base width of the networks", unit="channels", low=1, high=1_000_000)
+    prior: Literal["normal", "uniform"] = knob("normal", "z ~ N(0, I) or U[-1, 1]")
+
+
+class Discriminator(nn.Module):
+    """Maps samples to one score each; to scores of samples and their classes if there are classes.
+
+    Parameters
+    ----------
+    trunk : Trunk
+        Maps samples to features. With classes, the samples have one further channel (or coordinate) a class,
+        which is 1 for the class of the sample and 0 for the others.
+    """
+
+    def __init__(self, trunk: Trunk) -> None:
+        super().__init__()
+        self.trunk = trunk
+        self.score = nn.Linear(trunk.features, 1)
+
+    def forward(self, samples: Tensor, one_hot: Tensor | None = None) -> Tensor:
+        """Map samples (B, ...), and their classes (B, classes) if there are any, to scores (B,)."""
+        if one_hot is not None:
+            planes = one_hot[(...,) + (None,) * (samples.dim() - 2)]
+            samples = torch.cat((samples, planes.expand(*one_hot.shape, *samples.shape[2:])), dim=1)
+        return in_float32(self.score(self.trunk(samples))).squeeze(1)
+
+
+class TwoPlayer(Variant):
+    """A GAN of two losses: :meth:`discriminator_loss` and :meth:`generator_loss`.
+
+    A step trains the discriminator :meth:`discriminator_steps` times, each on a real batch of its own and
+    on samples that do not train the generator, then the generator once. The networks are DCGAN's layers for
+    images and small networks of linear layers for points.
+    """
+
+    Hyperparameters: ClassVar[type[VariantHyperparameters]] = TwoPlayerHyperparameters
+    hyperparameters: TwoPlayerHyperparameters
+    scalars: ClassVar[tuple[TrainingScalar, ...]] = (
+        TrainingScalar("loss_d", "L_D", panel=LOSSES, in_progress=True),
+        TrainingScalar("loss_g", "L_G", panel=LOSSES, in_progress=True),
+    )
+    # whether hidden layers have batch norm
+    generator_norm: ClassVar[bool] = True
+    discriminator_norm: ClassVar[bool] = False
+    # attributes that hold further networks, by the phase that trains them at the rate of its main network
+    trained_with_generator: ClassVar[tuple[str, ...]] = ()
+    trained_with_discriminator: ClassVar[tuple[str, ...]] = ()
+
+    @abstractmethod
+    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
+        """Return L_D.
+
+        Parameters
+        ----------
+        real, fake : Tensor
+            Real samples (B, ...), and as many of the generator, without a graph.
+        latent : Tensor
+            Latents of the fake samples, (B, width).
+        batch : Batch
+            With the labels of the real samples, and noise.
+        """
+
+    @abstractmethod
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
+        """Return L_G of samples (B, ...) of the generator and their latents (B, width)."""
+
+    def discriminator_steps(self, step: int) -> int:
+        """Return how often a step trains the discriminator."""
+        return 1
+
+    @property
+    def latent_width(self) -> int:
+        """Size of a latent: that of z, and the number of classes if the variant is conditional."""
+        return self.hyperparameters.latent_dim + (self.classes if self.conditional else 0)
+
+    def build_networks(self) -> None:
+        """Build the generator and the discriminator, and draw their initial weights."""
+        self.generator = self.build_generator()
+        self.discriminator = self.build_discriminator()
+        self.initialise_weights()
+
+    def build_generator(self) -> nn.Module:
+        """Build a network from latents (B, latent_width) to samples."""
+        filters = self.hyperparameters.filters
+        if len(self.sample_shape) == 1:
+            return point_decoder(self.sample_shape[0], filters, self.latent_width, normalise=False)
+        channels, size, _ = self.sample_shape
+        return transposed_decoder(channels, size, filters, self.latent_width, normalise=self.generator_norm)
+
+    def build_discriminator(self) -> nn.Module:
+        """Build a network from samples, and their classes if the variant is conditional, to scores (B,)."""
+        return Discriminator(self.build_trunk(self.classes if self.conditional else 0))
+
+    def build_trunk(self, further_channels: int = 0) -> Trunk:
+        """Build layers from samples, with some further channels or coordinates, to flat features."""
+        filters = self.hyperparameters.filters
+        if len(self.sample_shape) == 1:
+            dimensions = self.sample_shape[0] + further_channels
+            return point_trunk(dimensions, filters, leaky_relu, normalise=False)
+        channels, size, _ = self.sample_shape
+        return strided_trunk(
+            channels + further_channels, size, filters, leaky_relu, normalise=self.discriminator_norm
+        )
+
+    def initialise_weights(self) -> None:
+        """Draw initial weights: for images He normal; for points such that both networks span the data."""
+        if len(self.sample_shape) == 1 and isinstance(self.generator, Decoder):
+            initialise_point_networks(self.generator, self.discriminator)
+        else:
+            initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
+
+    def networks(self) -> dict[str, Network]:
+        """Return the two networks and those that are trained with them."""
+        with_generator = {name: Network(getattr(self, name), "lr_g") for name in self.trained_with_generator}
+        with_discriminator = {
+            name: Network(getattr(self, name), "lr_d") for name in self.trained_with_discriminator
+        }
+        return super().networks() | with_generator | with_discriminator
+
+    def phases(self) -> tuple[Phase, ...]:
+        """Return the phases of the discriminator, then the phase of the generator."""
+        discriminator = Phase(("discriminator", *self.trained_with_discriminator), self._discriminator_phase)
+        generator = Phase(
+            ("generator", *self.trained_with_generator), self._generator_phase, new_real_batch=False
+        )
+        return (discriminator,) * self.discriminator_steps(self.step) + (generator,)
+
+    def real_batches(self, steps: int) -> int:
+        """Return how many real batches the first `steps` steps take: one a training of the discriminator."""
+        return sum(map(self.discriminator_steps, range(1, steps + 1)))
+
+    def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
+        """Draw z, or [z, one-hot(y)] with uniform classes y, float32 (count, latent_width)."""
+        shape = (count, self.hyperparameters.latent_dim)
+        if self.hyperparameters.prior == "uniform":
+            latent = noise.uniform(purpose, shape, -1.0, 1.0)
+        else:
+            latent = noise.normal(purpose, shape)
+        if not self.conditional:
+            return latent
+        labels = noise.integers(f"{purpose}: class", (count,), self.classes)
+        return torch.cat((latent, self.one_hot(labels)), dim=1)
+
+    def one_hot(self, labels: Tensor) -> Tensor:
+        """Return classes (B,) as float32 (B, classes)."""
+        return nn.functional.one_hot(labels, self.classes).float()
+
+    def _discriminator_phase(self, batch: Batch) -> Scalars:
+        latent = self.draw_latent(batch.noise, len(batch.real))
+        with torch.no_grad():
+            fake = self.generator(latent)
+        loss = self.discriminator_loss(batch.real, fake, latent, batch)
+        return self._backward("loss_d", loss, ("discriminator", *self.trained_with_discriminator))
+
+    def _generator_phase(self, batch: Batch) -> Scalars:
+        latent = self.draw_latent(batch.noise, len(batch.real))
+        loss = self.generator_loss(self.generator(latent), latent, batch)
+        return self._backward("loss_g", loss, ("generator", *self.trained_with_generator))
+
+    def _backward(self, name: str, loss: Loss, networks: tuple[str, ...]) -> Scalars:
+        total, further = loss if isinstance(loss, tuple) else (loss, {})
+        parameters = [each for network in networks for each in self.trainable_parameters(network)]
+        torch.autograd.backward(total, inputs=parameters)
+        return {key: value.detach() for key, value in ({name: total} | further).items()}
