@@ -242,7 +242,8 @@ def parse(text: str) -> RunDescription:
         raise ValueError(f"{found}: this version reads {SCHEMA} {FORMAT} only")
     try:
         fields = {name: value for name, value in content.items() if name not in (SCHEMA, DIGEST)}
-        description = RunDescription.model_validate(fields)
+        # as JSON, whose lists are the tuples of the model
+        description = RunDescription.model_validate_json(json.dumps(fields))
     except ValidationError as error:
         raise ValueError(f"is damaged: {_reason(error.errors()[0])}") from None
     if DIGEST not in content:
