@@ -21,8 +21,9 @@ from bench.runs import record, run_folder
 from bench.system.errors import WorkError
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
+from bench.training.step import make_optimizer
 from bench.training.trainer import Callback, History
-from variants.base import Batch, NetworkName, Scalars
+from variants.base import Batch, Scalars
 from variants.noise import Noise
 
 ENDLESS = 10**12  # steps that no timing reaches, so that nothing is evaluated or saved
@@ -136,7 +137,8 @@ class TrackedTrainer(ThroughTrainer):
         self._tracking.follow(run, store)
         super().__init__(setup, run.path)
         self._recorded, self._covered = Recorded(), 0
-        self.trainer.callbacks += [Alarms(AlarmMonitor(), self.writer, Progress(quiet=True)), self._recorded]
+        watch = AlarmMonitor(description.scalars)
+        self.trainer.callbacks += [Alarms(watch, self.writer, Progress(quiet=True)), self._recorded]
         self._process.suspend()
 
     def prepare(self, steps: int) -> None:
@@ -174,7 +176,7 @@ def temporary_home() -> Iterator[Path]:
 
 
 class BareLoop(Side):
-    """The minimal training loop: phases, Adam's steps and `update_state`, on batches prepared in advance.
+    """The minimal training loop: phases, optimizers and `update_state`, on batches prepared in advance.
 
     Nothing is recorded, no learning rate is set and no scalar is copied to the host.
 
@@ -196,36 +198,32 @@ class BareLoop(Side):
         self._next = 0
         self._ready: list[Tensor] = []
         knobs = setup.configuration.hyperparameters
-        rates: dict[NetworkName, float] = {"generator": knobs.lr_g, "discriminator": knobs.lr_d}
         self._optimizers = {
-            network: torch.optim.Adam(
-                self.variant.trainable_parameters(network),
-                lr=rate,
-                betas=(knobs.beta1, knobs.beta2),
-                eps=knobs.adam_epsilon,
-                fused=harness.fused_adam,
-            )
-            for network, rate in rates.items()
+            name: make_optimizer(network, knobs, harness.fused_adam)
+            for name, network in self.variant.networks().items()
         }
         self.variant.train()
 
     def prepare(self, steps: int) -> None:
         """Prepare the real batches of the next steps."""
-        count = steps * sum(phase.new_real_batch for phase in self.variant.phases())
+        count = self.variant.real_batches(self._step + steps) - self.variant.real_batches(self._step)
         batches = (self._batches.get(self._next + offset) for offset in range(count))
         self._ready = [images.contiguous(memory_format=self._layout) for images in batches]
         self._next += count
 
     def advance(self, steps: int) -> None:
         """Train `steps` further steps."""
-        phases = self.variant.phases()
         ready = iter(self._ready)
         no_samples = torch.empty(0)
         for _ in range(steps):
             self._step += 1
+            self.variant.step = self._step
+            self.variant.begin_step()
             batch = Batch(no_samples, Noise(self._seed, self._step, self.device))
             scalars: Scalars = {}
-            for phase in phases:
+            for phase in self.variant.phases():
+                if (self._step - 1) % phase.every:
+                    continue
                 if phase.new_real_batch:
                     batch.real = next(ready)
                 for network in phase.updates:
@@ -233,6 +231,8 @@ class BareLoop(Side):
                 scalars |= phase.accumulate_gradients(batch)
                 for network in phase.updates:
                     self._optimizers[network].step()
+                if phase.after is not None:
+                    phase.after()
             scalars |= self.variant.scalars_after_phases(batch)
             self.variant.update_state(scalars)
 

@@ -4,7 +4,9 @@ The description is data. The harness draws, compares, selects and warns by it, a
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Rise:
     factor : float
         Above 1; the scalar is positive.
     window : int
-        In steps.
+        In steps that record the scalar.
     """
 
     kind: str
@@ -63,7 +65,7 @@ class Drop:
     start : int
         First steps, which do not count.
     window : int
-        In steps.
+        In steps that record the scalar.
     """
 
     kind: str
@@ -84,7 +86,7 @@ class Stuck:
     value : float
         The bound at which the scalar is stuck.
     steps : int
-        Steps in a row.
+        Steps in a row, of those that record the scalar.
     """
 
     value: float
@@ -92,7 +94,7 @@ class Stuck:
     rule: Literal["stuck"] = "stuck"
 
 
-AlarmRule = Rise | Drop | Stuck
+AlarmRule = Annotated[Rise | Drop | Stuck, Field(discriminator="rule")]
 
 
 @dataclass(frozen=True)

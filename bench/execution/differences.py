@@ -140,7 +140,7 @@ class Comparison(Callback):
             "evaluation": {each.step: each.plain() for each in recorded.evaluations},
             "checkpoint": planned,
         }
-        # checkpoints of stops have no mean
+        # checkpoints of stops have no means
         for step in saved.keys() - planned.keys():
             self.compare_values(step, saved[step], {"step": step, "file": _file_of(step)})
         self.saved = saved
@@ -173,7 +173,7 @@ class Comparison(Callback):
             self.result.pictures += 1
 
     def on_checkpoint(self, saved: CheckpointEvent) -> None:
-        """Compare the line of a checkpoint in the record: name of the file and mean of M."""
+        """Compare the line of a checkpoint in the record: name of the file and means of scalars."""
         if self.trainer.plan.saves(saved.step):
             self._compare_line("checkpoint", saved.step, saved.plain())
 
@@ -216,7 +216,8 @@ class Comparison(Callback):
                 self.result.undecided.append(f"the message of alarm {was}: {messages}")
 
     def compare_values(self, step: int | None, recorded: Values, repeated: Values) -> None:
-        """Compare named values."""
+        """Compare named values, those of a mapping one by one."""
+        recorded, repeated = _flat(recorded), _flat(repeated)
         for name in dict.fromkeys([*recorded, *repeated]):
             if name not in UNREPEATABLE:
                 self.compare(step, name, recorded.get(name), repeated.get(name))
@@ -280,6 +281,17 @@ def alike(recorded: object, repeated: object, tolerance: float) -> bool:
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _flat(values: Values) -> dict[str, object]:
+    """Return values with those of mappings as ``MAPPING/NAME``."""
+    found: dict[str, object] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            found |= {f"{name}/{key}": inner for key, inner in value.items()}
+        else:
+            found[name] = value
+    return found
 
 
 def _file_of(step: int) -> str:

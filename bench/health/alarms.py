@@ -14,6 +14,9 @@ from typing import Protocol
 from bench.runs.record import Alarm
 from variants.scalars import AlarmRule, Drop, Rise, Stuck, TrainingScalar
 
+LARGE = 2.0**20
+"""A value so many times as large as the sum of the others leaves a rounding error when it is subtracted."""
+
 
 class _RollingMean:
     """Mean of the last `window` values, in constant time per value."""
@@ -28,11 +31,11 @@ class _RollingMean:
         """Add the next value; return the mean, or None while there are too few values."""
         self._values.append(value)
         self._sum += value
-        if len(self._values) > self.window:
-            self._sum -= self._values.popleft()
+        first = self._values.popleft() if len(self._values) > self.window else 0.0
+        self._sum -= first
         self._added += 1
-        if self._added % self.window == 0:
-            # summed anew: the rounding error of a large value remains when the value is subtracted
+        if self._added % self.window == 0 or abs(first) > LARGE * abs(self._sum):
+            # summed anew, because rounding errors add up
             self._sum = math.fsum(self._values)
         return self._sum / self.window if len(self._values) == self.window else None
 

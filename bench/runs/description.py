@@ -265,7 +265,13 @@ def digest_of(content: Mapping[str, object]) -> str:
 def _reason(error: ErrorDetails) -> str:
     """Name the field and what is wrong with it."""
     place = ": ".join(str(part) for part in error["loc"])
-    reasons = {"missing": "is missing", "extra_forbidden": "is unknown"}
+    reasons = {
+        "missing": "is missing",
+        "extra_forbidden": "is unknown",
+        "unexpected_keyword_argument": "is unknown",
+        "union_tag_invalid": "is of an unknown kind",
+        "union_tag_not_found": "is of an unknown kind",
+    }
     if error["type"].startswith(("greater_than", "less_than")):
         return f"{place} is out of range: {error['msg']}"
     return f"{place} {reasons.get(error['type'], 'has a value of the wrong type')}"

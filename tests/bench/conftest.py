@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,11 +14,13 @@ import torch
 from bench.configuration import Configuration, resolve
 from bench.execution.progress import Progress
 from bench.execution.session import RunResult, start
-from bench.health import alarms, verdict
+from bench.health import verdict
 from bench.runs import checkpoint, environment, record
 from bench.runs.description import DIGEST, RunDescription, digest_of
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged
+from variants.registry import all_variants
+from variants.scalars import Drop, Rise, Stuck
 
 TINY: dict[str, Any] = {
     "preset": "quick",
@@ -63,14 +65,35 @@ def describe_in(folder: Path, **further: Any) -> RunFolder:
         "paired": 100,
         "real": {},
         "health_rules": verdict.RULES.model_dump(),
-        "alarms": alarms.RULES.model_dump(),
-        "parameters": {"generator": 1, "discriminator": 1},
+        "scalars": [asdict(scalar) for scalar in all_variants()["began"].scalars],
+        "networks": {
+            "generator": {"label": "generator", "parameters": 1},
+            "discriminator": {"label": "discriminator", "parameters": 1},
+        },
         "environment": environment.facts().model_dump(),
         "tracking": None,
         "command": [],
     }
     run.write_description(RunDescription.model_validate(fields | further))
     return run
+
+
+# numbers of rules by which even nine steps raise alarms
+QUICK_RULES: dict[type, dict[str, float]] = {
+    Rise: {"factor": 1.0, "window": 2},
+    Drop: {"least": 0.0, "start": 0, "window": 2},
+    Stuck: {"steps": 3},
+}
+
+
+def quick_alarms(patch: pytest.MonkeyPatch, variant: str) -> None:
+    """Let a variant declare rules by which even nine steps raise alarms."""
+    cls = all_variants()[variant]
+    declared = tuple(
+        replace(scalar, alarms=tuple(replace(rule, **QUICK_RULES[type(rule)]) for rule in scalar.alarms))
+        for scalar in cls.scalars
+    )
+    patch.setattr(cls, "scalars", declared)
 
 
 def redescribe(run: RunFolder, *keys: str, value: Any) -> None:
@@ -112,7 +135,7 @@ def adopt_checkpoints(folder: RunFolder) -> None:
 def final_state(folder: RunFolder) -> dict[str, Any]:
     """The newest checkpoint's state of training, without the seconds it took."""
     state = checkpoint.read(folder.checkpoint_files()[0], folder.origin())
-    return {name: state[name] for name in ("step", "variant", "optimizers", "average")}
+    return {name: state[name] for name in ("step", "variant", "optimizers", "averages", "real_batches")}
 
 
 def numbers(folder: RunFolder) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -151,6 +174,7 @@ def small() -> SimpleNamespace:
         tiny=tiny,
         run=run,
         describe_in=describe_in,
+        quick_alarms=quick_alarms,
         redescribe=redescribe,
         write_content=write_content,
         session=session,

@@ -14,7 +14,8 @@ def judged(step: int, fid: float) -> Evaluation:
 
 
 def saved(step: int, mean: float | None) -> CheckpointEvent:
-    return CheckpointEvent(step=step, file="f", train_seconds=1.0, M=mean)
+    means = {} if mean is None else {"M": mean}
+    return CheckpointEvent(step=step, file="f", train_seconds=1.0, means=means)
 
 
 RECORD = Record(

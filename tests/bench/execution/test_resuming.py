@@ -39,8 +39,8 @@ def stopped(small: SimpleNamespace, bench_home: Path) -> RunFolder:
 
 def everything(small: SimpleNamespace, run: RunFolder) -> Any:
     rows = record.read(run.record_path)
-    # those that only let a run stop have no M
-    checkpoints = [(saved.step, saved.file, saved.M) for saved in rows.checkpoints if saved.M is not None]
+    # those that only let a run stop have no means
+    checkpoints = [(saved.step, saved.file, saved.means) for saved in rows.checkpoints if saved.means]
     assert rows.end is not None
     return [*small.numbers(run), checkpoints, rows.end.best, small.final_state(run)]
 

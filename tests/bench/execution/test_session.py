@@ -16,12 +16,12 @@ from bench.execution.setup import set_up
 from bench.health import alarms
 from bench.health.verdict import COLLAPSED_BELOW, RULES
 from bench.runs import record, run_folder
-from bench.runs.description import AlarmRules
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
 from bench.training.trainer import Diverged, Interrupted
 from variants.registry import all_variants
+from variants.scalars import TrainingScalar
 
 VARIANTS = sorted(all_variants())
 
@@ -52,10 +52,17 @@ def test_a_run_records_every_step_judges_itself_and_keeps_its_best(
     assert rows.end.status == "FINISHED"
     metric = outcome.description.metric
     assert rows.end.best[f"{metric}_best"] == min(each.values[metric] for each in rows.evaluations)
-    if "M" in rows.steps[0]:
-        last = [row["M"] for row in rows.steps if 4 < row["step"] <= 6]
-        at_six = next(saved for saved in rows.checkpoints if saved.step == 6)
-        assert pytest.approx(sum(last) / 2) == at_six.M
+    at_six = next(saved for saved in rows.checkpoints if saved.step == 6)
+    selecting = [scalar.name for scalar in all_variants()[variant].scalars if scalar.selects]
+    assert list(at_six.means) == selecting
+    for name in selecting:
+        last = [row[name] for row in rows.steps if 4 < row["step"] <= 6]
+        assert at_six.means[name] == pytest.approx(sum(last) / 2)
+        means = {saved.step: saved.means[name] for saved in rows.checkpoints}
+        assert list(means) == [3, 4, 6, 8, 9]
+        assert rows.end.best[f"{name}_best"] == min(means.values())
+        assert means[rows.end.best[f"{name}_best_step"]] == min(means.values())
+        assert load(run, f"best-{name}").step == rows.end.best[f"{name}_best_step"]
     assert {path.name for path in run.samples.iterdir()} == {f"step-0000000{n}.png" for n in (4, 8, 9)}
     assert load(run, "best").step == rows.end.best[f"{metric}_best_step"]
     assert load(run, "last").step == 9
@@ -112,22 +119,20 @@ def test_rates_that_wait_for_a_stall_resume_alike(small: SimpleNamespace) -> Non
 
 
 @pytest.fixture
-def wakeful(monkeypatch: pytest.MonkeyPatch) -> AlarmRules:
-    """New runs have rules by which even nine steps raise alarms; returns the usual ones."""
-    usual = alarms.RULES
-    rules = {"window": 2, "bound": 3, "start": 0, "least_k": 0.0, "drop": 1.0}
-    rules |= {"constraint_rise": 1.0, "loss_rise": 1.0}
-    monkeypatch.setattr("bench.health.alarms.RULES", usual.model_copy(update=rules))
+def wakeful(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> tuple[TrainingScalar, ...]:
+    """New runs of BEGAN v3 have rules by which even nine steps raise alarms; returns the usual scalars."""
+    usual = all_variants()["began-v3"].scalars
+    small.quick_alarms(monkeypatch, "began-v3")
     return usual
 
 
 def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
-    wakeful: AlarmRules, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+    wakeful: tuple[TrainingScalar, ...], small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = small.run(small.tiny("began-v3"))
-    rows, rules = outcome.record, outcome.description.alarms
-    assert (rules.window, rules.bound) == (2, 3)
-    assert rows.alarms == alarms.alarms_of(rows.steps, rules)
+    rows, scalars = outcome.record, outcome.description.scalars
+    assert scalars == all_variants()["began-v3"].scalars != wakeful
+    assert rows.alarms == alarms.alarms_of(rows.steps, scalars)
     assert rows.alarms
     lines = [json.loads(line) for line in outcome.run.record_path.read_text().splitlines()]
     for place, line in enumerate(lines):
@@ -139,7 +144,7 @@ def test_alarms_stand_in_the_record_after_the_rows_that_raised_them(
 
 @pytest.mark.parametrize("stop", [4, 8])
 def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
-    stop: int, wakeful: AlarmRules, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    stop: int, wakeful: tuple[TrainingScalar, ...], small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = small.run(small.tiny("began-v3")).record.alarms
     steps = [alarm.step for alarm in whole]
@@ -155,7 +160,7 @@ def test_a_stopped_and_resumed_run_has_the_alarms_of_one_never_stopped(
     lines.append({"event": "alarm", "step": stop + 1, "kind": "k-at-1", "message": ""})
     run.record_path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     # a version with other rules goes on with those of the run
-    monkeypatch.setattr("bench.health.alarms.RULES", wakeful)
+    monkeypatch.setattr(all_variants()["began-v3"], "scalars", wakeful)
     assert resume(run, Progress(quiet=True)).record.alarms == whole
 
 

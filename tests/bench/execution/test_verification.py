@@ -17,7 +17,6 @@ from bench.execution.differences import Differs
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import differences_of_machines, verify
-from bench.health.alarms import RULES
 from bench.runs import checkpoint, record, run_folder
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
@@ -25,12 +24,6 @@ from bench.training.trainer import Diverged, Interrupted
 from variants.registry import all_variants
 
 QUIET = Progress(quiet=True)
-
-
-# rules that let nine steps raise alarms
-QUICK_ALARMS: dict[str, Any] = {
-    "window": 2, "bound": 3, "start": 0, "least_k": 0.0, "constraint_rise": 1.0, "loss_rise": 1.0
-}  # fmt: skip
 
 
 def alter(run: RunFolder, line: int, pattern: str) -> tuple[int, str]:
@@ -157,7 +150,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
 @pytest.fixture
 def alarmed(small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
     """A run whose rules let nine steps raise alarms."""
-    monkeypatch.setattr("bench.health.alarms.RULES", RULES.model_copy(update=QUICK_ALARMS))
+    small.quick_alarms(monkeypatch, "began-v3")
     folder: RunFolder = small.run(small.tiny("began-v3")).run
     assert record.read(folder.record_path).alarms
     return folder

@@ -15,17 +15,13 @@ from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import verify
-from bench.health import alarms, verdict
+from bench.health import verdict
 from bench.runs import checkpoint, record, run_folder
 from bench.runs.description import DIGEST, digest_of
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Interrupted
 
 QUIET = Progress(quiet=True)
-# rules that let nine steps raise alarms
-QUICK_ALARMS = alarms.RULES.model_copy(update={
-    "window": 2, "bound": 3, "start": 0, "least_k": 0.0, "constraint_rise": 1.0, "loss_rise": 1.0
-})  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +32,7 @@ def recorded(
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCH_HOME", str(tmp_path_factory.mktemp("recorded")))
         patch.setenv("BENCH_CACHE", str(cache_folder))
-        patch.setattr("bench.health.alarms.RULES", QUICK_ALARMS)
+        small.quick_alarms(patch, "began-v3")
         values = {"ema_decay": 0.9, "eval_every": 3, "checkpoint_every": 9}
         with pytest.raises(Interrupted) as stopped:
             start(small.tiny("began-v3", **values), small.StopAfter(8))
@@ -47,15 +43,17 @@ def recorded(
 
 
 @pytest.fixture
-def copied(recorded: RunFolder, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunFolder:
+def copied(
+    recorded: RunFolder, bench_home: Path, small: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> RunFolder:
     """A copy that a test may alter."""
-    monkeypatch.setattr("bench.health.alarms.RULES", QUICK_ALARMS)
+    small.quick_alarms(monkeypatch, "began-v3")
     target = bench_home / "mlruns" / "runs" / recorded.id
     shutil.copytree(recorded.path, target)
     return RunFolder(target)
 
 
-def described(run: RunFolder, *keys: str, value: Any) -> None:
+def described(run: RunFolder, *keys: str | int, value: Any) -> None:
     """Set a value of run.json and write it with the digest that belongs to it."""
     content = json.loads(run.description_path.read_text())
     inner = content
@@ -83,7 +81,11 @@ def tensor_altered(run: RunFolder, step: int, kind: str) -> None:
     """Change one bit of a tensor in a checkpoint, and its digest with it."""
     path = run.checkpoints / f"step-{step:08d}.safetensors"
     state = checkpoint.read(path)
-    part = state[kind] if kind != "optimizers" else state[kind]["generator"]["state"][0]
+    part = {
+        "variant": lambda: state["variant"],
+        "averages": lambda: state["averages"]["generator"],
+        "optimizers": lambda: state["optimizers"]["generator"]["state"][0],
+    }[kind]()
     name = next(name for name, value in part.items() if value.dtype == torch.float32 and value.numel() > 1)
     part[name].view(torch.int32).view(-1)[0] ^= 1
     checkpoint.write(path, state)
@@ -150,24 +152,30 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     "evaluation": (lambda r: line_altered(r, "evaluation", 6, vendi=9.0), "step 6: vendi is recorded as 9.0"),
     "scalar": (lambda r: line_altered(r, "step", 7, k=0.25), "step 7: k is recorded as 0.25"),
     "step number": (lambda r: line_altered(r, "step", 9, step=10), "step (9|10)"),
-    "mean of M": (lambda r: line_altered(r, "checkpoint", 6, M=0.5), "step 6: M is recorded as 0.5"),
+    "mean of M": (
+        lambda r: line_altered(r, "checkpoint", 6, means={"M": 0.5}),
+        "step 6: means/M is recorded as 0.5",
+    ),
     "checkpoint's file": (
         lambda r: line_altered(r, "checkpoint", 6, file="x"),
         "step 6: file is recorded as 'x'",
     ),
-    "mean of a stop": (lambda r: line_altered(r, "checkpoint", 8, M=0.01), "step 8: M is recorded as 0.01"),
+    "mean of a stop": (
+        lambda r: line_altered(r, "checkpoint", 8, means={"M": 0.01}),
+        "step 8: means/M is recorded as 0.01",
+    ),
     "evaluation twice": (lambda r: line_doubled(r, "evaluation"), "evaluation at step 9 is recorded twice"),
     "alarm": (
         lambda r: line_altered(r, "alarm", None, kind="k-at-1"),
         "alarm is recorded as 'k-at-1@",
     ),
     "rules of alarms": (
-        lambda r: described(r, "alarms", "window", value=1),
+        lambda r: described(r, "scalars", 1, "alarms", 0, "steps", value=2),
         "alarm is recorded as|rules of alarms, which are not those of this version",
     ),
     "rules of alarms that are none": (
-        lambda r: described(r, "alarms", value={"a": 1}),
-        "run.json is damaged: alarms: window is missing",
+        lambda r: described(r, "scalars", 1, "alarms", 0, value={"rule": "stuck", "value": 0.0}),
+        "run.json is damaged: scalars: 1: alarms: 0: .*steps is missing",
     ),
     "protocol": (lambda r: described(r, "protocol", value="another"), "protocol is recorded as another"),
     "configuration hash": (
@@ -180,8 +188,8 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     ),
     "data": (lambda r: described(r, "data", "count", value=9), "data count is recorded as 9"),
     "parameters": (
-        lambda r: described(r, "parameters", "generator", value=9),
-        "parameters generator is recorded as 9",
+        lambda r: described(r, "networks", "generator", "parameters", value=9),
+        "networks generator is recorded as .* 9 parameters",
     ),
     "settings of a metric": (lambda r: described(r, "metrics", "coverage", value="k = 50"), "k = 50"),
     "identity": (lambda r: described(r, "id", value="0"), "id is recorded as 0"),
@@ -191,7 +199,7 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     ),
     "run.json without its digest": (text_altered, "was changed since it was written"),
     "weights": (lambda r: tensor_altered(r, 9, "variant"), "step 9: weights of"),
-    "averaged weights": (lambda r: tensor_altered(r, 9, "average"), "step 9: weights of"),
+    "averaged weights": (lambda r: tensor_altered(r, 9, "averages"), "step 9: weights of"),
     "optimizer": (lambda r: tensor_altered(r, 9, "optimizers"), "step 9: optimizers/"),
     "weights at a stop": (lambda r: tensor_altered(r, 8, "variant"), "step 8: weights of"),
     "lost tensor": (tensor_lost, "step 9: weights of"),

@@ -12,159 +12,217 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.health.alarms import RULES, AlarmMonitor, alarms_of
-from bench.runs.description import AlarmRules
+from bench.health.alarms import AlarmMonitor, alarms_of
+from variants.scalars import AlarmRule, Drop, Rise, Stuck, TrainingScalar
 
 
 def rows(**series: Sequence[float]) -> list[dict[str, Any]]:
-    """Rows of training steps, from step 1 on."""
+    """Rows of training steps, from step 1 on; NaN for a step that does not record the scalar."""
     length = len(next(iter(series.values())))
-    return [{"step": n + 1, **{name: values[n] for name, values in series.items()}} for n in range(length)]
+    return [
+        {"step": n + 1, **{name: values[n] for name, values in series.items() if values[n] is not ABSENT}}
+        for n in range(length)
+    ]
 
 
-def altered(**values: float) -> AlarmRules:
-    """This version's rules with other numbers."""
-    return RULES.model_copy(update=values)
+ABSENT: Any = None  # in a series: a step that does not record the scalar
 
 
-def raised(*, rules: dict[str, Any] | None = None, **series: Sequence[float]) -> list[tuple[str, int]]:
-    return [(alarm.kind, alarm.step) for alarm in alarms_of(rows(**series), altered(**(rules or {})))]
+def watched(name: str, *rules: AlarmRule) -> tuple[TrainingScalar, ...]:
+    """A variant's declaration of one scalar with rules of alarms."""
+    return (TrainingScalar(name, "a scalar", alarms=rules),)
 
 
-@pytest.mark.parametrize(
-    ("k", "expected"),
-    [
-        ([0.0] * 499, []),
-        ([0.0] * 500, [("k-at-0", 500)]),
-        ([0.3] + [1.0] * 500, [("k-at-1", 501)]),
-        ([0.0] * 499 + [1e-9] + [0.0] * 499, []),
-        ([0.999] * 2000, []),
-        (([0.0] * 600 + [1.0] * 600) * 2, [("k-at-0", 500), ("k-at-1", 1100), ("k-drop", 1251)]),
-    ],
-)
-def test_k_exactly_at_a_bound_for_500_steps_on_end(k: list[float], expected: list[tuple[str, int]]) -> None:
-    assert raised(k=k) == expected
+def raised(declared: Sequence[TrainingScalar], **series: Sequence[float]) -> list[tuple[str, int]]:
+    return [(alarm.kind, alarm.step) for alarm in alarms_of(rows(**series), declared)]
 
 
-def test_a_fall_of_k_below_half_is_an_alarm_when_the_mean_is_below_half() -> None:
+@pytest.mark.parametrize("name", ["k", "temperature", "a/b c"])
+@pytest.mark.parametrize("value", [0.0, 1.0, -0.25])
+def test_a_scalar_exactly_at_a_value_for_so_many_steps_on_end(name: str, value: float) -> None:
+    declared = watched(name, Stuck(value, 500))
+    (alarm,) = alarms_of(rows(**{name: [0.3] + [value] * 500}), declared)
+    assert (alarm.kind, alarm.step) == (f"{name}-at-{value:g}", 501)
+    assert alarm.message == f"{name} was exactly {value:g} for 500 steps"
+    for series in (
+        [value] * 499,
+        [value] * 499 + [value + 1e-9] + [value] * 499,
+        [value + 0.001] * 2000,
+    ):
+        assert raised(declared, **{name: series}) == []
+
+
+def test_every_value_of_a_scalar_has_an_alarm_of_its_own() -> None:
+    declared = watched("x", Stuck(0.0, 500), Stuck(1.0, 500))
+    values = ([0.0] * 600 + [1.0] * 600) * 2
+    assert raised(declared, x=values) == [("x-at-0", 500), ("x-at-1", 1100)]
+
+
+@pytest.mark.parametrize("name", ["k", "score", "entropy of codes"])
+def test_a_drop_is_an_alarm_when_the_mean_is_below_the_factor(name: str) -> None:
     # 0.4 until step 1,000, then 0.1: the mean of 100 steps is 0.4 - 0.003 n, below 0.2 from the 67th step on
-    (alarm,) = alarms_of(rows(k=[0.4] * 1000 + [0.1] * 400))
-    assert (alarm.kind, alarm.step) == ("k-drop", 1067)
-    assert alarm.message == "k fell from 0.4 to 0.199 (means of 100 steps)"
+    (alarm,) = alarms_of(rows(**{name: [0.4] * 1000 + [0.1] * 400}), watched(name, Drop("fell", 0.5)))
+    assert (alarm.kind, alarm.step) == ("fell", 1067)
+    assert alarm.message == f"{name} fell from 0.4 to 0.199 (means of 100 steps)"
 
 
 @pytest.mark.parametrize(
-    "k",
+    "values",
     [
         [0.4] * 1000 + [0.21] * 1000,
         list(np.linspace(0.9, 0.3, 3500)),  # never by half within 1,000 steps
         [0.009] * 1000 + [0.001] * 1000,  # next to nothing all the time
-        [0.5] * 190 + [0.1] * 2000,  # the overshoot at the beginning
+        [0.5] * 190 + [0.1] * 2000,  # before the first step that counts
         [0.4] * 1000 + [0.0] * 49 + [0.4] * 1000,  # a dip shorter than half the window
     ],
 )
-def test_no_sudden_fall_of_k(k: list[float]) -> None:
-    assert raised(k=k) == []
+def test_no_sudden_drop(values: list[float]) -> None:
+    assert raised(watched("x", Drop("fell", 0.5, least=0.01, memory=1000, start=200)), x=values) == []
 
 
-def test_a_rise_of_the_constraint_by_half_and_a_doubling_of_the_loss() -> None:
+@pytest.mark.parametrize("name", ["loss_real", "penalty", "wasserstein"])
+def test_a_rise_is_an_alarm_when_the_mean_is_above_the_factor(name: str) -> None:
     flat = [0.2] * 300
     # the mean is 0.2 + 0.0021 n, above 0.3 from the 48th step on; 0.2 + 0.0041 n is above 0.4 from the 49th
-    assert raised(loss_constraint=flat + [0.41] * 100) == [("constraint-rising", 348)]
-    assert raised(loss_real=flat + [0.61] * 100) == [("loss-rising", 349)]
-    assert raised(loss_constraint=flat + [0.299] * 400, loss_real=flat + [0.399] * 400) == []
+    half = watched(name, Rise("up", 1.5))
+    (alarm,) = alarms_of(rows(**{name: flat + [0.41] * 100}), half)
+    assert (alarm.kind, alarm.step) == ("up", 348)
+    assert alarm.message == f"{name} rose from 0.2 to 0.301 (means of 100 steps)"
+    double = watched(name, Rise("up", 2.0))
+    assert raised(double, **{name: flat + [0.61] * 100}) == [("up", 349)]
+    assert raised(half, **{name: flat + [0.299] * 400}) == []
     # the lowest counts, wherever it lay
     fallen = list(np.linspace(1.0, 0.1, 500)) + [0.1] * 100
-    assert raised(loss_real=fallen + [0.15] * 5000) == []
-    assert raised(loss_real=fallen + [0.15] * 5000 + [0.25] * 200)[0][0] == "loss-rising"
+    assert raised(double, **{name: fallen + [0.15] * 5000}) == []
+    assert raised(double, **{name: fallen + [0.15] * 5000 + [0.25] * 200})[0][0] == "up"
+
+
+ANY_RULES = (Rise("up", 2.0), Drop("fell", 0.5), Stuck(0.0, 500), Stuck(0.4, 500))
 
 
 def test_too_few_rows_raise_nothing() -> None:
-    assert raised(k=[0.9] * 20 + [0.0] * 79, loss_real=[0.1] * 50 + [9.0] * 49) == []
+    assert raised(watched("x", *ANY_RULES), x=[0.9] * 20 + [0.0] * 79) == []
+    assert raised(watched("x", *ANY_RULES), x=[0.1] * 50 + [9.0] * 49) == []
 
 
 def test_each_kind_is_raised_once() -> None:
     again = ([0.4] * 1000 + [0.1] * 1000) * 3
-    assert raised(k=again) == [("k-drop", 1067)]
+    assert raised(watched("x", Drop("fell", 0.5)), x=again) == [("fell", 1067)]
 
 
-def test_a_variant_without_these_scalars_raises_nothing() -> None:
-    assert raised(loss_d=[1.0] * 700, wasserstein=[0.0] * 700) == []
+def test_scalars_that_are_not_recorded_or_not_declared_raise_nothing() -> None:
+    declared = watched("x", *ANY_RULES)
+    assert raised(declared, y=[1.0] * 300 + [9.0] * 400, x2=[0.0] * 700) == []
+    assert raised((), x=[0.0] * 700) == []
+
+
+@pytest.mark.parametrize("every", [2, 16])
+def test_a_step_without_the_scalar_raises_nothing_by_its_absence(every: int) -> None:
+    def spread(values: Sequence[float]) -> list[float]:
+        """The values at steps 1, 1 + every, ... and nothing between."""
+        return [values[n // every] if n % every == 0 else ABSENT for n in range(every * len(values))]
+
+    for values in ([0.4] * 1000, list(np.linspace(1.0, 0.6, 700))):
+        declared = watched("x", Rise("up", 2.0), Drop("fell", 0.5), Stuck(0.0, 500))
+        assert raised(declared, x=spread(values)) == []
+    # windows and stretches are of the steps that record the scalar
+    assert raised(watched("x", Stuck(0.0, 500)), x=spread([0.0] * 500)) == [("x-at-0", 499 * every + 1)]
+    assert raised(watched("x", Rise("up", 1.5)), x=spread([0.2] * 300 + [0.41] * 100)) == [
+        ("up", 347 * every + 1)
+    ]
+    # nor does the absence reset what was counted
+    broken = [0.0] * 300 + [ABSENT] * 700 + [0.0] * 200
+    assert raised(watched("x", Stuck(0.0, 500)), x=broken) == [("x-at-0", 1200)]
+    assert raised(watched("x", Stuck(0.0, 501)), x=broken) == []
 
 
 def test_a_value_that_is_not_finite_is_passed_over() -> None:
-    values = [0.2] * 300
-    for broken in (float("nan"), float("inf")):
-        assert (
-            raised(loss_real=[*values, broken], k=[*values, broken], loss_constraint=[*values, broken]) == []
-        )
+    for broken in (float("nan"), float("inf"), -float("inf")):
+        values = [*[0.2] * 300, broken]
+        assert raised(watched("x", *ANY_RULES), x=values) == []
+        assert raised(watched("x", Stuck(0.2, 500)), x=[*values, *[0.2] * 200]) == [("x-at-0.2", 501)]
 
 
-def test_every_rule_can_be_given_other_numbers() -> None:
-    k = [0.4] * 1000 + [0.25] * 400 + [0.0] * 400
-    assert raised(k=k, rules={"drop": 0.9, "bound": 50}) == [("k-drop", 1027), ("k-at-0", 1450)]
-    assert raised(loss_real=[0.2] * 20 + [0.3] * 10, rules={"window": 10, "loss_rise": 1.2}) == [
-        ("loss-rising", 25)
-    ]
+def test_every_rule_has_numbers_of_its_own() -> None:
+    values = [0.4] * 1000 + [0.25] * 400 + [0.0] * 400
+    rules = (Drop("quick", 0.9), Drop("deep", 0.5), Stuck(0.0, 50))
+    expected = [("quick", 1027), ("deep", 1421), ("x-at-0", 1450)]
+    assert raised(watched("x", *rules), x=values) == expected
+    assert raised(watched("x", Rise("up", 1.2, window=10)), x=[0.2] * 20 + [0.3] * 10) == [("up", 25)]
 
 
-def expected_alarms(drawn: list[dict[str, Any]], window: int, memory: int, start: int) -> dict[str, int]:
+def expected_alarms(drawn: list[dict[str, Any]], declared: Sequence[TrainingScalar]) -> dict[str, int]:
     """The rules as they are told, by means that are taken anew at each step."""
     found: dict[str, int] = {}
-    means: dict[str, dict[int, float]] = {"k": {}, "loss_constraint": {}, "loss_real": {}}
-    for place in range(len(drawn)):
-        step = drawn[place]["step"]
-        for name, known in means.items():
-            first = start if name == "k" else 0
-            if place + 1 - window >= first:
-                known[step] = fmean(row[name] for row in drawn[place + 1 - window : place + 1])
-        last = [row["k"] for row in drawn[: place + 1]][-5:]
-        for bound in (0, 1):
-            if len(last) == 5 and set(last) == {bound}:
-                found.setdefault(f"k-at-{bound}", step)
-        highest = max((mean for at, mean in means["k"].items() if at > step - memory), default=0.0)
-        if step in means["k"] and highest >= 0.01 and means["k"][step] < 0.5 * highest:
-            found.setdefault("k-drop", step)
-        for name, kind, factor in (
-            ("loss_constraint", "constraint-rising", 1.5),
-            ("loss_real", "loss-rising", 2.0),
-        ):
-            if step in means[name] and means[name][step] > factor * min(means[name].values()):
-                found.setdefault(kind, step)
+    for scalar in declared:
+        recorded = [(row["step"], row[scalar.name]) for row in drawn if scalar.name in row]
+        for rule in scalar.alarms:
+            means: dict[int, float] = {}
+            for place, (step, _) in enumerate(recorded, start=1):
+                last = [value for _, value in recorded[:place]]
+                match rule:
+                    case Stuck(bound, length):
+                        if len(last) >= length and set(last[-length:]) == {bound}:
+                            found.setdefault(f"{scalar.name}-at-{bound:g}", step)
+                    case Rise(kind, factor, window):
+                        if place >= window:
+                            means[step] = fmean(last[-window:])
+                            if means[step] > factor * min(means.values()):
+                                found.setdefault(kind, step)
+                    case Drop(kind, factor, least, memory, start, window):
+                        counted = [value for at, value in recorded[:place] if at > start]
+                        if len(counted) >= window:
+                            means[step] = fmean(counted[-window:])
+                            highest = max(mean for at, mean in means.items() if at > step - memory)
+                            if highest >= least and means[step] < factor * highest:
+                                found.setdefault(kind, step)
     return found
 
 
+@pytest.mark.parametrize("present", [1.0, 0.6])
 @pytest.mark.parametrize("seed", range(60))
-def test_alarms_do_not_depend_on_how_the_rows_are_split(seed: int) -> None:
-    # sums of these k are exact: a mean may be just half of another
+def test_alarms_do_not_depend_on_how_the_rows_are_split(seed: int, present: float) -> None:
+    # sums of these x are exact: a mean may be just half of another
     draw = np.random.default_rng(seed)
     length = int(draw.integers(1, 60))
-    drawn = rows(
-        k=draw.choice([0.0, 0.125, 0.25, 0.75, 1.0], length, p=draw.dirichlet([0.3] * 5)).tolist(),
-        loss_constraint=draw.uniform(0.1, 1.0, length).tolist(),
-        loss_real=draw.uniform(0.1, 1.0, length).tolist(),
+    series = {
+        "x": draw.choice([0.0, 0.125, 0.25, 0.75, 1.0], length, p=draw.dirichlet([0.3] * 5)).tolist(),
+        "loss": draw.uniform(0.1, 1.0, length).tolist(),
+        "loss 2": draw.uniform(0.1, 1.0, length).tolist(),
+    }
+    drawn = rows(**{
+        name: [value if draw.uniform() < present else ABSENT for value in values]
+        for name, values in series.items()
+    })  # fmt: skip
+    declared = (
+        *watched("x", Stuck(0.0, 5), Stuck(1.0, 5), Drop("fell", 0.5, 0.01, memory=12, start=3, window=4)),
+        *watched("loss", Rise("up", 1.5, window=4)),
+        *watched("loss 2", Rise("up 2", 2.0, window=4)),
     )
-    rules = altered(window=4, memory=12, start=3, bound=5)
-    whole = alarms_of(drawn, rules)
-    watch, cut = AlarmMonitor(rules), int(draw.integers(0, length + 1))
+    whole = alarms_of(drawn, declared)
+    watch, cut = AlarmMonitor(declared), int(draw.integers(0, length + 1))
     parts = [[alarm for row in part for alarm in watch.update(row)] for part in (drawn[:cut], drawn[cut:])]
     assert parts[0] + parts[1] == whole
     assert all(alarm.step <= cut for alarm in parts[0])
-    assert {alarm.kind: alarm.step for alarm in whole} == expected_alarms(drawn, 4, 12, 3)
+    assert {alarm.kind: alarm.step for alarm in whole} == expected_alarms(drawn, declared)
 
 
 def test_a_large_value_leaves_the_later_means_right() -> None:
-    loss = [0.2] * 150 + [1e20] + [0.2] * 400 + [0.3] * 100
-    assert raised(loss_real=loss) == [("loss-rising", 151)]
-    watch = AlarmMonitor(altered(loss_rise=1e30))
-    for row in rows(loss_real=loss):
-        watch.update(row)
-    assert watch._means["loss_real"].add(0.3) == pytest.approx(0.3)
+    # the window is not full when the large value comes, which is then no rise
+    loss = [0.2] * 50 + [1e20] + [0.2] * 500 + [0.41] * 100
+    (alarm,) = alarms_of(rows(loss=loss), watched("loss", Rise("up", 2.0)))
+    # the mean is 0.2 + 0.0021 n, above 0.4 from the 96th step on
+    assert (alarm.step, alarm.message) == (647, "loss rose from 0.2 to 0.402 (means of 100 steps)")
 
 
 def test_the_work_of_a_row_does_not_grow_with_the_run() -> None:
-    drawn = rows(k=[0.5] * 20_000, loss_real=[0.2] * 20_000, loss_constraint=[0.2] * 20_000)
-    monitor, calls = AlarmMonitor(RULES), [0]
+    drawn = rows(x=[0.5] * 20_000, loss=[0.2] * 20_000, score=[0.2] * 20_000)
+    declared = (
+        *watched("x", Stuck(0.0, 500), Stuck(1.0, 500), Drop("fell", 0.5)),
+        *watched("loss", Rise("up", 2.0)),
+        *watched("score", Drop("down", 0.5)),
+    )
+    monitor, calls = AlarmMonitor(declared), [0]
 
     def count(frame: FrameType, event: str, argument: object) -> None:
         calls[0] += event in ("call", "c_call")

@@ -17,6 +17,7 @@ from bench.health.verdict import (
     COLLAPSED_BELOW,
     GOOD_FROM,
     OF_GOOD_SAMPLES,
+    Bounded,
     collapsed,
     signs_of_collapse,
     verdict,
@@ -158,7 +159,7 @@ def test_real_points_of_one_mode_are_collapsed(of_ring: Measure, ring: DataArray
     assert values["modes_covered"] == 1
     assert values["high_quality"] > 0.95
     assert {"modes_covered", "coverage", "reverse_kl"} <= set(signs_of_collapse(values, real))
-    assert verdict([(100, values)], real, None, None) == "collapsed@100"
+    assert verdict([(100, values)], real, [], None) == "collapsed@100"
 
 
 def test_real_points_of_every_mode_are_not_collapsed(of_ring: Measure, ring: DataArray) -> None:
@@ -167,8 +168,9 @@ def test_real_points_of_every_mode_are_not_collapsed(of_ring: Measure, ring: Dat
     assert signs_of_collapse(values, real) == []
 
 
+@pytest.mark.parametrize("name", ["k", "temperature", "alpha of layer 3"])
 @pytest.mark.parametrize(
-    ("evaluations", "k", "diverged_at", "expected"),
+    ("evaluations", "values", "diverged_at", "expected"),
     [
         ([], None, None, "ok"),
         ([], [], None, "ok"),
@@ -177,8 +179,8 @@ def test_real_points_of_every_mode_are_not_collapsed(of_ring: Measure, ring: Dat
         ([BAD, BAD, BAD], None, None, "collapsed@100"),
         ([BAD, GOOD, BAD], None, None, "collapsed@300"),
         ([BAD, BAD, GOOD], None, None, "ok"),
-        ([GOOD], [0.5, 0.5, 0.5, 0.0], None, "k-stuck-0"),
-        ([GOOD], [0.5, 0.5, 0.5, 1.0], None, "k-stuck-1"),
+        ([GOOD], [0.5, 0.5, 0.5, 0.0], None, "{}-stuck-0"),
+        ([GOOD], [0.5, 0.5, 0.5, 1.0], None, "{}-stuck-1"),
         ([GOOD], [0.5] * 6 + [0.0, 1.0], None, "ok"),
         ([GOOD], [0.5] * 6 + [1.0, 0.999], None, "ok"),
         ([GOOD], [0.0, 0.0, 0.0], None, "ok"),
@@ -188,7 +190,27 @@ def test_real_points_of_every_mode_are_not_collapsed(of_ring: Measure, ring: Dat
     ],
 )
 def test_verdict(
-    evaluations: list[dict[str, float]], k: list[float] | None, diverged_at: int | None, expected: str
+    evaluations: list[dict[str, float]],
+    values: list[float] | None,
+    diverged_at: int | None,
+    expected: str,
+    name: str,
 ) -> None:
     steps = [(100 * (place + 1), values) for place, values in enumerate(evaluations)]
-    assert verdict(steps, REAL, k, diverged_at) == expected
+    bounded = [] if values is None else [Bounded(name, values, (0.0, 1.0))]
+    assert verdict(steps, REAL, bounded, diverged_at) == expected.format(name)
+
+
+@pytest.mark.parametrize(("bound", "shown"), [(-1.0, "-1"), (0.25, "0.25"), (1e-6, "1e-06"), (100.0, "100")])
+def test_a_scalar_is_stuck_at_the_bounds_that_are_declared_for_it(bound: float, shown: str) -> None:
+    values = [0.5] * 6 + [bound] * 2
+    assert verdict([], REAL, [Bounded("weight", values, (bound,))], None) == f"weight-stuck-{shown}"
+    assert verdict([], REAL, [Bounded("weight", values, (0.0, 1.0, 3.0))], None) == "ok"
+    assert verdict([], REAL, [Bounded("weight", values, ())], None) == "ok"
+
+
+def test_of_several_stuck_scalars_the_one_declared_first_is_named() -> None:
+    free = Bounded("a", [0.1, 0.2, 0.3, 0.4], (0.0,))
+    first, second = Bounded("b", [2.0] * 8, (1.0, 2.0)), Bounded("c", [0.0] * 8, (0.0,))
+    assert verdict([], REAL, [free, first, second], None) == "b-stuck-2"
+    assert verdict([], REAL, [second, first], None) == "c-stuck-0"

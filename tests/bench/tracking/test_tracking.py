@@ -16,7 +16,6 @@ import pytest
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume
-from bench.health.alarms import RULES
 from bench.runs import record, run_folder
 from bench.runs.description import StudyTrial
 from bench.runs.run_folder import RunFolder
@@ -282,8 +281,7 @@ def test_alarms_reach_the_store_during_training(small: SimpleNamespace, bench_ho
 def test_alarms_are_a_tag_of_the_run(
     small: SimpleNamespace, bench_home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    rules = RULES.model_copy(update={"window": 2, "constraint_rise": 1.0, "loss_rise": 1.0})
-    monkeypatch.setattr("bench.health.alarms.RULES", rules)
+    small.quick_alarms(monkeypatch, "began-v3")
     outcome = small.run(small.tiny("began-v3", tracking=True))
     assert outcome.record.alarms
     tags = store(bench_home).get_run(outcome.run.id).data.tags

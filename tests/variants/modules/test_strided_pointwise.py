@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -14,10 +14,15 @@ from torch import nn
 from variants.modules.strided_pointwise import VECTOR, StridedPointwise, overruns, replace_strided_pointwise
 from variants.registry import all_variants
 
-LAYERS = [
-    (name, layers)
+# variants with a choice of layers, and those without
+LAYERS: list[tuple[str, dict[str, Any]]] = [
+    (name, {"layers": layers} if layers else {})
     for name, kind in all_variants().items()
-    for layers in get_args(kind.Hyperparameters.model_fields["layers"].annotation)
+    for layers in (
+        get_args(kind.Hyperparameters.model_fields["layers"].annotation)
+        if "layers" in kind.Hyperparameters.model_fields
+        else [""]
+    )
     if layers != "points"
 ]
 
@@ -85,10 +90,10 @@ def test_narrow_layers_are_replaced_with_their_parameters_and_without_random_dra
 
 
 @pytest.mark.parametrize(("name", "layers"), LAYERS)
-def test_no_variant_has_a_layer_that_overruns_at_any_width(name: str, layers: str) -> None:
+def test_no_variant_has_a_layer_that_overruns_at_any_width(name: str, layers: dict[str, Any]) -> None:
     kind = all_variants()[name]
     for filters in (1, 3, 4, VECTOR - 1):
-        knobs = kind.Hyperparameters(filters=filters, latent_dim=3, layers=layers)
+        knobs = kind.Hyperparameters(filters=filters, latent_dim=3, **layers)
         with torch.device("meta"):
             variant = kind(knobs, (1, 32, 32))
         for layer in variant.modules():
