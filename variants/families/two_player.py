@@ -10,7 +10,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor, nn
 
-from variants.base import Batch, Network, Phase, Scalars, Variant, VariantHyperparameters
+from variants.base import Batch, Network, Optimizer, Phase, Scalars, Variant, VariantHyperparameters
 from variants.knobs import knob
 from variants.modules.autoencoders import Decoder, Trunk, in_float32
 from variants.modules.initialisation import initialise
@@ -32,13 +32,13 @@ class TwoPlayerHyperparameters(VariantHyperparameters):
 
 
 class Discriminator(nn.Module):
-    """Maps samples to one score each; to scores of samples and their classes if there are classes.
+    """Maps samples to one score each; to scores of pairs if the samples have companions.
 
     Parameters
     ----------
     trunk : Trunk
-        Maps samples to features. With classes, the samples have one further channel (or coordinate) a class,
-        which is 1 for the class of the sample and 0 for the others.
+        Maps samples to features. The samples have one further channel (or coordinate) for each value of a
+        companion, such as the one-hot class of a sample or its latent.
     """
 
     def __init__(self, trunk: Trunk) -> None:
@@ -46,11 +46,11 @@ class Discriminator(nn.Module):
         self.trunk = trunk
         self.score = nn.Linear(trunk.features, 1)
 
-    def forward(self, samples: Tensor, one_hot: Tensor | None = None) -> Tensor:
-        """Map samples (B, ...), and their classes (B, classes) if there are any, to scores (B,)."""
-        if one_hot is not None:
-            planes = one_hot[(...,) + (None,) * (samples.dim() - 2)]
-            samples = torch.cat((samples, planes.expand(*one_hot.shape, *samples.shape[2:])), dim=1)
+    def forward(self, samples: Tensor, companions: Tensor | None = None) -> Tensor:
+        """Map samples (B, ...), and their companions (B, width) if there are any, to scores (B,)."""
+        if companions is not None:
+            planes = companions[(...,) + (None,) * (samples.dim() - 2)]
+            samples = torch.cat((samples, planes.expand(*companions.shape, *samples.shape[2:])), dim=1)
         return in_float32(self.score(self.trunk(samples))).squeeze(1)
 
 
@@ -68,9 +68,13 @@ class TwoPlayer(Variant):
         TrainingScalar("loss_d", "L_D", panel=LOSSES, in_progress=True),
         TrainingScalar("loss_g", "L_G", panel=LOSSES, in_progress=True),
     )
-    # whether hidden layers have batch norm
+    # of every network
+    optimizer: ClassVar[Optimizer] = "adam"
+    # whether hidden layers for images have batch norm
     generator_norm: ClassVar[bool] = True
     discriminator_norm: ClassVar[bool] = False
+    # standard deviation of normal initial weights for images; 0 for that of He et al.
+    weight_deviation: ClassVar[float] = 0.0
     # attributes that hold further networks, by the phase that trains them at the rate of its main network
     trained_with_generator: ClassVar[tuple[str, ...]] = ()
     trained_with_discriminator: ClassVar[tuple[str, ...]] = ()
@@ -97,24 +101,35 @@ class TwoPlayer(Variant):
         """Return how often a step trains the discriminator."""
         return 1
 
+    def after_discriminator(self) -> None:
+        """Called after each step of the discriminator's optimizer, for example to clip weights."""
+
     @property
     def latent_width(self) -> int:
         """Size of a latent: that of z, and the number of classes if the variant is conditional."""
         return self.hyperparameters.latent_dim + (self.classes if self.conditional else 0)
 
     def build_networks(self) -> None:
-        """Build the generator and the discriminator, and draw their initial weights."""
+        """Build the networks and draw their initial weights."""
         self.generator = self.build_generator()
         self.discriminator = self.build_discriminator()
+        self.build_further_networks()
         self.initialise_weights()
 
     def build_generator(self) -> nn.Module:
         """Build a network from latents (B, latent_width) to samples."""
+        return self.build_decoder(self.latent_width)
+
+    def build_further_networks(self) -> None:
+        """Build the networks that `trained_with_generator` and `trained_with_discriminator` name."""
+
+    def build_decoder(self, width: int) -> Decoder:
+        """Build layers from latents or codes (B, width) to samples."""
         filters = self.hyperparameters.filters
         if len(self.sample_shape) == 1:
-            return point_decoder(self.sample_shape[0], filters, self.latent_width, normalise=False)
+            return point_decoder(self.sample_shape[0], filters, width, normalise=False)
         channels, size, _ = self.sample_shape
-        return transposed_decoder(channels, size, filters, self.latent_width, normalise=self.generator_norm)
+        return transposed_decoder(channels, size, filters, width, normalise=self.generator_norm)
 
     def build_discriminator(self) -> nn.Module:
         """Build a network from samples, and their classes if the variant is conditional, to scores (B,)."""
@@ -132,23 +147,30 @@ class TwoPlayer(Variant):
         )
 
     def initialise_weights(self) -> None:
-        """Draw initial weights: for images He normal; for points such that both networks span the data."""
+        """Draw initial weights: for images normal; for points such that both networks span the data."""
         if len(self.sample_shape) == 1 and isinstance(self.generator, Decoder):
             initialise_point_networks(self.generator, self.discriminator)
+        elif self.weight_deviation:
+            initialise(self, lambda weight: nn.init.normal_(weight, std=self.weight_deviation))
         else:
             initialise(self, lambda weight: nn.init.kaiming_normal_(weight, a=0.2))
 
     def networks(self) -> dict[str, Network]:
         """Return the two networks and those that are trained with them."""
-        with_generator = {name: Network(getattr(self, name), "lr_g") for name in self.trained_with_generator}
-        with_discriminator = {
-            name: Network(getattr(self, name), "lr_d") for name in self.trained_with_discriminator
+        rates = dict.fromkeys(("generator", *self.trained_with_generator), "lr_g")
+        rates |= dict.fromkeys(("discriminator", *self.trained_with_discriminator), "lr_d")
+        return {
+            name: Network(getattr(self, name), rate, self.optimizer, averaged=name == "generator")
+            for name, rate in rates.items()
         }
-        return super().networks() | with_generator | with_discriminator
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases of the discriminator, then the phase of the generator."""
-        discriminator = Phase(("discriminator", *self.trained_with_discriminator), self._discriminator_phase)
+        discriminator = Phase(
+            ("discriminator", *self.trained_with_discriminator),
+            self._discriminator_phase,
+            after=self.after_discriminator,
+        )
         generator = Phase(
             ("generator", *self.trained_with_generator), self._generator_phase, new_real_batch=False
         )
@@ -174,20 +196,27 @@ class TwoPlayer(Variant):
         """Return classes (B,) as float32 (B, classes)."""
         return nn.functional.one_hot(labels, self.classes).float()
 
+    def backward(self, name: str, loss: Loss, networks: tuple[str, ...]) -> Scalars:
+        """Add the gradients of a loss to the parameters of networks, and to no others.
+
+        Returns
+        -------
+        dict of str to Tensor
+            The loss under `name`, and the scalars that came with the loss.
+        """
+        total, further = loss if isinstance(loss, tuple) else (loss, {})
+        parameters = [each for network in networks for each in self.trainable_parameters(network)]
+        torch.autograd.backward(total, inputs=parameters)
+        return {key: value.detach() for key, value in ({name: total} | further).items()}
+
     def _discriminator_phase(self, batch: Batch) -> Scalars:
         latent = self.draw_latent(batch.noise, len(batch.real))
         with torch.no_grad():
             fake = self.generator(latent)
         loss = self.discriminator_loss(batch.real, fake, latent, batch)
-        return self._backward("loss_d", loss, ("discriminator", *self.trained_with_discriminator))
+        return self.backward("loss_d", loss, ("discriminator", *self.trained_with_discriminator))
 
     def _generator_phase(self, batch: Batch) -> Scalars:
         latent = self.draw_latent(batch.noise, len(batch.real))
         loss = self.generator_loss(self.generator(latent), latent, batch)
-        return self._backward("loss_g", loss, ("generator", *self.trained_with_generator))
-
-    def _backward(self, name: str, loss: Loss, networks: tuple[str, ...]) -> Scalars:
-        total, further = loss if isinstance(loss, tuple) else (loss, {})
-        parameters = [each for network in networks for each in self.trainable_parameters(network)]
-        torch.autograd.backward(total, inputs=parameters)
-        return {key: value.detach() for key, value in ({name: total} | further).items()}
+        return self.backward("loss_g", loss, ("generator", *self.trained_with_generator))
