@@ -56,16 +56,20 @@ def build_variant(
     size: int = 28,
     channels: int = 1,
     seed: int = 0,
+    dimensions: int = 2,
     shaken: bool = False,
     dtype: torch.dtype = torch.float32,
     **knobs: Any,
 ) -> Variant:
-    """Build a variant with 4 filters and 6 latent dimensions; layers ``points`` are for points in the plane.
+    """Build a variant with 4 filters and 6 latent dimensions; layers ``points`` are for points.
 
-    `shaken` perturbs every parameter, so that zero biases are no special case.
+    A variant without the knob `layers` has layers for points where samples are points. `shaken` perturbs every
+    parameter, so that zero biases are no special case.
     """
     knobs = {"filters": 4, "latent_dim": 6} | knobs
-    sample_shape = (2,) if knobs.get("layers") == "points" else (channels, size, size)
+    sample_shape = (dimensions,) if knobs.get("layers") == "points" else (channels, size, size)
+    if "layers" not in all_variants()[name].Hyperparameters.model_fields:
+        knobs.pop("layers", None)
     variant = copy.deepcopy(first_built(name, sample_shape, seed, tuple(sorted(knobs.items()))))
     if shaken:
         generator = torch.Generator().manual_seed(seed)
@@ -319,6 +323,9 @@ class RandomBatches:
     def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> Tensor:
         whole = draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
         return whole.chunk(micro_batches)[micro_batch]
+
+    def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> None:
+        """There are none."""
 
 
 @pytest.fixture

@@ -15,24 +15,35 @@ from variants.noise import Noise
 from variants.registry import all_variants
 
 
+POINTS = {"layers": "points"}
+
+
 def architectures() -> list[tuple[str, dict[str, str]]]:
-    """Return every variant with every value of its knob `layers`."""
+    """Return every variant with every value of its knob `layers`.
+
+    A variant without that knob has layers for images and, where samples are points, for points.
+    """
     found: list[tuple[str, dict[str, str]]] = []
     for name, kind in all_variants().items():
         field = kind.Hyperparameters.model_fields.get("layers")
         values = get_args(field.annotation) if field else ()
-        found += [(name, {"layers": value}) for value in values] or [(name, {})]
+        found += [(name, {"layers": value}) for value in values] or [(name, {}), (name, POINTS)]
     return found
+
+
+def with_a_choice(found: list[tuple[str, dict[str, str]]]) -> list[tuple[str, dict[str, str]]]:
+    """Return the architectures of variants with the knob `layers`."""
+    return [a for a in found if "layers" in all_variants()[a[0]].Hyperparameters.model_fields]
 
 
 def parameters(found: list[tuple[str, dict[str, str]]]) -> list[Any]:
     return [pytest.param(*a, id="-".join([a[0], *a[1].values()])) for a in found]
 
 
-POINTS = {"layers": "points"}
 ARCHITECTURES = parameters(architectures())
 OF_IMAGES = parameters([a for a in architectures() if a[1] != POINTS])
-OF_POINTS = parameters([a for a in architectures() if a[1] == POINTS])
+CHOSEN_FOR_IMAGES = parameters([a for a in with_a_choice(architectures()) if a[1] != POINTS])
+CHOSEN_FOR_POINTS = parameters([a for a in with_a_choice(architectures()) if a[1] == POINTS])
 SIZES = [28, 32, 64, 128]
 
 
@@ -70,9 +81,10 @@ def test_samples_and_reconstructions_have_the_shape_of_the_images(
 
 @pytest.mark.parametrize("dimensions", [2, 5])
 @pytest.mark.parametrize("name", all_variants())
-def test_samples_and_reconstructions_have_the_shape_of_the_points(name: str, dimensions: int) -> None:
-    kind = all_variants()[name]
-    variant = kind(kind.Hyperparameters(filters=4, latent_dim=6, **POINTS), (dimensions,))
+def test_samples_and_reconstructions_have_the_shape_of_the_points(
+    build: Callable[..., Any], name: str, dimensions: int
+) -> None:
+    variant = build(name, dimensions=dimensions, **POINTS)
     with torch.no_grad():
         sampled = variant.generator(100 * variant.draw_latent(Noise(0, 1, torch.device("cpu")), 7))
         reconstructed = variant.reconstruct(torch.rand(7, dimensions))
@@ -86,14 +98,14 @@ def test_samples_and_reconstructions_have_the_shape_of_the_points(name: str, dim
     assert sampled.abs().max() <= 1.0
 
 
-@pytest.mark.parametrize(("name", "layers"), OF_POINTS)
+@pytest.mark.parametrize(("name", "layers"), CHOSEN_FOR_POINTS)
 def test_layers_for_points_refuse_images(name: str, layers: dict[str, str]) -> None:
     kind = all_variants()[name]
     with pytest.raises(ValueError, match=r"^layers 'points' needs points, .*\(1, 28, 28\) are images.*$"):
         kind(kind.Hyperparameters(**layers), (1, 28, 28))
 
 
-@pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
+@pytest.mark.parametrize(("name", "layers"), CHOSEN_FOR_IMAGES)
 def test_layers_for_images_refuse_points(name: str, layers: dict[str, str]) -> None:
     kind = all_variants()[name]
     message = rf"^layers '{layers['layers']}' needs images, samples of shape \(2,\) need layers 'points'$"
@@ -227,17 +239,27 @@ def test_a_phase_accumulates_gradients_on_the_networks_it_updates_and_on_no_othe
     for phase in variant.phases():
         variant.zero_grad(set_to_none=True)
         phase.accumulate_gradients(batch)
-        for network in ("generator", "discriminator"):
+        for network in variant.networks():
             if network in phase.updates:
                 assert all(p.grad is not None for p in variant.trainable_parameters(network)), network
             else:
-                assert all(p.grad is None for p in getattr(variant, network).parameters()), network
+                module = variant.networks()[network].module
+                assert all(p.grad is None for p in module.parameters()), network
 
 
 @pytest.mark.parametrize("name", all_variants())
-def test_all_parameters_are_in_one_of_the_two_networks(build: Callable[..., Any], name: str) -> None:
+def test_every_parameter_is_in_exactly_one_network(build: Callable[..., Any], name: str) -> None:
     variant = build(name)
-    generator = {id(p) for p in variant.generator.parameters()}
-    discriminator = {id(p) for p in variant.discriminator.parameters()}
-    assert generator.isdisjoint(discriminator)
-    assert generator | discriminator == {id(p) for p in variant.parameters()}
+    in_networks = [
+        id(parameter)
+        for network in variant.networks().values()
+        for parameter in network.module.parameters()
+    ]
+    assert sorted(in_networks) == sorted(id(parameter) for parameter in variant.parameters())
+
+
+@pytest.mark.parametrize("name", all_variants())
+def test_the_rate_of_every_network_is_a_hyperparameter(build: Callable[..., Any], name: str) -> None:
+    variant = build(name)
+    for network in variant.networks().values():
+        assert getattr(variant.hyperparameters, network.learning_rate) > 0

@@ -15,16 +15,10 @@ from variants.base import Batch
 Fixture = Callable[..., Any]
 
 
-@pytest.fixture(params=["published", "points"])
+@pytest.fixture(params=[{}, {"layers": "points"}], ids=["images", "points"])
 def variant(build: Fixture, request: pytest.FixtureRequest) -> Any:
-    return build(
-        "wgan-gp",
-        shaken=True,
-        dtype=torch.float64,
-        critic_steps=3,
-        penalty_weight=7.0,
-        layers=request.param,
-    )
+    knobs = {"critic_steps": 3, "penalty_weight": 7.0} | request.param
+    return build("wgan-gp", shaken=True, dtype=torch.float64, **knobs)
 
 
 @pytest.fixture
