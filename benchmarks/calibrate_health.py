@@ -10,8 +10,8 @@ data sets test them. The alarms are scored on every run. Prints Markdown tables.
 import json
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -37,6 +37,7 @@ from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.atomic_files import write_text
 from bench.training.sampler import make_sampler
+from variants.scalars import AlarmRule, Drop, TrainingScalar
 
 CHOSEN_ON = "mnist-5k"
 # The truth about a run: the share of real classes, or of known modes, that its samples cover with confidence.
@@ -49,10 +50,10 @@ SAMPLES = 2000  # with known modes: so few that enough stacked digits remain wit
 REAL_DRAWS = 4  # disjoint draws of real samples with known modes
 SPREAD = {"ring-8": 0.1, "grid-25": 0.1, "stacked-mnist": 0.1}  # deviation of noise that hides the modes
 # The rule for drops of k: as configured, and with the weakest conditions.
-K_DROP = {
+K_DROP: dict[str, dict[str, Any]] = {
     "k-drop": {},
-    "k-drop, from the first step, of any k": {"start": 0, "least_k": 0.0},
-    "k-drop, by a tenth": {"start": 0, "least_k": 0.0, "drop": 0.9},
+    "k-drop, from the first step, of any k": {"start": 0, "least": 0.0},
+    "k-drop, by a tenth": {"start": 0, "least": 0.0, "factor": 0.9},
 }
 
 
@@ -144,10 +145,11 @@ def known_mode_cases(name: str) -> list[Case]:
 def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
     """Return the alarms of a run, and the step of the evaluation from which on all show a collapse."""
     recorded = record.read(run.record_path)
-    raised = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps)}
+    declared = run.describe().scalars
+    raised = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps, declared)}
     for name, values in K_DROP.items():
-        rules = alarms.RULES.model_copy(update=values)
-        found = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps, rules)}
+        altered = with_drops(declared, "k-drop", values)
+        found = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps, altered)}
         if "k-drop" in found:
             raised[name] = found["k-drop"]
     onset = None
@@ -156,6 +158,15 @@ def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
             break
         onset = evaluation.step
     return {"run": case.source, "data": case.data, "truth": case.truth, "onset": onset, "alarms": raised}
+
+
+def with_drops(declared: Sequence[TrainingScalar], kind: str, values: dict[str, Any]) -> list[TrainingScalar]:
+    """Return declared scalars whose rules for drops of a kind have other values."""
+
+    def altered(rule: AlarmRule) -> AlarmRule:
+        return replace(rule, **values) if isinstance(rule, Drop) and rule.kind == kind else rule
+
+    return [replace(scalar, alarms=tuple(map(altered, scalar.alarms))) for scalar in declared]
 
 
 def by_degree(cases: list[Case]) -> str:

@@ -12,10 +12,10 @@ import torch
 from interleaved import Side
 from torch import Tensor
 
-from bench.configuration import resolve
+from bench.configuration import MOST_STEPS, resolve
 from bench.execution.callbacks import Alarms
 from bench.execution.progress import Progress
-from bench.execution.setup import TrainingSetup, plan_of, set_up
+from bench.execution.setup import TrainingSetup, set_up
 from bench.health.alarms import AlarmMonitor
 from bench.runs import record, run_folder
 from bench.system.errors import WorkError
@@ -26,7 +26,8 @@ from bench.training.trainer import Callback, History
 from variants.base import Batch, Scalars
 from variants.noise import Noise
 
-ENDLESS = 10**12  # steps that no timing reaches, so that nothing is evaluated or saved
+# a length that no timing reaches, so that nothing is evaluated or saved
+ENDLESS = {"steps": MOST_STEPS, "eval_every": 0, "checkpoint_every": MOST_STEPS}
 
 
 def quiet_setup(given: dict[str, object]) -> TrainingSetup:
@@ -75,10 +76,8 @@ class ThroughTrainer(Side):
         self.writer = record.RecordWriter(folder / record.FILE)
         self._last = 0
         all_callbacks = [RaiseWarnings(), *(callbacks or [])]
-        self.trainer = setup.trainer(self.writer, folder, History(), all_callbacks, self._end_block)
-        self.trainer.plan = replace(
-            plan_of(setup.configuration.harness), steps=ENDLESS, eval_every=0, checkpoint_every=ENDLESS
-        )
+        endless = replace(setup, configuration=setup.configuration.with_values(**ENDLESS))
+        self.trainer = endless.trainer(self.writer, folder, History(), all_callbacks, self._end_block)
 
     def _end_block(self) -> bool:
         if self.trainer.step >= self._last:
@@ -178,7 +177,8 @@ def temporary_home() -> Iterator[Path]:
 class BareLoop(Side):
     """The minimal training loop: phases, optimizers and `update_state`, on batches prepared in advance.
 
-    Nothing is recorded, no learning rate is set and no scalar is copied to the host.
+    Nothing is recorded, no learning rate is set and no scalar is copied to the host. Of the scalars of
+    repeated phases the last ones are kept.
 
     Parameters
     ----------
@@ -206,7 +206,7 @@ class BareLoop(Side):
 
     def prepare(self, steps: int) -> None:
         """Prepare the real batches of the next steps."""
-        count = self.variant.real_batches(self._step + steps) - self.variant.real_batches(self._step)
+        count = self.variant.real_batches(self._step + steps) - self._next
         batches = (self._batches.get(self._next + offset) for offset in range(count))
         self._ready = [images.contiguous(memory_format=self._layout) for images in batches]
         self._next += count

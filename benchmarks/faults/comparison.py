@@ -18,7 +18,7 @@ def numbers(folder: Path) -> tuple[list[record.StepRow], list[record.StepRow]]:
 def final_state(folder: Path) -> dict[str, Any]:
     """Return the newest checkpoint without values that differ between equal runs."""
     state = checkpoint.read(max((folder / "checkpoints").glob("step-*.safetensors")))
-    return {name: state[name] for name in ("step", "variant", "optimizers", "average")}
+    return {name: state[name] for name in ("step", "variant", "optimizers", "averages", "real_batches")}
 
 
 def same(first: Any, second: Any) -> bool:

@@ -18,8 +18,9 @@ PAIRS = 15
 
 def same_weights(trainer: ThroughTrainer, bare: BareLoop) -> bool | None:
     """Return whether both sides have the same state, bit for bit; None if a learning rate was changed."""
-    for network, optimizer in trainer.trainer.optimizers.items():
-        if optimizer.param_groups[0]["lr"] != trainer.trainer.learning_rates[network]:
+    for name, network in trainer.variant.networks().items():
+        start = getattr(trainer.trainer.hyperparameters, network.learning_rate)
+        if trainer.trainer.optimizers[name].param_groups[0]["lr"] != start:
             return None
     weights, others = trainer.variant.state_dict(), bare.variant.state_dict()
     return all(torch.equal(weights[name], others[name]) for name in weights)

@@ -1,7 +1,10 @@
 """Scores of the verdict."""
 
 import pytest
-from calibrate_health import scores
+from calibrate_health import K_DROP, scores, with_drops
+
+from variants.families.boundary_equilibrium import SCALARS
+from variants.scalars import Drop
 
 # Whether it was flagged, and whether it has collapsed.
 HIT, MISS, FALSE_ALARM, HEALTHY = (True, True), (False, True), (True, False), (False, False)
@@ -25,6 +28,16 @@ def test_precision_counts_flagged_and_recall_collapsed_samplers(found, expected)
 def test_samplers_between_collapsed_and_healthy_do_not_count():
     found = [HIT, MISS, FALSE_ALARM, FALSE_ALARM, HEALTHY]
     assert scores([*UNCLEAR, *found, *UNCLEAR]) == scores(found) == ["2", "3", "0.333", "0.500"]
+
+
+def test_only_the_rules_for_drops_of_k_are_altered():
+    assert with_drops(SCALARS, "k-drop", {}) == list(SCALARS)
+    for values in filter(None, K_DROP.values()):
+        altered = with_drops(SCALARS, "k-drop", values)
+        (drop,) = (rule for scalar in altered for rule in scalar.alarms if isinstance(rule, Drop))
+        assert {name: getattr(drop, name) for name in values} == values
+        changed = [one.name for one, other in zip(SCALARS, altered, strict=True) if one != other]
+        assert changed == ["k"]
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ def build_variant(
 ) -> Variant:
     """Build a variant with 4 filters and 6 latent dimensions; layers ``points`` are for points.
 
-    A variant without the knob `layers` has layers for points where samples are points. `shaken` perturbs every
-    parameter, so that zero biases are no special case.
+    A variant without the knob `layers` has layers for points where samples are points. `shaken` perturbs
+    every parameter, so that zero biases are no special case.
     """
     knobs = {"filters": 4, "latent_dim": 6} | knobs
     sample_shape = (dimensions,) if knobs.get("layers") == "points" else (channels, size, size)

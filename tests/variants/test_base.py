@@ -14,7 +14,6 @@ from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.noise import Noise
 from variants.registry import all_variants
 
-
 POINTS = {"layers": "points"}
 
 
@@ -251,9 +250,7 @@ def test_a_phase_accumulates_gradients_on_the_networks_it_updates_and_on_no_othe
 def test_every_parameter_is_in_exactly_one_network(build: Callable[..., Any], name: str) -> None:
     variant = build(name)
     in_networks = [
-        id(parameter)
-        for network in variant.networks().values()
-        for parameter in network.module.parameters()
+        id(parameter) for network in variant.networks().values() for parameter in network.module.parameters()
     ]
     assert sorted(in_networks) == sorted(id(parameter) for parameter in variant.parameters())
 

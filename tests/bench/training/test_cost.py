@@ -24,8 +24,11 @@ def test_networks_are_counted_at_the_shape_of_the_samples(
     configuration = resolve({"variant": "began"} | given)
     counted = cost(configuration)
     variant = configuration.variant(configuration.hyperparameters, shape)
-    assert counted.generator_parameters == parameter_count(variant.generator)
-    assert counted.discriminator_parameters == parameter_count(variant.discriminator)
+    assert counted.parameters == {
+        "generator": parameter_count(variant.generator),
+        "discriminator": parameter_count(variant.discriminator),
+    }
+    assert counted.all_parameters == parameter_count(variant)
     assert counted.step_operations > 0
     assert {"loss_real", "k", "M"} <= set(counted.scalars)
 
