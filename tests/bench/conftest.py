@@ -65,7 +65,7 @@ def describe_in(folder: Path, **further: Any) -> RunFolder:
         "paired": 100,
         "real": {},
         "health_rules": verdict.RULES.model_dump(),
-        "scalars": [asdict(scalar) for scalar in all_variants()["began"].scalars],
+        "scalars": all_variants()["began"].scalars,
         "networks": {
             "generator": {"label": "generator", "parameters": 1},
             "discriminator": {"label": "discriminator", "parameters": 1},

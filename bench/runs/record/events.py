@@ -10,7 +10,7 @@ from bench.runs.file_model import FileModel
 from bench.system.json_values import Json, Scalar
 
 StepRow: TypeAlias = dict[str, float]
-"""A training step: ``step``, a whole number, and every scalar by name."""
+"""A training step: ``step``, a whole number, and the scalars that the step recorded, by name."""
 
 _NUMBERS = frozenset({int, float})
 

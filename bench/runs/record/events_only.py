@@ -45,14 +45,8 @@ class RecordEvents:
     def _check_steps(self, lines: bytes) -> None:
         if self._order.check_steps(lines):
             self._number += lines.count(b"\n")
-            return
-        # the names of the scalars are known from the first line
-        first, rest = lines[: (stop := lines.index(b"\n") + 1)], lines[stop:]
-        self._read_lines(first)
-        if self._order.check_steps(rest):
-            self._number += rest.count(b"\n")
         else:
-            self._read_lines(rest)
+            self._read_lines(lines)
 
     def _read_lines(self, lines: bytes) -> None:
         for line in lines.split(b"\n")[:-1]:

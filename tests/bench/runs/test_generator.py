@@ -67,7 +67,7 @@ def test_the_moving_average_is_what_is_loaded(small: SimpleNamespace) -> None:
     from bench.runs import checkpoint
 
     run = small.run(small.tiny("began", steps=4, ema_decay=0.9)).run
-    average = checkpoint.read(run.checkpoints / "step-00000004.safetensors")["average"]
+    average = checkpoint.read(run.checkpoints / "step-00000004.safetensors")["averages"]["generator"]
     for name, value in load(run, "last").generator.state_dict().items():
         assert torch.equal(value, average[f"module.{name}"])
 

@@ -92,17 +92,6 @@ def test_a_record_without_damage_is_read_alike_by_all(tmp_path: Path, small: Sim
     assert [row["step"] for row in tail.read() if isinstance(row, dict)] == [1, 2, 3, 4]
 
 
-def test_steps_may_differ_in_their_scalars(tmp_path: Path, small: SimpleNamespace) -> None:
-    rows = whole(small)
-    rows[9] |= {"loss_r1": 0.5, 'a "quoted" name': 0.25, "µ": 1e-9}
-    rows[8] = {"step": 3, "loss_r1": -1.0}
-    path = write(tmp_path / record.FILE, rows)
-    read, tail = record.read(path), record.Tail(path)
-    assert read.series("loss_r1") == [-1.0, 0.5]
-    assert [row for row in tail.read() if isinstance(row, dict)] == read.steps
-    assert RecordEvents(path).record.end == read.end
-
-
 def taken_out(place: int) -> Any:
     return lambda rows: rows[:place] + rows[place + 1 :]
 
@@ -160,7 +149,10 @@ DAMAGES = {
         "line 1: session at step 0: device is of the wrong type",
     ),
     "an unknown value of a checkpoint": (altered(4, N=1.0), "line 5: checkpoint at step 2: N is unknown"),
-    "a mean that is text": (altered(4, M="0.1"), "line 5: checkpoint at step 2: M is no number"),
+    "a mean that is text": (
+        altered(4, means={"M": "0.1"}),
+        "line 5: checkpoint at step 2: means: M is no number",
+    ),
     "a best value that is null": (
         altered(13, best={"M_best": None}),
         "line 14: end at step 4: best: M_best is no number",
@@ -215,6 +207,53 @@ def test_many_steps_are_checked_alike_with_and_without_parsing(tmp_path: Path) -
         write(path, [row if n != place else row | {"k": "0"} for n, row in enumerate(rows)])
         told = refusal(path)
         assert f"line {place + 1}: step {place + 1}: k is no number" in told
+
+
+@pytest.mark.parametrize("first", [1, 7])
+def test_a_step_has_the_scalars_that_it_recorded_and_no_others(
+    first: int, tmp_path: Path, small: SimpleNamespace
+) -> None:
+    """A lazy phase records at some steps, and a phase that begins late brings new names."""
+    rows: list[dict[str, Any]] = []
+    for number in range(1, 301):
+        row = {"step": number, "lr_g": 1e-4}
+        if number >= first and (number - first) % 16 == 0:
+            row["penalty"] = number / 10
+        if number > 200:
+            row |= {"late one": 0.5, 'a "quoted" name': 0.25, "µ": 1e-9}
+        rows.append(row)
+    path = write(tmp_path / record.FILE, rows)
+    read, events = record.read(path), RecordEvents(path)
+    assert read.steps == rows
+    assert read.series("penalty") == [row["penalty"] for row in rows if "penalty" in row]
+    assert read.series("late one") == [0.5] * 100
+    assert [events.step(number) for number in (1, 7, 8, 200, 201)] == [
+        rows[number - 1] for number in (1, 7, 8, 200, 201)
+    ]
+    # damage is found wherever it lies
+    write(path, doubled(250)(rows))
+    assert "line 252: step 251 is recorded twice" in refusal(path)
+    write(path, altered(6, penalty="x")(rows))
+    assert "line 7: step 7: penalty is no number" in refusal(path)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"step": 3, "step": 4, "M": 0.1}',
+        b'{"step": 3, "M": 0.1, "event": 3}',
+        b'{"step": 3, "M": "0.1"}',
+        b'{"step": 3, "M": 0.1,}',
+        b'{"step": 3, M: 0.1}',
+        b'{"step": 3, "M\x01": 0.1}',
+        b'{"step": 3, "\xff": 0.1}',
+    ],
+)
+def test_a_line_among_many_that_is_refused_alone_is_refused_among_them(line: bytes, tmp_path: Path) -> None:
+    path = tmp_path / record.FILE
+    lines = [json.dumps(step(number)).encode() for number in range(1, 9)]
+    path.write_bytes(b"".join(each + b"\n" for each in [*lines[:2], line, *lines[3:]]))
+    refusal(path)
 
 
 def test_a_torn_last_line_is_passed_over_and_then_cut(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def test_a_resumed_record_with_a_torn_line(tmp_path: Path, small: SimpleNamespac
             {"event": "alarm", "step": 1, "kind": "k-drop", "message": "k fell"},
             {"event": "alarm", "step": 2, "kind": "loss-rising", "message": "L(x) rose"},
             {"event": "evaluation", "step": 2, "fid": 9.0},
-            {"event": "checkpoint", "step": 2, "file": "f", "train_seconds": 1.0, "M": 1.0},
+            {"event": "checkpoint", "step": 2, "file": "f", "train_seconds": 1.0, "means": {"M": 1.0}},
             {"event": "end", "step": 2, "status": "KILLED", "health": "ok", "best": {}},
             {"event": "session", **small.session(1).plain()},
             *({"step": n, "k": 0.3} for n in range(2, 20)),

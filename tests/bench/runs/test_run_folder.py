@@ -11,6 +11,7 @@ import pytest
 from bench.runs.description import digest_of
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
+from variants.scalars import Drop, Panel, Rise, SameKnob, Stuck, TrainingScalar
 
 Damage = Callable[[RunFolder], dict[str, Any] | None]
 """Alters run.json itself, or returns its new content, for which a digest is made."""
@@ -21,7 +22,7 @@ def describe(path: Path, small: SimpleNamespace, **further: Any) -> RunFolder:
     return run
 
 
-def without(*keys: str) -> Damage:
+def without(*keys: str | int) -> Damage:
     """Take a key out of run.json, whose digest is made again."""
 
     def damage(run: RunFolder) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def without(*keys: str) -> Damage:
     return damage
 
 
-def with_value(value: Any, *keys: str) -> Damage:
+def with_value(value: Any, *keys: str | int) -> Damage:
     """Set a value of run.json, whose digest is made again."""
 
     def damage(run: RunFolder) -> dict[str, Any]:
@@ -92,9 +93,9 @@ DAMAGES = {
     "a list": (holds(b"[]"), "is damaged: it is no JSON object"),
     "nested too deep": (holds(b"[" * 100_000), "is damaged"),
     "not UTF-8": (holds(b'{"name": "\xff"}'), "is damaged"),
-    "no schema number": (without("schema"), "has no schema number: this version reads schema 1 only"),
-    "another schema": (with_value(2, "schema"), "has schema 2: this version reads schema 1 only"),
-    "a text as schema": (with_value("1", "schema"), "has schema '1': this version reads schema 1 only"),
+    "no schema number": (without("schema"), "has no schema number: this version reads schema 2 only"),
+    "another schema": (with_value(1, "schema"), "has schema 1: this version reads schema 2 only"),
+    "a text as schema": (with_value("1", "schema"), "has schema '1': this version reads schema 2 only"),
     "another type": (with_value(3, "id"), "is damaged: id has a value of the wrong type"),
     "a text for a number": (
         with_value("5000", "data", "count"),
@@ -106,6 +107,27 @@ DAMAGES = {
     "a folder": (a_folder, "cannot be read: Is a directory"),
     "no configuration": (without("config"), "is damaged: config is missing"),
     "no data hash": (without("data", "hash"), "is damaged: data: hash is missing"),
+    "an alarm's rule without a number": (
+        without("scalars", 1, "alarms", 0, "steps"),
+        "is damaged: scalars: 1: alarms: 0: stuck: steps is missing",
+    ),
+    "an unknown rule of an alarm": (
+        with_value("shrink", "scalars", 1, "alarms", 0, "rule"),
+        "is damaged: scalars: 1: alarms: 0 is of an unknown kind",
+    ),
+    "an unknown value of a scalar": (
+        with_value(1, "scalars", 0, "colour"),
+        "is damaged: scalars: 0: colour is unknown",
+    ),
+    "an unknown direction": (
+        with_value("up", "scalars", 0, "better"),
+        "is damaged: scalars: 0: better has a value of the wrong type",
+    ),
+    "a network without its count": (
+        without("networks", "generator", "parameters"),
+        "is damaged: networks: generator: parameters is missing",
+    ),
+    "fewer than no classes": (with_value(-1, "data", "classes"), "is damaged: data: classes is out of range"),
     "no digest": (no_digest, "is damaged: sha256 is missing"),
     "changed": (changed, "was changed since it was written"),
 }
@@ -123,8 +145,8 @@ def test_a_description_comes_back_as_written(tmp_path: Path, small: SimpleNamesp
     }
     written = content_of(run)
     assert written.pop("sha256") == digest_of(written)
-    assert written.pop("schema") == 1
-    assert written == described.model_dump()
+    assert written.pop("schema") == 2
+    assert written == json.loads(json.dumps(described.model_dump()))
 
 
 def test_the_digest_is_of_the_content_and_not_of_its_layout(tmp_path: Path, small: SimpleNamespace) -> None:
@@ -139,12 +161,59 @@ def test_the_digest_is_of_the_content_and_not_of_its_layout(tmp_path: Path, smal
     assert run.describe() == before
 
 
+SCALARS = (
+    TrainingScalar(
+        "score",
+        "mean score",
+        better="higher",
+        panel=Panel("score", scale="log", floor=0.5),
+        selects=True,
+        steers=True,
+        in_progress=True,
+        depends_on=(SameKnob("norm"), SameKnob("batch_size", "norm", ("l2", "frobenius"))),
+        alarms=(Rise("up", 1.5), Drop("fell", 0.5, least=0.1, memory=7, start=3, window=2), Stuck(0.25, 9)),
+        stuck_at=(0.0, 0.25),
+    ),
+    TrainingScalar("plain", "another"),
+)
+
+
+def test_any_scalars_networks_and_classes_come_back_as_written(
+    tmp_path: Path, small: SimpleNamespace
+) -> None:
+    networks = {
+        "generator": {"label": "generator", "parameters": 3},
+        "critic": {"label": "discriminator", "parameters": 40},
+        "code": {"label": "code network", "parameters": 500},
+    }
+    data = {"name": "d", "hash": "0", "transform": "none", "count": 9, "classes": 10}
+    run = describe(tmp_path, small, scalars=SCALARS, networks=networks, data=data)
+    described = run.describe()
+    assert described.scalars == SCALARS
+    assert {name: network.model_dump() for name, network in described.networks.items()} == networks
+    assert list(described.networks) == list(networks)
+    assert described.parameters == 543
+    assert described.data.classes == 10
+
+
 @pytest.mark.parametrize(
     ("count", "size", "drop_last", "reals", "batches"),
-    [(1000, 100, True, 1, 10), (1050, 100, True, 1, 10), (1050, 100, False, 1, 11), (1000, 100, True, 5, 2)],
+    [
+        (1000, 100, True, 1, 10),
+        (1050, 100, True, 1, 10),
+        (1050, 100, False, 1, 11),
+        (1000, 100, True, 5, 2),
+        (1000, 100, True, 2.5, 4),  # a number of critic steps that varies
+    ],
 )
 def test_a_step_is_the_share_of_its_batches_in_the_epoch(
-    count: int, size: int, drop_last: bool, reals: int, batches: float, tmp_path: Path, small: SimpleNamespace
+    count: int,
+    size: int,
+    drop_last: bool,
+    reals: float,
+    batches: float,
+    tmp_path: Path,
+    small: SimpleNamespace,
 ) -> None:
     run = describe(
         tmp_path,
