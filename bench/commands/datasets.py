@@ -22,8 +22,11 @@ def command(data_root: str | None) -> Report:
     from bench.system import paths
 
     entries = list_datasets(Path(data_root) if data_root else paths.datasets(), paths.cache())
-    rows = [(e.name, e.description, e.count, _pixels(e), e.channels, e.present) for e in entries]
-    header = ("data set", "what", "samples", "pixels", "channels", "here")
+    rows = [
+        (e.name, e.description, e.count, _pixels(e), e.channels, e.classes or None, e.present)
+        for e in entries
+    ]
+    header = ("data set", "what", "samples", "pixels", "channels", "classes", "here")
     missing = [f"{e.name}: {e.missing}" for e in entries if e.missing]
     sources = [f"{e.name}: {e.source}" for e in entries]
     text = "\n\n".join(

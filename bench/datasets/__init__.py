@@ -16,13 +16,14 @@ from bench.datasets.arrays import DataArray, KnownModes
 from bench.datasets.batches import Batches
 from bench.datasets.catalogue import CatalogueRow, list_datasets
 from bench.datasets.loading import load
-from bench.datasets.registry import judged_by, label, preset_of, require_dataset, sample_shape
+from bench.datasets.registry import class_names, judged_by, label, preset_of, require_dataset, sample_shape
 
 __all__ = [
     "Batches",
     "CatalogueRow",
     "DataArray",
     "KnownModes",
+    "class_names",
     "judged_by",
     "label",
     "list_datasets",

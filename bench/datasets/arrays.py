@@ -27,6 +27,11 @@ class KnownModes:
     deviation: float
 
 
+def mode_names(count: int) -> tuple[str, ...]:
+    """Return the names of the modes of a known distribution as classes, by number."""
+    return tuple(f"mode {number}" for number in range(count))
+
+
 @dataclass(frozen=True)
 class DataArray:
     """All training samples of a data set, images at one size or points.
@@ -48,6 +53,8 @@ class DataArray:
         Class of each sample, int64 (count,), from 0; None for a data set without labels.
     class_names : tuple of str
         Names of the classes, by their number; empty without labels.
+    labels_hash : str
+        SHA-256 of the names of the classes and the labels, in hexadecimal digits; empty without labels.
     """
 
     name: str
@@ -57,6 +64,7 @@ class DataArray:
     modes: KnownModes | None = None
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
+    labels_hash: str = ""
 
     @property
     def count(self) -> int:

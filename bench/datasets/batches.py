@@ -64,7 +64,7 @@ class Batches:
         self._samples = _move_to_device(array, device)
         if self._samples.numel() <= MAX_SCALED_IN_ADVANCE and self._samples.device.type == device.type:
             self._samples = self._scaled(self._samples)
-        self._labels = None if array.labels is None else torch.from_numpy(array.labels)
+        self._labels = None if array.labels is None else torch.tensor(array.labels)
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
 

@@ -26,6 +26,8 @@ class CatalogueRow:
         Side in pixels of the square image before resizing; None if sizes vary, and for points.
     channels : {1, 3} or None
         Default number of channels; None for points.
+    classes : int
+        Number of classes; 0 for a data set without labels, and for folders, whose classes depend on PATH.
     present : bool
         Whether the data set is complete on this machine.
     missing : str
@@ -41,6 +43,7 @@ class CatalogueRow:
     count: int | None
     native_size: int | None
     channels: int | None
+    classes: int
     present: bool
     missing: str
     cached: tuple[str, ...]
@@ -82,6 +85,7 @@ def list_datasets(data_root: Path, cache: Path) -> list[CatalogueRow]:
                 count=count,
                 native_size=native_size,
                 channels=channels,
+                classes=len(dataset.class_names()),
                 present=not missing,
                 missing=missing,
                 cached=tuple(sorted(cached.get(name, ()))),

@@ -1,4 +1,4 @@
-"""The user's own images: everything below a folder."""
+"""The user's own images: everything below a folder, whose subfolders may be classes."""
 
 import os
 import stat
@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
+
+import numpy as np
 
 from bench.datasets.image_files import open_image
 from bench.datasets.pictures import UnusableImage, centre_square, unusable_error
@@ -115,6 +117,9 @@ def _problem(path: Path) -> str:
 class Folder(ImageDataset):
     """All images below a folder.
 
+    Where there are no images beside subfolders, and at least two subfolders with images, each subfolder is a
+    class of the images below it. Classes are numbered by their sorted names.
+
     Parameters
     ----------
     folder : Path
@@ -122,7 +127,7 @@ class Folder(ImageDataset):
     """
 
     name = "folder:PATH"
-    description = "all images below the folder PATH, sorted by path, cropped to the centre square"
+    description = "all images below the folder PATH, cropped to the centre square; subfolders are classes"
     source = "your own images"
     channels = 3
     native_size = None
@@ -172,6 +177,22 @@ class Folder(ImageDataset):
         if self.listing.unusable:
             raise unusable_error(self.name, self.listing.unusable, len(self.listing.images))
         return self.listing.images
+
+    @cached_property
+    def _class_folders(self) -> list[str]:
+        """Names of the subfolders that are classes, sorted; empty for images without labels."""
+        parts = [name.split("/") for name in self.listing.images]
+        folders = sorted({path[0] for path in parts})
+        return folders if len(folders) > 1 and all(len(path) > 1 for path in parts) else []
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the subfolders that are classes."""
+        return tuple(map(printable, self._class_folders))
+
+    def labels(self, data_root: Path) -> np.ndarray:
+        """Return the class of each image, by its subfolder."""
+        number = {name: place for place, name in enumerate(self._class_folders)}
+        return np.array([number[name.split("/")[0]] for name in self.listing.images])
 
     def missing(self, data_root: Path) -> str:
         """Return a request to add images if the folder has none."""

@@ -7,7 +7,7 @@ import shutil
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import numpy as np
 from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
 from bench.datasets.cache_entry import CacheEntry, read_entry
 from bench.datasets.fingerprints import source_hash
+from bench.datasets.labels import Labels, read_labels
 from bench.datasets.pictures import UnusableImage, describe_transform, to_array, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
 from bench.system.atomic_files import atomic_write, write_text
@@ -108,7 +109,7 @@ def load(
     -------
     DataArray
         Images are uint8 of shape (count, channels, image_size, image_size); points are float32 of shape
-        (count, 2) and have known modes.
+        (count, 2) and have known modes. Labels are given where the data set has classes.
 
     Raises
     ------
@@ -133,9 +134,19 @@ def load(
         notify=notify,
     )
     try:
-        return _read(array, name) or _create_once(array, name)
+        images = _read(array, name) or _create_once(array, name)
+        if not dataset.class_names():
+            return images
+        files = dataset.label_files(data_root)
+        source = source_hash(files, _sources(dataset, data_root, cache, ".labels.json")) if files else ""
+        labels = read_labels(dataset, data_root, array.folder, array.source + source, images.count)
     except OSError as error:
         raise WorkError(f"the cache in {array.folder} cannot be used: {error}") from error
+    return _labelled(images, labels)
+
+
+def _labelled(array: DataArray, labels: Labels) -> DataArray:
+    return replace(array, labels=labels.values, class_names=labels.class_names, labels_hash=labels.hash)
 
 
 def _draw(dataset: PointDataset) -> DataArray:
@@ -143,7 +154,9 @@ def _draw(dataset: PointDataset) -> DataArray:
     points = dataset.points()
     points.flags.writeable = False
     modes = KnownModes(dataset.centres(), dataset.deviation)
-    return DataArray(dataset.name, points, _hash(points), dataset.transform, modes)
+    array = DataArray(dataset.name, points, _hash(points), dataset.transform, modes)
+    names = dataset.class_names()
+    return _labelled(array, Labels.of(dataset.labels(), names)) if names else array
 
 
 def _sources(dataset: ImageDataset, data_root: Path, cache: Path, suffix: str) -> Path:

@@ -9,6 +9,7 @@ from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
 from bench.system.errors import WorkError
 
 SIDE = 28
+DIGITS = tuple(f"digit {digit}" for digit in range(10))
 
 
 @register
@@ -21,6 +22,7 @@ class Mnist5k(ImageDataset):
     channels = 1
     native_size = SIDE
     published_count = 5000
+    published_classes = DIGITS
 
     @staticmethod
     def path() -> Path | None:
@@ -64,6 +66,10 @@ class Mnist5k(ImageDataset):
             return table[:, :-1].reshape(len(table), SIDE, SIDE), table[:, -1]
         except (OSError, EOFError, ValueError) as error:
             raise WorkError(f"{path} is not the table of images that it should be: {error}") from error
+
+    def labels(self, data_root: Path) -> np.ndarray:
+        """Return the digits."""
+        return self.digits()[1]
 
     def images(self, data_root: Path) -> Pictures:
         """Return the packaged images in the order of the file."""

@@ -7,11 +7,12 @@ The mixtures are those of VEEGAN (Srivastava and others 2017) with the numbers o
 import numpy as np
 
 from bench.datasets import fixed_draws
+from bench.datasets.arrays import mode_names
 from bench.datasets.registry import PointDataset, register
 
 
 class GaussianMixture(PointDataset):
-    """Equally weighted Gaussians with the same number of points each.
+    """Equally weighted Gaussians with the same number of points each; the class of a point is its mode.
 
     Attributes
     ----------
@@ -25,10 +26,16 @@ class GaussianMixture(PointDataset):
 
     def points(self) -> np.ndarray:
         """Draw the points, cycling through the modes."""
-        centres = self.centres()
         draws = fixed_draws.normal(self.seed, (self.count_of_points, 2))
-        modes = np.arange(self.count_of_points) % len(centres)
-        return (centres[modes] + self.deviation * draws).astype(np.float32)
+        return (self.centres()[self.labels()] + self.deviation * draws).astype(np.float32)
+
+    def labels(self) -> np.ndarray:
+        """Return the mode of each point, the number of its centre."""
+        return np.arange(self.count_of_points) % len(self.centres())
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the modes."""
+        return mode_names(len(self.centres()))
 
 
 @register

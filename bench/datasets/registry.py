@@ -73,6 +73,8 @@ class Dataset(ABC):
         Kind of judge for the samples.
     preset : str
         Preset of the variants for runs without a preset of the user.
+    published_classes : tuple of str
+        Names of the classes, by number, where they are known without the data; else empty.
     """
 
     name: str
@@ -80,6 +82,7 @@ class Dataset(ABC):
     source: ClassVar[str]
     judged_by: ClassVar[JudgedBy] = "images"
     preset: ClassVar[str] = "quick"
+    published_classes: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def is_named(cls, name: str) -> bool:
@@ -114,6 +117,10 @@ class Dataset(ABC):
         RequestError
             If the data set has no samples of that shape.
         """
+
+    def class_names(self) -> tuple[str, ...]:
+        """Return the names of the classes, by number; empty for a data set without labels."""
+        return self.published_classes
 
 
 class ImageDataset(Dataset):
@@ -167,6 +174,22 @@ class ImageDataset(Dataset):
         WorkError
             If a file cannot be read or has another format.
         """
+
+    def label_files(self, data_root: Path) -> dict[str, Path]:
+        """Return the files that determine the labels, beside those of `files`, by names as there."""
+        return {}
+
+    def labels(self, data_root: Path) -> np.ndarray:
+        """Return the class of each image, whole numbers (count,) in the order of `images`.
+
+        Called only for a data set with classes; all files must be present.
+
+        Raises
+        ------
+        WorkError
+            If a file cannot be read or has another format.
+        """
+        raise NotImplementedError(f"data set {self.name} names classes and defines no labels")
 
     def unread_files(self, data_root: Path) -> str:
         """Return in one line which files beside the images are not read; empty if there are none."""
@@ -226,6 +249,10 @@ class PointDataset(Dataset):
     @abstractmethod
     def points(self) -> np.ndarray:
         """Draw the points, float32 of shape (count_of_points, 2), the same on every machine."""
+
+    def labels(self) -> np.ndarray:
+        """Return the class of each point, whole numbers (count_of_points,), where there are classes."""
+        raise NotImplementedError(f"data set {self.name} names classes and defines no labels")
 
 
 _CLASSES: dict[str, type[Dataset]] = {}
@@ -304,6 +331,23 @@ def judged_by(name: str) -> JudgedBy:
         As `preset_of`.
     """
     return _class_of(name).judged_by
+
+
+def class_names(name: str) -> tuple[str, ...]:
+    """Return the names of a data set's classes, by number; empty for a data set without labels.
+
+    A folder is listed; no file is read. An absent folder has no classes.
+
+    Raises
+    ------
+    RequestError
+        If no data set has that name.
+    """
+    kind = _class_of(name)
+    try:
+        return kind.from_name(name).class_names()
+    except RequestError:
+        return ()
 
 
 def sample_shape(name: str, image_size: int | None, channels: int | None) -> tuple[int, ...]:

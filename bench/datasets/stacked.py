@@ -14,6 +14,11 @@ SAMPLES_PER_MODE = 20
 SEED_OF_IMAGES, SEED_OF_ORDER = 1000, 1001
 
 
+def names_of_modes() -> tuple[str, ...]:
+    """Return the names of the modes as classes: their three digits, red channel first."""
+    return tuple(f"{mode:03}" for mode in range(MODES))
+
+
 def digits_of(modes: np.ndarray) -> np.ndarray:
     """Return the three digits of modes 0 to 999, red channel first: int64 of shape (count, 3)."""
     return np.stack([modes // 100, modes // 10 % 10, modes % 10], axis=1)
@@ -34,6 +39,7 @@ class StackedMnist(ImageDataset):
     channels = 3
     native_size = SIDE
     published_count = MODES * SAMPLES_PER_MODE
+    published_classes = names_of_modes()
     # part of the cache key, which distinguishes the data set from mnist-5k with the same source file
     crop_description = (
         "three digits a picture, one a channel, each of the 1,000 triples 20 times (list 1); no crop"
@@ -50,6 +56,10 @@ class StackedMnist(ImageDataset):
     def modes() -> np.ndarray:
         """Return the mode of each image, its digits read as a number: int64 of shape (20000,)."""
         return fixed_draws.permutation(SEED_OF_ORDER, MODES * SAMPLES_PER_MODE) % MODES
+
+    def labels(self, data_root: Path) -> np.ndarray:
+        """Return the modes."""
+        return self.modes()
 
     def files(self, data_root: Path) -> dict[str, Path]:
         """Return the packaged file of digits."""

@@ -6,8 +6,11 @@ from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, TypeAlias
+from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
 
+import numpy as np
+
+from bench.datasets.mnist5k import DIGITS
 from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
 from bench.system.atomic_files import PREFIX
 from bench.system.errors import WorkError
@@ -15,9 +18,17 @@ from bench.system.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
     from PIL.Image import Image
+    from torch import Tensor
 
-    # torchvision's class of a data set, whose items are images with their labels
-    Reader: TypeAlias = Callable[..., Sequence[tuple[Image, int]]]
+    class Split(Protocol):
+        """A data set of torchvision, whose items are images with their labels."""
+
+        targets: Sequence[int] | Tensor
+
+        def __len__(self) -> int: ...  # noqa: D105
+        def __getitem__(self, row: int) -> tuple[Image, int]: ...  # noqa: D105
+
+    Reader: TypeAlias = Callable[..., Split]
 
 
 class TorchvisionDataset(ImageDataset):
@@ -31,11 +42,14 @@ class TorchvisionDataset(ImageDataset):
         Files that torchvision requires.
     used : tuple of str
         Those of `needed` with the training images.
+    used_for_labels : tuple of str
+        Those of `needed` with the labels of the training images, where these are not in `used`.
     """
 
     folder: ClassVar[str]
     needed: ClassVar[tuple[str, ...]]
     used: ClassVar[tuple[str, ...]]
+    used_for_labels: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def reader(self) -> "Reader":
@@ -44,6 +58,10 @@ class TorchvisionDataset(ImageDataset):
     def files(self, data_root: Path) -> dict[str, Path]:
         """Return the files with the training images."""
         return {name: data_root / self.folder / name for name in self.used}
+
+    def label_files(self, data_root: Path) -> dict[str, Path]:
+        """Return the files that hold labels alone."""
+        return {name: data_root / self.folder / name for name in self.used_for_labels}
 
     def missing(self, data_root: Path) -> str:
         """Return the files that torchvision needs and that are missing."""
@@ -73,15 +91,26 @@ class TorchvisionDataset(ImageDataset):
             raise WorkError(message) from error
 
     def images(self, data_root: Path) -> Pictures:
+        """Return the images of the training split."""
+        split = self._split(data_root)
+        return Pictures(len(split), in_memory(split[row][0] for row in range(len(split))))
+
+    def labels(self, data_root: Path) -> np.ndarray:
+        """Return the labels of the training split."""
+        return np.asarray(self._split(data_root).targets)
+
+    def _split(self, data_root: Path) -> "Split":
         """Return the training split, read by torchvision."""
         try:
             split = self.reader()(root=data_root, train=True, download=False)
+            if len(split.targets) != len(split):
+                raise ValueError(f"there are {len(split.targets):,} labels of {len(split):,} images")
+            return split
         # for damaged files, torchvision raises almost anything: assertion, index, pickle, value
         except Exception as error:
             reason = " ".join(str(error).split())[:200] or type(error).__name__
             message = f"dataset {self.name} in {data_root / self.folder} is damaged: {reason}"
             raise WorkError(message) from error
-        return Pictures(len(split), in_memory(split[row][0] for row in range(len(split))))
 
 
 class _IdxDataset(TorchvisionDataset):
@@ -97,6 +126,7 @@ class _IdxDataset(TorchvisionDataset):
         "t10k-labels-idx1-ubyte",
     )
     used = ("train-images-idx3-ubyte",)
+    used_for_labels = ("train-labels-idx1-ubyte",)
 
     def count(self, data_root: Path) -> int | None:
         """Return the number of images in the header of the file, which may be a shortened copy."""
@@ -118,6 +148,7 @@ class Mnist(_IdxDataset):
     description = "handwritten digits, the training split"
     source = "LeCun, Cortes, Burges; commonly given as CC BY-SA 3.0"
     folder = "MNIST/raw"
+    published_classes = DIGITS
 
     def reader(self) -> "Reader":
         """Return torchvision's class."""
@@ -134,6 +165,10 @@ class FashionMnist(_IdxDataset):
     description = "photographs of clothes in grey, the training split"
     source = "Xiao, Rasul, Vollgraf 2017 (Zalando Research); MIT licence"
     folder = "FashionMNIST/raw"
+    published_classes = (
+        "t-shirt", "trouser", "pullover", "dress", "coat",
+        "sandal", "shirt", "sneaker", "bag", "ankle boot",
+    )  # fmt: skip
 
     def reader(self) -> "Reader":
         """Return torchvision's class."""
@@ -153,6 +188,9 @@ class Cifar10(TorchvisionDataset):
     native_size = 32
     published_count = 50_000
     folder = "cifar-10-batches-py"
+    published_classes = (
+        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
+    )  # fmt: skip
     used = tuple(f"data_batch_{number}" for number in range(1, 6))
     needed = (*used, "test_batch", "batches.meta")
 
