@@ -5,7 +5,7 @@ import uuid
 from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Literal
@@ -33,6 +33,7 @@ from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
 from bench.training.trainer import Callback, Diverged, History, Interrupted
+from variants.scalars import TrainingScalar
 
 
 @dataclass(frozen=True)
@@ -64,12 +65,15 @@ class SharedStart:
         Every knob by name.
     state : TrainingState or None
         State to resume from.
+    declared : tuple of TrainingScalar
+        The scalars that the run declares.
     scalars : dict of str to list of float
         Values at all earlier steps of the scalars that select checkpoints or steer learning rates.
     """
 
     config: dict[str, Scalar]
     state: TrainingState | None
+    declared: tuple[TrainingScalar, ...]
     scalars: dict[str, list[float]]
 
 
@@ -204,7 +208,7 @@ def resume(
         if tracker:
             tracker.follow(run, store)
             callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
-        history, watch = History.of(recorded, setup.variant.scalars), AlarmMonitor(description.scalars)
+        history, watch = History.of(recorded, setup.scalars), AlarmMonitor(description.scalars)
         for row in recorded.steps:
             watch.update(row)
         # the steps of a long run do not stay in memory during training
@@ -246,6 +250,7 @@ def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
     with stop_on_signal() as stop_requested:
         try:
             setup = set_up(Configuration.from_flat(shared.config), progress, ranks)
+            setup = replace(setup, scalars=shared.declared)
         except RequestError as error:
             # the configuration was possible on rank 0, so the fault is this host's
             raise WorkError(str(error)) from None
@@ -268,7 +273,7 @@ def _train(
 ) -> RunResult:
     """Train until the run ends, fails or is stopped, and write the end to the record."""
     earlier = {name: values.tolist() for name, values in history.scalars.items()}
-    ranks.broadcast(SharedStart(setup.configuration.flat(), state, earlier))
+    ranks.broadcast(SharedStart(setup.configuration.flat(), state, setup.scalars, earlier))
     if setup.configuration.harness.micro_batches != 1:
         progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)

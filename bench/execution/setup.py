@@ -39,6 +39,7 @@ from bench.training.step import ComputeOptions
 from bench.training.trainer import NO_RUN, Callback, History, Plan, Trainer
 from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
+from variants.scalars import TrainingScalar
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,9 @@ class TrainingSetup:
         Metrics of held-out real samples.
     device : torch.device
         Where to compute.
+    scalars : tuple of TrainingScalar
+        The declared scalars, by which checkpoints are selected, learning rates are steered and stuck scalars
+        are found.
     health_rules : HealthRules
         Rules that determine the health of runs.
     """
@@ -72,6 +76,7 @@ class TrainingSetup:
     judge: Judge
     real: dict[str, float]
     device: torch.device
+    scalars: tuple[TrainingScalar, ...]
     health_rules: HealthRules = verdict.RULES
 
     def describe(
@@ -101,7 +106,7 @@ class TrainingSetup:
                 count=self.array.count,
             ),
             real_batches_per_step=self._real_batches_per_step(),
-            scalars=self.variant.scalars,
+            scalars=self.scalars,
             metric=self.judge.extractor.metric,
             protocol=self.judge.protocol,
             metrics={name: metric.settings for name, metric in self.judge.metrics.items()},
@@ -167,8 +172,13 @@ class TrainingSetup:
         return text + (f" on {ranks.count} processes" if ranks.count > 1 else "")
 
     def with_recorded_rules(self, description: RunDescription) -> "TrainingSetup":
-        """Return the setup with the real scores and the rules of health that a run began with."""
-        return replace(self, real=dict(description.real), health_rules=description.health_rules)
+        """Return the setup with the real scores, scalars and rules of health that a run began with."""
+        return replace(
+            self,
+            real=dict(description.real),
+            scalars=description.scalars,
+            health_rules=description.health_rules,
+        )
 
     def trainer(
         self,
@@ -196,13 +206,14 @@ class TrainingSetup:
             stop_requested=stop_requested,
             options=compute_options_of(self.configuration.harness, ranks),
             origin=origin,
+            scalars=self.scalars,
         )
 
     def best(self, recorded: record.Record) -> dict[str, int | float]:
         """Return the best values of a record and their steps, as ``fid_best`` and ``fid_best_step``."""
         found: dict[str, int | float] = {}
         metric = self.judge.extractor.metric
-        bests = best_checkpoints(recorded.checkpoints, recorded.evaluations, metric, self.variant.scalars)
+        bests = best_checkpoints(recorded.checkpoints, recorded.evaluations, metric, self.scalars)
         for name, best in bests.items():
             found |= {f"{name}_best": best.value, f"{name}_best_step": best.checkpoint.step}
         return found
@@ -212,7 +223,7 @@ class TrainingSetup:
         evaluations = [(evaluation.step, evaluation.values) for evaluation in recorded.evaluations]
         bounded = [
             verdict.Bounded(scalar.name, recorded.series(scalar.name), scalar.stuck_at)
-            for scalar in self.variant.scalars
+            for scalar in self.scalars
             if scalar.stuck_at
         ]
         return verdict.verdict(evaluations, self.real, bounded, diverged_at, self.health_rules)
@@ -281,7 +292,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     resolved = configuration.with_values(
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )
-    return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device)
+    return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device, variant.scalars)
 
 
 def _build_variant(

@@ -151,7 +151,10 @@ def check_identity(
         ("paired", then.paired, now.paired),
         ("real batches per step", then.real_batches_per_step, now.real_batches_per_step),
         *_fields("data", then.data, now.data),
-        ("networks", then.networks, now.networks),
+        *(
+            (f"network {name}", then.networks.get(name), now.networks.get(name))
+            for name in dict.fromkeys([*then.networks, *now.networks])
+        ),
         *((f"settings of {name}", words, now.metrics.get(name)) for name, words in then.metrics.items()),
         ("commit of the first session", began.commit, environment_then.commit),
         ("threads of the first session", began.threads, environment_then.threads),
@@ -181,7 +184,8 @@ def repeat(
     """Train in `folder` up to step `last` and compare every step; then compare the end of the run."""
     description = run.describe()
     # without the cache, whose content may have been changed
-    setup = replace(setup, real=setup.judge.score_real(setup.array.samples))
+    real = setup.judge.score_real(setup.array.samples)
+    setup = replace(setup, real=real, scalars=description.scalars)
     writer = record.RecordWriter(folder / record.FILE)
     trainer = setup.trainer(writer, folder, History(), [progress], lambda: False)
     measured = frozenset(description.real)
@@ -199,7 +203,7 @@ def repeat(
     finally:
         writer.close()
     comparison.finish(over=diverged_at is not None)
-    compare_alarms(comparison, recorded, description.scalars, setup.variant.scalars)
+    compare_rules(comparison, recorded, description.scalars, setup.variant.scalars)
     comparison.compare_marks()
     compare_end(comparison, recorded, description, setup, diverged_at)
 
@@ -210,16 +214,37 @@ def compare_real(comparison: Comparison, recorded: Mapping[str, float], repeated
         comparison.compare(None, f"{name} of real samples", value, repeated.get(name))
 
 
-def compare_alarms(
+def compare_rules(
     comparison: Comparison,
     recorded: record.Record,
     then: Sequence[TrainingScalar],
     now: Sequence[TrainingScalar],
 ) -> None:
-    """Compare the alarms with the alarms that the recorded steps raise by the recorded rules."""
+    """Compare the alarms with those that the recorded steps raise by the recorded rules, and the rules."""
     comparison.compare_alarms(recorded.alarms, alarms.alarms_of(recorded.steps, then))
-    if {scalar.name: scalar.alarms for scalar in then} != {scalar.name: scalar.alarms for scalar in now}:
-        comparison.result.undecided.append("the rules of alarms, which are not those of this version")
+    undecided = comparison.result.undecided
+    if _alarms(then) != _alarms(now):
+        undecided.append("the rules of alarms, which are not those of this version")
+    if _selection(then) != _selection(now):
+        undecided.append(
+            "the scalars that select checkpoints or steer rates, which are not those of this version"
+        )
+
+
+def _alarms(declared: Sequence[TrainingScalar]) -> dict[str, object]:
+    return {scalar.name: scalar.alarms for scalar in declared if scalar.alarms}
+
+
+def _bounds(declared: Sequence[TrainingScalar]) -> dict[str, object]:
+    return {scalar.name: scalar.stuck_at for scalar in declared if scalar.stuck_at}
+
+
+def _selection(declared: Sequence[TrainingScalar]) -> dict[str, object]:
+    return {
+        scalar.name: (scalar.selects and scalar.better, scalar.steers)
+        for scalar in declared
+        if scalar.selects or scalar.steers
+    }
 
 
 def compare_end(
@@ -242,8 +267,9 @@ def compare_end(
     comparison.compare(end.step, "status", end.status, "FINISHED" if diverged_at is None else "FAILED")
     then = setup.with_recorded_rules(description).health(recorded, diverged_at)
     comparison.compare(end.step, "health", end.health, then)
-    if description.health_rules != verdict.RULES:
-        today = setup.health(recorded, diverged_at)
+    present = setup.variant.scalars
+    if description.health_rules != verdict.RULES or _bounds(description.scalars) != _bounds(present):
+        today = replace(setup, scalars=present).health(recorded, diverged_at)
         undecided.append(
             f"the rules of health, which are not those of this version: by the recorded rules the run is "
             f"{end.health}, by this version's {today}"

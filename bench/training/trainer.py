@@ -209,6 +209,9 @@ class Trainer:
         How steps are computed, and with which other processes; only rank 0 writes files.
     origin : Origin
         The run that checkpoints belong to.
+    scalars : sequence of TrainingScalar, optional
+        The declared scalars, by which checkpoints are selected and learning rates are steered; the variant's
+        by default. A resumed run has those that it began with.
     """
 
     variant: Variant
@@ -225,8 +228,10 @@ class Trainer:
     stop_requested: Callable[[], bool] = lambda: False
     options: ComputeOptions = field(default_factory=ComputeOptions)
     origin: Origin = NO_RUN
+    scalars: Sequence[TrainingScalar] | None = None
 
     def __post_init__(self) -> None:
+        self._declared = self.variant.scalars if self.scalars is None else self.scalars
         self._training_step = TrainingStep(
             self.variant,
             self.batches,
@@ -295,7 +300,7 @@ class Trainer:
         """Set the learning rates of a step; return them by their names in the record."""
         if first or self.plan.rule.moves(step):
             self._flush_scalars()
-            steering = next((scalar.name for scalar in self.variant.scalars if scalar.steers), "")
+            steering = next((scalar.name for scalar in self._declared if scalar.steers), "")
             halvings = self.plan.rule.halvings(step, self.history.scalars.get(steering, ()))
             self._rates = {}
             for name, network in self._networks.items():
@@ -329,7 +334,7 @@ class Trainer:
         self._waiting.clear()
         self._flushed_at = time.perf_counter()
         self.writer.write(rows)
-        self.history.extend(rows, self.variant.scalars)
+        self.history.extend(rows, self._declared)
         for callback in self.callbacks:
             callback.on_steps(rows)
         # every rank has the same scalars; rank 0 raises
@@ -374,7 +379,7 @@ class Trainer:
         # a checkpoint of a stop has no means, so that the best one does not depend on stops
         if self.plan.saves(self.step):
             planned = [saved.step for saved in checkpoints if self.plan.saves(saved.step)]
-            means = self.history.means(planned[-1] if planned else 0, self.step, self.variant.scalars)
+            means = self.history.means(planned[-1] if planned else 0, self.step, self._declared)
         saved = CheckpointEvent(step=self.step, file=file, train_seconds=round(self.seconds, 3), means=means)
         # a resume requires that the record still begins as it does now, and completes it with the event
         about = {
@@ -387,9 +392,7 @@ class Trainer:
         checkpoints.append(saved)
         for callback in self.callbacks:
             callback.on_checkpoint(saved)
-        best = best_checkpoints(
-            checkpoints, self.history.evaluations, self.lower_is_better, self.variant.scalars
-        )
+        best = best_checkpoints(checkpoints, self.history.evaluations, self.lower_is_better, self._declared)
         kept = {each.file for each in checkpoints[-2:]}
         kept |= {each.checkpoint.file for each in best.values()}
         for path in self.folder.glob("step-*.safetensors"):

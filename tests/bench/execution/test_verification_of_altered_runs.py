@@ -111,6 +111,17 @@ def lenient(run: RunFolder) -> None:
     line_altered(run, "end", None, health="ok")
 
 
+def best_by_highest(run: RunFolder) -> None:
+    """Let the worst checkpoint pass for the best one: by a direction that the variant does not declare."""
+    described(run, "scalars", 0, "better", value="higher")
+    saved = [each for each in record.read(run.record_path).checkpoints if each.means]
+    worst = max(saved, key=lambda each: each.means["M"])
+    end = record.read(run.record_path).end
+    assert end is not None
+    best = {**end.best, "M_best": worst.means["M"], "M_best_step": worst.step}
+    line_altered(run, "end", None, best=best)
+
+
 def text_altered(run: RunFolder) -> None:
     path = run.path / "run.json"
     path.write_text(path.read_text().replace('"seed": 0', '"seed": 1'))
@@ -189,7 +200,27 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
     "data": (lambda r: described(r, "data", "count", value=9), "data count is recorded as 9"),
     "parameters": (
         lambda r: described(r, "networks", "generator", "parameters", value=9),
-        "networks generator is recorded as .* 9 parameters",
+        "network generator is recorded as label='generator' parameters=9 and is now label='generator' param",
+    ),
+    "a network more": (
+        lambda r: described(r, "networks", "third", value={"label": "third", "parameters": 1}),
+        "network third is recorded as label='third' parameters=1 and is now None",
+    ),
+    "direction of a scalar and best value": (
+        best_by_highest,
+        "not compared .*the scalars that select checkpoints or steer rates, which are not those of",
+    ),
+    "a scalar that selects no more": (
+        lambda r: described(r, "scalars", 0, "selects", value=False),
+        "means/M is recorded as",
+    ),
+    "a scalar that steers no more": (
+        lambda r: described(r, "scalars", 0, "steers", value=False),
+        "not compared .*the scalars that select checkpoints or steer rates, which are not those of",
+    ),
+    "bounds of a scalar": (
+        lambda r: described(r, "scalars", 1, "stuck_at", value=[]),
+        "not compared .*rules of health, which are not those of this version",
     ),
     "settings of a metric": (lambda r: described(r, "metrics", "coverage", value="k = 50"), "k = 50"),
     "identity": (lambda r: described(r, "id", value="0"), "id is recorded as 0"),
