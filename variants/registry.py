@@ -1,15 +1,13 @@
-"""Registry of variants: the modules of this package and the entry points of other packages."""
+"""Registry of variants: the modules of this package and the plug-ins of other packages."""
 
 import importlib
 import pkgutil
-from importlib.metadata import entry_points
 
 import variants
-from variants.base import Variant
+from variants.base import Variant, VariantHyperparameters
+from variants.plugins import RegistrationError, Registry
 
-ENTRY_POINT_GROUP = "began_bench.variants"
-
-_registered: dict[str, type[Variant]] = {}
+VARIANTS: Registry[type[Variant]] = Registry("variant", "began_bench.variants")
 
 
 def register(variant: type[Variant]) -> type[Variant]:
@@ -17,25 +15,37 @@ def register(variant: type[Variant]) -> type[Variant]:
 
     Raises
     ------
-    ValueError
-        If another class is registered under that name.
+    RegistrationError
+        If the class is no complete variant, or another class is registered under that name.
     """
-    other = _registered.setdefault(variant.name, variant)
-    if other.__qualname__ != variant.__qualname__ or other.__module__ != variant.__module__:
-        raise ValueError(f"two variants are named {variant.name!r}: {other!r} and {variant!r}")
+    _check(variant)
+    VARIANTS.add(variant.name, variant, variant)
     return variant
+
+
+def _check(variant: type[Variant]) -> None:
+    """Raise RegistrationError if a class is not a complete variant."""
+    if not (isinstance(variant, type) and issubclass(variant, Variant)):
+        raise RegistrationError(f"{variant!r} is no subclass of variants.base.Variant")
+    if missing := sorted(getattr(variant, "__abstractmethods__", ())):
+        raise RegistrationError(f"{variant.__qualname__} does not define {', '.join(missing)}")
+    for attribute in ("name", "title", "source"):
+        value = getattr(variant, attribute, None)
+        if not isinstance(value, str) or not value.strip():
+            raise RegistrationError(f"{variant.__qualname__}: the attribute {attribute} must be a text")
+    hyperparameters = getattr(variant, "Hyperparameters", None)
+    if not (isinstance(hyperparameters, type) and issubclass(hyperparameters, VariantHyperparameters)):
+        raise RegistrationError(
+            f"{variant.__qualname__}: Hyperparameters must be a subclass of VariantHyperparameters"
+        )
 
 
 def all_variants() -> dict[str, type[Variant]]:
     """Return all variants by name, in alphabetical order.
 
     Modules of this package register their variants when imported. An installed package adds variants by
-    entry points in the group ``began_bench.variants``, each a module or a class.
+    entry points in the group ``began_bench.variants`` (see :mod:`variants.plugins`).
     """
     for module in pkgutil.iter_modules(variants.__path__):
         importlib.import_module(f"variants.{module.name}")
-    for entry_point in entry_points(group=ENTRY_POINT_GROUP):
-        loaded = entry_point.load()
-        if isinstance(loaded, type) and issubclass(loaded, Variant):
-            register(loaded)
-    return dict(sorted(_registered.items()))
+    return dict(sorted(VARIANTS.entries().items()))

@@ -10,15 +10,19 @@ from bench.commands.output import Report, reporting, table
 @click.command("doctor")
 @reporting
 def command() -> Report:
-    """Report folders, machine, packages, available judges and data sets, interrupted and damaged runs."""
+    """Report folders, machine, packages, plug-ins, judges and data sets, interrupted and damaged runs."""
     from bench.datasets import list_datasets
+    from bench.datasets.registry import DATASETS
     from bench.judging.extractors import availability
+    from bench.judging.extractors.registry import EXTRACTORS
+    from bench.judging.metrics.registry import METRICS
     from bench.runs import environment
     from bench.runs.record import RecordEvents
     from bench.runs.run_folder import is_held, survey
     from bench.system import paths
     from bench.system.errors import WorkError
     from bench.tracking.store_choice import current_store
+    from variants.registry import VARIANTS, all_variants
 
     facts = environment.facts().model_dump(exclude={"ranks"})
     folders = {
@@ -29,6 +33,9 @@ def command() -> Report:
     }
     judges = [asdict(row) for row in availability(paths.cache())]
     data = [asdict(row) for row in list_datasets(paths.datasets(), paths.cache())]
+    all_variants()  # those of this package come first, so that no plug-in takes their names
+    registries = (VARIANTS, DATASETS, METRICS, EXTRACTORS)
+    plugins = [asdict(plugin) for registry in registries for plugin in registry.plugins()]
     found = survey()
     damaged = {str(path): reason for path, reason in found.damaged.items()}
     interrupted = []
@@ -49,6 +56,9 @@ def command() -> Report:
         "Judges\n" + table([tuple(map(str, row.values())) for row in judges], tuple(judges[0])),
         "Data\n" + table([(row["name"], row["present"], row["missing"]) for row in data]),
     ]
+    if plugins:
+        rows = [(*each.values(),) for each in ({**row, "names": ", ".join(row["names"])} for row in plugins)]
+        parts.insert(3, "Plug-ins\n" + table(rows, tuple(plugins[0])))
     if interrupted:
         parts.append("Interrupted\n" + "\n".join(f"bench run --resume {name}" for name in interrupted))
     if damaged:
@@ -56,6 +66,7 @@ def command() -> Report:
     report = {
         "folders": folders,
         "machine": facts,
+        "plugins": plugins,
         "judges": judges,
         "datasets": data,
         "interrupted": interrupted,

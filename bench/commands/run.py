@@ -86,12 +86,12 @@ def command(
             raise RequestError("torchrun trains one run: give one variant and one seed")
         return run_many(given, file, seeds, workers, dry_run)
     from bench.configuration import resolve
-    from bench.datasets import require_dataset
+    from bench.execution.setup import require_names
 
     configuration = resolve(given, file)
     if dry_run:
         return dry_run_report(configuration)
-    require_dataset(configuration.harness.dataset)
+    require_names(configuration.harness)
     return _train(configuration, parent)
 
 

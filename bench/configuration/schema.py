@@ -65,10 +65,12 @@ class Harness(Knobs):
     eval_samples: int = knob(
         5000, "generated samples in an evaluation", unit="samples", low=100, high=100_000_000
     )
-    extractor: Literal["inception", "shipped"] = knob(
+    extractor: str = knob(
         "inception",
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
-        "else the shipped one for grey images; shipped takes that one first (far faster on a CPU)",
+        "else the shipped one for grey images; shipped takes that one first (far faster on a CPU); or the "
+        "extractor of another package",
+        longest=LONGEST_NAME,
     )
     micro_batches: int | None = knob(
         None,
@@ -116,7 +118,7 @@ class Harness(Knobs):
     )
     experiment: str = knob("began-bench", "name of the MLflow experiment", longest=LONGEST_NAME)
 
-    @field_validator("dataset", "data_root", "experiment")
+    @field_validator("dataset", "extractor", "data_root", "experiment")
     @classmethod
     def _check_text(cls, value: str | None) -> str | None:
         if value is not None and not is_name(value):

@@ -5,11 +5,12 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 
 from bench.system.errors import RequestError, WorkError, unknown
+from variants.plugins import RegistrationError, Registry
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -255,27 +256,53 @@ class PointDataset(Dataset):
         raise NotImplementedError(f"data set {self.name} names classes and defines no labels")
 
 
-_CLASSES: dict[str, type[Dataset]] = {}
+DATASETS: Registry[type[Dataset]] = Registry("data set", "began_bench.datasets")
 _Class = TypeVar("_Class", bound=type[Dataset])
+# class attributes without a default
+_OF_ALL = ("name", "description", "source")
+_OF_IMAGES = ("channels", "native_size", "published_count")
+_OF_POINTS = ("deviation", "count_of_points", "transform")
 
 
 def register(cls: _Class) -> _Class:
-    """Class decorator that registers a data set under its name."""
-    _CLASSES[cls.name] = cls
+    """Class decorator that registers a data set under its name.
+
+    Raises
+    ------
+    RegistrationError
+        If the class is no complete data set, or another class is registered under that name.
+    """
+    _check(cls)
+    DATASETS.add(cls.name, cls, cls)
     return cls
 
 
+def _check(cls: type[Dataset]) -> None:
+    """Raise RegistrationError if a class is not a complete data set."""
+    if not (isinstance(cls, type) and issubclass(cls, (ImageDataset, PointDataset))):
+        raise RegistrationError(f"{cls!r} is no subclass of ImageDataset or PointDataset")
+    if missing := sorted(getattr(cls, "__abstractmethods__", ())):
+        raise RegistrationError(f"{cls.__qualname__} does not define {', '.join(missing)}")
+    for attribute in _OF_ALL + (_OF_IMAGES if issubclass(cls, ImageDataset) else _OF_POINTS):
+        if not hasattr(cls, attribute):
+            raise RegistrationError(f"{cls.__qualname__}: the attribute {attribute} is missing")
+    if cls.judged_by not in get_args(JudgedBy):
+        allowed = ", ".join(get_args(JudgedBy))
+        raise RegistrationError(f"{cls.__qualname__}: judged_by {cls.judged_by!r}: allowed are {allowed}")
+
+
 def classes() -> dict[str, type[Dataset]]:
-    """Return all registered classes by name, in alphabetical order."""
-    return dict(sorted(_CLASSES.items()))
+    """Return all registered classes by name, in alphabetical order, those of other packages too."""
+    return dict(sorted(DATASETS.entries().items()))
 
 
 def _class_of(name: str) -> type[Dataset]:
     """Return the class that a name refers to, whether the data set can be used or not."""
-    for cls in _CLASSES.values():
+    known = DATASETS.entries()
+    for cls in known.values():
         if cls.is_named(name):
             return cls
-    raise unknown("dataset", name, _CLASSES)
+    raise unknown("dataset", name, known)
 
 
 def find(name: str) -> Dataset:

@@ -14,11 +14,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from bench.configuration import EXECUTION_SETTINGS, Configuration, Harness, resolve
-from bench.datasets import require_dataset
 from bench.execution.aggregate import Aggregate, aggregate
 from bench.execution.jobs import Job, run_jobs
 from bench.execution.progress import Progress
-from bench.execution.setup import set_up
+from bench.execution.setup import require_names, set_up
 from bench.execution.tracked_run import tracking
 from bench.runs import environment, run_folder
 from bench.runs.damaged_runs import warn_of_damaged
@@ -230,7 +229,7 @@ def configurations(
         for variant in variants
     ]
     for configuration in chosen:
-        require_dataset(configuration.harness.dataset)
+        require_names(configuration.harness)
     return chosen
 
 

@@ -8,7 +8,7 @@ from bench import datasets
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.judging.extractors import BROUGHT_BY
+from bench.judging.extractors import names_by_metric
 from bench.judging.judge import Judge
 from bench.runs import generator, record
 from bench.runs.generator import TrainedGenerator, configuration_of
@@ -128,7 +128,7 @@ def _others(
         If its weights are missing.
     """
     images = datasets.judged_by(configuration.harness.dataset) == "images"
-    others = BROUGHT_BY if images else {}
+    others = names_by_metric() if images else {}
     setups = []
     for metric in metrics:
         if metric in own.judge.metrics:

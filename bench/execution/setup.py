@@ -252,7 +252,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     harness = configuration.harness
     remove_leftovers(paths.cache())
     device = prepare(harness)
-    datasets.require_dataset(harness.dataset)
+    require_names(harness)
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
     variant = _build_variant(configuration, shape, device, ranks)
@@ -293,6 +293,12 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )
     return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device, variant.scalars)
+
+
+def require_names(harness: Harness) -> None:
+    """Raise RequestError if there is no data set or no extractor of the configured name."""
+    datasets.require_dataset(harness.dataset)
+    extractors.require_extractor(harness.extractor, harness.dataset)
 
 
 def _build_variant(

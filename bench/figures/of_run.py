@@ -16,6 +16,7 @@ from bench.figures.reconstruction import draw_triptych
 from bench.figures.run_trajectories import Judged, save_trajectories
 from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_steps
 from bench.judging import extractors
+from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extractor
 from bench.runs import record
 from bench.runs.generator import TrainedGenerator, configuration_of, load
@@ -91,7 +92,7 @@ def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
             paths.cache(),
             channels=array.samples.shape[1],
             modes=array.modes,
-            preferred=extractors.BROUGHT_BY.get(description.metric, "shipped"),
+            preferred=extractors.names_by_metric().get(description.metric, DigitsGarments.name),
         )
 
 

@@ -9,10 +9,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench import datasets
 from bench.configuration import EXECUTION_SETTINGS, Configuration, merge, resolve
 from bench.execution.progress import Progress
-from bench.execution.setup import plan_of, set_up
+from bench.execution.setup import plan_of, require_names, set_up
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import StudyFile
@@ -235,7 +234,7 @@ def plan_study(
     if workers > 1 and base.harness.threads == 0:
         settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
         base = base_of(settings)
-    datasets.require_dataset(base.harness.dataset)
+    require_names(base.harness)
     space = space_of(base.variant, file.search, base)
     for dimension in space.dimensions:
         if clash := sorted(set(dimension.knobs) & set(given)):

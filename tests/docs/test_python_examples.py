@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import bench
-from bench.datasets import registry as datasets
-from bench.judging.metrics import registry as metrics
-from variants import registry as variants
+from bench.datasets.registry import DATASETS
+from bench.judging.metrics.registry import METRICS
+from variants.registry import VARIANTS, all_variants
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -34,10 +34,10 @@ def run_example(containing: str, page: str, *shorter: tuple[str, str]) -> dict[s
 
 @pytest.fixture(autouse=True)
 def _nothing_stays_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    variants.all_variants()
-    monkeypatch.setattr(variants, "_registered", dict(variants._registered))
-    monkeypatch.setattr(datasets, "_CLASSES", dict(datasets._CLASSES))
-    monkeypatch.setattr(metrics, "_METRICS", dict(metrics._METRICS))
+    all_variants()
+    for registry in (VARIANTS, DATASETS, METRICS):
+        monkeypatch.setattr(registry, "_entries", registry.entries())
+        monkeypatch.setattr(registry, "_definitions", dict(registry._definitions))
 
 
 def test_the_variant_of_the_page_on_extending_trains():

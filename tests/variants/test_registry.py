@@ -15,6 +15,7 @@ import torch
 import bench
 from bench.configuration import resolve
 from variants.base import Variant, VariantHyperparameters, parameter_count
+from variants.plugins import RegistrationError
 from variants.registry import all_variants, register
 
 VARIANTS = all_variants()
@@ -68,10 +69,28 @@ def test_two_classes_of_one_name_are_refused() -> None:
     with pytest.raises(ValueError, match="two variants are named 'began'"):
 
         @register
-        class Another(Variant):
-            name = "began"
+        class Another(VARIANTS["began"]):  # type: ignore[misc,name-defined]
+            pass
 
     assert all_variants()["began"] is VARIANTS["began"]
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"title": " "}, "Odd: the attribute title must be a text"),
+        ({"source": None}, "Odd: the attribute source must be a text"),
+        ({"name": "two words"}, "a name has letters"),
+        ({"Hyperparameters": dict}, "Odd: Hyperparameters must be a subclass of VariantHyperparameters"),
+        ({"phases": Variant.phases}, "Odd does not define phases"),
+    ],
+)
+def test_a_class_that_is_no_variant_is_refused(attributes: dict[str, object], expected: str) -> None:
+    with pytest.raises(RegistrationError, match=expected):
+        register(type("Odd", (VARIANTS["began"],), {"name": "odd"} | attributes))
+    assert "odd" not in all_variants()
+    with pytest.raises(RegistrationError, match="no subclass of variants.base.Variant"):
+        register(dict)  # type: ignore[arg-type]
 
 
 def test_a_class_can_be_registered_twice() -> None:

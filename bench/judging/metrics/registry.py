@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import get_args
 
+from bench.configuration import Harness
 from bench.judging.metric_inputs import MetricInputs
 from bench.judging.protocol import Better, Extractor, Requirement
+from variants.plugins import RegistrationError, Registry
 
 # These two are recorded under names that say whose features they are: `fid` or `fd_NAME`, and
 # `inception_score` or `is_NAME`.
@@ -54,24 +57,48 @@ class Metric:
         return self.name
 
 
-_METRICS: dict[str, Metric] = {}
+METRICS: Registry[Metric] = Registry("metric", "began_bench.metrics")
+# names that records and tables hold beside metrics and knobs
+_TAKEN = frozenset({"step", "event", "variant", "preset"})
 
 
 def metric(
     name: str, title: str, *, better: Better, needs: Requirement, settings: str = "", revision: int = 1
 ) -> Callable[[Callable[[MetricInputs], float]], Callable[[MetricInputs], float]]:
-    """Register a function as a metric; the fields are those of :class:`Metric`."""
+    """Register a function as a metric; the fields are those of :class:`Metric`.
+
+    Raises
+    ------
+    RegistrationError
+        If a field is not possible, or another metric has that name.
+    """
 
     def register(compute: Callable[[MetricInputs], float]) -> Callable[[MetricInputs], float]:
-        _METRICS[name] = Metric(name, title, better, needs, settings, revision, compute)
+        _check(name, better, needs)
+        METRICS.add(name, Metric(name, title, better, needs, settings, revision, compute), compute)
         return compute
 
     return register
 
 
+def _check(name: str, better: str, needs: str) -> None:
+    """Raise RegistrationError if a metric cannot have that name, direction or requirement."""
+    if not isinstance(name, str) or not name.isidentifier() or name in _TAKEN | set(Harness.model_fields):
+        raise RegistrationError(
+            f"metric {name!r}: a name is an identifier such as mean_distance, and no knob"
+        )
+    if name == "fid" or name.startswith(("fd_", "is_")):
+        raise RegistrationError(f"metric {name!r}: fid, fd_NAME and is_NAME are an extractor's")
+    for field, value, allowed in (("better", better, Better), ("needs", needs, Requirement)):
+        if value not in get_args(allowed):
+            raise RegistrationError(
+                f"metric {name}: {field} {value!r}: allowed are {', '.join(get_args(allowed))}"
+            )
+
+
 def all_metrics() -> tuple[Metric, ...]:
-    """Every metric, in the order of their registration."""
-    return tuple(_METRICS.values())
+    """Every metric, in the order of their registration; those of other packages come last."""
+    return tuple(METRICS.entries().values())
 
 
 def metrics_for(extractor: Extractor) -> tuple[Metric, ...]:
@@ -81,11 +108,12 @@ def metrics_for(extractor: Extractor) -> tuple[Metric, ...]:
 
 def is_metric(recorded: str) -> bool:
     """Whether a recorded number is a metric, by its name."""
-    return recorded in _METRICS or recorded == "fid" or recorded.startswith(("fd_", "is_"))
+    return recorded in METRICS.entries() or recorded == "fid" or recorded.startswith(("fd_", "is_"))
 
 
 def better_direction(recorded: str) -> Better:
     """Direction of better values, by the recorded name: of M, losses and distances the lower ones."""
-    if recorded in _METRICS:
-        return _METRICS[recorded].better
+    known = METRICS.entries().get(recorded)
+    if known is not None:
+        return known.better
     return "higher" if recorded.startswith("is_") else "lower"

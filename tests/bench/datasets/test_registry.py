@@ -2,11 +2,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from bench.datasets import judged_by, label, list_datasets, load, preset_of, require_dataset, sample_shape
-from bench.datasets.registry import classes
+from bench.datasets.points import GaussianMixture
+from bench.datasets.registry import classes, register
 from bench.system.errors import RequestError
+from variants.plugins import RegistrationError
 
 POINTS = {"ring-8", "grid-25"}
 COUNTS_OF_PACKAGED = {"mnist-5k": 5000, "stacked-mnist": 20_000}
@@ -177,3 +180,40 @@ def test_catalogue_survives_a_damaged_source(tmp_path, cache):
 )
 def test_a_label_contains_no_path(name, shown):
     assert label(name) == shown
+
+
+def square(**attributes):
+    """A class of points about one centre, with other attributes."""
+    stated = {
+        "name": "square",
+        "description": "points",
+        "source": "made here",
+        "transform": "none",
+        "deviation": 0.1,
+        "seed": 1,
+        "centres": lambda self: np.zeros((1, 2)),
+    }
+    values = {name: value for name, value in (stated | attributes).items() if value is not None}
+    return type("Square", (GaussianMixture,), values)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ({"name": "ring-8"}, "two data sets are named 'ring-8'"),
+        ({"name": "two words"}, "a name has letters"),
+        ({"description": None}, "Square: the attribute description is missing"),
+        ({"deviation": None}, "Square: the attribute deviation is missing"),
+        ({"centres": None}, "Square does not define centres"),
+        ({"judged_by": "smell"}, "judged_by 'smell': allowed are images, stacked-digits, points"),
+    ],
+)
+def test_a_class_that_is_no_data_set_is_refused(attributes, expected):
+    with pytest.raises(RegistrationError, match=expected):
+        register(square(**attributes))
+    assert "square" not in classes()
+
+
+def test_a_class_of_something_else_is_refused():
+    with pytest.raises(RegistrationError, match="no subclass of ImageDataset or PointDataset"):
+        register(dict)

@@ -9,7 +9,7 @@ import torch
 from bench.datasets import DataArray
 from bench.figures import neighbours
 from bench.figures.neighbours import features_of, nearest_by_features, nearest_by_pixels
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
 
 
 def training(count: int = 230, channels: int = 1) -> np.ndarray:

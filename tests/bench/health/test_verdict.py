@@ -22,8 +22,8 @@ from bench.health.verdict import (
     signs_of_collapse,
     verdict,
 )
+from bench.judging.extractors.modes import Points
 from bench.judging.judge import Judge
-from bench.judging.mode_extractors import Points
 from bench.judging.reference import reference_statistics
 
 REAL = {

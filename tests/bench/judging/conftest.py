@@ -10,7 +10,7 @@ import pytest
 import torch
 from train_feature_network import Labelled, read_mnist_5k
 
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
 
 
 @pytest.fixture(scope="session")

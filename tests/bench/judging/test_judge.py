@@ -14,10 +14,11 @@ from torch import Tensor
 from train_feature_network import Labelled
 
 from bench.health.verdict import collapsed
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
 from bench.judging.judge import Judge, as_stored
 from bench.judging.metric_inputs import MetricInputs
-from bench.judging.metrics import Metric, metrics_for, registry
+from bench.judging.metrics import Metric, metrics_for
+from bench.judging.metrics.registry import METRICS
 from bench.judging.protocol import Extraction
 from bench.judging.reference import Reference, pairing_order, reference_statistics
 from bench.judging.sample_statistics import SampleStatistics
@@ -171,9 +172,9 @@ def test_real_samples_are_measured_again_when_a_metric_is_revised(
     stale = dict.fromkeys(measured, 7.0)
     file.write_text(json.dumps(stale))
     assert Judge(shipped, reference, 100).measure_real(halves[0], tmp_path) == stale
-    changed = replace(registry._METRICS["kid"], **{field: {"revision": 2, "settings": "other"}[field]})
+    changed = replace(METRICS._entries["kid"], **{field: {"revision": 2, "settings": "other"}[field]})
     with monkeypatch.context() as revised:
-        revised.setitem(registry._METRICS, "kid", changed)
+        revised.setitem(METRICS._entries, "kid", changed)
         assert Judge(shipped, reference, 100).measure_real(halves[0], tmp_path) == measured
     assert Judge(shipped, reference, 100).measure_real(halves[0], tmp_path) == stale
 
@@ -263,7 +264,7 @@ def test_a_metric_that_is_not_finite_is_refused_by_name(
     judge: Judge, halves: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = Metric("broken", "never finite", "lower", "features", "", 1, lambda inputs: float("nan"))
-    monkeypatch.setitem(registry._METRICS, "broken", broken)
+    monkeypatch.setitem(METRICS._entries, "broken", broken)
     with pytest.raises(WorkError, match="broken of the generated samples is nan"):
         judge.measure(sampler_of(halves[1]))
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.judging.image_extractors import Inception
+from bench.judging.extractors.images import Inception
 from bench.judging.judge import Judge
 from bench.judging.reference import pairing_order, reference_statistics
 

@@ -11,8 +11,8 @@ from torch import Tensor
 from train_feature_network import Labelled
 
 from bench.datasets import fixed_draws
-from bench.judging.image_extractors import DigitsGarments
-from bench.judging.mode_extractors import Points
+from bench.judging.extractors.images import DigitsGarments
+from bench.judging.extractors.modes import Points
 from bench.judging.protocol import Extraction
 from bench.judging.reference import (
     MAXIMUM_PAIRED,

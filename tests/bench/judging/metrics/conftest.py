@@ -10,7 +10,7 @@ import pytest
 import torch
 from train_feature_network import Labelled
 
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
 from bench.judging.metric_inputs import MetricInputs
 from bench.judging.protocol import Extraction
 from bench.judging.sample_statistics import SampleStatistics

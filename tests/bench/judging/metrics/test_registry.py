@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from bench.datasets import load
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
+from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.judge import Judge
-from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for
-from bench.judging.mode_extractors import Points, StackedDigits
+from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for, registry
 from bench.judging.protocol import Extractor
 from bench.judging.reference import reference_statistics
+from variants.plugins import RegistrationError
 
 Values = dict[str, float]
 OF_ANY = ["kid", "precision", "recall", "density", "coverage", "duplicates"]
@@ -146,3 +150,41 @@ def test_names_and_titles_are_each_metrics_own() -> None:
     assert (
         len({metric.name for metric in metrics}) == len({metric.title for metric in metrics}) == len(metrics)
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "expected"),
+    [
+        ("kid", {}, "two metrics are named 'kid'"),
+        ("two words", {}, "a name is an identifier"),
+        ("batch_size", {}, "a name is an identifier such as mean_distance, and no knob"),
+        ("step", {}, "a name is an identifier such as mean_distance, and no knob"),
+        ("fid", {}, "fid, fd_NAME and is_NAME are an extractor's"),
+        ("fd_mine", {}, "fid, fd_NAME and is_NAME are an extractor's"),
+        ("mine", {"better": "up"}, "metric mine: better 'up': allowed are lower, higher"),
+        ("mine", {"needs": "labels"}, "metric mine: needs 'labels': allowed are features, images, classes"),
+    ],
+)
+def test_a_metric_that_is_not_possible_is_refused(name: str, fields: dict[str, Any], expected: str) -> None:
+    before = registry.METRICS.entries()
+    with pytest.raises(RegistrationError, match=expected):
+        registry.metric(name, "mine", **({"better": "lower", "needs": "features"} | fields))(
+            lambda inputs: 0.0
+        )
+    assert registry.METRICS.entries() == before
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        "bench.judging.metrics.registry",
+        "bench.judging.metrics",
+        "bench.judging.metric_inputs",
+        "bench.judging.extractors.registry",
+        "bench.datasets.registry",
+        "variants.registry",
+        "variants.families.two_player",
+    ],
+)
+def test_what_a_plug_in_imports_can_be_the_first_import_of_a_process(first: str) -> None:
+    subprocess.run([sys.executable, "-c", f"import {first}"], check=True)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from bench.judging import feature_network
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extraction, Requirement
 
 DIGITS = 10

@@ -16,8 +16,9 @@ import torch
 from train_feature_network import accuracy, read_split
 
 from bench.datasets import KnownModes
-from bench.judging import extractors, feature_network, image_extractors
-from bench.judging.image_extractors import DigitsGarments, Inception
+from bench.judging import extractors, feature_network
+from bench.judging.extractors import images as image_extractors
+from bench.judging.extractors.images import INCEPTION_FILES, DigitsGarments, Inception
 from bench.system.errors import WorkError
 
 
@@ -93,23 +94,23 @@ def test_another_network_has_another_name(tmp_path: Path) -> None:
 
 
 def test_grey_images_without_inception_get_the_shipped_network_and_never_its_name(tmp_path: Path) -> None:
-    chosen = extractors.choose(1, tmp_path)
+    chosen = Inception.create(1, tmp_path)
     assert chosen.metric == "fd_digits_garments"
 
 
 def test_coloured_images_without_inception_are_refused_with_the_path_of_its_weights(tmp_path: Path) -> None:
     with pytest.raises(WorkError, match="pt_inception-2015-12-05-6726825d.pth into .*weights"):
-        extractors.choose(3, tmp_path)
+        Inception.create(3, tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["weights", "hub/checkpoints"])
-@pytest.mark.parametrize("name", extractors.INCEPTION_FILES)
+@pytest.mark.parametrize("name", INCEPTION_FILES)
 def test_a_file_that_only_has_the_published_name_is_refused(tmp_path: Path, folder: str, name: str) -> None:
     path = tmp_path / folder / name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"not the published file")
     with pytest.raises(WorkError, match=r"is not the published file: its sha256 begins \w{8}, not 6726825d"):
-        extractors.choose(1, tmp_path)
+        Inception.create(1, tmp_path)
     row = extractors.availability(tmp_path)[0]
     assert not row.present
     assert row.path == str(path)
@@ -147,11 +148,10 @@ def test_every_kind_of_samples_has_its_judge(
 def test_the_preferred_network_comes_first(random_inception: Path, tmp_path: Path) -> None:
     digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()
     with pytest.MonkeyPatch.context() as patch:
-        for module in (image_extractors, extractors):
-            patch.setattr(module, "PUBLISHED_PREFIX", digest[:8])
+        patch.setattr(image_extractors, "PUBLISHED_PREFIX", digest[:8])
         (tmp_path / "weights").mkdir()
-        shutil.copy(random_inception, tmp_path / "weights" / extractors.INCEPTION_FILES[0])
-        for metric, preferred in extractors.BROUGHT_BY.items():
+        shutil.copy(random_inception, tmp_path / "weights" / INCEPTION_FILES[0])
+        for metric, preferred in extractors.names_by_metric().items():
             found = extractors.extractor_for("images", tmp_path, channels=1, preferred=preferred)
             assert found.metric == metric
 
@@ -171,11 +171,11 @@ def test_only_the_published_hash_is_called_fid(
     random_inception: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     digest = hashlib.sha256(random_inception.read_bytes()).hexdigest()
-    for module in (image_extractors, extractors):  # as if this were the published file
-        monkeypatch.setattr(module, "PUBLISHED_PREFIX", digest[:8])
+    # as if this were the published file
+    monkeypatch.setattr(image_extractors, "PUBLISHED_PREFIX", digest[:8])
     (tmp_path / "weights").mkdir()
-    shutil.copy(random_inception, tmp_path / "weights" / extractors.INCEPTION_FILES[1])
-    chosen = extractors.choose(1, tmp_path)
+    shutil.copy(random_inception, tmp_path / "weights" / INCEPTION_FILES[1])
+    chosen = Inception.create(1, tmp_path)
     assert (chosen.metric, chosen.name) == ("fid", "inception-2015-12-05")
     row = extractors.availability(tmp_path)[0]
     assert (row.present, row.hash, row.note) == (True, digest, "")
@@ -206,21 +206,21 @@ def test_fetching_happens_only_when_allowed(tmp_path: Path, monkeypatch: pytest.
         raise OSError("no network here")
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", refuse)
-    assert extractors.choose(1, tmp_path).metric == "fd_digits_garments"
+    assert Inception.create(1, tmp_path).metric == "fd_digits_garments"
     assert not asked
-    assert extractors.choose(1, tmp_path, allow_download=True).metric == "fd_digits_garments"
+    assert Inception.create(1, tmp_path, allow_download=True).metric == "fd_digits_garments"
     with pytest.raises(WorkError, match="no network here"):
-        extractors.choose(3, tmp_path, allow_download=True)
-    assert asked == [(URL_INCEPTION_V3, tmp_path / "weights" / extractors.INCEPTION_FILES[0], "6726825d")] * 2
+        Inception.create(3, tmp_path, allow_download=True)
+    assert asked == [(URL_INCEPTION_V3, tmp_path / "weights" / INCEPTION_FILES[0], "6726825d")] * 2
 
 
 def test_the_shipped_network_brings_in_nothing_heavy() -> None:
     code = (
         "import sys, torch; from pathlib import Path; from bench.judging import extractors, judge, reference;"
-        "extractors.DigitsGarments()(torch.zeros(2, 1, 32, 32, dtype=torch.uint8));"
+        "extractors.images.DigitsGarments()(torch.zeros(2, 1, 32, 32, dtype=torch.uint8));"
         "heavy = ('torchvision', 'torchmetrics', 'torch_fidelity', 'pandas');"
         "print([name for name in heavy if name in sys.modules])"
     )
-    root = Path(__file__).parents[3]
+    root = Path(__file__).parents[4]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

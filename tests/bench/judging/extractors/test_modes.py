@@ -10,9 +10,9 @@ import torch
 from train_feature_network import Labelled, read_split
 
 from bench.datasets import load
-from bench.judging.image_extractors import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments
+from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.judge import Judge
-from bench.judging.mode_extractors import Points, StackedDigits
 from bench.judging.reference import reference_statistics
 
 CENTRES = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 2.0]])

@@ -1,0 +1,24 @@
+"""Extractors: what maps samples to the features, classes or modes that metrics compare.
+
+Those of images are registered by decorator, and the knob `extractor` names one. Data with known modes have
+extractors of their own.
+"""
+
+from bench.judging.extractors.choice import (
+    availability,
+    extractor_for,
+    names_by_metric,
+    require_extractor,
+)
+from bench.judging.extractors.registry import Availability, ImageExtractor
+from bench.judging.protocol import Extractor
+
+__all__ = [
+    "Availability",
+    "Extractor",
+    "ImageExtractor",
+    "availability",
+    "extractor_for",
+    "names_by_metric",
+    "require_extractor",
+]

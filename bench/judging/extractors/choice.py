@@ -1,0 +1,115 @@
+"""Choice of the extractor: by the kind of samples and the knob `extractor`."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from bench.datasets import judged_by
+from bench.judging.extractors.images import SHIPPED_METRIC, DigitsGarments, Inception
+from bench.judging.extractors.modes import Points, StackedDigits
+from bench.judging.extractors.registry import EXTRACTORS, Availability, metric_of
+from bench.judging.protocol import Extractor
+from bench.system.errors import RequestError, unknown
+
+if TYPE_CHECKING:
+    from bench.datasets import KnownModes
+    from bench.datasets.registry import JudgedBy
+
+# data with known modes are judged by these modes, whichever of the two is named
+_OF_EVERY_PRESET = (Inception.name, DigitsGarments.name)
+
+
+def require_extractor(name: str, dataset: str) -> None:
+    """Raise an error if the knob `extractor` cannot have a value; needs neither data nor weights.
+
+    Parameters
+    ----------
+    name : str
+        Name that the user typed.
+    dataset : str
+        The data set that is judged; it exists.
+
+    Raises
+    ------
+    RequestError
+        For an unknown name (with the allowed names and the nearest spelling), and for an extractor of another
+        package where the data set is judged by its known modes.
+    """
+    known = EXTRACTORS.entries()
+    if name not in known:
+        raise unknown("extractor", name, known)
+    if judged_by(dataset) != "images" and name not in _OF_EVERY_PRESET:
+        allowed = " and ".join(_OF_EVERY_PRESET)
+        raise RequestError(f"extractor {name}: {dataset} is judged by its known modes: allowed are {allowed}")
+
+
+def extractor_for(
+    judged_by: JudgedBy,
+    cache: Path,
+    *,
+    channels: int | None = None,
+    modes: KnownModes | None = None,
+    preferred: str = Inception.name,
+    allow_download: bool = False,
+    device: torch.device | str = "cpu",
+) -> Extractor:
+    """Return the extractor for a kind of samples.
+
+    Parameters
+    ----------
+    judged_by : str
+        Kind of the samples: `points` needs `modes`, `images` needs `channels`.
+    cache : Path
+        The bench's cache folder.
+    channels : int, optional
+        1 or 3.
+    modes : KnownModes, optional
+        The mixture that points are drawn from.
+    preferred : str
+        The extractor for images, by its registered name.
+    allow_download : bool
+        Whether missing weights may be fetched into the cache.
+    device : torch.device or str
+        Device of the network.
+
+    Raises
+    ------
+    RequestError, WorkError
+        As :meth:`bench.judging.extractors.registry.ImageExtractor.create`; RequestError also if there is no
+        extractor of that name.
+    """
+    if judged_by == "points":
+        assert modes is not None
+        return Points(modes.centres, modes.deviation)
+    if judged_by == "stacked-digits":
+        return StackedDigits(device)
+    assert channels is not None
+    known = EXTRACTORS.entries()
+    if preferred not in known:
+        raise unknown("extractor", preferred, known)
+    return known[preferred].create(channels, cache, allow_download, device)
+
+
+def names_by_metric() -> dict[str, str]:
+    """Return the value of the knob `extractor` that selects each Fréchet distance of images."""
+    own = {"fid": Inception.name, SHIPPED_METRIC: DigitsGarments.name}
+    return own | {metric_of(name): name for name in EXTRACTORS.entries() if name not in own.values()}
+
+
+def availability(cache: Path) -> list[Availability]:
+    """Return every extractor and whether it can be used, for `bench doctor`; nothing is downloaded."""
+    shipped = DigitsGarments.availability(cache)
+    stacked = replace(shipped, name=StackedDigits.name, metric=StackedDigits.metric)
+    points = Availability(Points.name, Points.metric, True, "", (), None, "")
+    others = [kind for name, kind in EXTRACTORS.entries().items() if name not in _OF_EVERY_PRESET]
+    return [
+        Inception.availability(cache),
+        shipped,
+        stacked,
+        points,
+        *(kind.availability(cache) for kind in others),
+    ]
