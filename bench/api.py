@@ -11,10 +11,12 @@ from bench.runs.run_folder import RunFolder
 if TYPE_CHECKING:
     import pandas as pd
 
+    from bench.checking import CheckReport
     from bench.execution.session import RunResult
     from bench.searching.study import StudiesResult
+    from variants.base import Variant
 
-__all__ = ["load", "results", "run", "run_many", "study"]
+__all__ = ["check_variant", "load", "results", "run", "run_many", "study"]
 
 
 def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "RunResult":
@@ -145,6 +147,38 @@ def study(
     title, file = study_file.read(name, trials=trials)
     options, progress = ExecutionOptions(storage, workers, timeout), Progress(quiet=quiet)
     return run_studies(plan_studies(title, file, variants, knobs, options, progress), options, progress)
+
+
+def check_variant(variant: "str | type[Variant]", **settings: Any) -> "CheckReport":
+    """Check a variant against the contract, as ``bench check-variant`` does; for the tests of a package.
+
+    ``bench.check_variant(MyGan)`` is a whole test: an exception names each check that fails, and why.
+
+    Parameters
+    ----------
+    variant : str or type[Variant]
+        A name, or a class, which need not be registered.
+    **settings
+        Hyperparameters, `image_size` and `channels` in place of the small ones of the checks.
+
+    Returns
+    -------
+    CheckReport
+        Its ``results`` are the outcomes of all checks.
+
+    Raises
+    ------
+    RequestError
+        If the name is unknown, or a setting is not possible.
+    WorkError
+        If a check fails.
+    """
+    from bench.checking import check
+    from bench.configuration import variant_named
+
+    report = check(variant_named(variant) if isinstance(variant, str) else variant, settings)
+    report.raise_failures()
+    return report
 
 
 def load(run: "str | RunFolder | RunResult", checkpoint: str | int = "best") -> TrainedGenerator:

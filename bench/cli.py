@@ -25,6 +25,7 @@ COMMANDS = (
     "eval",
     "verify",
     "variants",
+    "check-variant",
     "datasets",
     "doctor",
     "track",
@@ -51,7 +52,9 @@ class Commands(click.Group):
             raise unknown("command", cmd_name, COMMANDS)
         if cmd_name != "run" and launched():
             raise RequestError(f"torchrun starts `bench run` only, not `bench {cmd_name}`")
-        command: click.Command = importlib.import_module(f"bench.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(
+            f"bench.commands.{cmd_name.replace('-', '_')}"
+        ).command
         return command
 
 

@@ -1,0 +1,101 @@
+"""A report of all checks on a variant, for images and points."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from systems.dcgan import Dcgan
+from torch import Tensor
+
+import bench
+from bench.checking import CHECKS, check
+from bench.checking.report import NotApplicable
+from bench.checking.subject import small_hyperparameters
+from bench.system.errors import RequestError, WorkError
+from variants.base import Batch
+
+
+@pytest.mark.parametrize("each", CHECKS, ids=lambda each: each.__name__)
+def test_every_check_passes_or_has_no_meaning_for_a_sound_variant(subject: Any, each: Any) -> None:
+    if each.__name__ in ("codes", "conditional"):
+        with pytest.raises(NotApplicable, match="no encoder|not conditional"):
+            each(subject(Dcgan))
+    else:
+        each(subject(Dcgan))
+
+
+class OnlyPoints(Dcgan):
+    """A broken variant for points."""
+
+    def build_networks(self) -> None:
+        if len(self.sample_shape) > 1:
+            raise ValueError(f"samples of shape {self.sample_shape} are images: only points are possible")
+        super().build_networks()
+
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return super().generator_loss(fake, latent, batch) * len(fake)
+
+
+class Raises(OnlyPoints):
+    """A variant with an error of its own."""
+
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        raise ArithmeticError("no loss")
+
+
+class Nowhere(OnlyPoints):
+    """A variant for nothing."""
+
+    def build_networks(self) -> None:
+        raise ValueError(f"samples of shape {self.sample_shape} are not possible")
+
+
+def test_a_report_has_every_check_and_the_kinds_of_samples_that_are_not_possible() -> None:
+    report = check(OnlyPoints)
+    assert [result.name for result in report.results] == [each.__name__ for each in CHECKS]
+    assert {result.samples for result in report.results} == {"points 2"}
+    assert [failure.name for failure in report.failures] == ["micro_batches"]
+    assert report.summary == "dcgan: 1 of 17 checks failed"
+    assert report.notes == ["no images: samples of shape (1, 28, 28) are images: only points are possible"]
+    assert all(result.statement and not result.statement.endswith(".") for result in report.results)
+
+
+def test_from_python_a_failure_is_an_error_that_names_the_check_and_the_reason() -> None:
+    with pytest.raises(
+        WorkError, match=r"^dcgan: 1 of 17 checks failed: micro_batches \(points 2\): with two"
+    ):
+        bench.check_variant(OnlyPoints)
+
+
+def test_an_error_of_the_variant_is_reported_with_its_place() -> None:
+    report = check(Raises)
+    failed = {result.name: result.reason for result in report.failures}
+    assert {"gradients", "scalars", "finite", "resume", "ranks"} <= set(failed)
+    assert "latents" not in failed
+    assert re.fullmatch(r"ArithmeticError: no loss \(test_running\.py, line \d+\)", failed["gradients"])
+
+
+def test_a_variant_that_cannot_be_built_fails() -> None:
+    report = check(Nowhere)
+    assert [(each.name, each.outcome) for each in report.results] == [("build", "FAIL")]
+    assert "(1, 28, 28) are not possible" in report.failures[0].reason
+    assert not report.passed
+
+
+def test_settings_are_those_of_the_variant_and_the_shape_of_images() -> None:
+    assert small_hyperparameters(Dcgan, {"filters": "5"})[0].filters == 5
+    assert small_hyperparameters(Dcgan, {})[0].latent_dim == 6
+    with pytest.raises(
+        RequestError, match=r"beta1: 9 is not possible: allowed is a number from 0 to 0\.9999"
+    ):
+        check(Dcgan, {"beta1": 9})
+    with pytest.raises(
+        RequestError, match="unknown setting of a check of dcgan 'filter'.*did you mean 'filters'"
+    ):
+        check(Dcgan, {"filter": 9})
+    with pytest.raises(RequestError, match="image_size: 'x' is not possible"):
+        check(Dcgan, {"image_size": "x"})
+    report = check(OnlyPoints, {"image_size": 64, "channels": 3})
+    assert report.notes == ["no images: samples of shape (3, 64, 64) are images: only points are possible"]

@@ -1,0 +1,77 @@
+"""``bench check-variant``: one line a check, and an exit status that scripts can use."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from systems.dcgan import Dcgan
+from torch import Tensor
+
+from bench.checking import CHECKS
+from bench.cli import main
+from variants import registry
+from variants.base import Batch
+
+
+class Broken(Dcgan):
+    """DCGAN for points, with a loss that grows with the batch."""
+
+    name = "broken"
+
+    def build_networks(self) -> None:
+        if len(self.sample_shape) > 1:
+            raise ValueError("only points are possible")
+        super().build_networks()
+
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return super().generator_loss(fake, latent, batch) * len(fake)
+
+
+@pytest.fixture(autouse=True)
+def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = dict(registry.all_variants())
+    monkeypatch.setattr(registry, "_registered", known | {Broken.name: Broken})
+
+
+def test_each_check_has_a_line_and_a_failure_its_reason(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-variant", "broken"]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "broken, points 2"
+    assert [line.split()[1] for line in lines[1:-2]] == [check.__name__ for check in CHECKS]
+    assert [line.split()[0] for line in lines[1:-2]].count("FAIL") == 1
+    (failed,) = (line for line in lines if "FAIL" in line)
+    assert "the gradient of generator differs by 50.0%: the loss is no mean over samples" in failed
+    assert lines[-2:] == ["broken, no images: only points are possible", "broken: 1 of 17 checks failed"]
+
+
+def test_json_has_every_outcome(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-variant", "broken", "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)
+    assert (found["variant"], found["passed"]) == ("broken", False)
+    outcomes = {each["name"]: each["outcome"] for each in found["checks"]}
+    assert outcomes["micro_batches"] == "FAIL"
+    assert outcomes["conditional"] == "skip"
+    assert outcomes["resume"] == "pass"
+
+
+def test_a_variant_that_keeps_the_contract_passes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check-variant", "wgan-gp", "--set", "image_size=none", "--set", "critic_steps=1"]) == 0
+    assert capsys.readouterr().out.endswith("wgan-gp: 17 checks passed\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (["began-v4"], "did you mean 'began-v3'?"),
+        (["wgan-gp", "--set", "seed=1"], "unknown setting of a check of wgan-gp 'seed'"),
+        (["wgan-gp", "--set", "beta1=9"], "beta1: '9' is not possible"),
+    ],
+)
+def test_a_wrong_request_is_refused_in_one_line(
+    capsys: pytest.CaptureFixture[str], words: list[str], reason: str
+) -> None:
+    assert main(["check-variant", *words]) == 2
+    captured = capsys.readouterr()
+    assert reason in captured.err
+    assert len(captured.err.splitlines()) == 1
