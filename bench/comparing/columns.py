@@ -1,10 +1,20 @@
 """The columns of a table of runs, and the role of each.
 
-The role follows from the name: a column is in one of the tuples below, a judged metric, the group, or a knob.
+The role follows from the name and from what the runs declare, never from a column's place:
+
+- identity and cost: the tuples below, and ``parameters_NAME``, the number of parameters of a network;
+- a judged metric: a name that :func:`bench.judging.metrics.is_metric` knows;
+- a scalar of training: the names in the column ``scalars``, which holds what each run's variant declares of
+  its scalars (:mod:`bench.comparing.scalars`). A scalar that selects checkpoints has two columns, ``NAME``
+  (mean since the checkpoint before the selected step) and ``NAME_best`` (best of these means of the run); one
+  with a panel of its own has the column ``NAME`` (value at the selected step);
+- the group;
+- a knob: every other name that a run has a value of.
 """
 
 import pandas as pd
 
+from bench.comparing.scalars import SCALARS, all_of, columns_of, selecting
 from bench.configuration import EXECUTION_SETTINGS
 from bench.judging.metrics import is_metric
 
@@ -28,14 +38,31 @@ IDENTITY = (
     "metric",
     "protocol",
     "health_rules",
+    SCALARS,
     "select",
     "step",
 )
-# training's own numbers at the selected step
-CONVERGENCE = ("M", "k", "M_best")
-COST = ("parameters_generator", "parameters_discriminator", "train_seconds", "processor")
+# the column of all networks' parameters; that of one network ends in its name
+PARAMETERS = "parameters"
+COST = (PARAMETERS, "train_seconds", "processor")
 GROUP = "group"
-_NO_KNOBS = {*IDENTITY, *CONVERGENCE, *COST, GROUP}
+_FIXED = frozenset({*IDENTITY, *COST, GROUP})
+
+
+def parameters_of(network: str) -> str:
+    """Name of the column of a network's number of parameters."""
+    return f"{PARAMETERS}_{network}"
+
+
+def network_columns(frame: pd.DataFrame) -> dict[str, str]:
+    """Columns of the networks' numbers of parameters, by the network's name."""
+    prefix = parameters_of("")
+    return {name.removeprefix(prefix): name for name in frame.columns if name.startswith(prefix)}
+
+
+def is_reserved(name: str) -> bool:
+    """Whether a name has a role that no scalar can have."""
+    return name in _FIXED or name.startswith(parameters_of("")) or is_metric(name)
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:
@@ -43,15 +70,29 @@ def metric_columns(frame: pd.DataFrame) -> list[str]:
     return [name for name in frame.columns if is_metric(name)]
 
 
+def scalar_columns(frame: pd.DataFrame) -> list[str]:
+    """Names of the columns of the scalars that the runs declare."""
+    return [name for name in columns_of(all_of(frame)) if name in frame]
+
+
 def comparable_columns(frame: pd.DataFrame) -> list[str]:
-    """Names of the numbers that can be compared: every judged metric, and M where a run has it."""
-    return metric_columns(frame) + (["M"] if frame["M"].notna().any() else [])
+    """Names of the numbers that can be compared.
+
+    These are every judged metric, and the scalars that select checkpoints as far as a run has a mean.
+    """
+    means = [name for name in selecting(all_of(frame)) if name in frame]
+    return metric_columns(frame) + [name for name in means if frame[name].notna().any()]
 
 
 def knob_columns(frame: pd.DataFrame) -> list[str]:
-    """Names of the knobs that decide what a run computes, the seed and execution settings left aside."""
+    """Names of the knobs that decide what a run computes, the seed and execution settings left aside.
+
+    A column without any value is none: it is a knob or a scalar of runs that the frame no longer has.
+    """
+    scalars = set(scalar_columns(frame))
     return [
         name
         for name in frame.columns
-        if not (name in _NO_KNOBS or name in EXECUTION_SETTINGS or is_metric(name))
+        if not (is_reserved(name) or name in scalars or name in EXECUTION_SETTINGS)
+        and frame[name].notna().any()
     ]

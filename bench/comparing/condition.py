@@ -49,7 +49,7 @@ def select_runs(frame: pd.DataFrame, where: str) -> pd.DataFrame:
     frame : DataFrame
         One row per run.
     where : str
-        The condition, such as ``"gamma == 0.5 and seed < 3"``.
+        The condition, such as ``"lr_g < 0.001 and seed < 3"``.
 
     Returns
     -------

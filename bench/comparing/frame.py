@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.comparing.columns import CONVERGENCE, COST, IDENTITY
+from bench.comparing.columns import COST, IDENTITY, PARAMETERS, is_reserved, parameters_of
 from bench.comparing.condition import select_runs
 from bench.comparing.groups import with_groups
-from bench.comparing.selection import SelectionRule, rule_named
+from bench.comparing.scalars import BEST, SCALARS, columns_of, compared, of_runs, selecting, to_cell
+from bench.comparing.selection import RULES, SelectionRule, check_rule, rule_named
 from bench.runs import record
 from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import HealthRules, RunDescription
@@ -19,6 +20,8 @@ from bench.runs.run_folder import RunFolder, survey
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError, shown, unknown
 from bench.system.json_values import Scalar
+from variants.registry import all_variants
+from variants.scalars import TrainingScalar
 
 
 def results(
@@ -40,10 +43,11 @@ def results(
     variant, dataset : str or sequence of str, optional
         Only runs of these; one name, names with commas between, or a sequence.
     where : str, optional
-        A condition over the columns, such as ``"gamma == 0.5 and seed < 3"``, in the forms that
+        A condition over the columns, such as ``"lr_g < 0.001 and seed < 3"``, in the forms that
         :mod:`bench.comparing.expression` allows.
     select : str
-        Name of the rule (:data:`bench.comparing.selection.RULES`) that selects each run's step.
+        Name of the rule that selects each run's step: ``last``, ``best-fid``, or ``best-NAME`` for a scalar
+        NAME that selects checkpoints of one of the runs.
     study : str, optional
         Only runs of this study's trials. Without it the trials of all studies are left out: they are
         pruned, and the best of them is best partly by luck.
@@ -55,17 +59,17 @@ def results(
         FINISHED, FAILED, KILLED, or RUNNING for a run without an end; ``health`` is missing there;
         ``alarms`` are those raised so far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric``
         names the run's Frechet distance; ``health_rules`` is a hash of the rules of health; ``step`` is
-        the selected step, Int64), the metrics at that step, by name; ``M`` (mean since the checkpoint
-        before), ``k`` (after that step), ``M_best`` (lowest M of the run, once it has ended); parameter
-        counts, ``train_seconds`` (up to the last checkpoint) and ``processor``; then every other knob by
-        its name.
+        the selected step, Int64), the metrics at that step, by name; the scalars that the runs declare
+        (:func:`bench.comparing.scalars.compared`): of one that selects checkpoints ``NAME`` (mean since the
+        checkpoint before) and ``NAME_best`` (best of these means of the run, once it has ended), of others
+        ``NAME`` (after that step); the number of ``parameters``, and ``parameters_NAME`` of each network;
+        ``train_seconds`` (up to the last checkpoint) and ``processor``; then every other knob by its name.
 
     Raises
     ------
     RequestError
         If a name is one that no run has, the rule is unknown or the condition is not allowed.
     """
-    rule = rule_named(select)
     found = survey()
     everything, damaged = found.runs, dict(found.damaged)
     studies = {name for _, description in everything if (name := _study(description))}
@@ -86,6 +90,8 @@ def results(
         for run, description in described
         if all(names is None or getattr(description.config, key) in names for key, names in wanted.items())
     ]
+    rule = _rule(select, [description for _, description in chosen])
+    knobs = {name for _, description in chosen for name in description.config.flat()}
     rows = []
     for run, description in chosen:
         try:
@@ -93,27 +99,28 @@ def results(
         except WorkError as error:
             damaged[run.record_path] = str(error)
             continue
-        rows.append(_row(run, description, events, rule))
+        free = [s for s in description.scalars if not (is_reserved(s.name) or is_reserved(s.name + BEST))]
+        rows.append(_row(run, description, events, rule, compared(free, knobs)))
     warn_of_damaged(damaged)
     frame = _tidy(rows)
     return frame if where is None else select_runs(frame, where)
 
 
-def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.DataFrame:
+def trajectories(frame: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:
     """Return scalars of every training step of runs.
 
     Parameters
     ----------
     frame : DataFrame
         Runs, as returned by :func:`results`; a column ``group`` is used if there is one.
-    names : sequence of str
-        Names of scalars in the record.
+    names : sequence of str, optional
+        Names of scalars in the record; those with a panel of their own where not given.
 
     Returns
     -------
     DataFrame
         One row per run and step: run_id, group, seed, step, epoch (passes over the real images, not
-        rounded), and one float column per name, missing where a run does not have it.
+        rounded), and one float column per name, missing where a run or a step does not have it.
 
     Raises
     ------
@@ -121,12 +128,15 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] = ("M", "k")) -> pd.D
         If no run has a scalar of one of the names, or a run's variant is not installed.
     """
     frame = frame if "group" in frame else with_groups(frame)
+    if names is None:
+        names = [scalar.name for scalar in of_runs(frame).values() if scalar.panel is not None]
     columns = ["run_id", "group", "seed", "step", "epoch", *names]
-    parts, known = [], set()
+    parts: list[pd.DataFrame] = []
+    known: set[str] = set()
     for run_id, group, seed in zip(frame["run_id"], frame["group"], frame["seed"], strict=True):
         run = RunFolder(paths.runs() / run_id)
         rows = record.read(run.record_path).steps
-        known |= set(rows[0]) if rows else set()
+        known = known.union(*rows)
         pace = run.describe().epochs_per_step() if rows else 0.0
         steps = [row["step"] for row in rows]
         part = pd.DataFrame({"step": steps, "epoch": [step * pace for step in steps]})
@@ -149,6 +159,17 @@ def _names(given: str | Sequence[str] | None) -> list[str] | None:
     return [name.strip() for name in names]
 
 
+def _rule(select: str, descriptions: Sequence[RunDescription]) -> SelectionRule:
+    """Return the selection rule of a name, which one of the runs must have."""
+    declared = [scalar for description in descriptions for scalar in description.scalars]
+    if not descriptions:
+        declared = [scalar for variant in all_variants().values() for scalar in variant.scalars]
+    directions = selecting(declared)
+    if select not in RULES:
+        check_rule(select, directions)
+    return rule_named(select, directions)
+
+
 def _study(description: RunDescription) -> str | None:
     """Name of the study that a run belongs to, None for other runs."""
     return description.study.name if description.study else None
@@ -158,17 +179,25 @@ def _study(description: RunDescription) -> str | None:
 class _Row:
     """One run's cells by the name of their column, apart by the columns' roles."""
 
-    facts: Mapping[str, Scalar]  # identity, convergence and cost
+    facts: Mapping[str, Scalar]  # identity
     metrics: Mapping[str, float]
+    declared: Sequence[TrainingScalar]
+    scalars: Mapping[str, float | None]
+    cost: Mapping[str, Scalar]
     knobs: Mapping[str, Scalar]
 
 
-def _row(run: RunFolder, description: RunDescription, events: RecordEvents, rule: SelectionRule) -> _Row:
+def _row(
+    run: RunFolder,
+    description: RunDescription,
+    events: RecordEvents,
+    rule: SelectionRule,
+    scalars: tuple[TrainingScalar, ...],
+) -> _Row:
     config, metric = description.config.flat(), description.metric
     recorded, end = events.record, events.record.end
-    step = rule.select(recorded, metric)
+    step = rule.select(recorded, metric, description.scalars)
     metrics = next((each.values for each in recorded.evaluations if each.step == step), {})
-    saved = next((each for each in recorded.checkpoints if each.step == step), None)
     environment = description.environment
     facts = {name: config[name] for name in IDENTITY if name in config} | {
         "run_id": run.id,
@@ -185,16 +214,31 @@ def _row(run: RunFolder, description: RunDescription, events: RecordEvents, rule
         "metric": metric,
         "protocol": description.protocol,
         "health_rules": _digest(description.health_rules),
+        SCALARS: to_cell(scalars),
         "select": rule.name,
         "step": step,
-        "M": saved.means.get("M") if saved else None,
-        "k": events.step(step).get("k") if step is not None else None,
-        "M_best": end.best.get("M_best") if end else None,
-        **{f"parameters_{name}": network.parameters for name, network in description.networks.items()},
+    }
+    cost: dict[str, Scalar] = {
+        PARAMETERS: description.parameters,
+        **{parameters_of(name): network.parameters for name, network in description.networks.items()},
         "train_seconds": recorded.checkpoints[-1].train_seconds if recorded.checkpoints else None,
         "processor": environment.gpu or environment.processor,
     }
-    return _Row(facts, metrics, {name: value for name, value in config.items() if name not in facts})
+    knobs = {name: value for name, value in config.items() if not is_reserved(name)}
+    return _Row(facts, metrics, scalars, _values(scalars, events, step), cost, knobs)
+
+
+def _values(
+    scalars: Sequence[TrainingScalar], events: RecordEvents, step: int | None
+) -> dict[str, float | None]:
+    """Return the cells of a run's scalars, by column."""
+    recorded, end = events.record, events.record.end
+    means: Mapping[str, float] = next((each.means for each in recorded.checkpoints if each.step == step), {})
+    at_step = events.step(step) if step is not None else {}
+    values = {s.name: (means if s.selects else at_step).get(s.name) for s in scalars}
+    return values | {
+        s.name + BEST: end.best.get(s.name + BEST) if end else None for s in scalars if s.selects
+    }
 
 
 def _digest(rules: HealthRules) -> str:
@@ -204,12 +248,15 @@ def _digest(rules: HealthRules) -> str:
 def _tidy(rows: list[_Row]) -> pd.DataFrame:
     """Return a frame of the rows, with its columns in order and of one type each."""
     metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    scalars = columns_of(scalar for row in rows for scalar in row.declared)
+    networks = list(dict.fromkeys(name for row in rows for name in row.cost if name not in COST))
     knobs = list(dict.fromkeys(name for row in rows for name in row.knobs))
-    order = list(dict.fromkeys([*IDENTITY, *metrics, *CONVERGENCE, *COST, *knobs]))
-    flat = [{**row.knobs, **row.metrics, **row.facts} for row in rows]
+    total, *others = COST
+    order = list(dict.fromkeys([*IDENTITY, *metrics, *scalars, total, *networks, *others, *knobs]))
+    flat = [{**row.knobs, **row.scalars, **row.metrics, **row.cost, **row.facts} for row in rows]
     columns = {name: _typed([row.get(name) for row in flat]) for name in order}
     frame = pd.DataFrame(columns, columns=order)
-    numbers = dict.fromkeys([*metrics, *CONVERGENCE, "train_seconds"], "float64")
+    numbers = dict.fromkeys([*metrics, *scalars, "train_seconds"], "float64")
     return frame.astype({"step": "Int64"} | numbers)
 
 

@@ -23,7 +23,7 @@ def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A copy. ``group`` is the variant's name and, where several groups share variant and data, the knobs
-        in which those differ: ``VARIANT (gamma=0.5)``. It names one group within a data set.
+        in which those differ: ``VARIANT (lr_g=0.001)``. It names one group within a data set.
     """
     columns = ["variant", "data_hash", *knob_columns(frame)]
     identities: list[Identity] = list(zip(*(map(_plain, frame[name]) for name in columns), strict=True))

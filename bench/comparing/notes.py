@@ -24,7 +24,7 @@ class LeftOut:
     copies : sequence of str
         Runs that have a newer one of the same group and seed.
     missing : sequence of str
-        Metrics that a whole group lacks, such as ``M of another-gan``.
+        Metrics that a whole group lacks, such as ``coverage of another-gan``.
     without : mapping
         Metric to the runs without a finite value of it, in groups that have one.
     """

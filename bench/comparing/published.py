@@ -1,19 +1,23 @@
 """A published table beside our runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 from bench.comparing.caveats import caveats
+from bench.comparing.columns import PARAMETERS
+from bench.comparing.comparable import holds, knob_value, spelt
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.notes import describe_data
 from bench.comparing.numbers import MISSING, Bounds, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
+from bench.comparing.scalars import BEST, of_run, of_runs
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
-from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS
+from bench.system.json_values import Scalar
 from variants.published_tables import PUBLISHED_TABLES, PublishedRow, PublishedTable
 
 NO_RUNS = "no runs"
@@ -38,19 +42,18 @@ class Measured:
         All of them; those that diverged; those that ended collapsed.
     collapse_epochs : tuple of float
         Passes over the images after which each had collapsed, rising.
-    convergence : float or None
-        Mean over runs of the lowest M between two checkpoints; None where no run has one.
-    convergence_range : (float, float) or None
+    best : float or None
+        Mean over runs of the best mean of the table's scalar between two checkpoints; None where no run has
+        one.
+    best_range : (float, float) or None
         Lowest and highest of these.
-    norm : str or None
-        Norm of the losses.
-    batch_size : int or None
-        Images per batch.
+    knobs : mapping
+        Our values of the knobs that the published row names.
     differs : str or None
-        Why M is not comparable with the paper's, or by what batch size the runs differ; None where norm and
-        batch size agree.
+        Why the scalar is not comparable with the paper's, or in what knobs the runs differ; None where the
+        knobs agree.
     parameters : int or None
-        Of both networks.
+        Of all networks.
     train_seconds : float or None
         Mean over the runs that did not diverge.
     """
@@ -60,10 +63,9 @@ class Measured:
     diverged: int = 0
     collapsed: int = 0
     collapse_epochs: tuple[float, ...] = ()
-    convergence: float | None = None
-    convergence_range: Bounds | None = None
-    norm: str | None = None
-    batch_size: int | None = None
+    best: float | None = None
+    best_range: Bounds | None = None
+    knobs: Mapping[str, Scalar] = field(default_factory=dict)
     differs: str | None = None
     parameters: int | None = None
     train_seconds: float | None = None
@@ -116,8 +118,11 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
             f"the rows of {published.name} have runs of different data: {describe_data(ours)}; "
             'choose with --dataset or --where "image_size == ..."'
         )
-    pairs = [(row, _measured(row, kept)) for row, kept in zip(published.rows, members, strict=True)]
-    quantities = ("optimal M", "parameters", "training time", "mode collapse")
+    pairs = [
+        (row, _measured(published.scalar, row, kept))
+        for row, kept in zip(published.rows, members, strict=True)
+    ]
+    quantities = (f"optimal {published.scalar}", "parameters", "training time", "mode collapse")
     text = TextTable(
         f"{published.title}: {published.source}, and our runs",
         ("model", *(f"{name}:\n{side}" for name in quantities for side in ("paper", "ours"))),
@@ -126,7 +131,7 @@ def side_by_side(published: PublishedTable, frame: pd.DataFrame) -> Tables:
     notes = [*_about_paper(published), *_about_ours(published, ours, members), *caveats(ours)]
     if left_out:
         notes.append(f"Left out: {', '.join(left_out)}.")
-    return Tables((text,), _table(pairs), tuple(notes))
+    return Tables((text,), _table(published.scalar, pairs), tuple(notes))
 
 
 def _runs_of(row: PublishedRow, frame: pd.DataFrame) -> pd.DataFrame:
@@ -137,39 +142,46 @@ def _runs_of(row: PublishedRow, frame: pd.DataFrame) -> pd.DataFrame:
     return frame[chosen]
 
 
-def _measured(row: PublishedRow, runs: pd.DataFrame) -> Measured:
+def _measured(scalar: str, row: PublishedRow, runs: pd.DataFrame) -> Measured:
     """Summarise the runs of one group."""
     if runs.empty:
         return Measured()
     healthy, collapsed = runs[~is_diverged(runs)], runs[is_collapsed(runs)]
-    lowest = healthy["M_best"][np.isfinite(healthy["M_best"])]
-    norm, batch_size = str(runs["norm"].iloc[0]), int(runs["batch_size"].iloc[0])
+    best = healthy[scalar + BEST].dropna() if scalar + BEST in healthy else healthy["step"].iloc[:0]
+    best = best[np.isfinite(best)]
+    first = runs.iloc[0]
     ends = zip(collapsed["run_id"], collapsed["health"], strict=True)
     return Measured(
-        group=runs["group"].iloc[0],
+        group=first["group"],
         runs=len(runs),
         diverged=len(runs) - len(healthy),
         collapsed=len(collapsed),
         collapse_epochs=tuple(sorted(_epoch(run_id, health) for run_id, health in ends)),
-        convergence=float(lowest.mean()) if len(lowest) else None,
-        convergence_range=(float(lowest.min()), float(lowest.max())) if len(lowest) else None,
-        norm=norm,
-        batch_size=batch_size,
-        differs=_differs(row, norm, batch_size),
-        parameters=int(runs[["parameters_generator", "parameters_discriminator"]].iloc[0].sum()),
+        best=float(best.mean()) if len(best) else None,
+        best_range=(float(best.min()), float(best.max())) if len(best) else None,
+        knobs={name: knob_value(first, name) for name in row.knobs},
+        differs=_differs(scalar, row, first),
+        parameters=int(first[PARAMETERS]),
         train_seconds=float(healthy["train_seconds"].mean()) if len(healthy) else None,
     )
 
 
-def _differs(row: PublishedRow, norm: str, batch_size: int) -> str | None:
-    """How norm and batch size differ from the paper's, and whether M is still comparable."""
-    batch = f"batch size {batch_size}, the paper's {row.batch_size}" if batch_size != row.batch_size else ""
-    if norm != row.norm:
-        difference = f"not comparable: norm {norm}, the paper's {row.norm}"
-        return f"{difference}; {batch}" if batch else difference
-    if batch and norm in BATCH_SIZE_DEPENDENT_NORMS:
-        return f"not comparable: {batch}, on which M under norm {norm} depends"
-    return batch or None
+def _differs(scalar: str, row: PublishedRow, run: pd.Series) -> str | None:
+    """In what knobs a run differs from the paper's, and whether the scalar is still comparable."""
+    differing = {
+        name: f"{spelt(name)} {ours}, the paper's {theirs}"
+        for name, theirs in row.knobs.items()
+        if (ours := knob_value(run, name)) != theirs
+    }
+    text = "; ".join(differing.values())
+    dependences = [d for s in of_run(run) if s.name == scalar for d in s.depends_on if holds(run, d)]
+    decisive = [dependence for dependence in dependences if dependence.knob in differing]
+    if not decisive:
+        return text or None
+    if all(dependence.when_knob for dependence in decisive):
+        limits = dict.fromkeys(f"{spelt(d.when_knob)} {knob_value(run, d.when_knob)}" for d in decisive)
+        text += f", on which {scalar} under {' and '.join(limits)} depends"
+    return f"not comparable: {text}"
 
 
 def _epoch(run_id: str, health: str) -> float:
@@ -188,22 +200,25 @@ def _cells(row: PublishedRow, measured: Measured) -> tuple[str, ...]:
             collapse += f"; {measured.diverged} diverged"
         seconds = measured.train_seconds
         spent = MISSING if seconds is None else duration(seconds)
-        convergence = "; ".join(filter(None, (_convergence(measured), measured.differs)))
-        ours = (convergence, f"{measured.parameters:,}", spent, collapse)
-    paper = (f"{row.convergence:.2f}", f"{row.parameters:,}", row.training_time, row.mode_collapse)
+        best = "; ".join(filter(None, (_best(measured), measured.differs)))
+        ours = (best, f"{measured.parameters:,}", spent, collapse)
+    paper = (f"{row.best:.2f}", f"{row.parameters:,}", row.training_time, row.mode_collapse)
     return (row.label, *(cell for pair in zip(paper, ours, strict=True) for cell in pair))
 
 
-def _convergence(measured: Measured) -> str:
-    value, extent = measured.convergence, measured.convergence_range
+def _best(measured: Measured) -> str:
+    value, extent = measured.best, measured.best_range
     if value is None or extent is None or extent[0] == extent[1]:
         return number(value)
     return with_range(value, extent)
 
 
-def _columns(row: PublishedRow, measured: Measured) -> dict[str, str | float | None]:
+def _columns(scalar: str, row: PublishedRow, measured: Measured) -> dict[str, Scalar]:
     """One row for programs."""
-    low, high = measured.convergence_range or (None, None)
+    low, high = measured.best_range or (None, None)
+    knobs: dict[str, Scalar] = {}
+    for name, theirs in row.knobs.items():
+        knobs |= {f"{name}_paper": theirs, name: measured.knobs.get(name)}
     return {
         "row": row.label,
         "group": measured.group,
@@ -211,15 +226,12 @@ def _columns(row: PublishedRow, measured: Measured) -> dict[str, str | float | N
         "diverged": measured.diverged,
         "collapsed": measured.collapsed,
         "collapsed_at_epochs": measured.listed_epochs or None,
-        "M_paper": row.convergence,
-        "M": measured.convergence,
-        "M_low": low,
-        "M_high": high,
-        "norm_paper": row.norm,
-        "norm": measured.norm,
-        "batch_size_paper": row.batch_size,
-        "batch_size": measured.batch_size,
-        "M_differs": measured.differs,
+        f"{scalar}_paper": row.best,
+        scalar: measured.best,
+        f"{scalar}_low": low,
+        f"{scalar}_high": high,
+        **knobs,
+        f"{scalar}_differs": measured.differs,
         "parameters_paper": row.parameters,
         "parameters": measured.parameters,
         "train_time_paper": row.training_time,
@@ -228,11 +240,14 @@ def _columns(row: PublishedRow, measured: Measured) -> dict[str, str | float | N
     }
 
 
-def _table(pairs: list[tuple[PublishedRow, Measured]]) -> pd.DataFrame:
-    kinds = dict.fromkeys(("M_paper", "M", "M_low", "M_high", "train_seconds"), "float64")
-    kinds |= dict.fromkeys(("runs", "diverged", "collapsed", "parameters_paper", "parameters"), "Int64")
-    kinds |= dict.fromkeys(("batch_size_paper", "batch_size"), "Int64")
-    return pd.DataFrame([_columns(*pair) for pair in pairs]).astype(kinds)
+def _table(scalar: str, pairs: list[tuple[PublishedRow, Measured]]) -> pd.DataFrame:
+    numbers = (f"{scalar}_paper", scalar, f"{scalar}_low", f"{scalar}_high", "train_seconds")
+    counts = ["runs", "diverged", "collapsed", "parameters_paper", "parameters"]
+    for row, _ in pairs:
+        whole = [name for name, value in row.knobs.items() if isinstance(value, int)]
+        counts += [column for name in whole for column in (f"{name}_paper", name)]
+    kinds = dict.fromkeys(numbers, "float64") | dict.fromkeys(counts, "Int64")
+    return pd.DataFrame([_columns(scalar, *pair) for pair in pairs]).astype(kinds)
 
 
 def _about_paper(published: PublishedTable) -> list[str]:
@@ -240,8 +255,6 @@ def _about_paper(published: PublishedTable) -> list[str]:
         f"The paper trained on {published.dataset} at {published.image_size} px, {published.images:,} "
         f"images, for {published.epochs:g} epochs, on {published.hardware}.",
         *published.notes,
-        "M depends on the norm of the reconstruction error: values of M under different norms cannot be "
-        "compared with each other, nor with the paper's where it does not say how it scales them.",
     ]
 
 
@@ -259,12 +272,12 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
                 description.data.count,
                 steps,
                 f"{epochs:.4g}",
-                runs["norm"].iloc[0],
+                _scale(published.scalar, runs.iloc[0]),
             )
     counts = sorted({count for count, *_ in settings.values()})
     lengths = [
-        f"{label}: {steps:,} steps ({epochs} epochs), norm {norm}"
-        for label, (_, steps, epochs, norm) in settings.items()
+        f"{label}: {steps:,} steps ({epochs} epochs){scale}"
+        for label, (_, steps, epochs, scale) in settings.items()
     ]
     data = f"{describe_data(ours)}, {' or '.join(f'{count:,}' for count in counts)} images"
     notes.append(
@@ -281,11 +294,20 @@ def _about_ours(published: PublishedTable, ours: pd.DataFrame, rows: list[pd.Dat
     ]
     if differing:
         notes.append(
-            f"Not the paper's own: {', '.join(differing)}. M, times and collapse do not reproduce its "
-            "numbers, nor do parameter counts where the networks have another size."
+            f"Not the paper's own: {', '.join(differing)}. {published.scalar}, times and collapse do not "
+            "reproduce its numbers, nor do parameter counts where the networks have another size."
         )
+    declared = of_runs(ours).get(published.scalar)
+    best = "highest" if declared is not None and declared.better == "higher" else "lowest"
     notes.append(
-        "Our optimal M is the lowest mean of M between two checkpoints: its mean over seeds, with the range. "
-        "Training times are means over seeds, without the time for judging."
+        f"Our optimal {published.scalar} is the {best} mean of {published.scalar} between two checkpoints: "
+        "its mean over seeds, with the range. Training times are means over seeds, without the time for "
+        "judging."
     )
     return notes
+
+
+def _scale(scalar: str, run: pd.Series) -> str:
+    """The knobs that a scalar's scale depends on in every run, with their values in a run."""
+    always = [d.knob for s in of_run(run) if s.name == scalar for d in s.depends_on if not d.when_knob]
+    return "".join(f", {spelt(name)} {knob_value(run, name)}" for name in always)

@@ -12,6 +12,7 @@ from bench.comparing.columns import comparable_columns
 from bench.comparing.comparable import require_comparable
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.notes import LeftOut, notes_of
+from bench.comparing.scalars import all_of, first_selecting, of_runs, selecting
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.comparing.statistics import Interval
 from bench.judging.metrics import better_direction
@@ -175,15 +176,28 @@ class Summary:
 def default_metrics(frame: pd.DataFrame) -> list[str]:
     """Return the metrics that are reported unless others are asked for, as far as any run has them.
 
-    These are the runs' Frechet distance, coverage by features and M, and where modes are known the modes
-    covered, the share of samples on a mode and the divergence from the modes, else the classes covered.
+    These are the runs' Frechet distance and coverage by features, where modes are known the modes covered,
+    the share of samples on a mode and the divergence from the modes, else the classes covered, and of each
+    run the first scalar that selects checkpoints.
     """
     known = comparable_columns(frame)
     of_modes = MODES_COVERED in known and frame[MODES_COVERED].notna()
     modes = (MODES_COVERED, HIGH_QUALITY, REVERSE_KL) if np.any(of_modes) else ()
     classes = () if np.all(of_modes) else (CLASSES_COVERED,)
-    wanted = (*dict.fromkeys(frame["metric"]), *modes, *classes, COVERAGE, "M")
+    wanted = dict.fromkeys((*frame["metric"], *modes, *classes, COVERAGE, *first_selecting(frame)))
     return [name for name in wanted if name in known]
+
+
+def direction(frame: pd.DataFrame, metric: str) -> Better:
+    """Direction of better values of a metric, or of a scalar that the runs declare.
+
+    Raises
+    ------
+    ValueError
+        If the name is neither.
+    """
+    directions = selecting(of_runs(frame).values())
+    return directions[metric] if metric in directions else better_direction(metric)
 
 
 def summarise(
@@ -227,7 +241,7 @@ def summarise(
         results += [_result(metric, group, baseline, kept, values, final) for group in measured]
         valueless = values.isna() & ~is_diverged(kept) & kept["group"].isin(measured)
         without[metric] = list(kept.loc[valueless, "name"])
-    rule = rule_named(str(kept["select"].iloc[0]))
+    rule = rule_named(str(kept["select"].iloc[0]), selecting(all_of(kept)))
     summary = Summary(tuple(results), (), rule, baseline)
     notes = notes_of(summary.table, kept, rule, LeftOut(unfinished, copies, missing, without))
     return Summary(summary.results, tuple(notes), rule, baseline)
@@ -288,7 +302,7 @@ def _result(
     others = frame[frame["group"] == baseline]
     return GroupResult(
         metric,
-        better_direction(metric),
+        direction(frame, metric),
         group,
         diverged=int(is_diverged(members).sum()),
         collapsed=collapsed,
@@ -334,7 +348,7 @@ def _improvement(
     metric: str, frame: pd.DataFrame, members: pd.DataFrame, others: pd.DataFrame, values: pd.Series
 ) -> Estimate:
     """Probability that a run of the group is better than one of the baseline."""
-    better = better_direction(metric)
+    better = direction(frame, metric)
     # a diverged run has no value, but any other run is better
     worst = float("-inf") if better == "higher" else float("inf")
     ranked = values.where(~is_diverged(frame), worst)

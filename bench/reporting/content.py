@@ -9,6 +9,7 @@ from bench.comparing.columns import comparable_columns
 from bench.comparing.frame import results
 from bench.comparing.groups import is_complete, once_per_seed, with_groups
 from bench.comparing.rendering import TextTable, of_summary
+from bench.comparing.scalars import all_of, selecting
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary, default_metrics, summarise
 from bench.datasets import label
@@ -266,7 +267,7 @@ def _introduction(selected: pd.DataFrame, descriptions: Sequence[RunDescription]
     listed = f"{seeds[0]}" if len(seeds) == 1 else f"{', '.join(map(str, seeds[:-1]))} and {seeds[-1]}"
     data = {d.data.hash: f"{_heading(d)} ({_count(d)})" for d in descriptions}
     of = "; and on ".join(sorted(data.values()))
-    rule = rule_named(str(selected["select"].iloc[0]))
+    rule = rule_named(str(selected["select"].iloc[0]), selecting(all_of(selected)))
     return (
         f"{len(selected)} {_counted(len(selected), 'run')} of {variants} {_counted(variants, 'variant')} "
         f"with {_counted(len(seeds), 'seed')} {listed}, set to train for "

@@ -112,7 +112,15 @@ def is_metric(recorded: str) -> bool:
 
 
 def better_direction(recorded: str) -> Better:
-    """Direction of better values, by the recorded name: of M, losses and distances the lower ones."""
+    """Direction of better values of a metric, by its recorded name.
+
+    Raises
+    ------
+    ValueError
+        If there is no such metric; a variant declares the direction of its training scalars.
+    """
+    if not is_metric(recorded):
+        raise ValueError(f"{recorded!r} is no metric")
     known = METRICS.entries().get(recorded)
     if known is not None:
         return known.better

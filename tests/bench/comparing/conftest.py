@@ -6,6 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.comparing.scalars import SCALARS, compared, to_cell
+from variants.registry import all_variants
+
 RUN: dict[str, Any] = {
     "variant": "began",
     "dataset": "mnist-5k",
@@ -28,6 +31,7 @@ RUN: dict[str, Any] = {
     "M": 0.1,
     "k": 0.5,
     "M_best": 0.1,
+    "parameters": 30,
     "parameters_generator": 10,
     "parameters_discriminator": 20,
     "train_seconds": 60.0,
@@ -41,15 +45,21 @@ RUN: dict[str, Any] = {
 }
 
 
+def declared(variant: str) -> str:
+    """The cell of a variant's scalars; an unknown variant declares those of BEGAN."""
+    known = all_variants()
+    return to_cell(compared(known[variant if variant in known else "began"].scalars))
+
+
 @pytest.fixture
 def runs() -> Callable[..., pd.DataFrame]:
     """Makes a frame: one mapping a run of what differs from RUN."""
 
     def made(*differences: dict[str, Any]) -> pd.DataFrame:
-        rows = [
-            {"run_id": f"id{i}", "name": f"run-{i}"} | RUN | difference
-            for i, difference in enumerate(differences)
-        ]
+        rows = []
+        for i, difference in enumerate(differences):
+            row = {"run_id": f"id{i}", "name": f"run-{i}"} | RUN | difference
+            rows.append({SCALARS: declared(row["variant"])} | row)
         return pd.DataFrame(rows).astype({"step": "Int64"})
 
     return made

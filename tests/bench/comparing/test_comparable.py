@@ -7,9 +7,11 @@ import pandas as pd
 import pytest
 import torch
 
-from bench.comparing.comparable import comparison_key, data_label, require_comparable
+from bench.comparing.comparable import comparison_key, data_label, differences, require_comparable
+from bench.comparing.scalars import to_cell
 from bench.system.errors import RequestError
 from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS, mean_loss
+from variants.scalars import SameKnob, TrainingScalar
 
 Runs = Callable[..., pd.DataFrame]
 
@@ -50,7 +52,7 @@ def test_facts_that_do_not_change_a_number_do_not_matter(
             "M",
             ["batch size 64", "batch size 8"],
         ),
-        ({}, {"norm": "frobenius", "batch_size": 8}, "loss_real", ["norm l1", "norm frobenius"]),
+        ({}, {"norm": "frobenius", "batch_size": 8}, "M_best", ["norm l1", "norm frobenius"]),
     ],
 )
 def test_a_refusal_names_the_difference_the_runs_and_how_to_choose(
@@ -81,6 +83,58 @@ def test_only_one_norm_has_the_batch_size_in_its_key(runs: Runs) -> None:
         assert depends == ("batch_size" in comparison_key(runs({"norm": norm}).iloc[0], "M"))
         if depends:
             assert torch.isclose(small / large, torch.tensor(2.0))  # 1/sqrt(B)
+
+
+DEPTH = TrainingScalar(
+    "depth",
+    "a scalar of another package",
+    better="higher",
+    selects=True,
+    depends_on=(SameKnob("image_size"), SameKnob("steps", when_knob="dataset", when_values=("cifar10",))),
+)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "differ", "told"),
+    [
+        ({"norm": "l2"}, {"norm": "l1", "batch_size": 8, "steps": 9}, [], ""),
+        (
+            {},
+            {"image_size": 64},
+            ["image_size"],
+            "image size: image size 28 (run-0); image size 64 (run-1); choose runs with --where "
+            '"image_size == ..."',
+        ),
+        (
+            {"dataset": "cifar10"},
+            {"dataset": "cifar10", "steps": 9},
+            ["steps"],
+            'with --where "steps == ..."',
+        ),
+        ({}, {"image_size": None}, ["image_size"], "image size none (run-1)"),
+    ],
+)
+def test_a_scalar_is_comparable_where_the_knobs_are_equal_that_its_variant_names(
+    first: dict[str, Any], second: dict[str, Any], differ: list[str], told: str, runs: Runs
+) -> None:
+    frame = runs(first, second).assign(scalars=to_cell([DEPTH]), depth=1.0)
+    assert differences(frame, "depth") == differ
+    if not differ:
+        require_comparable(frame, ["depth"])
+        return
+    with pytest.raises(RequestError, match="depth cannot be compared") as error:
+        require_comparable(frame, ["depth"])
+    assert told in str(error.value)
+
+
+def test_a_scalar_that_two_variants_declare_with_other_directions_is_not_comparable(runs: Runs) -> None:
+    frame = runs({}, {"variant": "other"}).assign(depth=1.0)
+    frame["scalars"] = [
+        to_cell([DEPTH]),
+        to_cell([TrainingScalar("depth", "d", better="lower", selects=True)]),
+    ]
+    with pytest.raises(RequestError, match="runs differ in better.*choose runs with --variant"):
+        require_comparable(frame, ["depth"])
 
 
 @pytest.mark.parametrize("size", [None, pd.NA, float("nan")])

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from bench.comparing.columns import IDENTITY, comparable_columns
+from bench.comparing.columns import IDENTITY, comparable_columns, knob_columns, scalar_columns
 from bench.comparing.frame import results, trajectories
 from bench.comparing.groups import with_groups
 from bench.runs import record
@@ -15,6 +15,7 @@ from bench.runs.description import RunDescription
 from bench.runs.record import events, events_only, reading
 from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import RequestError
+from variants.scalars import Panel, TrainingScalar
 
 
 def test_a_row_has_the_values_of_the_run_s_files(home: Path) -> None:
@@ -26,32 +27,80 @@ def test_a_row_has_the_values_of_the_run_s_files(home: Path) -> None:
         assert row["data_hash"] == described.data.hash
         assert row["status"] == whole.end.status  # type: ignore[union-attr]
         assert row["health"] == whole.end.health  # type: ignore[union-attr]
-        assert row["parameters_generator"] == described.parameters.generator
+        assert row["parameters"] == described.parameters
+        assert row["parameters_generator"] == described.networks["generator"].parameters
         for name, value in described.config.flat().items():
             assert row[name] == value or (pd.isna(row[name]) and value is None)
 
 
-@pytest.mark.parametrize("rule", ["last", "best-fid", "best-M"])
-def test_numbers_are_those_of_the_selected_step(home: Path, rule: str) -> None:
-    frame = results(variant="began,began-v3", where="status == 'FINISHED'", select=rule)
-    assert len(frame) == 3
+@pytest.mark.parametrize(
+    ("variants", "scalar", "other"), [("began,began-v3", "M", "k"), ("wgan-gp", "wasserstein", None)]
+)
+@pytest.mark.parametrize("rule", ["last", "best-fid", "best-NAME"])
+def test_numbers_are_those_of_the_selected_step(
+    home: Path, rule: str, variants: str, scalar: str, other: str | None
+) -> None:
+    rule = rule.replace("NAME", scalar)
+    frame = results(variant=variants, where="status == 'FINISHED'", select=rule)
+    assert len(frame) == (3 if other else 1)
     for _, row in frame.iterrows():
         run = next(run for run in all_runs() if run.id == row["run_id"])
         whole = record.read(run.record_path)
         steps = {e.step: e.values for e in whole.evaluations}
+        means = {c.step: c.means[scalar] for c in whole.checkpoints if scalar in c.means}
         chosen = {
             "last": max(steps),
             "best-fid": min(steps, key=lambda step: steps[step][row["metric"]]),
-            "best-M": min((c for c in whole.checkpoints if c.step in steps), key=lambda c: c.M or 0).step,
-        }[rule]
+        }.get(rule) or min(means.keys() & steps, key=lambda step: means[step])
         assert row["step"] == chosen
         assert row["select"] == rule
         for name, value in steps[chosen].items():
             assert row[name] == value
-        assert row["M"] == next(c.M for c in whole.checkpoints if c.step == chosen)
-        assert row["k"] == whole.steps[chosen - 1]["k"]
-        assert row["M_best"] == min(c.M or 0 for c in whole.checkpoints)
+        assert row[scalar] == means[chosen]
+        assert row[f"{scalar}_best"] == min(means.values())
+        if other:
+            assert row[other] == whole.steps[chosen - 1][other]
         assert row["train_seconds"] == whole.checkpoints[-1].train_seconds
+
+
+def test_the_scalars_of_a_frame_are_those_that_its_runs_declare(home: Path) -> None:
+    frame = results()
+    columns = list(frame.columns)
+    first = columns.index("M")
+    assert columns[first : first + 6] == ["M", "k", "wasserstein", "M_best", "wasserstein_best", "parameters"]
+    assert scalar_columns(frame) == columns[first : first + 5]
+    assert scalar_columns(frame[frame["variant"] == "wgan-gp"]) == ["wasserstein", "wasserstein_best"]
+    critic = results(variant="wgan-gp")
+    assert not {"M", "k", "M_best", "loss_d"} & set(critic.columns)
+    # a column's role does not depend on its place, nor on how rows were chosen
+    turned = frame.sample(frac=1, random_state=1)[columns[::-1]]
+    assert sorted(knob_columns(turned)) == sorted(knob_columns(frame))
+    assert not {"M", "k", "wasserstein", "M_best", "wasserstein_best"} & set(
+        knob_columns(frame[frame["variant"] == "wgan-gp"])
+    )
+
+
+def test_a_scalar_with_the_name_of_a_knob_has_no_column(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = RunFolder.describe
+
+    def describe(run: RunFolder) -> RunDescription:
+        description = described(run)
+        renamed = (TrainingScalar("gamma", "a scalar", better="lower", selects=True, panel=Panel("gamma")),)
+        return description.model_copy(update={"scalars": description.scalars + renamed})
+
+    before = knob_columns(results())
+    monkeypatch.setattr(RunFolder, "describe", describe)
+    frame = results()
+    assert "gamma" in knob_columns(frame)
+    assert knob_columns(frame) == before
+    assert "gamma_best" not in frame
+
+
+def test_a_rule_of_a_scalar_that_no_run_selects_by_is_refused_with_those_there_are(home: Path) -> None:
+    with pytest.raises(RequestError, match="'best-M': allowed are best-fid, best-wasserstein, last"):
+        results(variant="wgan-gp", select="best-M")
+    with pytest.raises(RequestError, match="'best-k': allowed are best-M, best-fid, last"):
+        results(variant="began", select="best-k")
 
 
 def test_identity_comes_first_and_knobs_last(home: Path) -> None:
@@ -60,7 +109,8 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     place = columns.index("processor")
     assert {"gamma", "lr_g", "batch_size", "device"} <= set(columns[place:])
     judged = next(run for run in all_runs() if "began-v3" in run.describe().name)
-    assert comparable_columns(results()) == [*record.read(judged.record_path).evaluations[-1].values, "M"]
+    metrics = record.read(judged.record_path).evaluations[-1].values
+    assert comparable_columns(results()) == [*metrics, "M", "wasserstein"]
 
 
 def test_values_that_some_runs_lack_are_missing_and_types_stay(home: Path) -> None:
@@ -178,6 +228,10 @@ def test_trajectories_hold_every_step(home: Path) -> None:
         # 5,000 images make 625 batches of 8; wgan-gp takes two real batches a step here
         reals = 2 if run.describe().config.variant == "wgan-gp" else 1
         assert list(ours["epoch"]) == pytest.approx([row["step"] * reals / 625 for row in rows])
+
+
+def test_trajectories_are_of_the_scalars_with_a_panel_of_their_own_unless_named(home: Path) -> None:
+    assert list(trajectories(results(where="status == 'FINISHED'")).columns[5:]) == ["M", "k", "wasserstein"]
 
 
 def test_a_scalar_that_no_run_has_is_refused(home: Path) -> None:

@@ -1,14 +1,17 @@
 """Summaries of groups, against arithmetic on the same numbers."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from bench.comparing import statistics
+from bench.comparing.scalars import to_cell
 from bench.comparing.summary import COLUMNS, Summary, default_metrics, summarise
 from bench.system.errors import RequestError
+from variants.scalars import TrainingScalar
 
 Runs = Callable[..., pd.DataFrame]
 
@@ -165,6 +168,24 @@ def test_a_note_states_that_health_was_judged_by_different_rules(
 def test_the_default_is_distance_classes_and_M(runs: Runs) -> None:
     assert default_metrics(runs({})) == ["fd_x", "classes_covered", "M"]
     assert default_metrics(runs({"M": None})) == ["fd_x", "classes_covered"]
+
+
+def test_the_default_has_the_first_scalar_that_selects_of_each_variant(runs: Runs) -> None:
+    critic = {"variant": "wgan-gp", "M": None, "k": None, "M_best": None, "wasserstein": 0.3}
+    both = runs({}, {"seed": 1}, critic)
+    assert default_metrics(both) == ["fd_x", "classes_covered", "M", "wasserstein"]
+    assert default_metrics(both[2:]) == ["fd_x", "classes_covered", "wasserstein"]
+    summary = summarise(both, both, default_metrics(both))
+    assert [result.group for result in summary.of_metric("wasserstein")] == ["wgan-gp"]
+    assert any("Not measured: M of wgan-gp, wasserstein of began." in note for note in summary.notes)
+
+
+@pytest.mark.parametrize(("better", "improvement"), [("lower", 1.0), ("higher", 0.0)])
+def test_the_direction_of_a_scalar_is_the_declared_one(better: Any, improvement: float, runs: Runs) -> None:
+    declared = to_cell([TrainingScalar("depth", "a scalar", better=better, selects=True)])
+    frame = runs({}, {"variant": "base"}).assign(scalars=declared, depth=[1.0, 2.0])
+    found = row(summarise(frame, frame, ["depth"], "base"), "began", "depth")
+    assert (found["better"], found["improvement"]) == (better, improvement)
 
 
 def test_the_default_is_modes_in_place_of_classes_where_modes_are_known(runs: Runs) -> None:

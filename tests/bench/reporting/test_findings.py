@@ -25,7 +25,7 @@ def first_finding(rows: list[Row], better: str = "lower", baseline: str | None =
             )
         )
     kept = pd.DataFrame({"group": [row[0] for row in rows], "health": "ok", "status": "FINISHED"})
-    return findings(Summary(tuple(results), (), rule_named("last"), baseline), kept, 0)[0]
+    return findings(Summary(tuple(results), (), rule_named("last", {}), baseline), kept, 0)[0]
 
 
 A, B, C = ("a", 1.0, (0.5, 1.5)), ("b", 2.0, (1.4, 2.5)), ("c", 3.0, (2.8, 3.5))
@@ -57,7 +57,7 @@ def test_collapses_are_counted_with_the_exact_interval_of_their_rate() -> None:
     kept = pd.DataFrame(
         {"group": ["a"] * 5 + ["b"] * 5, "health": ["collapsed@9"] + ["ok"] * 9, "status": "FINISHED"}
     )
-    (sentence,) = findings(Summary((), (), rule_named("last"), None), kept, 0)
+    (sentence,) = findings(Summary((), (), rule_named("last", {}), None), kept, 0)
     assert sentence == "Collapsed runs: 1 of 5 of a (a rate of 0.20 [0.01, 0.72])."
 
 

@@ -139,10 +139,16 @@ def test_metric_names_have_the_extractor_and_only_the_standard_one_is_fid(
 @pytest.mark.parametrize(
     ("recorded", "better"),
     [("fid", "lower"), ("fd_points", "lower"), ("is_digits_garments", "higher"), ("coverage", "higher"),
-     ("M", "lower"), ("duplicates", "lower")],
+     ("duplicates", "lower")],
 )  # fmt: skip
 def test_which_values_are_better_by_the_recorded_name(recorded: str, better: str) -> None:
     assert better_direction(recorded) == better
+
+
+@pytest.mark.parametrize("name", ["M", "loss_d", "frechet", ""])
+def test_what_is_no_metric_has_no_direction(name: str) -> None:
+    with pytest.raises(ValueError, match=f"'{name}' is no metric"):
+        better_direction(name)
 
 
 def test_names_and_titles_are_each_metrics_own() -> None:
