@@ -125,9 +125,10 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] | None = None) -> pd.
     Raises
     ------
     RequestError
-        If no run has a scalar of one of the names, or a run's variant is not installed.
+        If no run has a scalar of one of the given names.
     """
     frame = frame if "group" in frame else with_groups(frame)
+    asked = names or ()
     if names is None:
         names = [scalar.name for scalar in of_runs(frame).values() if scalar.panel is not None]
     columns = ["run_id", "group", "seed", "step", "epoch", *names]
@@ -144,7 +145,7 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] | None = None) -> pd.
             **{name: pd.Series([row.get(name) for row in rows], dtype=float) for name in names}
         )
         parts.append(part.assign(run_id=run_id, group=group, seed=seed)[columns])
-    for name in names:
+    for name in asked:
         if known and name not in known:
             raise unknown("scalar", name, known - {"step"})
     if not parts:

@@ -1,6 +1,7 @@
-"""Numbers as people read them: rounded to their uncertainty."""
+"""Numbers as people read them, rounded to their uncertainty; and lists of names."""
 
 import math
+from collections.abc import Sequence
 
 MISSING = "-"
 
@@ -64,6 +65,11 @@ def duration(seconds: float) -> str:
     if hours:
         return f"{hours} h {minutes:02d} min"
     return f"{minutes} min {whole % 60:02d} s" if minutes else f"{whole} s"
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as text: ``a, b and c``; empty where there are none."""
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
 
 
 def _fixed(value: float, places: int, sign: bool) -> str:

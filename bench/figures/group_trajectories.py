@@ -1,18 +1,27 @@
-"""M and k by step of groups of runs, over their seeds."""
+"""Scalars by step of groups of runs, over their seeds."""
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.comparing.numbers import listed
 from bench.figures import style
-from bench.figures.trajectory_axes import WINDOWS, describe_axis
+from bench.figures.trajectory_axes import WINDOWS, describe_scalar_axis, shown_by
+from variants.scalars import Panel, TrainingScalar
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+LETTERS = 100  # of the legend, which fit into the figure's width
+KEY = 8  # letters that a curve's sample in the legend takes the place of
 
-def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[Path]:
-    """Draw M above k by step for groups of runs: the mean over seeds, and the band from min to max.
+
+def compare_trajectories(
+    frame: "pd.DataFrame", scalars: Sequence[TrainingScalar], path: Path, title: str
+) -> list[Path]:
+    """Draw scalars by step for groups of runs, one above the other: means over seeds, bands from min to max.
 
     Each run is first averaged over windows of steps, a hundredth of the longest run; the legend has the
     number of steps. A second axis has epochs where a step is the same part of an epoch in every run.
@@ -20,8 +29,10 @@ def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[
     Parameters
     ----------
     frame : DataFrame
-        One row per run and step: run_id, group, seed, step, epoch, M, k; M and k may be missing. Rows
-        without a number are left out, and so is a group that has none.
+        One row per run and step: run_id, group, seed, step, epoch, and the scalars by name, which may be
+        missing. The legend names the groups that have no value of a scalar.
+    scalars : sequence of TrainingScalar
+        What to draw, each on the axis that its panel describes.
     path : Path
         File without suffix.
     title : str
@@ -30,35 +41,59 @@ def compare_trajectories(frame: "pd.DataFrame", path: Path, title: str) -> list[
     Returns
     -------
     list of Path
-        A PNG and an SVG; none where no run has M or k.
+        A PNG and an SVG; none where no run has a value of a scalar.
     """
-    names = [name for name in ("M", "k") if name in frame and frame[name].notna().any()]
-    if not names:
+    shown = _that_can_be_shown(frame, scalars)
+    present = [scalar for scalar in scalars if scalar.name in shown and shown[scalar.name].notna().any()]
+    if not present:
         return []
-    groups = list(dict.fromkeys(frame["group"]))
-    drawn = [group for group in groups if frame.loc[frame["group"] == group, names].notna().any(axis=None)]
-    window = max(1, int(frame["step"].max()) // WINDOWS)
+    having = {scalar.name: set(shown.loc[shown[scalar.name].notna(), "group"]) for scalar in present}
+    groups = list(dict.fromkeys(shown["group"]))
+    drawn = [group for group in groups if any(group in those for those in having.values())]
+    window = max(1, int(shown["step"].max()) // WINDOWS)
     with style.styled():
-        figure = style.blank(7, 2.5 * len(names) + 0.9, layout="constrained")
-        axes = figure.subplots(len(names), 1, sharex=True, squeeze=False)[:, 0]
-        for axis, name in zip(axes, names, strict=True):
-            for number, group in enumerate(drawn):
-                _draw_group(axis, frame[frame["group"] == group], name, window, number)
-            describe_axis(axis, name)
+        figure = style.blank(7, 2.5 * len(present) + 0.9, layout="constrained")
+        axes = figure.subplots(len(present), 1, sharex=True, squeeze=False)[:, 0]
+        labels = {group: _label(shown[shown["group"] == group], having) for group in drawn}
+        for axis, scalar in zip(axes, present, strict=True):
+            for number, (group, label) in enumerate(labels.items()):
+                _draw_group(axis, shown[shown["group"] == group], scalar.name, window, number, label)
+            describe_scalar_axis(axis, scalar.panel or Panel(scalar.name))
         axes[-1].set_xlabel("step")
-        _add_epochs(axes[0], frame[frame["group"].isin(drawn)])
+        _add_epochs(axes[0], shown[shown["group"].isin(drawn)])
         seeds = (
-            " (band: min to max over seeds)" if frame.groupby("group")["run_id"].nunique().max() > 1 else ""
+            " (band: min to max over seeds)" if shown.groupby("group")["run_id"].nunique().max() > 1 else ""
         )
-        absent = [group for group in groups if group not in drawn]
         legend = f"mean over seeds{seeds}; each run averaged over {window:,} steps"
-        if absent:
-            legend += f"\nwithout M and k: {', '.join(absent)}"
-        handles, labels = axes[0].get_legend_handles_labels()
-        columns = 2 if max(map(len, labels)) > 28 else 3
-        figure.legend(handles, labels, loc="outside lower center", ncols=columns, title=legend)
+        legend += _absences(groups, having)
+        # a group that lacks a scalar is in the legend of another axis
+        pairs = (pair for axis in axes for pair in zip(*axis.get_legend_handles_labels(), strict=True))
+        lines = {label: line for line, label in pairs}
+        names = [label for label in labels.values() if label in lines]
+        columns = max(1, min(3, LETTERS // (max(map(len, names)) + KEY)))
+        handles = [lines[name] for name in names]
+        figure.legend(handles, names, loc="outside lower center", ncols=columns, title=legend)
         figure.suptitle(title)
     return style.save(figure, path)
+
+
+def _that_can_be_shown(frame: "pd.DataFrame", scalars: Sequence[TrainingScalar]) -> "pd.DataFrame":
+    """Return the frame without the values that the axes cannot show."""
+    here = {scalar.name: scalar.panel or Panel(scalar.name) for scalar in scalars if scalar.name in frame}
+    values = {
+        name: frame[name].where(shown_by(panel, frame[name].to_numpy(float))) for name, panel in here.items()
+    }
+    return frame.assign(**values)
+
+
+def _absences(groups: Sequence[str], having: dict[str, set[str]]) -> str:
+    """Lines for the legend that name the groups without a scalar, together where they lack the same ones."""
+    lacking: dict[tuple[str, ...], list[str]] = {}
+    for group in groups:
+        absent = tuple(name for name, those in having.items() if group not in those)
+        lacking.setdefault(absent, []).append(group)
+    lines = [f"without {listed(absent)}: {', '.join(those)}" for absent, those in lacking.items() if absent]
+    return "".join(f"\n{part}" for line in lines for part in textwrap.wrap(line, LETTERS))
 
 
 def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
@@ -90,15 +125,19 @@ def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
     )
 
 
-def _draw_group(axis: "Axes", rows: "pd.DataFrame", name: str, window: int, number: int) -> None:
+def _label(rows: "pd.DataFrame", having: dict[str, set[str]]) -> str:
+    """Name of a group with the number of its runs that have a value."""
+    seeds = rows.loc[rows[[*having]].notna().any(axis=1), "run_id"].nunique()
+    return f"{rows['group'].iloc[0]} ({seeds} seed{'s' * (seeds != 1)})"
+
+
+def _draw_group(axis: "Axes", rows: "pd.DataFrame", name: str, window: int, number: int, label: str) -> None:
     curve = over_seeds(rows, name, window)
     if curve.empty:
         return
     look = style.line(number)
-    seeds = rows.loc[rows[name].notna(), "run_id"].nunique()
     # so that markers of different groups do not coincide
     every = (number % 5, max(1, len(curve) // 8))
-    label = f"{rows['group'].iloc[0]} ({seeds} seed{'s' * (seeds != 1)})"
     axis.plot(
         curve["step"], curve["mean"], **look, linewidth=1.3, markersize=3.5, markevery=every, label=label
     )

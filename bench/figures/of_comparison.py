@@ -1,4 +1,4 @@
-"""Figures that compare runs: M and k over seeds, and samples as training went on."""
+"""Figures that compare runs: their scalars over seeds, and samples as training went on."""
 
 import re
 from collections.abc import Sequence
@@ -21,6 +21,8 @@ from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from variants.scalars import TrainingScalar
 
 MOST_ROWS = 8  # of the figure of samples: what fits on a page
 
@@ -65,14 +67,21 @@ def draw_comparison(frame: "pd.DataFrame", folder: Path, steps: Sequence[int] | 
     for name in sets:
         part = kept[kept["dataset"] == name]
         ending = f"-{re.sub(r'[^A-Za-z0-9.]+', '-', name)}" if len(sets) > 1 else ""
-        if names := [scalar for scalar in ("M", "k") if part[scalar].notna().any()]:
-            path = folder / f"trajectories{ending}"
-            files += compare_trajectories(trajectories(part, names), path, _title(part, name))
+        drawn = drawn_scalars(part)
+        path = folder / f"trajectories{ending}"
+        files += compare_trajectories(trajectories(part), drawn, path, _title(part, drawn, name))
         runs = list(chosen[name].values())
         if here := steps_of(runs, steps):
             figure = draw_samples_by_step(runs, here, f"{label(name)}: {BY_STEP}", [*chosen[name]])
             files += style.save(figure, folder / f"samples-by-step{ending}")
     return files
+
+
+def drawn_scalars(frame: "pd.DataFrame") -> "list[TrainingScalar]":
+    """Return the scalars that a comparison draws: those that have a panel of their own in a run's figure."""
+    from bench.comparing.scalars import of_runs
+
+    return [scalar for scalar in of_runs(frame).values() if scalar.panel is not None]
 
 
 def steps_of(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> list[int]:
@@ -92,12 +101,12 @@ def _runs_of_samples(frame: "pd.DataFrame") -> dict[str, RunFolder]:
     }
 
 
-def _title(frame: "pd.DataFrame", dataset: str) -> str:
-    from bench.comparing.comparable import require_comparable
+def _title(frame: "pd.DataFrame", drawn: "Sequence[TrainingScalar]", dataset: str) -> str:
+    from bench.comparing.comparable import differences, spelt
 
-    title = f"{label(dataset)}: convergence over seeds"
-    try:
-        require_comparable(frame, ["M"])
-    except RequestError:
-        title += "\nM is under different norms or batch sizes: compare its course, not its values"
+    title = f"{label(dataset)}: training over seeds"
+    for scalar in drawn:
+        if facts := differences(frame, scalar.name):
+            told = " or ".join(map(spelt, facts))
+            title += f"\n{scalar.name} of runs that differ in {told}: compare its course, not its values"
     return title

@@ -115,7 +115,8 @@ def draw_run(
     run : RunFolder
         A run with a checkpoint.
     checkpoint : str
-        ``best`` (by Fréchet distance), ``best-M``, ``last`` or a step that has a checkpoint.
+        ``best`` (by Fréchet distance), ``best-NAME`` (by a scalar that selects), ``last`` or a step that has
+        a checkpoint.
     folder : Path, optional
         Destination; the run's own figures where not given.
     array : DataArray, optional
@@ -146,7 +147,8 @@ def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
     """Draw the scalars and metrics of a run from its record; nothing where it has no steps."""
     recorded, description = record.read(run.record_path), run.describe()
     judged = Judged(recorded.evaluations, description.metric, dict(description.real))
-    return save_trajectories(recorded.steps, _name(run), (folder or run.figures) / "trajectories", judged)
+    path = (folder or run.figures) / "trajectories"
+    return save_trajectories(recorded.steps, description.scalars, _name(run), path, judged)
 
 
 def draw_samples(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:

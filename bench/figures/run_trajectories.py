@@ -1,6 +1,5 @@
 """Trajectories of one run: its scalars by step, and its metrics by evaluation."""
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -10,17 +9,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.figures import style
-from bench.figures.trajectory_axes import COUNTS, MOST_POINTS, SHARES, WINDOWS, describe_axis, extremes
+from bench.figures.trajectory_axes import (
+    COUNTS,
+    MOST_POINTS,
+    SHARES,
+    WINDOWS,
+    describe_metric_axis,
+    describe_scalar_axis,
+    extremes,
+    shown_by,
+)
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.modes import HIGH_QUALITY
 from bench.runs.record import Evaluation, StepRow
+from variants.scalars import Panel, TrainingScalar
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-LOSSES = ("loss_real", "loss_fake", "balance"), ("loss_d", "loss_g")
 SHARES_DRAWN = COVERAGE, HIGH_QUALITY
 REAL_GREY = "#666666"
+MOST_OF_AXIS = 2  # times the span of later values that an axis may reach to show the first steps, too
 
 
 @dataclass(frozen=True)
@@ -43,17 +52,23 @@ class Judged:
 
 
 def save_trajectories(
-    rows: list[StepRow], title: str, path: Path, judged: Judged | None = None
+    rows: list[StepRow],
+    scalars: Sequence[TrainingScalar],
+    title: str,
+    path: Path,
+    judged: Judged | None = None,
 ) -> list[Path]:
-    """Draw a run by step: M, k and the losses with their balance, and beside them its metrics.
+    """Draw a run by step: the panels of its scalars, in order of declaration, and beside them its metrics.
 
     The metrics are the Frechet distance, the modes or classes covered, coverage, and the share of samples
-    that lie well on a mode; a metric that the run lacks has no panel.
+    that lie well on a mode; a metric that the run lacks has no panel, nor has a scalar.
 
     Parameters
     ----------
     rows : list of StepRow
         The record's steps.
+    scalars : sequence of TrainingScalar
+        The scalars that the run declares; those with equal panels share one.
     title : str
         Title of the figure.
     path : Path
@@ -64,88 +79,141 @@ def save_trajectories(
     Returns
     -------
     list of Path
-        A PNG and an SVG; none where there is nothing to draw. Values that are not finite are left out.
+        A PNG and an SVG; none where there is nothing to draw. Values that an axis cannot show, such as those
+        that are not finite, are left out.
     """
-    trained, found = _trained_panels(rows), _judged_panels(judged or Judged())
-    panels = trained | found
-    if not panels:
+    trained, found = _scalar_panels(rows, scalars), _judged_panels(judged or Judged())
+    sides = [side for side in (trained, found) if side]
+    if not sides:
         return []
-    across = 2 if trained and found else 1
-    down = -(-len(panels) // across)
+    down = max(map(len, sides))
     with style.styled():
-        figure = style.blank(9.5 if across == 2 else 7, 1.9 * down + 0.6, layout="constrained")
-        columns = figure.subplots(down, across, sharex=True, squeeze=False).T
-        axes = columns.flatten()[: len(panels)]
-        for axis, (name, draw) in zip(axes, panels.items(), strict=True):
-            draw(axis)
-            describe_axis(axis, name)
-            # above the axes, where no curve is
-            axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, borderaxespad=0.2)
-        for axis in columns.flatten()[len(panels) :]:
-            axis.remove()
-        for lowest in {axes[-1], columns[0, -1]}:
-            lowest.set_xlabel("step")
-            lowest.tick_params(labelbottom=True)
+        figure = style.blank(9.5 if len(sides) == 2 else 7, 1.9 * down + 0.6, layout="constrained")
+        columns = figure.subplots(down, len(sides), sharex=True, squeeze=False).T
+        for column, side in zip(columns, sides, strict=True):
+            for axis, draw in zip(column, side, strict=False):
+                draw(axis)
+                # above the axes, where no curve is
+                axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), ncols=3, borderaxespad=0.2)
+            for axis in column[len(side) :]:
+                axis.remove()
+            column[len(side) - 1].set_xlabel("step")
+            column[len(side) - 1].tick_params(labelbottom=True)
         figure.suptitle(title)
     return style.save(figure, path)
 
 
-Panels = dict[str, Callable[["Axes"], None]]  # by name, the function that draws a panel
+Panels = list[Callable[["Axes"], None]]  # the functions that draw the panels
 
 
-def _trained_panels(rows: list[StepRow]) -> Panels:
-    """Return the panels of the scalars of every step."""
-    window = max(1, len(rows) // WINDOWS)
+@dataclass(frozen=True)
+class Series:
+    """The values of a scalar that its axis can show.
 
-    def series(name: str) -> tuple[np.ndarray, np.ndarray]:
-        # the last step of a run that diverged is not finite
-        found = [(row["step"], row[name]) for row in rows if math.isfinite(row.get(name, math.nan))]
-        steps, values = np.array(found).reshape(-1, 2).T
-        return steps, values
+    Attributes
+    ----------
+    name : str
+        Name of the scalar.
+    steps, values : numpy.ndarray
+        int64 and float64 (N,), in order of steps.
+    steps_of_mean : int
+        Steps over which the curve is averaged.
+    window : int
+        Values in so many steps, about: a scalar may be absent in most of them.
+    """
 
-    def has(name: str) -> bool:
-        return len(series(name)[0]) >= window
+    name: str
+    steps: np.ndarray
+    values: np.ndarray
+    steps_of_mean: int
+    window: int
 
-    def draw_one(axis: "Axes", name: str, colour: str) -> None:
-        steps, values = series(name)
-        shown = extremes(values, MOST_POINTS)
-        axis.plot(steps[shown], values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step")
-        draw_mean(axis, name, f"mean over the last {window:,} steps", colour)
+    def draw_all(self, axis: "Axes", colour: str) -> None:
+        """Draw every value, in pale."""
+        shown = extremes(self.values, MOST_POINTS)
+        axis.plot(
+            self.steps[shown], self.values[shown], color=colour, alpha=0.3, linewidth=0.6, label="every step"
+        )
 
-    def draw_mean(axis: "Axes", name: str, label: str, colour: str, line: style.LineStyle = "-") -> None:
-        steps, values = series(name)
-        smooth = np.convolve(values, np.ones(window) / window, mode="valid")
+    def draw_mean(self, axis: "Axes", label: str, colour: str, line: style.LineStyle = "-") -> None:
+        """Draw the mean over the last steps; of one value a point."""
+        smooth = np.convolve(self.values, np.ones(self.window) / self.window, mode="valid")
         every = max(1, len(smooth) // MOST_POINTS)
-        shown = steps[window - 1 :][::every]
-        axis.plot(shown, smooth[::every], color=colour, linestyle=line, linewidth=1.3, label=label)
+        marker = "o" if len(smooth) == 1 else None
+        axis.plot(
+            self.steps[self.window - 1 :][::every],
+            smooth[::every],
+            color=colour,
+            linestyle=line,
+            linewidth=1.3,
+            marker=marker,
+            markersize=3.5,
+            label=label,
+        )
 
-    def draw_losses(axis: "Axes") -> None:
-        for number, name in enumerate(losses):
-            look = style.line(number)
-            draw_mean(axis, name, name, look["color"], look["linestyle"])
-        # without the first steps, whose values would take the whole axis
-        later = np.concatenate([series(name)[1][len(rows) // 10 :] for name in losses])
-        if len(later):
-            low, high = np.quantile(later, (0.001, 0.999))
-            margin = 0.1 * (high - low)
-            if margin > 0:
-                axis.set_ylim(low - margin, high + margin)
 
-    panels: Panels = {}
-    for name, colour in (("M", style.BLUE), ("k", style.VERMILION)):
-        if has(name):
-            panels[name] = partial(draw_one, name=name, colour=colour)
-    losses = next((names for names in LOSSES if all(map(has, names))), ())
-    if losses:
-        panels["losses"] = draw_losses
+def _scalar_panels(rows: list[StepRow], scalars: Sequence[TrainingScalar]) -> Panels:
+    """Return the panels of the scalars, in order of declaration."""
+    of_panels: dict[Panel, list[Series]] = {}
+    for scalar in scalars:
+        if scalar.panel is not None and (series := _series(rows, scalar.name, scalar.panel)) is not None:
+            of_panels.setdefault(scalar.panel, []).append(series)
+    panels: Panels = []
+    single = 0
+    for panel, together in of_panels.items():
+        if len(together) == 1:
+            colour = style.line(single)["color"]
+            panels.append(partial(_draw_one, panel=panel, series=together[0], colour=colour))
+            single += 1
+        else:
+            panels.append(partial(_draw_several, panel=panel, together=together, steps=len(rows)))
     return panels
+
+
+def _series(rows: list[StepRow], name: str, panel: Panel) -> Series | None:
+    """Return the values of a scalar at the steps that have it; None where an axis can show none."""
+    found = [(row["step"], row[name]) for row in rows if name in row]
+    steps, values = np.array(found, float).reshape(-1, 2).T
+    shown = shown_by(panel, values)
+    if not shown.any():
+        return None
+    steps_of_mean = max(1, len(rows) // WINDOWS)
+    window = max(1, round(steps_of_mean * int(shown.sum()) / len(rows)))
+    return Series(name, steps[shown], values[shown], steps_of_mean, window)
+
+
+def _draw_one(axis: "Axes", panel: Panel, series: Series, colour: str) -> None:
+    series.draw_all(axis, colour)
+    series.draw_mean(axis, f"mean over the last {series.steps_of_mean:,} steps", colour)
+    describe_scalar_axis(axis, panel)
+
+
+def _draw_several(axis: "Axes", panel: Panel, together: Sequence[Series], steps: int) -> None:
+    for number, series in enumerate(together):
+        look = style.line(number)
+        series.draw_mean(axis, series.name, look["color"], look["linestyle"])
+    if panel.scale == "linear":
+        _leave_out_start(axis, together, steps)
+    describe_scalar_axis(axis, panel)
+
+
+def _leave_out_start(axis: "Axes", together: Sequence[Series], steps: int) -> None:
+    """Limit an axis to the values after the first steps, where those would take the most of the axis."""
+    later = np.concatenate([series.values[series.steps > steps // 10] for series in together])
+    if not len(later):
+        return
+    low, high = np.quantile(later, (0.001, 0.999))
+    bottom, top = axis.get_ylim()
+    margin = 0.1 * (high - low)
+    if margin > 0 and top - bottom > MOST_OF_AXIS * (high - low):
+        axis.set_ylim(low - margin, high + margin)
 
 
 def _judged_panels(judged: Judged) -> Panels:
     """Return the panels of the metrics."""
     evaluations = judged.evaluations
 
-    def draw(axis: "Axes", names: Sequence[str]) -> None:
+    def draw(axis: "Axes", panel: str, names: Sequence[str]) -> None:
         for number, name in enumerate(names):
             look = style.line(number)
             axis.plot(
@@ -165,14 +233,15 @@ def _judged_panels(judged: Judged) -> Panels:
                     linestyle=look["linestyle"],
                     label=level,
                 )
+        describe_metric_axis(axis, panel)
 
     known = {name for each in evaluations for name in each.values}
-    panels: Panels = {}
+    panels: Panels = []
     for panel, names in (
         (judged.distance, [judged.distance]),
         *((name, [name]) for name in COUNTS),
         (SHARES, SHARES_DRAWN),
     ):
         if here := [name for name in names if name in known]:
-            panels[panel] = partial(draw, names=here)
+            panels.append(partial(draw, panel=panel, names=here))
     return panels

@@ -6,39 +6,50 @@ import numpy as np
 
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.modes import MODES_COVERED
+from variants.scalars import Panel
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 SHARES = "shares"
-LABELS = {
-    "M": "M (convergence measure)",
-    "k": "k (weight of L(G(z)))",
-    "losses": "losses",
-    CLASSES_COVERED: "classes covered",
-    MODES_COVERED: "modes covered",
-    SHARES: "share",
-}
+LABELS = {CLASSES_COVERED: "classes covered", MODES_COVERED: "modes covered", SHARES: "share"}
 COUNTS = MODES_COVERED, CLASSES_COVERED
 MOST_POINTS = 1000  # of a curve in a file: a million steps would make an SVG that nobody can open
 WINDOWS = 100  # windows of smoothing in the longest run
 
 
-def describe_axis(axis: "Axes", name: str) -> None:
-    """Set the label and the scale of an axis of one kind of values."""
+def describe_metric_axis(axis: "Axes", name: str) -> None:
+    """Set the label and the scale of an axis of metrics: counts and shares from 0, distances in logs."""
     axis.set_ylabel(LABELS.get(name, name))
     if name in COUNTS or name == SHARES:
         axis.set_ylim(0, 1.06 * axis.get_ylim()[1])
-    elif name not in ("k", "losses"):
-        from matplotlib.ticker import LogLocator, NullFormatter
+    else:
+        # distances fall by orders of magnitude in the first steps
+        _scale_log(axis)
 
-        # such values fall by orders of magnitude in the first steps
-        axis.set_yscale("log")
-        axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(NullFormatter())
-    elif name == "k":
-        axis.set_ylim(bottom=0)
+
+def describe_scalar_axis(axis: "Axes", panel: Panel) -> None:
+    """Set the label, the scale and the lower end of an axis of scalars, as their panel says."""
+    axis.set_ylabel(panel.label)
+    if panel.scale == "log":
+        _scale_log(axis)
+    if panel.floor is not None:
+        axis.set_ylim(bottom=panel.floor)
+
+
+def shown_by(panel: Panel, values: np.ndarray) -> np.ndarray:
+    """Return which values an axis can show: finite ones, on a log scale positive ones; bool, as `values`."""
+    finite = np.isfinite(values)
+    return finite & (values > 0) if panel.scale == "log" else finite
+
+
+def _scale_log(axis: "Axes") -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_yscale("log")
+    axis.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.yaxis.set_major_formatter("{x:g}")
+    axis.yaxis.set_minor_formatter(NullFormatter())
 
 
 def extremes(values: np.ndarray, most: int) -> np.ndarray:

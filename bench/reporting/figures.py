@@ -10,9 +10,10 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
+from bench.comparing.numbers import listed
 from bench.figures import of_run, style
 from bench.figures.grid import read_png
-from bench.figures.of_comparison import MOST_ROWS, draw_comparison
+from bench.figures.of_comparison import MOST_ROWS, draw_comparison, drawn_scalars
 from bench.reporting.findings import tag
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
@@ -112,19 +113,20 @@ class RunFigures:
 
 
 def of_groups(kept: pd.DataFrame) -> list[Figure]:
-    """Return M and k with bands over seeds, and samples by step, of the runs of one section.
+    """Return the scalars with bands over seeds, and samples by step, of the runs of one section.
 
     Parameters
     ----------
     kept : DataFrame
         One run per group and seed, with the column ``group``.
     """
+    scalars = drawn_scalars(kept)
+    meanings = "".join(f" {scalar.name}: {scalar.title}." for scalar in scalars)
     captions = {
         "trajectories": (
-            "M and k by step",
+            f"{listed([scalar.name for scalar in scalars])} by step",
             "Lines are means over the seeds of a group, bands reach from the lowest to the highest run. Each "
-            "is first averaged over windows of steps, as the legend says. M is the convergence measure, k "
-            "the weight of the generated samples' loss in that of the discriminator.",
+            f"is first averaged over windows of steps, as the legend says.{meanings}",
         ),
         "samples-by-step": (
             "Samples as training went on",

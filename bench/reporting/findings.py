@@ -1,11 +1,11 @@
 """Findings: sentences that state the facts of a table, and the meaning of a run's health tag."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from bench.comparing.groups import is_collapsed, is_diverged
-from bench.comparing.numbers import number
+from bench.comparing.numbers import listed, number
 from bench.comparing.rendering import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
 from bench.comparing.summary import GroupResult, Summary
@@ -17,6 +17,7 @@ from bench.health.verdict import (
     STUCK_OVER_LAST,
     signs_of_collapse,
 )
+from variants.scalars import TrainingScalar
 
 
 def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]:
@@ -56,7 +57,7 @@ def _best(results: list[GroupResult], baseline: str | None) -> str:
     kind = "lowest" if lower else "highest"
     sharing = [result.group for result in ordered if result.iqm.value == first.iqm.value]
     if len(sharing) > 1:
-        return f"{metric}: {_listed(sharing)} share the {kind} IQM, {number(first.iqm.value)}."
+        return f"{metric}: {listed(sharing)} share the {kind} IQM, {number(first.iqm.value)}."
     sentence = f"{metric}: {first.group} has the {kind} IQM, {_value(first)}"
     if len(ordered) == 1:
         return f"{sentence}."
@@ -95,10 +96,6 @@ def _counted(word: str, which: pd.Series, kept: pd.DataFrame) -> str:
     return f"{word.capitalize()} runs: {', '.join(of_groups) or 'none'}."
 
 
-def _listed(names: list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
 def is_well(run: pd.Series) -> bool:
     """Whether a run finished with health ok."""
     return bool(run["status"] == "FINISHED" and run["health"] == "ok")
@@ -114,7 +111,10 @@ def tag(run: pd.Series) -> str:
 
 
 def meaning(
-    run: pd.Series, last: Mapping[str, float] | None = None, real: Mapping[str, float] | None = None
+    run: pd.Series,
+    last: Mapping[str, float] | None = None,
+    real: Mapping[str, float] | None = None,
+    declared: Sequence[TrainingScalar] = (),
 ) -> str:
     """Return the meaning of a run's status and health tag, in sentences.
 
@@ -125,6 +125,8 @@ def meaning(
     last, real : mapping, optional
         The metrics of its last evaluation, and the scores of held-out real samples: with both, the meaning
         of a collapse has their numbers.
+    declared : sequence of TrainingScalar
+        What the run declares of its scalars, for the title of one that is stuck.
     """
     health = run["health"] if isinstance(run["health"], str) else ""
     kind, _, step = health.partition("@")
@@ -140,7 +142,7 @@ def meaning(
         reached = f"Its last evaluation is that of step {run['step']:,} of {run['steps']:,}."
     signs = _signs(last or {}, real or {})
     return (
-        " ".join(filter(None, (status, reached, _of_tag(kind, step, signs))))
+        " ".join(filter(None, (status, reached, _of_tag(kind, step, signs, declared))))
         or "This version does not know the tag."
     )
 
@@ -173,15 +175,16 @@ def _spelt(metric: str) -> str:
     return metric.replace("_", " ")
 
 
-def _of_tag(kind: str, step: str, signs: str) -> str:
+def _of_tag(kind: str, step: str, signs: str, declared: Sequence[TrainingScalar]) -> str:
     if kind == "collapsed":
         since = f"In every evaluation from step {int(step):,} to the last"
         if signs:
             return f"{since}, samples showed far less than real ones do; in the last: {signs}."
         # the run may have been judged by another rule
         return f"{since}, samples were judged to have collapsed; the rule of this version: {_rule()}."
-    if kind.startswith("k-stuck-"):
-        bound = kind.removeprefix("k-stuck-")
-        side = "the generator's term had no weight" if bound == "0" else "its term had the full weight"
-        return f"k was exactly {bound} in the last {STUCK_OVER_LAST:.0%} of the steps: in D's loss {side}."
+    name, stuck, bound = kind.rpartition("-stuck-")
+    if stuck:
+        titles = [scalar.title for scalar in declared if scalar.name == name]
+        what = f"{name} ({titles[0]})" if titles else name
+        return f"{what} was exactly {bound} in the last {STUCK_OVER_LAST:.0%} of the steps."
     return ""

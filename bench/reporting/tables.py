@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from bench.comparing.columns import network_columns
 from bench.comparing.numbers import MISSING, duration, number
 from bench.comparing.rendering import TextTable
 from bench.configuration import EXECUTION_SETTINGS, knobs_of
@@ -63,20 +64,23 @@ def of_health(runs: pd.DataFrame) -> TextTable | None:
     rows = []
     for _, run in runs.sort_values(["group", "seed"], kind="stable").iterrows():
         if not is_well(run):
-            rows.append((str(run["name"]), tag(run), meaning(run, *_judged(str(run["run_id"])))))
+            folder = RunFolder(paths.runs() / str(run["run_id"]))
+            description = folder.describe()
+            told = meaning(run, _last_values(folder), description.real, description.scalars)
+            rows.append((str(run["name"]), tag(run), told))
     return TextTable("Runs that are not ok", ("run", "health", "meaning"), tuple(rows)) if rows else None
 
 
-def _judged(run_id: str) -> tuple[Mapping[str, float], Mapping[str, float]]:
-    """Return a run's last evaluation, or {}, and the scores of real samples when the run began."""
-    run = RunFolder(paths.runs() / run_id)
+def _last_values(run: RunFolder) -> Mapping[str, float]:
+    """Return the metrics of a run's last evaluation, or {}."""
     evaluations = RecordEvents(run.record_path).record.evaluations
-    return evaluations[-1].values if evaluations else {}, run.describe().real
+    return evaluations[-1].values if evaluations else {}
 
 
 def of_cost(runs: pd.DataFrame) -> TextTable:
     """Table of parameters and training time of groups, over finished runs."""
-    header = ("group", "generator", "discriminator", "runs", "training time", "least to most", "a step")
+    networks = network_columns(runs)
+    header = ("group", *networks, "runs", "training time", "least to most", "a step")
     rows = []
     for group, members in runs[runs["status"] == "FINISHED"].groupby("group"):
         seconds = members["train_seconds"].dropna()
@@ -84,7 +88,7 @@ def of_cost(runs: pd.DataFrame) -> TextTable:
         rows.append(
             (
                 str(group),
-                *(_several(members[f"parameters_{side}"], "{:,}") for side in ("generator", "discriminator")),
+                *(_several(members[column]) for column in networks.values()),
                 str(len(seconds)),
                 duration(float(seconds.mean())) if len(seconds) else MISSING,
                 f"{duration(seconds.min())} to {duration(seconds.max())}" if len(seconds) > 1 else MISSING,
@@ -94,8 +98,9 @@ def of_cost(runs: pd.DataFrame) -> TextTable:
     return TextTable("Parameters, and training time as a mean over finished runs", header, tuple(rows))
 
 
-def _several(values: pd.Series, form: str) -> str:
-    return " or ".join(form.format(value) for value in values.unique())
+def _several(counts: pd.Series) -> str:
+    """Different numbers of parameters as text; a dash where no run has the network."""
+    return " or ".join(f"{int(count):,}" for count in counts.dropna().unique()) or MISSING
 
 
 def of_shared_knobs(descriptions: Descriptions) -> TextTable:

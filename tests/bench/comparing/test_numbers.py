@@ -1,10 +1,11 @@
 """Numbers as people read them."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
 
-from bench.comparing.numbers import duration, number, with_interval
+from bench.comparing.numbers import duration, listed, number, with_interval
 
 
 @pytest.mark.parametrize(
@@ -51,3 +52,10 @@ def test_differences_have_a_sign_and_zero_has_none() -> None:
 )
 def test_times_are_in_two_units(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("names", "text"), [([], ""), (["a"], "a"), (["a", "b"], "a and b"), (("a", "b", "c"), "a, b and c")]
+)
+def test_names_are_listed_as_a_sentence_has_them(names: Sequence[str], text: str) -> None:
+    assert listed(names) == text

@@ -9,7 +9,7 @@ from PIL import Image
 
 from bench.comparing.frame import results
 from bench.figures.grid import read_grid
-from bench.figures.of_comparison import draw_comparison
+from bench.figures.of_comparison import draw_comparison, drawn_scalars
 from bench.figures.points import read_points
 from bench.figures.samples_by_step import draw_samples_by_step, judged_steps, shared_steps
 from bench.runs.run_folder import RunFolder
@@ -30,10 +30,32 @@ def test_a_comparison_has_both_figures_and_repeats(trained_run: Runs, tmp_path: 
         assert file.read_bytes() == again.read_bytes()
 
 
-def test_a_critic_alone_has_samples_and_no_m(trained_run: Runs, tmp_path: Path) -> None:
+def test_a_critic_alone_has_the_figures_of_its_own_scalars(trained_run: Runs, tmp_path: Path) -> None:
     trained_run("wgan-gp")
-    files = draw_comparison(results(variant="wgan-gp", dataset="mnist-5k"), tmp_path, [4, 9])
-    assert {file.name for file in files} == {"samples-by-step.png", "samples-by-step.svg"}
+    frame = results(variant="wgan-gp", dataset="mnist-5k")
+    assert {file.name for file in draw_comparison(frame, tmp_path / "own", [4, 9])} == NAMES
+    assert [scalar.name for scalar in drawn_scalars(frame)] == ["wasserstein"]
+    # a frame that does not say what its runs declare has samples alone
+    unknown = draw_comparison(frame.drop(columns="scalars"), tmp_path / "unknown", [4, 9])
+    assert {file.name for file in unknown} == {"samples-by-step.png", "samples-by-step.svg"}
+
+
+def test_the_title_names_scalars_whose_values_cannot_be_compared(
+    trained_run: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from bench.figures import of_comparison
+
+    titles: list[str] = []
+    monkeypatch.setattr(of_comparison, "compare_trajectories", lambda *of: titles.append(of[-1]) or [])
+    for variant, seed in (("began", 0), ("began", 1), ("wgan-gp", 0)):
+        trained_run(variant, seed)
+    frame = results(dataset="mnist-5k")
+    draw_comparison(frame, tmp_path)
+    draw_comparison(frame.assign(norm=["l1" if seed else "l2" for seed in frame["seed"]]), tmp_path)
+    assert titles == [
+        "mnist-5k: training over seeds",
+        "mnist-5k: training over seeds\nM of runs that differ in norm: compare its course, not its values",
+    ]
 
 
 @pytest.mark.parametrize("steps", [[4, 5], [77]])

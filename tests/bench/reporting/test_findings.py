@@ -9,6 +9,7 @@ from bench.comparing.selection import rule_named
 from bench.comparing.summary import Estimate, GroupResult, Summary
 from bench.health.verdict import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
 from bench.reporting.findings import findings, is_well, meaning, tag
+from variants.registry import all_variants
 
 Row = tuple[str, float, tuple[float, float] | None]
 
@@ -70,8 +71,13 @@ def run(**values: Any) -> pd.Series:
     [
         ({"health": "collapsed@2000"}, "collapsed@2000", "from step 2,000 to the last"),
         ({"health": "diverged@7", "status": "FAILED"}, "diverged@7", "at step 7;"),
-        ({"health": "k-stuck-0"}, "k-stuck-0", "exactly 0 in the last 25% of the steps"),
-        ({"health": "k-stuck-1"}, "k-stuck-1", "full weight"),
+        ({"health": "k-stuck-0"}, "k-stuck-0", "was exactly 0 in the last 25% of the steps"),
+        (
+            {"health": "k-stuck-1"},
+            "k-stuck-1",
+            "k (weight of L(G(z)) in D's loss) was exactly 1 in the last 25% of the steps.",
+        ),
+        ({"health": "depth-stuck-0.5"}, "depth-stuck-0.5", "depth was exactly 0.5 in the last 25%"),
         (
             {"status": "KILLED"},
             "killed",
@@ -85,7 +91,7 @@ def run(**values: Any) -> pd.Series:
 def test_what_tags_mean(values: dict[str, Any], shown: str, words: str) -> None:
     assert not is_well(run(**values))
     assert tag(run(**values)) == shown
-    assert words in meaning(run(**values))
+    assert words in meaning(run(**values), declared=all_variants()["began"].scalars)
 
 
 COLLAPSED = {"health": "collapsed@1000"}

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from bench.comparing.numbers import MISSING
-from bench.reporting.tables import environments, of_environments, of_health, of_runs
+from bench.reporting.tables import environments, of_cost, of_environments, of_health, of_runs
 
 RUN: dict[str, Any] = {
     "run_id": "a" * 32,
@@ -63,6 +63,23 @@ def test_the_meaning_of_a_collapse_has_the_run_s_own_numbers(
     table = of_health(collapsed)
     assert table is not None
     assert "the rule of this version" in table.rows[0][-1]
+
+
+def test_every_network_has_a_column_of_its_parameters() -> None:
+    two = {"parameters_generator": 1000, "parameters_discriminator": 20}
+    three = {
+        "group": "ali",
+        "parameters_generator": 1000,
+        "parameters_discriminator": 7,
+        "parameters_encoder": 5,
+    }
+    table = of_cost(frame(two, two | {"seed": 1, "parameters_generator": 3000}, three))
+    assert table.header[:4] == ("group", "generator", "discriminator", "encoder")
+    assert [row[:4] for row in table.rows] == [
+        ("ali", "1,000", "7", "5"),
+        ("began", "1,000 or 3,000", "20", MISSING),
+    ]
+    assert of_cost(frame(two)).header[:3] == ("group", "generator", "discriminator")
 
 
 def test_environments_that_differ_are_counted_whatever_their_values(
