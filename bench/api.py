@@ -29,7 +29,7 @@ def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "RunResult":
     quiet : bool
         Show no progress.
     **knobs
-        ``preset`` and any configuration key, such as ``seed=1, steps=500, gamma=0.7``.
+        ``preset`` and any configuration key, such as ``seed=1, steps=500, lr_g=1e-3``.
 
     Returns
     -------
@@ -189,7 +189,8 @@ def load(run: "str | RunFolder | RunResult", checkpoint: str | int = "best") -> 
     run : str, RunFolder or RunResult
         An id, a unique prefix of one, a name or ``last``; or what :func:`run` returned.
     checkpoint : str or int
-        ``best`` (by Frechet distance), ``best-M``, ``last`` or a step.
+        ``best`` (by Frechet distance), ``best-NAME`` (by a training scalar NAME that selects), ``last`` or a
+        step.
 
     Returns
     -------

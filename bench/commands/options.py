@@ -72,7 +72,7 @@ def selection(function: Command) -> Command:
     for option in (
         click.option("--study", metavar="NAME", help="Trials of this study, instead of all other runs."),
         click.option(
-            "--where", metavar="EXPRESSION", help='Runs for which it is true: "gamma == 0.5 and seed < 3".'
+            "--where", metavar="EXPRESSION", help='Runs for which it is true: "lr_g < 0.001 and seed < 3".'
         ),
         click.option("--dataset", metavar="NAMES", help="Runs on these data sets, separated by commas."),
         click.option("--variant", metavar="NAMES", help="Runs of these variants, separated by commas."),
@@ -93,13 +93,15 @@ def comparison(function: Command) -> Command:
             "metrics",
             multiple=True,
             metavar="NAME",
-            help="Metric to report; repeatable [default: the Frechet distance, classes_covered and M].",
+            help="Metric to report; repeatable [default: the Frechet distance, classes or modes covered, "
+            "coverage, and the training scalar that selects a variant's checkpoints].",
         ),
         click.option(
             "--select",
             metavar="RULE",
             help="Evaluation of each run to report: last (the default, which no reported metric selects), "
-            "best-fid or best-M; with best-fid and best-M the last evaluation is shown too.",
+            "best-fid, or best-NAME for a training scalar NAME that selects checkpoints; with the best ones "
+            "the last evaluation is shown too.",
         ),
     ):
         function = option(function)
@@ -113,7 +115,8 @@ def from_checkpoint(function: Command) -> Command:
         metavar="NAME",
         default="best",
         show_default=True,
-        help="best (by Frechet distance), best-M, last or a step.",
+        help="best (by Frechet distance), best-NAME (by a training scalar NAME that selects), last or a "
+        "step.",
     )(function)
 
 

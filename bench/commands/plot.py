@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 @click.option(
     "--checkpoint",
     metavar="NAME",
-    help="For single runs: best (by Frechet distance), best-M, last or a step [default: best].",
+    help="For single runs: best (by Frechet distance), best-NAME (by a training scalar NAME that selects), "
+    "last or a step [default: best].",
 )
 @click.option(
     "--out",
@@ -44,7 +45,7 @@ def command(
     """Draw the figures of runs again, or compare runs over their seeds.
 
     RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs, the figures show
-    M and k over seeds, and samples during training.
+    training scalars over seeds, and samples during training.
     """
     chosen = [name for name in SELECTION if selection[name] is not None]
     if runs:

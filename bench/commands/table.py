@@ -40,8 +40,8 @@ def command(
 ) -> Report:
     """Summarise runs over seeds: one line per group of runs that differ only in their seed.
 
-    Runs are compared only if protocol, data and (for M) norm are the same. Otherwise the command fails and
-    names the options that select comparable runs.
+    Runs are compared only if protocol and data are the same, and of a training scalar the knobs that its
+    scale depends on. Otherwise the command fails and names the options that select comparable runs.
     """
     from bench.comparing.rendering import plain, render
     from bench.system.atomic_files import write_bytes

@@ -30,13 +30,16 @@ def _home(trained: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setenv("BENCH_HOME", str(trained))
 
 
-def test_the_default_is_markdown_of_distance_coverage_and_M(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_default_is_markdown_of_distance_coverage_and_what_selects_checkpoints(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert main(["table", "--experiment", "began-bench"]) == 0
     captured = capsys.readouterr()
     captions = [line for line in captured.out.splitlines() if line.endswith("last evaluation")]
     named = [line.partition(" ")[0] for line in captions]
-    assert named == ["fd_digits_garments", "classes_covered", "coverage", "M"]
-    assert "M of wgan-gp" in captured.out  # has none, which is told
+    assert named == ["fd_digits_garments", "classes_covered", "coverage", "M", "wasserstein"]
+    # has none, which is told
+    assert "Not measured: M of wgan-gp, wasserstein of began." in captured.out
     assert captured.err == ""
 
 
@@ -53,10 +56,22 @@ def test_runs_metrics_rule_and_baseline_are_chosen(capsys: pytest.CaptureFixture
     assert any("lowest Frechet distance" in note for note in report["notes"])
 
 
+def test_a_scalar_that_selects_checkpoints_selects_steps_of_a_table(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    words = ["table", "--variant", "wgan-gp", "--select", "best-wasserstein", "--metric", "wasserstein"]
+    assert main([*words, "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    (row,) = report["rows"]
+    assert (row["metric"], row["better"]) == ("wasserstein", "lower")
+    assert row["iqm"] <= row["last_iqm"]
+    assert any("lowest mean wasserstein" in note for note in report["notes"])
+
+
 def test_csv_on_stdout_is_pure_and_its_notes_go_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["table", "--variant", "wgan-gp", "--format", "csv"]) == 0
     captured = capsys.readouterr()
-    assert list(pd.read_csv(io.StringIO(captured.out))["group"]) == ["wgan-gp"] * 3
+    assert list(pd.read_csv(io.StringIO(captured.out))["group"]) == ["wgan-gp"] * 4
     assert "last evaluation" in captured.err
 
 
@@ -68,7 +83,7 @@ def test_out_writes_the_same_to_a_file(form: str, tmp_path: Path, capsys: pytest
     assert str(out) in capsys.readouterr().out
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == [out.name]
     if form == "parquet":
-        assert list(pd.read_parquet(out)["group"]) == ["wgan-gp"] * 3
+        assert list(pd.read_parquet(out)["group"]) == ["wgan-gp"] * 4
     else:
         assert main(words) == 0
         assert out.read_text() == capsys.readouterr().out
@@ -89,7 +104,8 @@ def test_a_published_table_stands_beside_ours(capsys: pytest.CaptureFixture[str]
         (["--experiment", "nothing"], "began-bench, other"),
         (["--where", "gamma =="], "no expression"),
         (["--where", "seed == 77"], "no run meets"),
-        (["--select", "best"], "best-fid"),
+        (["--select", "best"], "allowed are best-M, best-fid, best-wasserstein, last"),
+        (["--select", "best-M", "--variant", "wgan-gp"], "allowed are best-fid, best-wasserstein, last"),
         (["--metric", "fid"], "unknown metric"),
         (["--variant", "wgan-gp", "--metric", "M"], "unknown metric 'M'"),
         (["--variant", "wgan-gp", "--baseline", "began"], "unknown baseline"),
