@@ -91,6 +91,7 @@ def measure_one(given: dict[str, Any], steps: int | None, pairs: int) -> dict[st
             rates.append(rate())
         trainer.close()
     operations = cost(resolve(given)).step_operations
+    assert operations is not None
     achieved = [operations / each for each in seconds]
     images = [given["batch_size"] / each for each in seconds]
     peak = peak_of(device, arithmetic(given))

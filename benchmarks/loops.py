@@ -232,7 +232,8 @@ class BareLoop(Side):
                 for network in phase.updates:
                     self._optimizers[network].step()
                 if phase.after is not None:
-                    phase.after()
+                    with torch.no_grad():
+                        phase.after()
             scalars |= self.variant.scalars_after_phases(batch)
             self.variant.update_state(scalars)
 

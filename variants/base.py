@@ -12,7 +12,7 @@ A variant of the usual kind, two networks and a loss for each, is shorter as a s
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -56,14 +56,14 @@ class VariantHyperparameters(Knobs):
         return ""
 
 
-@dataclass(frozen=True)
-class Network:
+class Network(NamedTuple):
     """A part of a variant that has an optimizer of its own.
 
     Attributes
     ----------
     module : nn.Module
-        Its parameters with `requires_grad` are trained; those of several modules in an `nn.ModuleList`.
+        Its parameters with `requires_grad` are trained; those of several modules in an `nn.ModuleList`. The
+        network ``generator`` is the module `generator`.
     learning_rate : str
         Name of the hyperparameter that holds the initial learning rate, such as ``lr_g``; the rate of each
         step is recorded under that name.
@@ -89,9 +89,10 @@ class Batch:
     ----------
     real : Tensor
         Real samples, float32 in [-1, 1], shape (B, C, H, W) for images, (B, N) for points. The trainer
-        replaces the samples before each phase with `new_real_batch`.
+        replaces the samples before each phase with `new_real_batch`; before the first one they are empty.
     labels : Tensor or None
-        Classes of the real samples, int64 (B,); None where the data set has none.
+        Classes of the real samples, int64 (B,); None where the data set has none. A function that returns
+        them is called when they are first read: most variants never read them.
     noise : Noise
         Random draws of this step.
     may_cache_graphs : bool
@@ -101,13 +102,28 @@ class Batch:
     """
 
     def __init__(
-        self, real: Tensor, noise: Noise, may_cache_graphs: bool = True, labels: Tensor | None = None
+        self,
+        real: Tensor,
+        noise: Noise,
+        may_cache_graphs: bool = True,
+        labels: Tensor | Callable[[], Tensor | None] | None = None,
     ) -> None:
         self.real = real
-        self.labels = labels
+        self._labels = labels
         self.noise = noise
         self.may_cache_graphs = may_cache_graphs
         self.cache: dict[str, Tensor] = {}
+
+    @property
+    def labels(self) -> Tensor | None:
+        """Classes of the real samples."""
+        if callable(self._labels):
+            self._labels = self._labels()
+        return self._labels
+
+    @labels.setter
+    def labels(self, labels: Tensor | Callable[[], Tensor | None] | None) -> None:
+        self._labels = labels
 
 
 @dataclass(frozen=True)
@@ -127,7 +143,7 @@ class Phase:
     every : int
         The phase takes place in the steps 1, 1 + every, 1 + 2 every, ... (lazy regularisation).
     after : callable or None
-        Called after the optimizers' step, for example to clip weights.
+        Called after the optimizers' step, without gradients, for example to clip weights.
     """
 
     updates: tuple[str, ...]

@@ -57,6 +57,8 @@ def cost_of(configuration: "Configuration") -> "Cost":
 
 
 def _operations(cost: "Cost") -> str:
+    if cost.step_operations is None:
+        return "not counted: it reads values of tensors"
     return f"{cost.step_operations / 1e9:.3g} GFLOP"
 
 

@@ -1,5 +1,6 @@
 """What a configuration becomes on this machine: data, networks and a judge, ready to train."""
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -317,14 +318,20 @@ def _build_variant(
 
 def steps_of_epochs(variant: Variant, real_batches: float) -> int:
     """Return the number of steps, at least 1, that take nearest to a number of real batches."""
-    low, high = 0, 1
-    while high <= MOST_STEPS and variant.real_batches(high) < real_batches:
-        low, high = high, 2 * high
+    # `low` steps take `taken` batches, which are too few; `high` steps take enough, or are too many anyway
+    low, high, taken, enough = 0, MOST_STEPS + 1, 0, math.inf
+    per_step, by_rate = float(variant.real_batches(1)), True
     while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (middle, high) if variant.real_batches(middle) < real_batches else (low, middle)
-    too_few, enough = (abs(variant.real_batches(steps) - real_batches) for steps in (low, high))
-    return max(1, low if too_few < enough else high)
+        # counting may take time in proportion to the steps, and a guess by the rate so far is nearly right
+        ahead = (real_batches - taken) / per_step if by_rate and per_step else (high - low) / 2
+        steps = min(low + max(1, math.ceil(ahead)), high - 1)
+        found = variant.real_batches(steps)
+        per_step = (found - taken) / (steps - low) or per_step
+        if found < real_batches:
+            low, taken, by_rate = steps, found, True
+        else:
+            high, enough, by_rate = steps, found, not by_rate
+    return max(1, low if real_batches - taken < enough - real_batches and high <= MOST_STEPS else high)
 
 
 def micro_batches_of(harness: Harness, variant: Variant, batches: datasets.Batches, ranks: Ranks) -> int:

@@ -1,5 +1,6 @@
 """Cost of a variant, computed without training: parameters and operations per step."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,7 +11,7 @@ from torch.utils.flop_counter import flop_registry
 
 from bench.configuration import Configuration
 from bench.datasets import sample_shape
-from variants.base import Batch, Scalars, parameter_count
+from variants.base import Batch, Scalars, Variant, parameter_count
 from variants.noise import Noise
 
 
@@ -22,15 +23,15 @@ class Cost:
     ----------
     parameters : dict of str to int
         Number of parameters of each network, by its label.
-    step_operations : int
+    step_operations : int or None
         Floating-point operations of the first training step, in convolutions and matrix products; a
-        multiplication and an addition count as two.
+        multiplication and an addition count as two. None if the step reads values of tensors.
     scalars : tuple of str
-        Names of the scalars that the first training step records.
+        Names of the scalars that the first training step records, and of those that the variant declares.
     """
 
     parameters: dict[str, int]
-    step_operations: int
+    step_operations: int | None
     scalars: tuple[str, ...]
 
     @property
@@ -55,16 +56,37 @@ def cost(configuration: Configuration) -> Cost:
     with meta:
         variant = configuration.variant(configuration.hyperparameters, shape)
         batch = Batch(torch.zeros(harness.batch_size, *shape), MetaNoise())
-        with OperationCounter() as counter:
-            scalars: Scalars = {}
-            for phase in variant.phases():
-                scalars |= phase.accumulate_gradients(batch)
-            scalars |= variant.scalars_after_phases(batch)
-            scalars |= variant.update_state(scalars)
+        operations, recorded = _first_step(variant, batch)
     parameters = {
         network.label or name: parameter_count(network.module) for name, network in variant.networks().items()
     }
-    return Cost(parameters, counter.total, tuple(scalars))
+    declared = (scalar.name for scalar in variant.scalars)
+    return Cost(parameters, operations, tuple(dict.fromkeys((*recorded, *declared))))
+
+
+def needs_values(error: Exception) -> bool:
+    """Return whether an error says that tensors on the meta device have no values, as for ``.item()``."""
+    return isinstance(error, RuntimeError | TypeError) and "meta" in str(error)
+
+
+def _first_step(variant: Variant, batch: Batch) -> tuple[int | None, Scalars]:
+    """Return the number of operations of the first step, None if it needs values, and its scalars."""
+    scalars: Scalars = {}
+    with OperationCounter() as counter:
+        try:
+            variant.begin_step()
+            # a step may repeat a phase many times
+            for phase, times in Counter(variant.phases()).items():
+                before = counter.total
+                scalars |= phase.accumulate_gradients(batch)
+                counter.total += (times - 1) * (counter.total - before)
+            scalars |= variant.scalars_after_phases(batch)
+            scalars |= variant.update_state(scalars)
+        except (RuntimeError, TypeError) as error:
+            if not needs_values(error):
+                raise
+            return None, scalars
+    return counter.total, scalars
 
 
 class Operation(Protocol):

@@ -16,7 +16,7 @@ from torch.utils._pytree import tree_leaves
 from bench.configuration import Configuration
 from bench.system.errors import RequestError
 from bench.system.os_errors import format_size
-from bench.training.cost import MetaNoise, Operation
+from bench.training.cost import MetaNoise, Operation, needs_values
 from variants.base import Batch, Variant, parameter_count
 from variants.modules.activation_checkpointing import CheckpointedModule
 
@@ -34,7 +34,7 @@ class Need:
     Attributes
     ----------
     networks : int
-        Weights, gradients, Adam's two moments and the moving average.
+        Weights, gradients, the optimizers' moments and the moving average.
     step : int
         Other tensors of a training step; 0 if they are few.
     latents : int
@@ -127,19 +127,22 @@ def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, pr
     """
     harness, own = configuration.harness, configuration.hyperparameters
     variant = _built(configuration, shape)
-    networks = variant.networks().values()
-    count = sum(parameter_count(network.module) for network in networks)
-    averaged = sum(parameter_count(network.module) for network in networks if network.averaged)
-    average = averaged if harness.ema_decay else 0
+    held = gradients = 0
+    for name, network in variant.networks().items():
+        weights = parameter_count(network.module)
+        trained = sum(parameter.numel() for parameter in variant.trainable_parameters(name))
+        moments = {"adam": 2, "rmsprop": 1, "sgd": 1 if own.beta1 else 0}[network.optimizer]
+        gradients += FLOAT * trained
+        held += FLOAT * (weights + trained * (1 + moments))
+        held += FLOAT * weights if network.averaged and harness.ema_decay else 0
     latents = FLOAT * harness.eval_samples * own.latent_dim
-    weights = FLOAT * (4 * count + average)
     batch = max(1, harness.batch_size // max(harness.micro_batches or 1, processes))
     elements = batch * (shape[-1] ** 2 if len(shape) == 3 else 1)
-    if weights > free or FLOAT * ROUGH_LAYERS * elements * own.filters < SMALL * free:
-        return Need(weights, 0, latents)
-    held = _held_in_step(configuration, shape, batch)
+    if held > free or FLOAT * ROUGH_LAYERS * elements * own.filters < SMALL * free:
+        return Need(held, 0, latents)
     # gradients are among the networks already
-    return Need(weights, max(0, held - FLOAT * count), latents)
+    step = _held_in_step(configuration, shape, batch) - gradients
+    return Need(held, max(0, step), latents)
 
 
 def available(device: torch.device) -> int:
@@ -171,17 +174,28 @@ def _built(configuration: Configuration, shape: tuple[int, ...]) -> Variant:
 
 
 def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: int) -> int:
-    """Return the peak bytes of the tensors of a step's phases, for one micro-batch."""
+    """Return the peak bytes of the tensors of the first step's phases, for one micro-batch.
+
+    A later step with other phases may need more. Where a phase reads values of tensors, which are not there,
+    the peak until then.
+    """
     harness = configuration.harness
     variant = _built(configuration, shape)
     for module in variant.modules():
         if isinstance(module, CheckpointedModule):
             module.checkpoints_activations = harness.activation_checkpointing
     with META:
-        samples = Batch(torch.zeros(batch, *shape), MetaNoise())
+        caches = batch == harness.batch_size
+        samples = Batch(torch.zeros(batch, *shape), MetaNoise(), may_cache_graphs=caches)
         with _Held() as held:
-            for phase in variant.phases():
-                phase.accumulate_gradients(samples)
+            try:
+                variant.begin_step()
+                # the same phase again needs no more
+                for phase in dict.fromkeys(variant.phases()):
+                    phase.accumulate_gradients(samples)
+            except (RuntimeError, TypeError) as error:
+                if not needs_values(error):
+                    raise
     return held.most // (2 if harness.compute_dtype == "bfloat16" else 1)
 
 

@@ -4,15 +4,17 @@ The micro-batches of a step are computed in turn (gradient accumulation) or spre
 depends only on their number: gradients, scalars and the networks' buffers are means over all micro-batches.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from bench.system.ranks import ALONE, Ranks
+from bench.training.buffers import BufferMean
 from bench.training.compilation import compile_networks, leave_uncompiled
 from variants.base import Batch, Network, Phase, Scalars, Variant, VariantHyperparameters
 from variants.modules.activation_checkpointing import CheckpointedModule
@@ -170,7 +172,8 @@ class TrainingStep:
             for network in phase.updates:
                 self.optimizers[network].step()
             if phase.after is not None:
-                phase.after()
+                with torch.no_grad():
+                    phase.after()
         scalars = {
             name: values[0] if len(values) == 1 else torch.stack(values).mean()
             for name, values in found.items()
@@ -222,8 +225,9 @@ class TrainingStep:
             optimizer.load_state_dict(states[network])
             for parameter, state in optimizer.state.items():
                 for name, value in state.items():
-                    # a fused Adam needs parameters and moments to have the same memory format
-                    if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    # a fused Adam needs parameters and moments to have the same memory format; the number of
+                    # steps is no moment, although it has the shape of a parameter that is one number
+                    if isinstance(value, Tensor) and name != "step" and value.shape == parameter.shape:
                         state[name] = torch.empty_like(parameter).copy_(value)
 
     def _micro_batches(self, step: int) -> list[Batch]:
@@ -238,14 +242,22 @@ class TrainingStep:
 
     def _accumulate_gradients(self, phase: Phase, micro_batches: Sequence[Batch]) -> Scalars:
         """Add the gradients of this rank's micro-batches; return the mean scalars of all micro-batches."""
-        found = []
-        with self._averaged_buffers() as before_each, self._autocast():
+        found: list[Scalars] = []
+        buffers = None if self.options.micro_batches == 1 else BufferMean(self.variant)
+        with self._autocast():
             for number, batch in zip(self._own_micro_batches, micro_batches, strict=True):
-                before_each()
+                if buffers and found:
+                    buffers.restart()
                 if phase.new_real_batch:
                     batch.real = self._real(number)
-                    batch.labels = self.batches.labels(self.real_batches, number, self.options.micro_batches)
+                    batch.labels = partial(
+                        self.batches.labels, self.real_batches, number, self.options.micro_batches
+                    )
                 found.append(phase.accumulate_gradients(batch))
+                if buffers:
+                    buffers.add()
+        if buffers:
+            buffers.finish(self.options.ranks, self.options.micro_batches)
         self.real_batches += phase.new_real_batch
         return self._mean(found)
 
@@ -275,56 +287,9 @@ class TrainingStep:
         gradients = [
             parameter.grad
             for network in networks
-            for parameter in self.variant.trainable_parameters(network)
+            for parameter in self.optimizers[network].param_groups[0]["params"]
             if parameter.grad is not None
         ]
         self.options.ranks.all_reduce_together(gradients)
         for gradient in gradients:
             gradient.div_(self.options.micro_batches)
-
-    @contextmanager
-    def _averaged_buffers(self) -> Iterator[Callable[[], None]]:
-        """Average the updates that the micro-batches make to buffers, such as batch norm's statistics.
-
-        Every micro-batch starts from the buffers before the phase. Buffers that are not floating-point
-        numbers, such as counters, get the value that one micro-batch leaves.
-
-        Yields
-        ------
-        callable
-            To be called before each micro-batch.
-        """
-        if self.options.micro_batches == 1:
-            yield lambda: None
-            return
-        buffers = list(self.variant.buffers())
-        start = [buffer.clone() for buffer in buffers]
-        updates = {
-            number: torch.zeros_like(buffer)
-            for number, buffer in enumerate(buffers)
-            if buffer.is_floating_point()
-        }
-        begun = False
-
-        def add_updates() -> None:
-            for number, update in updates.items():
-                update.add_(_change(start[number], buffers[number]))
-
-        def before_each() -> None:
-            nonlocal begun
-            if begun:
-                add_updates()
-                for buffer, value in zip(buffers, start, strict=True):
-                    buffer.copy_(value)
-            begun = True
-
-        yield before_each
-        add_updates()
-        self.options.ranks.all_reduce_together(list(updates.values()))
-        for number, update in updates.items():
-            buffers[number].copy_(start[number] + update / self.options.micro_batches)
-
-
-def _change(before: Tensor, after: Tensor) -> Tensor:
-    # the difference of two infinities is not a number
-    return torch.where(after == before, 0.0, after - before)

@@ -311,7 +311,8 @@ class Trainer:
         return self._rates
 
     def _queue_scalars(self, step: int, rates: dict[str, float], scalars: Scalars) -> None:
-        self._waiting.append(_WaitingStep(step, rates, list(scalars), torch.stack(list(scalars.values()))))
+        values = torch.stack(list(scalars.values())) if scalars else torch.empty(0, device=self.device)
+        self._waiting.append(_WaitingStep(step, rates, list(scalars), values))
         late = time.perf_counter() - self._flushed_at > FLUSH_SECONDS
         if len(self._waiting) >= FLUSH_STEPS or late:
             self._flush_scalars()

@@ -168,6 +168,7 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
         trainer.close()
     # of the variant's graph; a faster algorithm for a layer may need more operations
     operations = cost(resolve(given)).step_operations
+    assert operations is not None
     achieved = [operations / seconds for seconds in step_seconds]
 
     def share(of: list[float], by: list[float]) -> dict[str, Any]:
