@@ -15,11 +15,13 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from bench.checking.subject import Subject
 from bench.runs.record import RecordWriter
 from bench.training.learning_rate import LearningRateRule
 from bench.training.step import ComputeOptions
 from bench.training.trainer import Plan, Trainer
 from variants.base import Batch, Scalars, Variant
+from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.noise import Noise
 from variants.registry import all_variants
 
@@ -82,6 +84,35 @@ def build_variant(
 @pytest.fixture
 def build() -> Callable[..., Any]:
     return build_variant
+
+
+class Started(Subject):
+    """A variant to check, whose k (if there is one) is away from where k starts and stops."""
+
+    def build(self, seed: int = 0) -> Variant:
+        variant = super().build(seed)
+        if isinstance(variant, BoundaryEquilibrium):
+            variant.k.fill_(0.5)
+        return variant
+
+
+@pytest.fixture(scope="module")
+def subject(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Subject]:
+    """Return a function that makes a variant, which learns fast, ready to be checked; made once a module."""
+    made: dict[tuple[Any, ...], Subject] = {}
+
+    def make(name: str, **knobs: Any) -> Subject:
+        key = (name, *sorted(knobs.items()))
+        if key not in made:
+            fast = {"lr_g": 1e-3, "lr_d": 1e-3}
+            if issubclass(all_variants()[name], BoundaryEquilibrium):
+                fast["lambda_k"] = 0.1
+            built = build_variant(name, **fast | knobs)
+            folder = tmp_path_factory.mktemp("checked")
+            made[key] = Started(type(built), built.hyperparameters, built.sample_shape, folder)
+        return made[key]
+
+    return make
 
 
 def draw_images(count: int = 3, size: int = 28, channels: int = 1, seed: int = 1) -> Tensor:

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from variants.base import Batch
+from bench.checking import contract
+from bench.checking.subject import Subject
 from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.noise import Noise
 from variants.registry import all_variants
@@ -149,23 +150,12 @@ def test_generator_and_reconstruction_depend_on_every_part_of_their_input(
 
 
 @pytest.mark.parametrize(("name", "layers"), ARCHITECTURES)
-def test_scalars_are_finite_detached_and_zero_dimensional(
-    build: Callable[..., Any],
-    samples: Callable[..., Tensor],
-    phases_run: Callable[..., Any],
-    name: str,
-    layers: dict[str, str],
+def test_scalars_keep_the_contract_and_both_losses_are_among_them(
+    subject: Callable[..., Subject], name: str, layers: dict[str, str]
 ) -> None:
-    variant = build(name, **layers)
-    batch = Batch(samples(variant), Noise(0, 1, torch.device("cpu")))
-    scalars, _ = phases_run(variant, batch)
-    scalars |= variant.scalars_after_phases(batch)
-    scalars |= variant.update_state(scalars)
-    assert {"loss_d", "loss_g"} <= set(scalars)
-    for value in scalars.values():
-        assert value.shape == ()
-        assert not value.requires_grad
-        assert value.isfinite()
+    contract.scalars(subject(name, **layers))
+    given = {scalar for outcome in subject(name, **layers).phase_outcomes for scalar in outcome.scalars}
+    assert {"loss_d", "loss_g"} <= given
 
 
 FAMILY = [name for name, kind in all_variants().items() if issubclass(kind, BoundaryEquilibrium)]
@@ -226,37 +216,16 @@ WITHOUT_NORM = [
 
 
 @pytest.mark.parametrize(("name", "knobs"), parameters(with_every_update(architectures() + WITHOUT_NORM)))
-def test_a_phase_accumulates_gradients_on_the_networks_it_updates_and_on_no_others(
-    build: Callable[..., Any],
-    samples: Callable[..., Any],
-    double_noise: Callable[..., Any],
-    name: str,
-    knobs: dict[str, Any],
+def test_a_phase_leaves_gradients_on_all_of_the_networks_it_updates_and_on_no_others(
+    subject: Callable[..., Subject], name: str, knobs: dict[str, Any]
 ) -> None:
-    variant = build(name, shaken=True, dtype=torch.float64, **knobs)
-    batch = Batch(samples(variant), double_noise())
-    for phase in variant.phases():
-        variant.zero_grad(set_to_none=True)
-        phase.accumulate_gradients(batch)
-        for network in variant.networks():
-            if network in phase.updates:
-                assert all(p.grad is not None for p in variant.trainable_parameters(network)), network
-            else:
-                module = variant.networks()[network].module
-                assert all(p.grad is None for p in module.parameters()), network
-
-
-@pytest.mark.parametrize("name", all_variants())
-def test_every_parameter_is_in_exactly_one_network(build: Callable[..., Any], name: str) -> None:
-    variant = build(name)
-    in_networks = [
-        id(parameter) for network in variant.networks().values() for parameter in network.module.parameters()
-    ]
-    assert sorted(in_networks) == sorted(id(parameter) for parameter in variant.parameters())
-
-
-@pytest.mark.parametrize("name", all_variants())
-def test_the_rate_of_every_network_is_a_hyperparameter(build: Callable[..., Any], name: str) -> None:
-    variant = build(name)
-    for network in variant.networks().values():
-        assert getattr(variant.hyperparameters, network.learning_rate) > 0
+    contract.gradients(subject(name, **knobs))
+    variant = subject(name, **knobs).build()
+    names = {id(parameter): key for key, parameter in variant.named_parameters()}
+    for outcome in subject(name, **knobs).phase_outcomes:
+        updated = {
+            names[id(parameter)]
+            for network in outcome.phase.updates
+            for parameter in variant.trainable_parameters(network)
+        }
+        assert outcome.with_gradient == updated, outcome.place

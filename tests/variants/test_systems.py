@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from bench.checking import check
 from bench.runs import checkpoint, record
 from bench.runs.export import export
 from bench.training.learning_rate import LearningRateRule
@@ -163,6 +164,17 @@ def test_the_averaged_generator_is_exported(
     assert samples.shape == (5, *shape)
     assert samples.dtype == torch.float32
     assert samples.abs().max() <= 1.0
+
+
+@pytest.mark.parametrize(
+    ("name", "image_size"),
+    [
+        pytest.param(name, "28" if name == "growing" else "none", marks=[pytest.mark.slow] * (name == "wgan"))
+        for name in SYSTEMS
+    ],
+)
+def test_a_system_passes_the_checks_of_any_variant(name: str, image_size: str) -> None:
+    check(system(name), {"image_size": image_size}).raise_failures()
 
 
 @pytest.mark.parametrize("name", LINES)
