@@ -38,9 +38,10 @@ def text(result: RunResult) -> str:
     best_step = best.get(f"{metric}_best_step")
     at_best = next((e.values for e in result.record.evaluations if e.step == best_step), {})
     rows: list[tuple[object, ...]] = []
-    for name, mean in result.record.checkpoints[-1].means.items() if result.record.checkpoints else ():
+    means = result.record.checkpoints[-1].means if result.record.checkpoints else {}
+    for name in [scalar.name for scalar in description.scalars if f"{scalar.name}_best" in best]:
         label = f"{name} (mean since last checkpoint)"
-        rows.append((label, mean, best.get(f"{name}_best"), best.get(f"{name}_best_step")))
+        rows.append((label, means.get(name), best[f"{name}_best"], best[f"{name}_best_step"]))
     for name, value in facts["last"].items():
         rows.append((name, value, at_best.get(name), best_step if at_best else None))
     samples = sorted(result.run.samples.glob("*.png"))

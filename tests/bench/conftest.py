@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from systems.trio import Trio
 
 from bench.configuration import Configuration, resolve
 from bench.execution.progress import Progress
@@ -19,6 +20,7 @@ from bench.runs import checkpoint, environment, record
 from bench.runs.description import DIGEST, RunDescription, digest_of
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged
+from variants import registry
 from variants.registry import all_variants
 from variants.scalars import Drop, Rise, Stuck
 
@@ -185,6 +187,23 @@ def small() -> SimpleNamespace:
         StopAfter=StopAfter,
         values=TINY,
     )
+
+
+@pytest.fixture
+def trio(monkeypatch: pytest.MonkeyPatch) -> type[Trio]:
+    """The variant of three networks, registered for one test."""
+    monkeypatch.setitem(registry._registered, Trio.name, Trio)
+    return Trio
+
+
+@pytest.fixture(scope="session")
+def trio_run(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path) -> RunFolder:
+    """A run of nine steps of the variant of three networks, in a results folder of its own; read only."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(tmp_path_factory.mktemp("trio")))
+        patch.setenv("BENCH_CACHE", str(cache_folder))
+        patch.setitem(registry._registered, Trio.name, Trio)
+        return run(tiny(Trio.name, ema_decay=0.9)).run
 
 
 @pytest.fixture(scope="session")
