@@ -47,7 +47,7 @@ class Harness(Knobs):
     seed: int = knob(0, "seed of weights, data order, latents and evaluation", low=0, high=LARGEST_SEED)
     lr_rule: Literal["none", "halve_every", "halve_on_stall"] = knob(
         "none",
-        "learning rates stay, halve every lr_window steps, or halve when M's mean over a window stalls",
+        "learning rates stay, halve every lr_window steps, or halve when the scalar that steers them stalls",
     )
     lr_window: int = knob(100_000, "window of lr_rule", unit="steps", low=1, high=MOST_STEPS)
     lr_floor: float = knob(
@@ -82,7 +82,7 @@ class Harness(Knobs):
     )
     compute_dtype: Literal["float32", "bfloat16"] = knob(
         "float32",
-        "of convolutions and matrix products in training; losses, k, M and judging are float32 always",
+        "of convolutions and matrix products in training; losses, scalars and judging are float32 always",
     )
     tf32: bool = knob(
         False, "on a GPU: float32 products and convolutions of training may be rounded to TF32's 10 bits"

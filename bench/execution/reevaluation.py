@@ -65,7 +65,7 @@ def reevaluate(
     progress : Progress
         Prints downloads.
     checkpoint : str
-        ``best``, ``best-M``, ``last`` or a step.
+        ``best``, ``best-NAME`` for a scalar that selects checkpoints, ``last`` or a step.
     metrics : sequence of str
         Metrics; by default all that this version's judge measures.
     samples : int, optional

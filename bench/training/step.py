@@ -57,7 +57,7 @@ class ComputeOptions:
     ranks : Ranks
         The processes that share the micro-batches.
     bfloat16 : bool
-        Whether convolutions and matrix products are computed in bfloat16; losses, k and M never are.
+        Whether convolutions and matrix products are computed in bfloat16; losses and scalars never are.
     channels_last : bool
         Whether images and convolutions have the channels_last (NHWC) memory format.
     fused_adam : bool

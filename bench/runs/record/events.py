@@ -224,5 +224,5 @@ def text(entry: StepRow | Event) -> str:
 
 
 def alarm_tag(alarms: Iterable[Alarm]) -> str:
-    """Return a record's alarms in a line, such as ``k-drop@1234 constraint-rising@1700``."""
+    """Return a record's alarms in a line, such as ``loss-rising@1234 weight-at-0@1700``."""
     return " ".join(f"{alarm.kind}@{alarm.step}" for alarm in alarms)
