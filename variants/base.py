@@ -10,18 +10,20 @@ A variant of the usual kind, two networks and a loss for each, is shorter as a s
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from variants.knobs import LARGEST, WIDEST, Knobs, Preset, Search, knob
+from variants.knobs import LARGEST, WIDEST, Knobs, Search, knob
 from variants.noise import Noise
+from variants.presets import Preset, PresetName
 from variants.scalars import TrainingScalar
 
 Optimizer = Literal["adam", "rmsprop", "sgd"]
+SampleKind = Literal["images", "points"]
 Scalars = dict[str, Tensor]  # name -> 0-d float32 tensor, detached, on the device
 
 
@@ -190,8 +192,10 @@ class Variant(nn.Module, ABC):
     title: ClassVar[str]
     source: ClassVar[str]
     Hyperparameters: ClassVar[type[VariantHyperparameters]]
-    # preset name -> hyperparameters whose values differ from the defaults, beside what the preset itself says
-    presets: ClassVar[dict[str, Preset]] = {}
+    # what differs from the defaults in a preset, beside what the preset says for all variants
+    presets: ClassVar[Mapping[PresetName, Preset]] = {}
+    # the kinds of samples that the networks can make
+    sample_kinds: ClassVar[tuple[SampleKind, ...]] = ("images",)
     # the scalars that are drawn, compared, selected by or watched; others are only recorded
     scalars: ClassVar[tuple[TrainingScalar, ...]] = ()
     # whether samples have a class: a latent is then [z, one-hot(y)], and the data set must have labels

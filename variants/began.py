@@ -3,8 +3,9 @@
 from typing import Literal
 
 from variants.families.boundary_equilibrium import (
-    POINTS_QUICK,
+    POINTS,
     QUICK,
+    SMALL,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
 )
@@ -12,7 +13,7 @@ from variants.knobs import knob
 from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import AutoEncoder
 from variants.modules.networks import elu
-from variants.presets import STACKED
+from variants.presets import Preset, Training
 from variants.registry import register
 
 
@@ -40,17 +41,12 @@ class Began(BoundaryEquilibrium):
     hyperparameters: BeganHyperparameters
     presets = {
         "quick": QUICK,
-        "points": POINTS_QUICK,
-        "stacked": QUICK | STACKED,
-        "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
-        "paper": {
-            "dataset": "celeba",
-            "image_size": 64,
-            "batch_size": 16,
-            "epochs": 30,
-            "lr_g": 8e-5,
-            "lr_d": 8e-5,
-        },
+        "points": POINTS,
+        "small": SMALL,
+        "paper": Preset(
+            {"lr_g": 8e-5, "lr_d": 8e-5},
+            Training(dataset="celeba", image_size=64, batch_size=16, epochs=30),
+        ),
     }
 
     def build_networks(self) -> None:

@@ -6,17 +6,18 @@ from torch import Tensor
 
 from variants.families.boundary_equilibrium import (
     CONSTRAINT,
-    POINTS_QUICK,
+    POINTS,
     QUICK,
+    SMALL,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
-from variants.knobs import LARGEST, Preset, Search, knob
+from variants.knobs import LARGEST, Search, knob
 from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import AutoEncoder, Encoding
 from variants.modules.networks import elu
-from variants.presets import STACKED
+from variants.presets import Preset, Training
 from variants.registry import register
 
 
@@ -39,10 +40,6 @@ class BeganCsHyperparameters(BoundaryEquilibriumHyperparameters):
     )
 
 
-# found by a study: docs/quick-presets.md
-FOUND: Preset = {"reevaluate": False, "gamma": 0.915, "lambda_k": 0.125, "lr_g": 4.1e-3, "lr_d": 1.9e-3}
-
-
 @register
 class BeganCs(BoundaryEquilibrium):
     """BEGAN-CS (Chang et al., ECCV 2018).
@@ -61,25 +58,15 @@ class BeganCs(BoundaryEquilibrium):
     regularises_fake = True
     scalars = (*BoundaryEquilibrium.scalars, CONSTRAINT)
     presets = {
-        "quick": QUICK | FOUND,
-        "points": POINTS_QUICK
-        | {
-            "reevaluate": False,
-            "alpha": 0.075,
-            "lambda_k": 0.042,
-            "lr_g": 2.5e-3,
-            "lr_d": 1.2e-2,
-            "beta2": 0.999,
-        },
-        "stacked": QUICK | FOUND | STACKED,
-        "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
-        "paper": {
-            "dataset": "celeba",
-            "image_size": 64,
-            "batch_size": 64,
-            "epochs": 300,
-            "norm": "frobenius",
-        },
+        # found by a study: docs/quick-presets.md
+        "quick": QUICK.with_values(reevaluate=False, gamma=0.915, lambda_k=0.125, lr_g=4.1e-3, lr_d=1.9e-3),
+        "points": POINTS.with_values(
+            reevaluate=False, alpha=0.075, lambda_k=0.042, lr_g=2.5e-3, lr_d=1.2e-2, beta2=0.999
+        ),
+        "small": SMALL,
+        "paper": Preset(
+            {"norm": "frobenius"}, Training(dataset="celeba", image_size=64, batch_size=64, epochs=300)
+        ),
     }
 
     def build_networks(self) -> None:

@@ -7,17 +7,17 @@ import torch
 from torch import Tensor, nn
 
 from variants.families.boundary_equilibrium import (
-    POINTS_QUICK,
+    POINTS,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
 )
-from variants.knobs import LARGEST, WIDEST, Preset, Search, knob
+from variants.knobs import LARGEST, WIDEST, Search, knob
 from variants.modules.autoencoders import AutoEncoder, Trunk
 from variants.modules.initialisation import initialise
 from variants.modules.networks import transposed_decoder
 from variants.modules.point_networks import makes_points, point_decoder, residual_point_trunk
 from variants.modules.strided_pointwise import replace_strided_pointwise
-from variants.presets import STACKED
+from variants.presets import Preset, Training
 from variants.registry import register
 
 
@@ -128,27 +128,6 @@ def initialise_like_torchvision(network: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
 
 
-QUICK: Preset = {
-    "extractor": "shipped",
-    "threads": 1,
-    "image_size": 32,
-    "steps": 2000,
-    "filters": 16,
-    "norm": "l2",
-    # found by a study: docs/quick-presets.md
-    "gamma": 0.82,
-    "lambda_k": 0.072,
-    "lr_g": 2.7e-3,
-    "lr_d": 1.35e-3,
-    "latent_dim": 9,
-    "batch_size": 32,
-    "beta2": 0.9,
-    "decoder_gain": 1.0,
-    "eval_every": 500,
-    "eval_samples": 2000,
-}
-
-
 @register
 class BeganResnet18(BoundaryEquilibrium):
     """The ResNet-18 BEGAN for Fashion-MNIST (a bachelor's thesis, Kyiv 2025).
@@ -163,17 +142,28 @@ class BeganResnet18(BoundaryEquilibrium):
     Hyperparameters = BeganResnet18Hyperparameters
     hyperparameters: BeganResnet18Hyperparameters
     presets = {
-        "quick": QUICK,
-        "points": POINTS_QUICK | {"decoder_gain": 1.0, "update": "alternating"},
-        "stacked": QUICK | STACKED,
-        "small": {"dataset": "fashion-mnist", "image_size": 64, "filters": 32, "epochs": 8},
-        "paper": {
-            "dataset": "fashion-mnist",
-            "image_size": 64,
-            "batch_size": 64,
-            "epochs": 8,
-            "drop_last": False,
-        },
+        # found by a study: docs/quick-presets.md
+        "quick": Preset(
+            {
+                "filters": 16,
+                "norm": "l2",
+                "gamma": 0.82,
+                "lambda_k": 0.072,
+                "lr_g": 2.7e-3,
+                "lr_d": 1.35e-3,
+                "latent_dim": 9,
+                "beta2": 0.9,
+                "decoder_gain": 1.0,
+            },
+            Training(image_size=32, batch_size=32, steps=2000, eval_every=500),
+        ),
+        "points": POINTS.with_values(decoder_gain=1.0, update="alternating"),
+        "small": Preset({"filters": 32}, Training(dataset="fashion-mnist", batch_size=64, epochs=8)),
+        "paper": Preset(
+            training=Training(
+                dataset="fashion-mnist", image_size=64, batch_size=64, epochs=8, drop_last=False
+            )
+        ),
     }
 
     def build_networks(self) -> None:

@@ -7,8 +7,9 @@ from torch import Tensor
 
 from variants.families.boundary_equilibrium import (
     CONSTRAINT,
-    POINTS_QUICK,
+    POINTS,
     QUICK,
+    SMALL,
     BoundaryEquilibrium,
     BoundaryEquilibriumHyperparameters,
     Regularisers,
@@ -18,7 +19,7 @@ from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import Encoding, VariationalAutoEncoder
 from variants.modules.networks import leaky_relu
 from variants.noise import Noise
-from variants.presets import STACKED
+from variants.presets import Preset, Training
 from variants.registry import register
 
 
@@ -106,11 +107,10 @@ class BeganV3(BoundaryEquilibrium):
     regularises_fake = True
     scalars = (*BoundaryEquilibrium.scalars, CONSTRAINT)
     presets = {
-        "quick": QUICK | {"kl_weight": 0.02},
-        "points": POINTS_QUICK | {"kl_weight": 2e-3, "alpha": 0.01},
-        "stacked": QUICK | STACKED | {"kl_weight": 0.02},
-        "small": {"dataset": "celeba", "image_size": 64, "batch_size": 32, "filters": 64, "steps": 50_000},
-        "paper": {"dataset": "celeba", "image_size": 64, "batch_size": 128, "epochs": 300},
+        "quick": QUICK.with_values(kl_weight=0.02),
+        "points": POINTS.with_values(kl_weight=2e-3, alpha=0.01),
+        "small": SMALL,
+        "paper": Preset(training=Training(dataset="celeba", image_size=64, batch_size=128, epochs=300)),
     }
 
     def build_networks(self) -> None:

@@ -1,5 +1,6 @@
 """Declare a knob once: type, default, range, unit and the range worth searching."""
 
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +13,6 @@ from pydantic.config import JsonDict
 from pydantic.fields import FieldInfo
 
 Setting = str | int | float | bool | None  # value of a knob
-Preset = dict[str, Setting]  # knob -> value
 
 # Upper bounds of knobs whose meaning implies none.
 LARGEST = 1e30  # for float32 values: products of a few such values stay finite
@@ -99,6 +99,14 @@ class Knobs(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False)
 
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        """Let a knob that is declared again as a plain value keep the inherited description and range."""
+        super().__init_subclass__(**kwargs)  # type: ignore[arg-type]
+        # no fields of its own yet: `model_fields` are those of the base class
+        for name in cls.model_fields.keys() & inspect.get_annotations(cls).keys() & cls.__dict__.keys():
+            if not isinstance(cls.__dict__[name], FieldInfo):
+                setattr(cls, name, _with_default(cls.model_fields[name], cls.__dict__[name]))
+
     @field_validator("*", mode="before")
     @classmethod
     def _refuse_other_types(cls, value: object, info: ValidationInfo) -> object:
@@ -122,6 +130,25 @@ class Knobs(BaseModel):
 
 # Underscores are allowed, as in 1_000. The longest whole number of any knob has 19 digits.
 WHOLE = r"\s*[-+]?[0-9][0-9_]{0,39}\s*"
+
+
+def _with_default(field: FieldInfo, default: object) -> object:
+    """Return the declaration of a knob with another default."""
+    bounds: dict[str, float] = {}
+    for bound in field.metadata:
+        for attribute in ("ge", "le", "gt", "max_length"):
+            if hasattr(bound, attribute):
+                bounds[attribute] = getattr(bound, attribute)
+    return knob(
+        default,
+        field.description or "",
+        unit=unit_of(field),
+        low=bounds.get("ge"),
+        high=bounds.get("le"),
+        above=bounds.get("gt"),
+        longest=int(bounds["max_length"]) if "max_length" in bounds else None,
+        search=search_of(field),
+    )
 
 
 def _are_plain(types: list[object]) -> bool:

@@ -1,21 +1,59 @@
-"""Preset values that variants share."""
+"""What a variant says about a preset: hyperparameters, and settings of training that belong to the method.
 
-from variants.knobs import Preset
+What the name of a preset says for all variants, such as data, length and judging, is stated by the harness.
+A variant states only what differs for itself, and may state nothing.
+"""
 
-# For runs on points in the plane: one thread is enough for a batch of points.
-POINTS: Preset = {
-    "dataset": "ring-8",
-    "image_size": None,
-    "threads": 1,
-    "layers": "points",
-    "eval_samples": 2500,
-}
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
-# For runs on stacked digits: counting 1,000 modes takes many samples.
-STACKED: Preset = {
-    "dataset": "stacked-mnist",
-    "image_size": 32,
-    "steps": 2000,
-    "eval_every": 1000,
-    "eval_samples": 26_000,
-}
+from variants.knobs import Setting
+
+PresetName = Literal["quick", "points", "stacked", "small", "paper"]
+
+
+@dataclass(frozen=True)
+class Training:
+    """Settings of training that belong to a tuned or published setting of a method.
+
+    Each has the meaning, unit and range of the harness's knob of that name. None leaves the preset's own.
+    """
+
+    dataset: str | None = None
+    image_size: int | None = None
+    steps: int | None = None
+    epochs: float | None = None
+    batch_size: int | None = None
+    drop_last: bool | None = None
+    lr_rule: Literal["none", "halve_every", "halve_on_stall"] | None = None
+    lr_window: int | None = None
+    lr_floor: float | None = None
+    ema_decay: float | None = None
+    eval_every: int | None = None
+    channels_last: bool | None = None
+
+    def stated(self) -> dict[str, Setting]:
+        """Return the settings that are not None, by name."""
+        return {name: value for name, value in vars(self).items() if value is not None}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A variant's own part of a preset.
+
+    Attributes
+    ----------
+    hyperparameters : mapping
+        Name -> value of the hyperparameters that differ from their defaults.
+    training : Training
+        Settings of training that differ from the preset's. For the preset ``paper``, which has none of its
+        own, they are the data set, the size of images and the length, at least.
+    """
+
+    hyperparameters: Mapping[str, Setting] = field(default_factory=dict)
+    training: Training = Training()
+
+    def with_values(self, **hyperparameters: Setting) -> "Preset":
+        """Return the preset with some hyperparameters added or replaced."""
+        return replace(self, hyperparameters={**self.hyperparameters, **hyperparameters})

@@ -2,10 +2,12 @@
 
 import importlib
 import pkgutil
+from typing import get_args
 
 import variants
-from variants.base import Variant, VariantHyperparameters
+from variants.base import SampleKind, Variant, VariantHyperparameters
 from variants.plugins import RegistrationError, Registry
+from variants.presets import Preset
 
 VARIANTS: Registry[type[Variant]] = Registry("variant", "began_bench.variants")
 
@@ -33,6 +35,16 @@ def _check(variant: type[Variant]) -> None:
         value = getattr(variant, attribute, None)
         if not isinstance(value, str) or not value.strip():
             raise RegistrationError(f"{variant.__qualname__}: the attribute {attribute} must be a text")
+    if not variant.sample_kinds or not set(variant.sample_kinds) <= set(get_args(SampleKind)):
+        raise RegistrationError(
+            f"{variant.__qualname__}: sample_kinds {variant.sample_kinds!r} must be one or both of "
+            f"{', '.join(get_args(SampleKind))}"
+        )
+    for name, preset in variant.presets.items():
+        if not isinstance(preset, Preset):
+            raise RegistrationError(
+                f"{variant.__qualname__}: preset {name!r} must be a variants.presets.Preset"
+            )
     hyperparameters = getattr(variant, "Hyperparameters", None)
     if not (isinstance(hyperparameters, type) and issubclass(hyperparameters, VariantHyperparameters)):
         raise RegistrationError(

@@ -8,7 +8,8 @@ from torch import Tensor
 from bench.checking.comparison import first_difference, same
 from bench.checking.report import CheckFailed, NotApplicable
 from bench.checking.subject import BATCH, CPU, SEED, Subject
-from bench.configuration import Harness
+from bench.configuration import Configuration, merge, preset_layers, presets_of
+from bench.system.errors import RequestError
 from bench.training.step import ComputeOptions, TrainingStep
 from variants.base import Variant
 from variants.noise import Noise
@@ -33,10 +34,11 @@ def description(subject: Subject) -> None:
             raise CheckFailed(f"scalar {scalar.name} steers learning rates: its better values must be lower")
     if len(steering := [scalar.name for scalar in kind.scalars if scalar.steers]) > 1:
         raise CheckFailed(f"scalars {', '.join(steering)} steer learning rates: at most one may")
-    known = Harness.model_fields.keys() | kind.Hyperparameters.model_fields.keys()
-    for preset, values in kind.presets.items():
-        if unknown := sorted(values.keys() - known):
-            raise CheckFailed(f"preset {preset} sets {unknown[0]}, which is no knob")
+    try:
+        for preset in presets_of(kind):
+            Configuration(kind, preset, merge(preset_layers(kind, preset)))
+    except RequestError as error:
+        raise CheckFailed(str(error)) from None
 
 
 def parameters(subject: Subject) -> None:

@@ -17,6 +17,7 @@ from bench.training.learning_rate import LearningRateRule
 from bench.training.trainer import Interrupted, Plan, Trainer
 from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
 from variants.noise import Noise
+from variants.presets import Preset
 
 CPU = torch.device("cpu")
 SMALL = {"filters": 8, "latent_dim": 6}
@@ -246,8 +247,9 @@ def small_hyperparameters(
             raise unknown(f"setting of a check of {kind.name}", str(name), allowed)
     given = {name: value for name, value in settings.items() if name in own}
     found = []
-    for preset in ({}, *kind.presets.values()):
-        values: dict[str, object] = {name: value for name, value in preset.items() if name in own}
+    for preset in (Preset(), *kind.presets.values()):
+        # wrong names are a finding of a check
+        values: dict[str, object] = {n: value for n, value in preset.hyperparameters.items() if n in own}
         for name, small in SMALL.items():
             try:
                 _configured(kind, values | {name: small})
@@ -259,7 +261,7 @@ def small_hyperparameters(
 
 
 def shapes_of(kind: type[Variant], settings: Mapping[str, object]) -> list[list[tuple[int, ...]]]:
-    """Return the shapes to try, those of images and those of points; of one of them where settings say so.
+    """Return the shapes to try of each kind of samples that a variant declares, or that settings ask for.
 
     Raises
     ------
@@ -268,7 +270,8 @@ def shapes_of(kind: type[Variant], settings: Mapping[str, object]) -> list[list[
     """
     given = {name: value for name, value in settings.items() if name in DATA_SETTINGS}
     if not given:
-        return [IMAGES, POINTS]
+        shapes = {"images": IMAGES, "points": POINTS}
+        return [shapes[samples] for samples in ("images", "points") if samples in kind.sample_kinds]
     harness = _configured(kind, given).harness
     channels = harness.channels or 1
     if "image_size" not in given:
@@ -279,4 +282,5 @@ def shapes_of(kind: type[Variant], settings: Mapping[str, object]) -> list[list[
 
 
 def _configured(kind: type[Variant], values: Mapping[str, object]) -> Configuration:
-    return Configuration(kind, "", {"steps": STEPS, **values})
+    image_size = IMAGES[0][-1] if "images" in kind.sample_kinds else None
+    return Configuration(kind, "", {"steps": STEPS, "image_size": image_size, **values})

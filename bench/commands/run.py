@@ -34,7 +34,8 @@ FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 @click.option(
     "--preset",
     metavar="NAME",
-    help="quick (minutes on two cores), small (an hour on a GPU), paper; by default that of the data set.",
+    help="quick (minutes on two cores), points, stacked, small (an hour on a GPU), paper; by default that of "
+    "the data set. `bench variants NAME` lists those of a variant.",
 )
 @click.option("--steps", metavar="N", help="Length of training in generator updates.")
 @click.option("--epochs", metavar="X", help="Length of training in passes over the data.")

@@ -1,5 +1,6 @@
-"""``bench variants``: list the variants, with parameter counts and knobs."""
+"""``bench variants``: list the variants, with parameter counts, presets and knobs."""
 
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import click
@@ -14,38 +15,53 @@ if TYPE_CHECKING:
 @click.argument("name", required=False)
 @reporting
 def command(name: str | None) -> Report:
-    """List the variants, or the knobs of one variant."""
+    """List the variants, or the presets and knobs of one variant."""
     from bench.configuration import variant_named
     from variants.registry import all_variants
 
     if name is not None:
-        return _knobs(variant_named(name))
+        return _details(variant_named(name))
     variants = all_variants().values()
     entries = [_entry(variant) for variant in variants]
     rows = [
-        (variant.name, variant.title, entry["parameters"], ", ".join(variant.presets), variant.source)
-        for variant, entry in zip(variants, entries, strict=True)
+        (
+            entry.name,
+            entry.title,
+            f"{entry.parameters:,} ({entry.parameters_of})",
+            ", ".join(entry.presets),
+            entry.source,
+        )
+        for entry in entries
     ]
-    header = ("variant", "what", "parameters (paper)", "presets", "source")
-    return Report({"variants": entries}, table(rows, header))
+    header = ("variant", "what", "parameters (preset)", "presets", "source")
+    return Report({"variants": [asdict(entry) for entry in entries]}, table(rows, header))
 
 
-def _entry(variant: "type[Variant]") -> dict[str, object]:
-    from bench.configuration import resolve
+@dataclass(frozen=True)
+class _Entry:
+    """A line of the list; `parameters` are those of the preset `parameters_of`."""
+
+    name: str
+    title: str
+    source: str
+    presets: tuple[str, ...]
+    parameters: int
+    parameters_of: str
+
+
+def _entry(variant: "type[Variant]") -> _Entry:
+    from bench.configuration import presets_of, resolve
     from bench.training.cost import cost
 
-    paper = resolve({"variant": variant.name, "preset": "paper"})
-    return {
-        "name": variant.name,
-        "title": variant.title,
-        "source": variant.source,
-        "presets": list(variant.presets),
-        "parameters": cost(paper).all_parameters,
-    }
+    presets = presets_of(variant)
+    # without a published size, that of runs without further options
+    counted = resolve({"variant": variant.name} | ({"preset": "paper"} if "paper" in presets else {}))
+    parameters = cost(counted).all_parameters
+    return _Entry(variant.name, variant.title, variant.source, presets, parameters, counted.preset)
 
 
-def _knobs(variant: "type[Variant]") -> Report:
-    from bench.configuration import allowed, knobs_of
+def _details(variant: "type[Variant]") -> Report:
+    from bench.configuration import PRESETS, allowed, knobs_of, merge, preset_layers, presets_of
     from variants.knobs import search_of, unit_of
 
     rows: list[tuple[str, str, str, str]] = []
@@ -65,6 +81,17 @@ def _knobs(variant: "type[Variant]") -> Report:
         )
         rows.append((name, str(field.default), allowed(field), field.description or ""))
     facts = {"name": variant.name, "title": variant.title, "source": variant.source}
-    head = f"{variant.name}: {variant.title} ({variant.source})"
-    text = f"{head}\n\n{table(rows, ('key', 'default', 'allowed', 'what'))}"
-    return Report(facts | {"knobs": data, "presets": variant.presets}, text)
+    presets = {name: merge(preset_layers(variant, name)) for name in presets_of(variant)}
+    keys = [name for name in knobs_of(variant) if any(name in values for values in presets.values())]
+    changed = [
+        (key, *(str(values[key]) if key in values else "" for values in presets.values())) for key in keys
+    ]
+    text = "\n\n".join(
+        (
+            f"{variant.name}: {variant.title} ({variant.source})",
+            table([(name, PRESETS[name].description) for name in presets], ("preset", "meant for")),
+            table(changed, ("key", *presets)),
+            table(rows, ("key", "default", "allowed", "what")),
+        )
+    )
+    return Report(facts | {"knobs": data, "presets": presets}, text)

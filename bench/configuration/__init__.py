@@ -1,5 +1,6 @@
 """The configuration of a run: settings of the harness and hyperparameters of the variant."""
 
+from bench.configuration.presets import PRESETS, preset_layers, presets_of
 from bench.configuration.resolution import (
     Configuration,
     allowed,
@@ -20,12 +21,15 @@ __all__ = [
     "EXECUTION_SETTINGS",
     "LARGEST_SEED",
     "MOST_STEPS",
+    "PRESETS",
     "Configuration",
     "Harness",
     "allowed",
     "is_name",
     "knobs_of",
     "merge",
+    "preset_layers",
+    "presets_of",
     "resolve",
     "variant_named",
 ]

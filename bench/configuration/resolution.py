@@ -5,13 +5,14 @@ Later sources override earlier ones, in this order.
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TypeVar, cast, get_args
 
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from bench.configuration.presets import kind_of, preset_layers, presets_of
 from bench.configuration.schema import EXECUTION_SETTINGS, UNHASHED_DEFAULTS, Harness
 from bench.datasets import preset_of
 from bench.system.errors import RequestError, shown, unknown
@@ -46,6 +47,9 @@ class Configuration:
         self.hyperparameters = _build(variant.Hyperparameters, {k: v for k, v in values.items() if k in own})
         if (self.harness.steps is None) == (self.harness.epochs is None):
             raise RequestError("steps and epochs: give one of them, as a number above 0")
+        size = self.harness.image_size
+        if (kind := kind_of(size)) not in variant.sample_kinds:
+            raise RequestError(f"{variant.name} has no networks for {kind} (image_size {size})")
         if self.harness.compile != "none" and self.harness.activation_checkpointing:
             raise RequestError("compile and activation_checkpointing: give one of them")
         if self.harness.lr_rule == "halve_on_stall" and not any(each.steers for each in variant.scalars):
@@ -147,11 +151,16 @@ def resolve(given: Mapping[str, object], file: Path | None = None) -> Configurat
     if "variant" not in named:
         raise RequestError(f"no variant given: --variant is one of {', '.join(all_variants())}")
     variant = variant_named(str(named["variant"]))
-    preset = named.get("preset")
-    preset = default_preset(variant, merge(layers)) if preset is None else str(preset)
-    if preset not in variant.presets:
-        raise unknown("preset", preset, variant.presets)
-    return Configuration(variant, preset, merge([{**variant.presets[preset]}, *layers]))
+    preset, dataset = named.get("preset"), merge(layers).get("dataset")
+    if preset is not None:
+        below = preset_layers(variant, str(preset))
+    elif dataset is not None:
+        preset = preset_of(str(dataset))
+        below = preset_layers(variant, preset, of=str(dataset))
+    else:
+        preset = presets_of(variant)[0]
+        below = preset_layers(variant, preset)
+    return Configuration(variant, str(preset), merge([*below, *layers]))
 
 
 def _file(path: Path) -> dict[str, object]:
@@ -161,24 +170,7 @@ def _file(path: Path) -> dict[str, object]:
     return yaml_files.read(path)
 
 
-def default_preset(variant: type[Variant], given: Mapping[str, object]) -> str:
-    """Return the name of the preset for the data set that is given, or ``"quick"`` without one.
-
-    Raises
-    ------
-    RequestError
-        If the data set is unknown, or the variant has no preset for it.
-    """
-    if given.get("dataset") is None:
-        return "quick"
-    name = str(given["dataset"])
-    preset = preset_of(name)
-    if preset not in variant.presets:
-        raise RequestError(f"{variant.name} has no preset {preset!r}, the one for {name}: give another")
-    return preset
-
-
-def merge(layers: list[dict[str, object]]) -> dict[str, object]:
+def merge(layers: Iterable[Mapping[str, object]]) -> dict[str, object]:
     """Merge settings: later layers override earlier ones; `steps` and `epochs` override each other."""
     merged: dict[str, object] = {}
     for layer in layers:

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 from scipy.stats import binomtest
 
-from bench.configuration import resolve
+from bench.configuration import PRESETS, resolve
 from bench.datasets import sample_shape
 from variants.base import parameter_count
-from variants.registry import all_variants
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,6 +27,7 @@ PAGES = {
         "docs/quick-presets.md",
         "docs/speed.md",
         "docs/studies.md",
+        "docs/usage.md",
         "benchmarks/README.md",
     )
 }
@@ -72,7 +72,7 @@ def test_the_readme_quotes_the_full_size_networks_own_parameter_counts(sentence,
 
 @pytest.mark.parametrize("page", RESULTS_OF_V3)
 def test_every_page_with_results_of_v3_tells_the_weight_of_its_variational_term(page):
-    quick = all_variants()["began-v3"].presets["quick"]
+    quick = resolve({"variant": "began-v3", "preset": "quick"}).flat()
     told = words(page)
     assert re.search(rf"(KL weight of|kl_weight|kl_weight is) {quick['kl_weight']}\b", told)
     assert re.search(rf"\b{quick['latent_dim']} (latent )?dimensions", told)
@@ -80,11 +80,18 @@ def test_every_page_with_results_of_v3_tells_the_weight_of_its_variational_term(
 
 
 def test_the_weights_on_points_are_the_presets():
-    points, stacked = (all_variants()["began-v3"].presets[name] for name in ("points", "stacked"))
+    points, stacked = (
+        resolve({"variant": "began-v3", "preset": name}).flat() for name in ("points", "stacked")
+    )
     page = words("docs/known-modes.md")
     told = f"kl_weight is {points['kl_weight']}, alpha {points['alpha']} and the KL is averaged over"
     assert f"On points {told} {points['latent_dim']} latent dimensions" in page
     assert f"on stacked digits they are {stacked['kl_weight']}, 0.1 and {stacked['latent_dim']}" in page
+
+
+def test_the_page_on_use_lists_the_presets_as_they_are_described():
+    rows = [f"| `{name}` | {budget.description} |" for name, budget in PRESETS.items()]
+    assert "\n".join(["| preset | meant for |", "| --- | --- |", *rows]) in PAGES["docs/usage.md"]
 
 
 RATES = re.compile(r"(\d+) (?:of|in) (\d+)(?: runs)? \((?:exact 95%: )?(\d+) to (\d+)%\)")

@@ -40,7 +40,8 @@ def _nothing_stays_registered(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(registry, "_definitions", dict(registry._definitions))
 
 
-def test_the_variant_of_the_page_on_extending_trains():
+def test_the_variant_of_the_page_on_extending_is_the_example_and_trains():
+    assert (ROOT / "examples/my_gan.py").read_text(encoding="utf-8") in examples("docs/extending.md")
     run_example("class MyGan", "docs/extending.md")
     outcome = bench.run("my-gan", quiet=True, weight=0.5, **TINY)
     assert set(outcome.record.steps[-1]) >= {"loss_d", "loss_g"}

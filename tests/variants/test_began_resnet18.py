@@ -140,7 +140,8 @@ def test_the_defaults_are_those_of_the_thesis(build: Callable[..., Any]) -> None
     assert (knobs.lr_g, knobs.lr_d, knobs.beta1, knobs.beta2) == (1e-4, 1e-5, 0.5, 0.999)
     assert (knobs.gamma, knobs.lambda_k, knobs.norm) == (0.5, 0.001, "l1")
     paper = type(build("began-resnet18")).presets["paper"]
-    assert paper == {
+    assert paper.hyperparameters == {}
+    assert paper.training.stated() == {
         "dataset": "fashion-mnist",
         "image_size": 64,
         "batch_size": 64,

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from bench.configuration import knobs_of, resolve
 from bench.system.errors import RequestError
-from variants.knobs import Knobs, Search, knob, search_of
+from variants.knobs import Knobs, Search, knob, search_of, unit_of
 from variants.registry import all_variants
 
 VARIANTS = all_variants()
@@ -124,6 +124,42 @@ def test_every_variant_has_a_search_range(name: str) -> None:
 def test_no_knob_of_a_variant_is_also_one_of_the_harness(name: str) -> None:
     resolved = resolve({"variant": name}).flat()
     assert set(resolved) == set(knobs_of(VARIANTS[name])) | {"variant", "preset"}
+
+
+class Base(Knobs):
+    width: int = knob(3, "how wide", unit="pixels", low=1, high=9, search=Search(2, 4))
+    share: float = knob(0.5, "which part", above=0, high=1)
+    label: str = knob("a", "a short text", longest=3)
+    choice: typing.Literal["one", "two"] = knob("one", "one of two")
+    size: int | None = knob(3, "how large", low=1)
+
+
+class Derived(Base):
+    width: int = 4
+    share: float = 0.25
+    label: str = "b"
+    choice: typing.Literal["one", "two"] = "two"
+    size: int | None = None
+
+
+def test_a_knob_declared_again_as_a_plain_value_keeps_all_but_its_default() -> None:
+    assert Base().model_dump() == {"width": 3, "share": 0.5, "label": "a", "choice": "one", "size": 3}
+    assert Derived().model_dump() == {"width": 4, "share": 0.25, "label": "b", "choice": "two", "size": None}
+    for name, field in Base.model_fields.items():
+        again = Derived.model_fields[name]
+        assert (again.description, again.annotation) == (field.description, field.annotation)
+        assert (unit_of(again), search_of(again)) == (unit_of(field), search_of(field))
+        assert bounds_of(again) == bounds_of(field)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("width", 0), ("width", 10), ("width", 3.0), ("share", 0), ("share", 2), ("label", "four")],
+)
+def test_a_knob_declared_again_refuses_what_the_inherited_one_refuses(key: str, value: object) -> None:
+    for kind in (Base, Derived):
+        with pytest.raises(ValidationError):
+            kind(**{key: value})  # type: ignore[arg-type]
 
 
 def test_knobs_are_immutable() -> None:

@@ -13,13 +13,15 @@ import pytest
 import torch
 
 import bench
-from bench.configuration import resolve
+from bench.configuration import presets_of, resolve
 from variants.base import Variant, VariantHyperparameters, parameter_count
+from variants.noise import Noise
 from variants.plugins import RegistrationError
+from variants.presets import Preset
 from variants.registry import all_variants, register
 
 VARIANTS = all_variants()
-PRESETS = [(name, preset) for name, kind in VARIANTS.items() for preset in kind.presets]
+PRESETS = [(name, preset) for name, kind in VARIANTS.items() for preset in presets_of(kind)]
 
 
 def test_the_five_variants_are_listed_in_alphabetical_order() -> None:
@@ -37,7 +39,7 @@ def test_every_variant_has_a_title_a_source_a_docstring_and_presets(name: str) -
     assert kind.source.strip()
     assert (kind.__doc__ or "").strip()
     assert issubclass(kind.Hyperparameters, VariantHyperparameters)
-    assert set(kind.presets) >= {"quick", "points", "stacked", "paper"}
+    assert presets_of(kind) == ("quick", "points", "stacked", "small", "paper")
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -49,7 +51,8 @@ def test_no_two_variants_share_a_title(name: str) -> None:
 def test_a_preset_resolves_to_its_values(name: str, preset: str) -> None:
     flat = resolve({"variant": name, "preset": preset}).flat()
     assert flat["variant"] == name
-    for key, value in VARIANTS[name].presets[preset].items():
+    own = VARIANTS[name].presets.get(preset, Preset())
+    for key, value in (own.training.stated() | {**own.hyperparameters}).items():
         assert flat[key] == value, key
 
 
@@ -63,6 +66,19 @@ def test_the_networks_of_a_preset_can_be_built(name: str, preset: str) -> None:
         variant = VARIANTS[name](configuration.hyperparameters, sample_shape)
     assert parameter_count(variant.generator) > 0
     assert parameter_count(variant.discriminator) > 0
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_makes_the_kinds_of_samples_that_it_declares_from_the_presets_for_them(name: str) -> None:
+    shapes = {"images": (1, 28, 28), "points": (2,)}
+    assert VARIANTS[name].sample_kinds
+    for kind in VARIANTS[name].sample_kinds:
+        preset = {"images": "quick", "points": "points"}[kind]
+        chosen = resolve({"variant": name, "preset": preset}).hyperparameters
+        variant = VARIANTS[name](chosen, shapes[kind])
+        with torch.no_grad():
+            sampled = variant.generator(variant.draw_latent(Noise(0, 1, torch.device("cpu")), 3))
+        assert sampled.shape == (3, *shapes[kind])
 
 
 def test_two_classes_of_one_name_are_refused() -> None:
@@ -80,6 +96,12 @@ def test_two_classes_of_one_name_are_refused() -> None:
     [
         ({"title": " "}, "Odd: the attribute title must be a text"),
         ({"source": None}, "Odd: the attribute source must be a text"),
+        (
+            {"sample_kinds": ("pictures",)},
+            "Odd: sample_kinds .'pictures',. must be one or both of images, points",
+        ),
+        ({"sample_kinds": ()}, "Odd: sample_kinds .. must be one or both of images, points"),
+        ({"presets": {"quick": {"filters": 3}}}, "Odd: preset 'quick' must be a variants.presets.Preset"),
         ({"name": "two words"}, "a name has letters"),
         ({"Hyperparameters": dict}, "Odd: Hyperparameters must be a subclass of VariantHyperparameters"),
         ({"phases": Variant.phases}, "Odd does not define phases"),
@@ -139,7 +161,7 @@ def test_variants_of_other_packages_are_found_by_their_entry_points(tmp_path: Pa
     )
     assert done.returncode == 0, done.stderr
     listed = json.loads(done.stdout)
-    steps = VARIANTS["began"].presets["quick"]["steps"]
+    steps = resolve({"variant": "began"}).harness.steps
     assert listed["named-by-module"] == ["outside_module", steps]
     assert listed["named-by-class"] == ["outside_class", steps]
     assert set(listed) == set(VARIANTS) | {"named-by-module", "named-by-class"}

@@ -17,13 +17,13 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
-from variants.knobs import LARGEST, Preset, Search, knob
+from variants.base import Batch, Phase, SampleKind, Scalars, Variant, VariantHyperparameters
+from variants.knobs import LARGEST, Search, knob
 from variants.modules.autoencoders import AutoEncoder, Encoding
 from variants.modules.batch_normalisation import batch_norms, frozen_statistics
 from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS, Norm, mean_loss
 from variants.noise import Noise
-from variants.presets import POINTS
+from variants.presets import Preset, Training
 from variants.scalars import Drop, Panel, Rise, SameKnob, Stuck, TrainingScalar
 
 # Lower bound on the weight of L(G(z)) in L_D in the simultaneous form, which divides by that weight (k starts
@@ -32,46 +32,43 @@ MIN_FAKE_WEIGHT = 2.0**-27
 
 # Small strided networks that learn the packaged digits in minutes on one CPU thread without collapsing to
 # the digit 1; docs/quick-presets.md describes the search.
-QUICK: Preset = {
-    "extractor": "shipped",
-    "threads": 1,
-    "steps": 4000,
-    "layers": "strided",
+QUICK = Preset(
+    {
+        "layers": "strided",
+        "filters": 16,
+        "latent_dim": 16,
+        "gamma": 1.0,
+        "lambda_k": 0.1,
+        "norm": "l2",
+        "update": "simultaneous",
+        "lr_g": 1e-3,
+        "lr_d": 1e-3,
+        "beta1": 0.5,
+        "beta2": 0.9,
+    },
     # faster for feature maps of this size
-    "channels_last": False,
-    "filters": 16,
-    "latent_dim": 16,
-    "gamma": 1.0,
-    "lambda_k": 0.1,
-    "norm": "l2",
-    "update": "simultaneous",
-    "lr_g": 1e-3,
-    "lr_d": 1e-3,
-    "beta1": 0.5,
-    "beta2": 0.9,
-    "eval_samples": 2000,
-}
+    Training(channels_last=False),
+)
 
 # Small networks that learn mixtures of points in the plane.
-POINTS_QUICK: Preset = POINTS | {
-    "steps": 4000,
-    "batch_size": 256,
-    "filters": 64,
-    "latent_dim": 2,
-    "generator_norm": "none",
-    "gamma": 1.0,
-    "lambda_k": 0.135,
-    "norm": "l1",
-    "update": "simultaneous",
-    "lr_g": 2.7e-3,
-    "lr_d": 4.4e-3,
-    "beta1": 0.5,
-    "beta2": 0.99,
-    "lr_rule": "halve_every",
-    "lr_window": 1000,
-    "ema_decay": 0.99,
-}
+POINTS = Preset(
+    {
+        "layers": "points",
+        "filters": 64,
+        "latent_dim": 2,
+        "generator_norm": "none",
+        "gamma": 1.0,
+        "lambda_k": 0.135,
+        "norm": "l1",
+        "update": "simultaneous",
+        "lr_g": 2.7e-3,
+        "lr_d": 4.4e-3,
+        "beta1": 0.5,
+        "beta2": 0.99,
+    }
+)
 
+SMALL = Preset({"filters": 64})
 
 # The scale of reconstruction errors depends on the norm; the Frobenius norm grows with the batch.
 SAME_NORM = (
@@ -202,6 +199,7 @@ class BoundaryEquilibrium(Variant):
 
     Hyperparameters: ClassVar[type[VariantHyperparameters]] = BoundaryEquilibriumHyperparameters
     scalars: ClassVar[tuple[TrainingScalar, ...]] = SCALARS
+    sample_kinds: ClassVar[tuple[SampleKind, ...]] = ("images", "points")
     # weight of L(x) - k L(G(z)) in L_D
     reconstruction_weight: ClassVar[float] = 1.0
     # whether `regularise` returns a term of the fake samples' encodings

@@ -5,23 +5,47 @@ defaults, and each of them is a method or an attribute that the subclass may rep
 """
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
-from variants.base import Batch, Network, Optimizer, Phase, Scalars, Variant, VariantHyperparameters
+from variants.base import (
+    Batch,
+    Network,
+    Optimizer,
+    Phase,
+    SampleKind,
+    Scalars,
+    Variant,
+    VariantHyperparameters,
+)
 from variants.knobs import knob
 from variants.modules.autoencoders import Decoder, Trunk, in_float32
 from variants.modules.initialisation import initialise
 from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.modules.point_networks import initialise_point_networks, point_decoder, point_trunk
 from variants.noise import Noise
+from variants.presets import Preset, PresetName, Training
 from variants.scalars import Panel, TrainingScalar
 
 Loss = Tensor | tuple[Tensor, Scalars]  # a 0-d loss, or the loss and further 0-d scalars to record
 
+# Sizes with which runs take minutes; learning rates belong to the losses of a variant.
+QUICK = Preset({"filters": 16, "latent_dim": 16}, Training(steps=3000, batch_size=32))
+POINTS = Preset({"latent_dim": 2}, Training(steps=3000, lr_window=750))
+
 LOSSES = Panel("losses")
+# for critics that estimate the Wasserstein distance
+WASSERSTEIN = TrainingScalar(
+    "wasserstein",
+    "estimate of the Wasserstein distance",
+    better="lower",
+    panel=Panel("Wasserstein estimate"),
+    selects=True,
+    in_progress=True,
+)
 
 
 class TwoPlayerHyperparameters(VariantHyperparameters):
@@ -68,6 +92,8 @@ class TwoPlayer(Variant):
         TrainingScalar("loss_d", "L_D", panel=LOSSES, in_progress=True),
         TrainingScalar("loss_g", "L_G", panel=LOSSES, in_progress=True),
     )
+    sample_kinds: ClassVar[tuple[SampleKind, ...]] = ("images", "points")
+    presets: ClassVar[Mapping[PresetName, Preset]] = {"quick": QUICK, "points": POINTS}
     # of every network
     optimizer: ClassVar[Optimizer] = "adam"
     # whether hidden layers for images have batch norm

@@ -17,6 +17,7 @@ from bench.system.errors import WorkError
 from variants.base import Batch, Network, Phase, Scalars
 from variants.families.two_player import Discriminator, Loss, TwoPlayer
 from variants.noise import Noise
+from variants.presets import Preset
 from variants.scalars import TrainingScalar
 
 
@@ -78,7 +79,7 @@ class DeclaredTwice(Dcgan):
 class WrongPreset(Dcgan):
     """A misspelt knob."""
 
-    presets = {"quick": {"latentdim": 3}}
+    presets = {"quick": Preset({"latentdim": 3})}
 
 
 class Forgotten(Dcgan):
@@ -289,7 +290,11 @@ BROKEN: list[tuple[type[TwoPlayer], Any, str]] = [
     (NoTitle, contract.description, "title is empty"),
     (SelectsNeither, contract.description, "loss_d selects checkpoints: say which values are better"),
     (DeclaredTwice, contract.description, "loss_d is declared twice"),
-    (WrongPreset, contract.description, "preset quick sets latentdim, which is no knob"),
+    (
+        WrongPreset,
+        contract.description,
+        "unknown hyperparameter in preset 'quick' of dcgan 'latentdim'.*did you mean",
+    ),
     (Forgotten, contract.parameters, r"encoder\.weight is in no network of networks\(\)"),
     (Twice, contract.parameters, r"generator\.\S+ is in two networks: generator and generator_too"),
     (NoRate, contract.parameters, "the rate 'lr_x' of generator is no hyperparameter"),

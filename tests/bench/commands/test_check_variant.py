@@ -30,8 +30,8 @@ class Broken(Dcgan):
 
 @pytest.fixture(autouse=True)
 def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = dict(registry.all_variants())
-    monkeypatch.setattr(registry, "_registered", known | {Broken.name: Broken})
+    registry.all_variants()
+    monkeypatch.setattr(registry.VARIANTS, "_entries", registry.VARIANTS.entries() | {Broken.name: Broken})
 
 
 def test_each_check_has_a_line_and_a_failure_its_reason(capsys: pytest.CaptureFixture[str]) -> None:

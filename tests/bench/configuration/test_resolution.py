@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from bench.commands.options import parse_settings
-from bench.configuration import EXECUTION_SETTINGS, allowed, knobs_of, resolve
+from bench.configuration import EXECUTION_SETTINGS, PRESETS, allowed, knobs_of, resolve
 from bench.system.errors import RequestError
 from variants.registry import all_variants
 
@@ -12,7 +12,7 @@ VARIANTS = sorted(all_variants())
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("preset", ["quick", "small", "paper"])
+@pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_of_every_variant_resolves(variant: str, preset: str) -> None:
     flat = resolve({"variant": variant, "preset": preset}).flat()
     assert flat["variant"] == variant
@@ -56,10 +56,11 @@ def test_points_have_neither_size_nor_channels(variant: str) -> None:
 
 
 def test_a_variant_without_the_preset_of_a_data_set_is_told_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    began = all_variants()["began"]
-    monkeypatch.setattr(began, "presets", {"quick": began.presets["quick"]})
-    with pytest.raises(RequestError, match="began has no preset 'points', the one for ring-8"):
+    monkeypatch.setattr(all_variants()["began"], "sample_kinds", ("images",))
+    reason = "began has no preset 'points', that of ring-8: it has no networks for points"
+    with pytest.raises(RequestError, match=reason):
         resolve({"variant": "began", "dataset": "ring-8"})
+    # a preset of the user's choice goes, as far as its samples are such that the variant can make them
     assert resolve({"variant": "began", "dataset": "ring-8", "preset": "quick"}).preset == "quick"
 
 
@@ -99,7 +100,7 @@ def test_steps_and_epochs_displace_each_other() -> None:
         ({"variant": "began", "channels": "2"}, "1 or 3 or none"),
         ({"variant": "began", "image_size": "0"}, "a whole number from 1 to 4,096 (pixels) or none"),
         ({"variant": "began", "dataset": "ring-9"}, "did you mean 'ring-8'?"),
-        ({"variant": "wgan-gp", "lr_rule": "halve_on_stall"}, "does not measure"),
+        ({"variant": "wgan-gp", "lr_rule": "halve_on_stall"}, "and wgan-gp records none"),
         ({}, "no variant given"),
     ],
 )

@@ -73,6 +73,7 @@ class Growing(Dcgan):
     """Networks that grow with the progress of training (Karras et al. 2018), with DCGAN's losses."""
 
     name, title, source = "growing", "Growing GAN", "arXiv 1710.10196"
+    sample_kinds = ("images",)
 
     def build_generator(self) -> GrowingGenerator:
         if len(self.sample_shape) == 1:

@@ -1,0 +1,76 @@
+"""``bench variants`` as its users meet it."""
+
+import json
+from typing import Any
+
+import pytest
+from torch import Tensor
+
+from bench.cli import main
+from bench.configuration import PRESETS, merge, preset_layers, presets_of, resolve
+from bench.training.cost import cost
+from variants.base import Batch
+from variants.families.two_player import TwoPlayer
+from variants.registry import VARIANTS, all_variants
+
+
+class Unpublished(TwoPlayer):
+    """A variant without a published training."""
+
+    name = "unpublished"
+    title = "a GAN of no paper"
+    source = "made here"
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return self.discriminator(fake).mean() - self.discriminator(real).mean()
+
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return -self.discriminator(fake).mean()
+
+
+@pytest.fixture(autouse=True)
+def _one_more_variant(monkeypatch: pytest.MonkeyPatch) -> None:
+    all_variants()
+    monkeypatch.setattr(VARIANTS, "_entries", VARIANTS.entries() | {Unpublished.name: Unpublished})
+
+
+def as_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
+    assert main(["variants", *words, "--json"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def as_lines(capsys: pytest.CaptureFixture[str], *words: str) -> list[list[str]]:
+    assert main(["variants", *words]) == 0
+    return [line.split() for line in capsys.readouterr().out.splitlines()]
+
+
+def test_parameters_are_those_of_the_published_size_and_otherwise_of_the_default_configuration(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    entries = {entry["name"]: entry for entry in as_json(capsys)["variants"]}
+    lines = {line[0]: " ".join(line) for line in as_lines(capsys)}
+    assert set(entries) == set(all_variants())
+    for name, entry in entries.items():
+        preset = "paper" if name != "unpublished" else "quick"
+        count = cost(resolve({"variant": name, "preset": preset})).all_parameters
+        assert (entry["parameters"], entry["parameters_of"]) == (count, preset)
+        assert f"{count:,} ({preset})" in lines[name]
+        assert entry["presets"] == list(presets_of(all_variants()[name]))
+        assert ", ".join(entry["presets"]) in lines[name]
+
+
+@pytest.mark.parametrize("name", ["began", "unpublished"])
+def test_a_variant_is_shown_with_its_presets_and_what_each_of_them_sets(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kind = all_variants()[name] if name != "unpublished" else Unpublished
+    presets = as_json(capsys, name)["presets"]
+    assert presets == {preset: merge(preset_layers(kind, preset)) for preset in presets_of(kind)}
+    assert ("paper" in presets) == (name != "unpublished")
+    assert presets["stacked"]["filters"] == presets["quick"]["filters"] == 16
+
+    lines = as_lines(capsys, name)
+    for preset in presets:
+        assert [preset, *PRESETS[preset].description.split()] in lines
+    assert ["key", *presets] in lines
+    assert ["dataset", *(values["dataset"] for values in presets.values())] in lines
