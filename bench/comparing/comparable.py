@@ -7,14 +7,14 @@ import pandas as pd
 from bench.comparing.scalars import scalar_of_column
 from bench.judging.metrics import is_metric
 from bench.system.errors import RequestError
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from variants.scalars import SameKnob, TrainingScalar
 
 NAMED_RUNS = 2  # of each side, in an error
 NAMED_SIDES = 3
 
 DATA, PROTOCOL, BETTER = "data_hash", "protocol", "better"
-Key = dict[str, Scalar]
+Key = dict[str, JsonScalar]
 
 
 def comparison_key(run: pd.Series, metric: str) -> Key:
@@ -52,12 +52,12 @@ def holds(run: pd.Series, dependence: SameKnob) -> bool:
     return not dependence.when_knob or str(knob_value(run, dependence.when_knob)) in dependence.when_values
 
 
-def knob_value(run: pd.Series, name: str) -> Scalar:
+def knob_value(run: pd.Series, name: str) -> JsonScalar:
     """Value of a knob in a row; None where the run has no such knob."""
     value = run.get(name)
     if pd.isna(value):
         return None
-    plain: Scalar = value.item() if hasattr(value, "item") else value
+    plain: JsonScalar = value.item() if hasattr(value, "item") else value
     # an integer beside missing values may have become a float
     return int(plain) if isinstance(plain, float) and plain.is_integer() else plain
 
@@ -104,7 +104,7 @@ def differences(frame: pd.DataFrame, metric: str) -> list[str]:
 
 def _sides(frame: pd.DataFrame, metric: str) -> list[list[pd.Series]]:
     """Runs with equal facts, together."""
-    sides: dict[tuple[tuple[str, Scalar], ...], list[pd.Series]] = {}
+    sides: dict[tuple[tuple[str, JsonScalar], ...], list[pd.Series]] = {}
     for _, run in frame.iterrows():
         if is_metric(metric) or scalar_of_column(run, metric) is not None:
             sides.setdefault(tuple(comparison_key(run, metric).items()), []).append(run)

@@ -19,7 +19,7 @@ from bench.runs.record import RecordEvents
 from bench.runs.run_folder import RunFolder, survey
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError, shown, unknown
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from variants.registry import all_variants
 from variants.scalars import TrainingScalar
 
@@ -180,12 +180,12 @@ def _study(description: RunDescription) -> str | None:
 class _Row:
     """One run's cells by the name of their column, apart by the columns' roles."""
 
-    facts: Mapping[str, Scalar]  # identity
+    facts: Mapping[str, JsonScalar]  # identity
     metrics: Mapping[str, float]
     declared: Sequence[TrainingScalar]
     scalars: Mapping[str, float | None]
-    cost: Mapping[str, Scalar]
-    knobs: Mapping[str, Scalar]
+    cost: Mapping[str, JsonScalar]
+    knobs: Mapping[str, JsonScalar]
 
 
 def _row(
@@ -219,7 +219,7 @@ def _row(
         "select": rule.name,
         "step": step,
     }
-    cost: dict[str, Scalar] = {
+    cost: dict[str, JsonScalar] = {
         PARAMETERS: description.parameters,
         **{parameters_of(name): network.parameters for name, network in description.networks.items()},
         "train_seconds": recorded.checkpoints[-1].train_seconds if recorded.checkpoints else None,
@@ -261,7 +261,7 @@ def _tidy(rows: list[_Row]) -> pd.DataFrame:
     return frame.astype({"step": "Int64"} | numbers)
 
 
-def _typed(values: list[Scalar]) -> pd.Series:
+def _typed(values: list[JsonScalar]) -> pd.Series:
     """Return a column whose integers and booleans keep their type where some runs have none."""
     kinds = {type(value) for value in values} - {type(None)}
     if kinds and None in values and kinds <= {int, bool} and len(kinds) == 1:

@@ -3,9 +3,9 @@
 import pandas as pd
 
 from bench.comparing.columns import knob_columns
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 
-Identity = tuple[Scalar, ...]  # variant, data and knobs
+Identity = tuple[JsonScalar, ...]  # variant, data and knobs
 
 
 def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
@@ -78,6 +78,6 @@ def is_complete(frame: pd.DataFrame) -> pd.Series:
     return (frame["status"] == "FINISHED") | is_diverged(frame)
 
 
-def _plain(value: Scalar) -> Scalar:
+def _plain(value: JsonScalar) -> JsonScalar:
     """The value, or None for any missing one: None equals itself."""
     return None if pd.isna(value) else value

@@ -17,7 +17,7 @@ from bench.comparing.scalars import BEST, of_run, of_runs
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from variants.published_tables import PUBLISHED_TABLES, PublishedRow, PublishedTable
 
 NO_RUNS = "no runs"
@@ -65,7 +65,7 @@ class Measured:
     collapse_epochs: tuple[float, ...] = ()
     best: float | None = None
     best_range: Bounds | None = None
-    knobs: Mapping[str, Scalar] = field(default_factory=dict)
+    knobs: Mapping[str, JsonScalar] = field(default_factory=dict)
     differs: str | None = None
     parameters: int | None = None
     train_seconds: float | None = None
@@ -213,10 +213,10 @@ def _best(measured: Measured) -> str:
     return with_range(value, extent)
 
 
-def _columns(scalar: str, row: PublishedRow, measured: Measured) -> dict[str, Scalar]:
+def _columns(scalar: str, row: PublishedRow, measured: Measured) -> dict[str, JsonScalar]:
     """One row for programs."""
     low, high = measured.best_range or (None, None)
-    knobs: dict[str, Scalar] = {}
+    knobs: dict[str, JsonScalar] = {}
     for name, theirs in row.knobs.items():
         knobs |= {f"{name}_paper": theirs, name: measured.knobs.get(name)}
     return {

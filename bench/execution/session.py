@@ -27,7 +27,7 @@ from bench.runs.run_folder import RunFolder
 from bench.system import os_errors
 from bench.system.errors import RequestError, WorkError
 from bench.system.interruption import stop_on_signal
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
@@ -71,7 +71,7 @@ class SharedStart:
         Values at all earlier steps of the scalars that select checkpoints or steer learning rates.
     """
 
-    config: dict[str, Scalar]
+    config: dict[str, JsonScalar]
     state: TrainingState | None
     declared: tuple[TrainingScalar, ...]
     scalars: dict[str, list[float]]
@@ -148,7 +148,7 @@ def resume(
     run: RunFolder,
     progress: Progress,
     *,
-    execution_settings: Mapping[str, Scalar] | None = None,
+    execution_settings: Mapping[str, JsonScalar] | None = None,
     on_start: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,

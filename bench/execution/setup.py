@@ -29,7 +29,7 @@ from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import Origin
 from bench.system import paths
 from bench.system.errors import RequestError
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, Ranks
 from bench.tracking.store_choice import current_store, recorded_name
@@ -137,7 +137,7 @@ class TrainingSetup:
         machine: Environment,
         ranks: Ranks,
         step: int = 0,
-        execution_settings: Mapping[str, Scalar] | None = None,
+        execution_settings: Mapping[str, JsonScalar] | None = None,
     ) -> record.Session:
         """Return a session that begins after a step.
 

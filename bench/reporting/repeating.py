@@ -10,7 +10,7 @@ from bench.runs.description import RunDescription
 from bench.runs.multirun_description import MULTIRUN_FILE, MultirunDescription, read_multirun
 from bench.system import paths
 from bench.system.errors import RequestError
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 
 # options that decide nothing a run computes, with the number of values that follow each
 _INCIDENTAL = {"--json": 0, "--parent": 1}
@@ -93,7 +93,7 @@ def _without(arguments: Sequence[str], options: Mapping[str, int]) -> list[str]:
     return kept
 
 
-def _equivalent(config: Mapping[str, Scalar]) -> list[str]:
+def _equivalent(config: Mapping[str, JsonScalar]) -> list[str]:
     """Return the arguments of a command that resolves to a run's configuration."""
     named = {name: config[name] for name in NAMES}
     try:

@@ -16,7 +16,7 @@ from bench.runs.environment import PACKAGES, Environment
 from bench.runs.record import RecordEvents
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from variants.registry import all_variants
 
 Descriptions = Sequence[RunDescription]
@@ -154,7 +154,7 @@ def _meanings(descriptions: Descriptions) -> dict[str, str]:
 
 def environments(descriptions: Descriptions) -> dict[str, Counter[str]]:
     """Count the runs by machine, packages and commit: by fact, the number of runs of each value."""
-    facts: dict[str, Callable[[Environment], Scalar]] = {
+    facts: dict[str, Callable[[Environment], JsonScalar]] = {
         "processor": lambda e: e.processor,
         "cores": lambda e: e.cores,
         "threads": lambda e: e.threads,
@@ -194,7 +194,7 @@ def _same(descriptions: Descriptions, read: Callable[[RunDescription], object]) 
     return len({json.dumps(read(d), default=str) for d in descriptions}) == 1
 
 
-def _text(value: Scalar) -> str:
+def _text(value: JsonScalar) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "none" if value is None else str(value)

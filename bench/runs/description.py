@@ -13,7 +13,7 @@ from pydantic_core import ErrorDetails
 
 from bench.runs.environment import Environment
 from bench.runs.file_model import FileModel
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from variants.scalars import TrainingScalar
 
 FORMAT = 2  # the value of SCHEMA that this version writes and reads
@@ -41,7 +41,7 @@ class ResolvedConfiguration(FileModel):
     """
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, Scalar]
+    __pydantic_extra__: dict[str, JsonScalar]
 
     variant: str
     preset: str
@@ -53,7 +53,7 @@ class ResolvedConfiguration(FileModel):
     experiment: str
     seed: int
 
-    def flat(self) -> dict[str, Scalar]:
+    def flat(self) -> dict[str, JsonScalar]:
         """Every knob by name."""
         return self.model_dump()
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.runs.file_model import FileModel
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from bench.system.store_address import redacted_word
 from bench.system.version import __version__
 
@@ -83,7 +83,7 @@ def facts(ranks: int = 1) -> Environment:
     )
 
 
-def kinds_of_arithmetic() -> dict[str, Scalar]:
+def kinds_of_arithmetic() -> dict[str, JsonScalar]:
     """Return the facts that decide the last bits of a number computed on this machine's processor."""
     import torch
 

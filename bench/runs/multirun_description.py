@@ -5,7 +5,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from bench.runs.description import RunDescription
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 
 MULTIRUN_FILE = "multirun.json"
 
@@ -54,7 +54,7 @@ class MultirunDescription(BaseModel):
     hash: str
     name: str
     experiment: str
-    config: dict[str, Scalar]
+    config: dict[str, JsonScalar]
     data_hash: str
     command: list[str]
     members: list[MultirunMember]

@@ -17,7 +17,7 @@ from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import StudyFile
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
-from bench.system.json_values import Json, Scalar
+from bench.system.json_values import Json, JsonScalar
 from bench.tracking.messages import ParentRun
 from bench.training.cost import cost
 
@@ -44,7 +44,7 @@ class StudyDescription:
     experiment: str
     hash: str
     data_hash: str
-    config: dict[str, Scalar]
+    config: dict[str, JsonScalar]
     search: dict[str, str]
     objectives: list[str]
     file: dict[str, Json]
@@ -151,7 +151,7 @@ class StudyPlan:
         """Training steps of a trial that is not pruned."""
         return plan_of(self.base.harness).steps * len(self.file.seeds)
 
-    def keys(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def keys(self, params: Mapping[str, JsonScalar]) -> dict[str, JsonScalar]:
         """Return a trial's configuration keys, without seed and execution settings."""
         flat = self.configuration(params, 0).flat()
         first = ["variant", "preset", *self.space.settings(params)]
@@ -161,7 +161,7 @@ class StudyPlan:
         ]
         return {name: flat[name] for name in [*first, *rest]}
 
-    def configuration(self, params: Mapping[str, Scalar], seed: int) -> Configuration:
+    def configuration(self, params: Mapping[str, JsonScalar], seed: int) -> Configuration:
         """Return the configuration of a trial's run."""
         return self.base.with_values(**self.space.settings(params), seed=seed)
 

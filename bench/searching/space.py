@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 from bench.configuration import EXECUTION_SETTINGS, Configuration, knobs_of
 from bench.searching.study_file import Range
 from bench.system.errors import RequestError, unknown
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from variants.base import Variant
 from variants.knobs import search_of
 from variants.registry import all_variants
@@ -62,7 +62,7 @@ class Dimension:
     low: float = math.nan
     high: float = math.nan
     scale: Literal["linear", "log"] = "linear"
-    choices: tuple[Scalar, ...] = ()
+    choices: tuple[JsonScalar, ...] = ()
 
     @property
     def text(self) -> str:
@@ -71,7 +71,7 @@ class Dimension:
             return ", ".join(map(str, self.choices))
         return f"{self.low:g} to {self.high:g}" + (" (log)" if self.scale == "log" else "")
 
-    def holds(self, value: Scalar) -> bool:
+    def holds(self, value: JsonScalar) -> bool:
         """Whether a value lies in the range."""
         if self.kind == "choice":
             return value in self.choices
@@ -106,11 +106,11 @@ class SearchSpace:
         """Return the space as Optuna's distributions."""
         return {dimension.name: dimension.distribution() for dimension in self.dimensions}
 
-    def settings(self, params: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def settings(self, params: Mapping[str, JsonScalar]) -> dict[str, JsonScalar]:
         """Return a trial's params as configuration keys."""
         return {knob: params[d.name] for d in self.dimensions if d.name in params for knob in d.knobs}
 
-    def params(self, configuration: Configuration) -> dict[str, Scalar] | None:
+    def params(self, configuration: Configuration) -> dict[str, JsonScalar] | None:
         """Return a configuration's values as a trial's params, or None if one is outside of the space."""
         flat = configuration.flat()
         params = {}
@@ -129,7 +129,7 @@ class SearchSpace:
         }
 
 
-def short_text(value: Scalar) -> str:
+def short_text(value: JsonScalar) -> str:
     """Return a param or value as short text."""
     if value is None:
         return "-"
@@ -211,7 +211,7 @@ def _dimension(
     return Dimension(name, knobs, "int" if whole else "float", float(low), float(high), scale)
 
 
-def _validated(name: str, knobs: tuple[str, ...], value: object, base: Configuration) -> Scalar:
+def _validated(name: str, knobs: tuple[str, ...], value: object, base: Configuration) -> JsonScalar:
     """Return a value converted to the knob's type; RequestError if the knob does not allow the value."""
     try:
         flat = base.with_values(**dict.fromkeys(knobs, value)).flat()

@@ -18,7 +18,7 @@ from bench.searching.plan import StudyPlan
 from bench.searching.space import short_text
 from bench.searching.trial_table import steps_of, trial_frame
 from bench.searching.trials import REASON, RETRY_OF, count_spent, to_retry
-from bench.system.json_values import Json, Scalar
+from bench.system.json_values import Json, JsonScalar
 
 SHOWN = 10  # trials in the table
 
@@ -343,7 +343,7 @@ def _list(values: Sequence[object]) -> str:
     return ", ".join(map(str, values))
 
 
-def _plain_value(value: object) -> Scalar:
+def _plain_value(value: object) -> JsonScalar:
     """Return a value as JSON has it: None for a missing value or a number that is not finite."""
     is_finite = not isinstance(value, float) or math.isfinite(value)
     return value if isinstance(value, str | int | float) and is_finite else None

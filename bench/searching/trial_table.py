@@ -8,7 +8,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from bench.searching.plan import StudyPlan
 from bench.searching.trials import MEASURED, REASON, RETRY_OF, STEPS
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 
 
 def trial_frame(trials: Sequence[FrozenTrial], plan: StudyPlan) -> pd.DataFrame:
@@ -41,7 +41,7 @@ def csv_of(frame: pd.DataFrame) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def _row(trial: FrozenTrial, plan: StudyPlan) -> dict[str, Scalar]:
+def _row(trial: FrozenTrial, plan: StudyPlan) -> dict[str, JsonScalar]:
     # Optuna gives a pruned trial its last reported value as if it were the objective
     values = trial.values if trial.state == TrialState.COMPLETE else [None] * len(plan.goals)
     named = zip((goal.metric for goal in plan.goals), values, strict=True)

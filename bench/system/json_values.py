@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-Scalar: TypeAlias = str | int | float | bool | None
+JsonScalar: TypeAlias = str | int | float | bool | None
 """One plain value, such as that of a knob."""
 
-Json: TypeAlias = Scalar | Sequence["Json"] | Mapping[str, "Json"]
+Json: TypeAlias = JsonScalar | Sequence["Json"] | Mapping[str, "Json"]
 """Anything that a JSON file can hold, to be read only."""

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, TypeAdapter
 from pydantic_core import to_json
 
 from bench.runs.description import RunDescription
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class ParentRun:
     name: str
     identity: tuple[str, str]
     tags: dict[str, str]
-    params: dict[str, Scalar]
+    params: dict[str, JsonScalar]
     command: list[str]
 
 
@@ -92,7 +92,7 @@ class TrialSnapshot:
     number: int
     state: str
     reason: str = ""
-    params: dict[str, Scalar] = field(default_factory=dict)
+    params: dict[str, JsonScalar] = field(default_factory=dict)
     values: dict[str, float] = field(default_factory=dict)
     intermediate: dict[str, dict[int, float]] = field(default_factory=dict)
     runs: list[str] = field(default_factory=list)

@@ -24,7 +24,7 @@ from mlflow.store.entities import PagedList
 
 from bench.runs.description import RunDescription
 from bench.system.atomic_files import PREFIX
-from bench.system.json_values import Scalar
+from bench.system.json_values import JsonScalar
 from bench.tracking.messages import ParentRun
 from bench.tracking.opening import Store
 
@@ -170,7 +170,7 @@ def _source(command: Iterable[str]) -> dict[str, str]:
     }
 
 
-def tags_of(description: RunDescription) -> dict[str, Scalar]:
+def tags_of(description: RunDescription) -> dict[str, JsonScalar]:
     """Return the tags of a run's description."""
     config, environment, trial = description.config, description.environment, description.study
     facts = environment.model_dump(exclude={"packages", "commit"})
@@ -229,12 +229,12 @@ def send_summary(client: MlflowClient, run_id: str, values: Mapping[str, float],
     send_points(client, run_id, again, int(time.time() * 1000))
 
 
-def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, Scalar]) -> None:
+def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, JsonScalar]) -> None:
     """Set tags."""
     client.log_batch(run_id, tags=[RunTag(name, str(value)) for name, value in tags.items()])
 
 
-def send_params(client: MlflowClient, run_id: str, values: Mapping[str, Scalar]) -> None:
+def send_params(client: MlflowClient, run_id: str, values: Mapping[str, JsonScalar]) -> None:
     """Set params, which MLflow never overwrites."""
     params = [Param(name, "" if value is None else str(value)) for name, value in values.items()]
     for batch in batched(params, PARAMS):

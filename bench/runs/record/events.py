@@ -7,7 +7,7 @@ from typing import ClassVar, Literal, TypeAlias
 from pydantic import ConfigDict, ValidationError
 
 from bench.runs.file_model import FileModel
-from bench.system.json_values import Json, Scalar
+from bench.system.json_values import Json, JsonScalar
 
 StepRow: TypeAlias = dict[str, float]
 """A training step: ``step``, a whole number, and the scalars that the step recorded, by name."""
@@ -69,7 +69,7 @@ class Session(Event):
     device: str
     ranks: int
     micro_batches: int | None
-    execution_settings: Mapping[str, Scalar] = {}
+    execution_settings: Mapping[str, JsonScalar] = {}
 
     def differences(self, before: "Session") -> list[str]:
         """Return the differences from the session before that may change the last bits of numbers."""
