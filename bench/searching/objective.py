@@ -1,18 +1,20 @@
 """Objectives of a study, and a callback that computes their values during a run."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
 from typing import Literal
 
 from torch import Tensor
 
-from bench.judging.metrics import better_direction
+from bench.judging.metrics import better_direction, is_metric
 from bench.judging.metrics.registry import FRECHET_DISTANCE
+from bench.judging.protocol import Better
 from bench.runs import record
 from bench.searching.study_file import Objective
-from bench.system.errors import WorkError
+from bench.system.errors import RequestError, WorkError, shown
 from bench.training.trainer import Callback
+from variants.scalars import TrainingScalar
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,41 @@ class Goal:
         return f"{self.direction} {self.metric}, {self.select} evaluation"
 
 
-def goal_of(objective: Objective, frechet_metric: str) -> Goal:
-    """Resolve an objective; `frechet_metric` is the Frechet distance that the judge measures."""
+def goal_of(objective: Objective, frechet_metric: str, declared: Sequence[TrainingScalar]) -> Goal:
+    """Resolve an objective.
+
+    Parameters
+    ----------
+    objective : Objective
+        The entry of the study file.
+    frechet_metric : str
+        Name of the Frechet distance that the judge measures.
+    declared : sequence of TrainingScalar
+        What the variant declares of its scalars.
+
+    Raises
+    ------
+    RequestError
+        If the objective names no direction, and neither a metric nor the variant does.
+    """
     metric = frechet_metric if objective.metric == FRECHET_DISTANCE else objective.metric
-    known = "minimize" if better_direction(metric) == "lower" else "maximize"
-    return Goal(metric, objective.direction or known, objective.select)  # type: ignore[arg-type]
+    direction = objective.direction or _known_direction(metric, declared)
+    if direction is None:
+        raise RequestError(
+            f"objective {shown(metric)}: the variant does not say which values are better: give its "
+            "direction, minimize or maximize"
+        )
+    return Goal(metric, direction, objective.select)
+
+
+def _known_direction(
+    metric: str, declared: Sequence[TrainingScalar]
+) -> Literal["minimize", "maximize"] | None:
+    if is_metric(metric):
+        better: Better | None = better_direction(metric)
+    else:
+        better = next((scalar.better for scalar in declared if scalar.name == metric), None)
+    return None if better is None else "minimize" if better == "lower" else "maximize"
 
 
 class ObjectiveCallback(Callback):

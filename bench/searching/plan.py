@@ -12,6 +12,7 @@ from typing import Any
 from bench.configuration import EXECUTION_SETTINGS, Configuration, merge, resolve
 from bench.execution.progress import Progress
 from bench.execution.setup import plan_of, require_names, set_up
+from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
 from bench.searching.study_file import StudyFile
@@ -106,7 +107,8 @@ class StudyPlan:
     @cached_property
     def goals(self) -> tuple[Goal, ...]:
         """The objectives."""
-        return tuple(goal_of(objective, self.frechet_metric) for objective in self.file.objectives)
+        declared = self.base.variant.scalars
+        return tuple(goal_of(each, self.frechet_metric, declared) for each in self.file.objectives)
 
     @property
     def variant(self) -> str:
@@ -243,10 +245,11 @@ def plan_study(
     metric = setup.judge.extractor.metric
     harness = setup.configuration.harness
     known = {*setup.judge.metrics, *cost(setup.configuration).scalars}
-    names = [goal_of(objective, metric).metric for objective in file.objectives]
-    for name in names:
+    names = [metric if each.metric == FRECHET_DISTANCE else each.metric for each in file.objectives]
+    for name, objective in zip(names, file.objectives, strict=True):
         if name not in known:
             raise unknown("metric", name, known)
+        goal_of(objective, metric, base.variant.scalars)
         if names.count(name) > 1:
             raise RequestError(f"objectives name {name!r} twice")
     # lengths in epochs and the data's channels are resolved once, for all trials

@@ -27,7 +27,7 @@ class Objective(Knobs):
         "frechet_distance, whichever the judge measures",
     )
     direction: Literal["minimize", "maximize"] | None = knob(
-        None, "which direction is better; by default the metric's own direction"
+        None, "which direction is better; by default the metric's own, or what the variant declares"
     )
     select: Literal["last", "best"] = knob(
         "last", "which value counts: of the last evaluation, or the best of all"
@@ -108,7 +108,7 @@ class StudyFile(Knobs):
     @field_validator("search", mode="before")
     @classmethod
     def _read_search(cls, value: object) -> object:
-        """``gamma: declared`` stands for the declared range."""
+        """``NAME: declared`` stands for the range that the variant declares."""
         if not isinstance(value, Mapping):
             return value
         for name in value:

@@ -1,15 +1,23 @@
 """From a run's numbers to the values of a trial."""
 
+from collections.abc import Callable
+from pathlib import Path
 from statistics import fmean
 from typing import Any
 
 import pytest
 import torch
 
+from bench.cli import main
+from bench.runs import record
 from bench.runs.record import Evaluation, Record, StepRow
+from bench.runs.run_folder import RunFolder
 from bench.searching.objective import Goal, ObjectiveCallback, goal_of
 from bench.searching.study_file import Objective
-from bench.system.errors import WorkError
+from bench.searching.trials import RUNS
+from bench.system.errors import RequestError, WorkError
+from variants.registry import all_variants
+from variants.scalars import TrainingScalar
 
 STEPS: list[StepRow] = [{"step": step, "M": 1.0 / step} for step in range(1, 10)]
 EVALUATIONS = [
@@ -30,16 +38,39 @@ def go_through(followed: ObjectiveCallback, steps: list[StepRow] = STEPS) -> Non
 
 
 def test_the_frechet_distance_is_the_one_that_the_judge_measures() -> None:
-    assert goal_of(Objective(), "fid") == Goal("fid", "minimize", "last")
+    assert goal_of(Objective(), "fid", ()) == Goal("fid", "minimize", "last")
+
+
+DEPTH = TrainingScalar("depth", "a height", better="higher", selects=True)
 
 
 @pytest.mark.parametrize(
     ("metric", "direction"),
-    [("M", "minimize"), ("effective_classes", "maximize"), ("classes_covered", "maximize")],
+    [
+        ("effective_classes", "maximize"),
+        ("classes_covered", "maximize"),
+        ("fd_another", "minimize"),
+        ("depth", "maximize"),
+        *(
+            (scalar.name, {"lower": "minimize", "higher": "maximize"}[scalar.better])
+            for variant in all_variants().values()
+            for scalar in variant.scalars
+            if scalar.better
+        ),
+    ],
 )
-def test_the_direction_is_the_metrics_unless_given(metric: str, direction: str) -> None:
-    assert goal_of(Objective(metric=metric), "fid").direction == direction
-    assert goal_of(Objective(metric=metric, direction="minimize"), "fid").direction == "minimize"
+def test_the_direction_is_the_metrics_or_the_declared_one_unless_given(metric: str, direction: str) -> None:
+    declared = [DEPTH, *(scalar for variant in all_variants().values() for scalar in variant.scalars)]
+    declared = [scalar for scalar in declared if scalar.name != metric or scalar.better]
+    assert goal_of(Objective(metric=metric), "fid", declared).direction == direction
+    assert goal_of(Objective(metric=metric, direction="minimize"), "fid", declared).direction == "minimize"
+
+
+def test_a_scalar_of_no_direction_needs_a_given_one() -> None:
+    for declared in ((), (TrainingScalar("k", "a weight"),)):
+        with pytest.raises(RequestError, match="objective 'k': .* give its direction, minimize or maximize"):
+            goal_of(Objective(metric="k"), "fid", declared)
+        assert goal_of(Objective(metric="k", direction="maximize"), "fid", declared).direction == "maximize"
 
 
 @pytest.mark.parametrize(
@@ -97,3 +128,51 @@ def test_the_listener_may_end_the_run() -> None:
 def test_an_unrecorded_objective_is_an_error() -> None:
     with pytest.raises(WorkError, match="'fid' is not recorded"):
         go_through(callback(Goal("fid", "minimize", "last")))
+
+
+@pytest.mark.slow
+def test_a_study_minimises_a_scalar_that_its_variant_declares(host: Callable[..., Any]) -> None:
+    on = host(
+        "--set",
+        "figures=true",
+        steps=20,
+        variant="wgan-gp",
+        search={"lr_g": "declared", "penalty_weight": "declared"},
+        objectives=[{"metric": "wasserstein"}],
+        trials=3,
+    )
+    on.run()
+    known = on.trials()
+    assert len(known) == 3
+    expected = []
+    for trial in known:
+        run = RunFolder(on.home / "mlruns" / "runs" / trial.user_attrs[RUNS]["0"])
+        rows = record.read(run.record_path).steps
+        # evaluations at steps 10 and 20
+        expected.append(fmean(row["wasserstein"] for row in rows if row["step"] > 10))
+        assert set(trial.params) == {"lr_g", "penalty_weight"}
+    assert [trial.value for trial in known] == pytest.approx(expected, rel=1e-12)
+    best = known[min(range(3), key=lambda number: expected[number])].number
+    table = (on.folder / "table.md").read_text()
+    assert "minimize wasserstein, last evaluation" in table
+    assert f"best: trial {best}: wasserstein" in table
+    assert {path.name for path in (on.folder / "figures").glob("*.png")} >= {"history.png", "slices.png"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "metric", "message"),
+    [
+        ("wgan-gp", "M", "unknown metric 'M'"),
+        ("began", "k", "objective 'k': the variant does not say which values are better"),
+        ("began", "wasserstein", "unknown metric 'wasserstein'"),
+    ],
+)
+def test_a_study_of_a_scalar_that_cannot_be_an_objective_is_refused(
+    variant: str, metric: str, message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "tiny.yaml"
+    entry = f"objectives: [{{metric: {metric}}}]\nsearch: {{lr_g: declared}}\nsettings: {{preset: quick}}\n"
+    file.write_text(f"variant: {variant}\n{entry}")
+    assert main(["study", str(file), "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert message in line
