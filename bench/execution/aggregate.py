@@ -88,7 +88,7 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
 
 
 def _named(values: dict[str, float]) -> dict[str, float]:
-    """Names as MLflow allows them: a group may hold ``(gamma=0.5)``."""
+    """Names as MLflow allows them: a group may hold ``(lr_g=0.001)``."""
     allowed = set("_-.:/ ")
     return {
         "".join(c if c.isalnum() or c in allowed else "_" for c in name): value

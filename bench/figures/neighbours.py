@@ -54,7 +54,7 @@ def nearest_by_pixels(samples: Tensor, images: np.ndarray, count: int = 3) -> Ne
     samples : Tensor
         float32 (N, C, H, W) in [-1, 1].
     images : numpy.ndarray
-        The training images, uint8 (M, C, H, W); they may be mapped from a file.
+        The training images, uint8 (R, C, H, W); they may be mapped from a file.
     count : int
         Neighbours per sample.
     """
@@ -79,7 +79,7 @@ def nearest_by_features(
     samples : Tensor
         float32 (N, C, H, W) in [-1, 1].
     features : numpy.ndarray
-        Of the training images, float32 (M, width), as returned by :func:`features_of`.
+        Of the training images, float32 (R, width), as returned by :func:`features_of`.
     extractor : Extractor
         The extractor of these features.
     count : int
@@ -115,7 +115,7 @@ def features_of(
     Returns
     -------
     numpy.ndarray or None
-        float32 (M, width), mapped from its file; None where the features are not cached and exceed the limit.
+        float32 (R, width), mapped from its file; None where the features are not cached and exceed the limit.
     """
     path = cache / "features" / f"{array.hash[:32]}-{extractor.hash[:32]}.npy"
     shape = array.count, extractor.width
@@ -147,7 +147,7 @@ def draw_neighbours(
     samples : Tensor
         float32 (N, C, H, W) in [-1, 1].
     images : numpy.ndarray
-        The training images, uint8 (M, C, H, W).
+        The training images, uint8 (R, C, H, W).
     by_pixels, by_features : Neighbours
         The neighbours; those by features may be missing.
     title : str

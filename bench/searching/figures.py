@@ -207,7 +207,7 @@ def draw_slices(data: FigureData) -> Figure | None:
     for place, goal in enumerate(goals):
         panels = grid[place * down : (place + 1) * down].ravel()
         for index, (axis, dimension) in enumerate(zip(panels, dimensions, strict=False)):
-            coloured = {"c": [trial.number for trial in data.complete], "cmap": colours(), "norm": norm}
+            coloured = Look(c=[trial.number for trial in data.complete], cmap=colours(), norm=norm)
             _scatter(axis, data.pruned, place, dimension, **CROSS, label="pruned, at its last value")
             _scatter(axis, data.complete, place, dimension, **DOT, **coloured)
             _scatter(axis, data.best(place), place, dimension, **BEST)
@@ -282,15 +282,15 @@ def draw_intermediate(data: FigureData) -> Figure | None:
         points = sorted(p for p, value in trial.intermediate_values.items() if math.isfinite(value))
         values = [trial.intermediate_values[point] for point in points]
         shown += values
-        look: Look = {"color": style.BLUE, "alpha": 0.45, "linewidth": 0.8, "label": "complete"}
+        look: Look = Look(color=style.BLUE, alpha=0.45, linewidth=0.8, label="complete")
         if trial in data.pruned:
-            look = {"color": GREY, "alpha": 0.7, "linewidth": 0.7, "label": "pruned"}
+            look = Look(color=GREY, alpha=0.7, linewidth=0.7, label="pruned")
             axis.scatter(points[-1], values[-1], **CROSS)
         if trial in default:
-            look |= {"color": "black", "linestyle": "--", "linewidth": 1.2, "label": "default"}
-            look |= {"alpha": 1, "zorder": 3}
+            look |= Look(color="black", linestyle="--", linewidth=1.2, label="default")
+            look |= Look(alpha=1, zorder=3)
         if trial in best:
-            look |= {"color": style.VERMILION, "alpha": 1, "linewidth": 1.6, "zorder": 4}
+            look |= Look(color=style.VERMILION, alpha=1, linewidth=1.6, zorder=4)
             look["label"] = "best (the default)" if trial in default else "best"
         axis.plot(points, values, **look, marker="o" if len(points) == 1 else None, markersize=3)
     for place, seed in enumerate(seeds if len(seeds) > 1 else ()):

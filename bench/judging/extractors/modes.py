@@ -24,7 +24,7 @@ class Points:
     Parameters
     ----------
     centres : ndarray
-        Means of the modes, float64 (M, D).
+        Means of the modes, float64 (N, D).
     deviation : float
         Standard deviation of each coordinate about its mean, above 0.
 

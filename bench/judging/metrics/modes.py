@@ -42,7 +42,7 @@ def high_quality(inputs: MetricInputs) -> float:
     settings="each sample counts for its nearest mode",
 )
 def reverse_kl(inputs: MetricInputs) -> float:
-    """KL(generated || real) of the shares of modes: 0 where they are equal, log M for one of M equal ones."""
+    """KL(generated || real) of the shares of modes: 0 where they are equal, log N for one of N equal ones."""
     generated, real = inputs.generated_modes, inputs.real_modes
     present = generated.nearest > 0
     share = generated.nearest[present] / generated.count

@@ -1,6 +1,6 @@
 """The record of a run: an append-only file of JSON lines, and the truth about the run.
 
-A line is a training step (``{"step": 1, "loss_g": ...}``) or an event (``{"event": ..., "step": ...}``, one
+A line is a training step (``{"step": 1, "lr_g": ...}``) or an event (``{"event": ..., "step": ...}``, one
 of :data:`bench.runs.record.events.EVENTS`). Each session, the first and those after a resume, begins with a
 session event at the last step before it, which discards all earlier lines of later steps. A reader of the
 record sees each step once. Every reader parses lines with :func:`bench.runs.record.events.parse` and checks
