@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from statistics import fmean
 from types import FrameType
 from typing import Any
@@ -13,6 +15,7 @@ import numpy as np
 import pytest
 
 from bench.health.alarms import AlarmMonitor, alarms_of
+from variants.registry import all_variants
 from variants.scalars import AlarmRule, Drop, Rise, Stuck, TrainingScalar
 
 
@@ -242,3 +245,17 @@ def test_the_work_of_a_row_does_not_grow_with_the_run() -> None:
 def test_alarms_do_not_import_torch() -> None:
     code = "import sys; from bench.health import alarms; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_the_documentation_lists_every_alarm_of_every_variant() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "health.md").read_text(encoding="utf-8")
+    rows = text.partition("| alarm | variants |")[2].split("\n\n")[0].splitlines()[2:]
+    listed = [kind for row in rows for kind in re.findall(r"`([^`]+)`", row.split("|")[1])]
+    declared = {
+        f"{scalar.name}-at-{rule.value:g}" if isinstance(rule, Stuck) else rule.kind
+        for variant in all_variants().values()
+        for scalar in variant.scalars
+        for rule in scalar.alarms
+    }
+    assert len(listed) == len(set(listed))
+    assert set(listed) == declared
