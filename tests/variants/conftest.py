@@ -345,13 +345,15 @@ def equations() -> type[Equations]:
 
 
 class RandomBatches:
-    """An endless stream of real batches; batch i is drawn with seed 100 + i."""
+    """An endless stream of real batches; batch i is drawn with seed 100 + i, and noted as taken."""
 
     def __init__(self, count: int, variant: Variant) -> None:
-        self.count = count
+        self.batch_size = self.count = count
         self.variant = variant
+        self.taken: list[int] = []
 
     def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> Tensor:
+        self.taken.append(index)
         whole = draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
         return whole.chunk(micro_batches)[micro_batch]
 
@@ -364,9 +366,17 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
     writers: list[RecordWriter] = []
 
     def make(
-        variant: Any, steps: int, folder: str = "run", count: int = 3, options: ComputeOptions | None = None
+        variant: Any,
+        steps: int,
+        folder: str = "run",
+        count: int = 3,
+        options: ComputeOptions | None = None,
+        **plan: Any,
     ) -> Trainer:
-        """Make a trainer that judges nothing and has a checkpoint after the last step."""
+        """Make a trainer that judges nothing and has a checkpoint after the last step.
+
+        `plan` has further fields of :class:`Plan`.
+        """
         place = tmp_path / folder
         place.mkdir(exist_ok=True)
         writers.append(RecordWriter(place / "record.jsonl"))
@@ -374,7 +384,7 @@ def make_trainer(tmp_path: Path) -> Iterator[Callable[..., Trainer]]:
         return Trainer(
             variant=variant,
             batches=RandomBatches(count, variant),
-            plan=Plan(steps, 7, LearningRateRule("none", 1, 0.0), grid_images=4),
+            plan=Plan(steps, 7, LearningRateRule("none", 1, 0.0), grid_images=4, **plan),
             hyperparameters=knobs,
             device=torch.device("cpu"),
             writer=writers[-1],

@@ -124,7 +124,7 @@ class TwoPlayer(Variant):
         """Return L_G of samples (B, ...) of the generator and their latents (B, width)."""
 
     def discriminator_steps(self, step: int) -> int:
-        """Return how often a step trains the discriminator."""
+        """Return how often a step trains the discriminator; 0 for a step of the generator alone."""
         return 1
 
     def after_discriminator(self) -> None:
@@ -197,14 +197,21 @@ class TwoPlayer(Variant):
             self._discriminator_phase,
             after=self.after_discriminator,
         )
+        steps = self.discriminator_steps(self.step)
         generator = Phase(
-            ("generator", *self.trained_with_generator), self._generator_phase, new_real_batch=False
+            ("generator", *self.trained_with_generator),
+            self._generator_phase,
+            # a step that does not train the discriminator has no other
+            new_real_batch=steps == 0,
         )
-        return (discriminator,) * self.discriminator_steps(self.step) + (generator,)
+        return (discriminator,) * steps + (generator,)
 
     def real_batches(self, steps: int) -> int:
-        """Return how many real batches the first `steps` steps take: one a training of the discriminator."""
-        return sum(map(self.discriminator_steps, range(1, steps + 1)))
+        """Return how many real batches the first `steps` steps take: one a training of the discriminator.
+
+        A step that does not train the discriminator takes one too.
+        """
+        return sum(self.discriminator_steps(step) or 1 for step in range(1, steps + 1))
 
     def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
         """Draw z, or [z, one-hot(y)] with uniform classes y, float32 (count, latent_width)."""
