@@ -88,6 +88,48 @@ def test_draws_have_the_requested_distribution() -> None:
     assert unit.mean().item() == pytest.approx(0.5, abs=0.02)
 
 
+def test_integers_are_uniform_over_their_range() -> None:
+    drawn = Noise(0, 1, CPU).integers("class", (30_000,), 5, low=2)
+    assert drawn.dtype == torch.int64
+    counts = torch.bincount(drawn, minlength=6)
+    assert counts[:2].tolist() == [0, 0]
+    # 10,000 each, with a standard deviation of 82
+    assert (counts[2:5] - 10_000).abs().max() < 5 * 82
+    assert counts.sum() == 30_000
+    assert Noise(0, 1, CPU).integers("class", (2, 3), 5).shape == (2, 3)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.1, 30.0])
+def test_categories_come_in_proportion_to_their_probabilities(scale: float) -> None:
+    drawn = Noise(0, 1, CPU).categories("mode", 30_000, scale * torch.tensor([0.5, 0.0, 0.2, 0.3]))
+    assert drawn.dtype == torch.int64
+    assert drawn.shape == (30_000,)
+    counts = torch.bincount(drawn, minlength=4)
+    assert counts[1] == 0
+    # of a binomial distribution
+    for count, probability in zip(counts.tolist(), (0.5, 0.0, 0.2, 0.3), strict=True):
+        deviation = (30_000 * probability * (1 - probability)) ** 0.5
+        assert abs(count - 30_000 * probability) <= 5 * deviation
+
+
+def test_integers_and_categories_of_micro_batches_are_those_of_the_whole_batch() -> None:
+    probabilities = torch.tensor([0.2, 0.5, 0.3])
+    whole, parts = Noise(3, 8, CPU), [Noise(3, 8, CPU, number, 3) for number in range(3)]
+    for _ in range(2):  # a stream goes on
+        drawn = [noise.integers("class", (2, 4), 10) for noise in parts]
+        assert torch.equal(torch.cat(drawn), whole.integers("class", (6, 4), 10))
+        drawn = [noise.categories("mode", 2, probabilities) for noise in parts]
+        assert torch.equal(torch.cat(drawn), whole.categories("mode", 6, probabilities))
+
+
+def test_a_stream_of_integers_depends_on_seed_step_and_purpose() -> None:
+    first = Noise(3, 8, CPU).integers("class", (50,), 1000)
+    assert torch.equal(Noise(3, 8, CPU).integers("class", (50,), 1000), first)
+    for other in (Noise(4, 8, CPU), Noise(3, 9, CPU)):
+        assert not torch.equal(other.integers("class", (50,), 1000), first)
+    assert not torch.equal(Noise(3, 8, CPU).integers("mode", (50,), 1000), first)
+
+
 @pytest.mark.parametrize(
     ("names", "knobs"),
     [
