@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
 
 from bench.configuration import Configuration, resolve
 from bench.datasets import sample_shape
@@ -16,7 +17,10 @@ from bench.execution.session import start
 from bench.system.errors import RequestError, WorkError
 from bench.system.os_errors import message_of
 from bench.training import memory
+from bench.training.step import ComputeOptions, TrainingStep
 from bench.training.trainer import Callback
+from variants.base import Batch
+from variants.families.two_player import TwoPlayer
 from variants.registry import all_variants
 
 CPU = torch.device("cpu")
@@ -60,6 +64,84 @@ def test_the_value_that_is_named_would_fit(
     found = re.search(rf"{knob}=(\d+) would fit", str(refused.value))
     assert found
     memory.require_memory(configuration.with_values(**{knob: int(found[1])}), shape_of(configuration), CPU)
+
+
+class Usual(TwoPlayer):
+    """Two networks, of whose discriminator one layer is frozen."""
+
+    name, title, source = "usual", "usual", "a test"
+
+    def build_networks(self) -> None:
+        super().build_networks()
+        next(self.discriminator.parameters()).requires_grad_(False)
+
+    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return (self.discriminator(fake) - self.discriminator(real)).mean()
+
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return -self.discriminator(fake).mean()
+
+
+class WithRmsprop(Usual):
+    optimizer = "rmsprop"
+
+
+class WithSgd(Usual):
+    optimizer = "sgd"
+
+
+class Zeros:
+    batch_size = 4
+
+    def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> Tensor:
+        return torch.zeros(4, 2)
+
+    def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> None:
+        return None
+
+
+@pytest.mark.parametrize("beta1", [0.0, 0.5])
+@pytest.mark.parametrize("kind", [Usual, WithRmsprop, WithSgd])
+def test_networks_need_what_weights_gradients_and_moments_take(kind: type[Usual], beta1: float) -> None:
+    values = {"dataset": "ring-8", "image_size": None, "steps": 1, "ema_decay": 0.0, "beta1": beta1}
+    configuration = Configuration(kind, "none", values)
+    knobs = configuration.hyperparameters
+    variant = kind(knobs, (2,))
+    step = TrainingStep(variant, Zeros(), knobs, 1, 0, CPU, ComputeOptions())
+    step.run(1)
+    parameters = list(variant.parameters())
+    held = parameters + [parameter.grad for parameter in parameters if parameter.grad is not None]
+    for optimizer in step.optimizers.values():
+        # without the numbers of steps, one for each parameter
+        held += [
+            value
+            for state in optimizer.state.values()
+            for name, value in state.items()
+            if isinstance(value, Tensor) and name != "step"
+        ]
+    taken = sum(value.nbytes for value in held)
+    assert memory.estimate(configuration, (2,), GIB).networks == taken
+    generator = sum(parameter.nbytes for parameter in variant.generator.parameters())
+    averaged = configuration.with_values(ema_decay=0.9)
+    assert memory.estimate(averaged, (2,), GIB).networks == taken + generator
+
+
+class Reading(Usual):
+    """Its second phase reads a value of a tensor."""
+
+    name = "reading"
+
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
+        return super().generator_loss(fake, latent, batch) * (1 if fake.sum().item() else 2)
+
+
+def test_a_phase_that_reads_values_ends_the_estimate_and_not_the_run() -> None:
+    values = {"dataset": "ring-8", "image_size": None, "steps": 1}
+    estimates = [
+        memory.estimate(Configuration(kind, "none", values), (2,), free=GIB // 1000).step
+        for kind in (Reading, Usual)
+    ]
+    assert 0 < estimates[0] <= estimates[1]
 
 
 GROWTH = """
