@@ -6,9 +6,9 @@ A variant states only what differs for itself, and may state nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Literal, get_args
 
-from variants.knobs import Setting
+from variants.knobs import Knobs, Setting
 
 PresetName = Literal["quick", "points", "stacked", "small", "paper"]
 
@@ -57,3 +57,28 @@ class Preset:
     def with_values(self, **hyperparameters: Setting) -> "Preset":
         """Return the preset with some hyperparameters added or replaced."""
         return replace(self, hyperparameters={**self.hyperparameters, **hyperparameters})
+
+
+def problem_with(presets: Mapping[PresetName, Preset], hyperparameters: type[Knobs]) -> str:
+    """Return what is wrong with the presets that a variant states, or an empty string.
+
+    Parameters
+    ----------
+    presets : mapping
+        The variant's `presets`, whose types need not be right.
+    hyperparameters : type[Knobs]
+        The variant's `Hyperparameters`.
+    """
+    names = get_args(PresetName)
+    for name, preset in presets.items():
+        if name not in names:
+            return f"preset {name!r} is none of {', '.join(names)}"
+        if not isinstance(preset, Preset):
+            return f"preset {name!r} must be a variants.presets.Preset"
+        for key in preset.hyperparameters:
+            if key not in hyperparameters.model_fields:
+                return (
+                    f"preset {name!r} sets {key!r}, which is no hyperparameter of the variant; settings of "
+                    "training are fields of variants.presets.Training"
+                )
+    return ""

@@ -7,7 +7,7 @@ from typing import get_args
 import variants
 from variants.base import SampleKind, Variant, VariantHyperparameters
 from variants.plugins import RegistrationError, Registry
-from variants.presets import Preset
+from variants.presets import problem_with
 
 VARIANTS: Registry[type[Variant]] = Registry("variant", "began_bench.variants")
 
@@ -40,16 +40,13 @@ def _check(variant: type[Variant]) -> None:
             f"{variant.__qualname__}: sample_kinds {variant.sample_kinds!r} must be one or both of "
             f"{', '.join(get_args(SampleKind))}"
         )
-    for name, preset in variant.presets.items():
-        if not isinstance(preset, Preset):
-            raise RegistrationError(
-                f"{variant.__qualname__}: preset {name!r} must be a variants.presets.Preset"
-            )
     hyperparameters = getattr(variant, "Hyperparameters", None)
     if not (isinstance(hyperparameters, type) and issubclass(hyperparameters, VariantHyperparameters)):
         raise RegistrationError(
             f"{variant.__qualname__}: Hyperparameters must be a subclass of VariantHyperparameters"
         )
+    if problem := problem_with(variant.presets, hyperparameters):
+        raise RegistrationError(f"{variant.__qualname__}: {problem}")
 
 
 def all_variants() -> dict[str, type[Variant]]:

@@ -12,7 +12,7 @@ from bench.configuration.schema import Harness
 from bench.system.errors import RequestError, unknown
 from variants.base import SampleKind, Variant
 from variants.knobs import Setting
-from variants.presets import Preset, PresetName
+from variants.presets import Preset, PresetName, problem_with
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Budget:
 
     def values(self) -> dict[str, Setting]:
         """Return the values that the preset sets, by knob."""
-        return {name: getattr(self.harness, name) for name in self.harness.model_fields_set}
+        given = self.harness.model_fields_set
+        return {name: getattr(self.harness, name) for name in Harness.model_fields if name in given}
 
 
 PRESETS: Mapping[PresetName, Budget] = MappingProxyType(
@@ -94,16 +95,10 @@ def presets_of(variant: type[Variant]) -> tuple[PresetName, ...]:
     Raises
     ------
     RequestError
-        If the variant states a preset that does not exist, or in a preset what is no hyperparameter of its
-        own.
+        If what the variant states about presets is wrong.
     """
-    hyperparameters = variant.Hyperparameters.model_fields
-    for name, stated in variant.presets.items():
-        if name not in PRESETS:
-            raise unknown(f"preset of {variant.name}", name, PRESETS)
-        for key in stated.hyperparameters:
-            if key not in hyperparameters:
-                raise unknown(f"hyperparameter in preset {name!r} of {variant.name}", key, hyperparameters)
+    if problem := problem_with(variant.presets, variant.Hyperparameters):
+        raise RequestError(f"{variant.name}: {problem}")
     return tuple(name for name in PRESETS if not _reason_to_lack(variant, name))
 
 

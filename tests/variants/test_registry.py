@@ -102,6 +102,11 @@ def test_two_classes_of_one_name_are_refused() -> None:
         ),
         ({"sample_kinds": ()}, "Odd: sample_kinds .. must be one or both of images, points"),
         ({"presets": {"quick": {"filters": 3}}}, "Odd: preset 'quick' must be a variants.presets.Preset"),
+        (
+            {"presets": {"fast": Preset()}},
+            "Odd: preset 'fast' is none of quick, points, stacked, small",
+        ),
+        ({"presets": {"quick": Preset({"steps": 3})}}, "Odd: preset 'quick' sets 'steps', which is no hyper"),
         ({"name": "two words"}, "a name has letters"),
         ({"Hyperparameters": dict}, "Odd: Hyperparameters must be a subclass of VariantHyperparameters"),
         ({"phases": Variant.phases}, "Odd does not define phases"),

@@ -204,12 +204,10 @@ def test_what_a_variant_lacks_is_refused_in_one_line_with_status_2(
 @pytest.mark.parametrize(
     ("presets", "message"),
     [
-        ({"quik": Preset()}, "unknown preset of plain 'quik'.*did you mean 'quick'"),
-        (
-            {"quick": Preset({"filter": 8})},
-            "unknown hyperparameter in preset 'quick' of plain 'filter'.*'filters'",
-        ),
-        ({"quick": Preset({"steps": 8})}, "unknown hyperparameter in preset 'quick' of plain 'steps'"),
+        ({"quik": Preset()}, "plain: preset 'quik' is none of quick, points, stacked, small, paper"),
+        ({"quick": {"filters": 8}}, "plain: preset 'quick' must be a variants.presets.Preset"),
+        ({"quick": Preset({"filter": 8})}, "plain: preset 'quick' sets 'filter', which is no hyperparameter"),
+        ({"quick": Preset({"steps": 8})}, "sets 'steps', which is no .*; settings of training are fields of"),
         ({"quick": Preset({"filters": 0})}, "filters: 0 is not possible: allowed is a whole number from 1"),
         ({"quick": Preset({}, Training(steps=0))}, "steps: 0 is not possible"),
     ],
