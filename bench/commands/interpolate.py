@@ -50,6 +50,8 @@ def command(
 ) -> Report:
     """Draw interpolations between samples or between real images into one PNG, one path per row.
 
+    A path between samples of a conditional run has one class: row after row, the classes in turn.
+
     RUN is an id, a unique prefix of one, a name or `last`.
     """
     from bench.figures.grid import check_png, save_grid
@@ -84,8 +86,7 @@ def _between(
     trained: "TrainedGenerator", between: str, path: str, rows: int, steps: int, seed: int
 ) -> "Tensor":
     if between == "samples":
-        latents = trained.latents(2 * rows, seed)
-        return trained.interpolate(latents[:rows], latents[rows:], steps, path)
+        return trained.interpolate(*trained.pairs_of_latents(rows, seed), steps, path)
     from bench.figures.of_run import data_of, some_reals
 
     if not trained.encodes:

@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from bench.configuration.presets import kind_of, preset_layers, presets_of
 from bench.configuration.schema import EXECUTION_SETTINGS, UNHASHED_DEFAULTS, Harness
-from bench.datasets import preset_of
+from bench.datasets import class_names, preset_of, require_labels
 from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant
 from variants.knobs import Knobs, Setting, unit_of
@@ -125,6 +125,18 @@ class Configuration:
         new = self.with_values(**named).flat() if named else {}
         return {name: new[name] for name in named if new[name] != self.flat()[name]}
 
+    def classes(self) -> int:
+        """Return the number of classes of the data set, 0 without labels; no data is read.
+
+        Raises
+        ------
+        RequestError
+            If the variant is conditional and the data set has no labels.
+        """
+        if self.variant.conditional:
+            require_labels(self.harness.dataset, f"which {self.variant.name} needs")
+        return len(class_names(self.harness.dataset))
+
 
 NAMES = ("variant", "preset")
 
@@ -142,7 +154,8 @@ def resolve(given: Mapping[str, object], file: Path | None = None) -> Configurat
     Raises
     ------
     RequestError
-        If a name is unknown, a value is out of range or the file cannot be read.
+        If a name is unknown, a value is out of range or the file cannot be read; if the variant is
+        conditional and the data set has no labels.
     """
     layers = [_file(file) if file else {}, dict(given)]
     named: dict[str, object] = {}
@@ -160,7 +173,11 @@ def resolve(given: Mapping[str, object], file: Path | None = None) -> Configurat
     else:
         preset = presets_of(variant)[0]
         below = preset_layers(variant, preset)
-    return Configuration(variant, str(preset), merge([*below, *layers]))
+    configuration = Configuration(variant, str(preset), merge([*below, *layers]))
+    if variant.conditional:
+        # refuses data without labels
+        configuration.classes()
+    return configuration
 
 
 def _file(path: Path) -> dict[str, object]:

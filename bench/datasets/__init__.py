@@ -16,7 +16,15 @@ from bench.datasets.arrays import DataArray, KnownModes
 from bench.datasets.batches import Batches
 from bench.datasets.catalogue import CatalogueRow, list_datasets
 from bench.datasets.loading import load
-from bench.datasets.registry import class_names, judged_by, label, preset_of, require_dataset, sample_shape
+from bench.datasets.registry import (
+    class_names,
+    judged_by,
+    label,
+    preset_of,
+    require_dataset,
+    require_labels,
+    sample_shape,
+)
 
 __all__ = [
     "Batches",
@@ -30,5 +38,6 @@ __all__ = [
     "load",
     "preset_of",
     "require_dataset",
+    "require_labels",
     "sample_shape",
 ]

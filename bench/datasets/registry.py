@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 
-from bench.system.errors import RequestError, WorkError, unknown
+from bench.system.errors import RequestError, WorkError, shown, unknown
 from variants.plugins import RegistrationError, Registry
 
 if TYPE_CHECKING:
@@ -375,6 +375,22 @@ def class_names(name: str) -> tuple[str, ...]:
         return kind.from_name(name).class_names()
     except RequestError:
         return ()
+
+
+def require_labels(name: str, reason: str) -> None:
+    """Raise RequestError if a data set has no labels; the message ends with the reason for the request.
+
+    Raises
+    ------
+    RequestError
+        Also as :func:`require_dataset`.
+    """
+    if not find(name).class_names():
+        labelled = [known for known, kind in classes().items() if kind().class_names()]
+        raise RequestError(
+            f"dataset {shown(name)} has no labels, {reason}: allowed are {', '.join(labelled)}, "
+            "and a folder with a subfolder for each class"
+        )
 
 
 def sample_shape(name: str, image_size: int | None, channels: int | None) -> tuple[int, ...]:

@@ -91,8 +91,7 @@ def reevaluate(
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
     own = set_up(configuration, progress)
-    if own.array.hash != description.data.hash:
-        raise WorkError(f"the data of run {run.id} changed since: {own.array.name} has another hash")
+    own.require_same_data(description)
     setups = [*_others(configuration, own, metrics, progress), own]
     found: dict[str, list[float]] = {}
     protocols: dict[str, str] = {}
@@ -146,7 +145,8 @@ def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampl
     purpose = EVALUATION if draw == 0 else f"{EVALUATION} {draw}"
     generator = loaded.generator.to(setup.device)
     seed = setup.configuration.harness.seed
-    return make_sampler(generator, loaded.variant.draw_latent, seed, setup.device, purpose)
+    classes = len(loaded.class_names)
+    return make_sampler(generator, loaded.variant.draw_latent, seed, setup.device, purpose, classes)
 
 
 def _protocol(judge: Judge, metric: str) -> str:

@@ -192,10 +192,7 @@ def resume(
             return RunResult(run, description, recorded)
         configuration = shared_among(ranks, resumed, progress)
         setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
-        if setup.array.hash != description.data.hash:
-            raise WorkError(
-                f"the data of run {run.id} changed since it began: {setup.array.name} has another hash"
-            )
+        setup.require_same_data(description)
         state = resuming.newest_state(run, recorded, progress)
         step = state["step"] if state else 0
         session = setup.session(environment.facts(), ranks, step, changed)

@@ -28,7 +28,7 @@ from bench.runs.environment import Environment
 from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import Origin
 from bench.system import paths
-from bench.system.errors import RequestError
+from bench.system.errors import RequestError, WorkError
 from bench.system.json_values import JsonScalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, Ranks
@@ -105,6 +105,8 @@ class TrainingSetup:
                 hash=self.array.hash,
                 transform=self.array.transform,
                 count=self.array.count,
+                classes=self.array.class_names,
+                labels_hash=self.array.labels_hash,
             ),
             real_batches_per_step=self._real_batches_per_step(),
             scalars=self.scalars,
@@ -163,6 +165,22 @@ class TrainingSetup:
             micro_batches=self.configuration.harness.micro_batches,
             execution_settings=dict(execution_settings or {}),
         )
+
+    def require_same_data(self, description: RunDescription) -> None:
+        """Raise WorkError if the data of a run changed since it began: samples, or labels that it uses."""
+        changed = [
+            what
+            for what, now, before in (
+                ("data", self.array.hash, description.data.hash),
+                ("labels", self.array.labels_hash, description.data.labels_hash),
+            )
+            if now != before and (what == "data" or self.variant.conditional)
+        ]
+        if changed:
+            raise WorkError(
+                f"the {changed[0]} of run {description.id} changed since it began: "
+                f"{self.array.name} has another hash"
+            )
 
     def batch_text(self, ranks: Ranks) -> str:
         """Return a text such as ``batch of 8 in 2 micro-batches of 4 on 2 processes``."""
@@ -245,8 +263,9 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     Raises
     ------
     RequestError
-        If the networks cannot be built at the configured size or do not fit into memory, if the batch is
-        larger than the data set, or if it cannot be split into the micro-batches.
+        If the networks cannot be built at the configured size or do not fit into memory, if the variant is
+        conditional and the data set has no labels, if the batch is larger than the data set, or if it cannot
+        be split into the micro-batches.
     WorkError
         If data, or weights for the evaluation, are missing.
     """
@@ -288,8 +307,9 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         harness.eval_samples,
         generator="ema" if harness.ema_decay else "raw",
         ranks=ranks,
+        class_names=array.class_names if variant.conditional else (),
     )
-    real = judge.measure_real(array.samples, paths.cache())
+    real = judge.measure_real(array.samples, paths.cache(), array.labels)
     resolved = configuration.with_values(
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )
@@ -306,12 +326,13 @@ def _build_variant(
     configuration: Configuration, shape: tuple[int, ...], device: torch.device, ranks: Ranks
 ) -> Variant:
     """Check the available memory and build the networks on the CPU."""
+    classes = configuration.classes()
     try:
-        memory.require_memory(configuration, shape, device, ranks.count)
+        memory.require_memory(configuration, shape, device, ranks.count, classes)
         # initial weights have a random stream of their own, on the CPU for every device
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(configuration.harness.seed, "initial weights"))
-            return configuration.variant(configuration.hyperparameters, shape)
+            return configuration.variant(configuration.hyperparameters, shape, classes)
     except ValueError as error:
         raise RequestError(str(error)) from None
 

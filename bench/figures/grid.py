@@ -1,6 +1,8 @@
 """Grids of images as plain PNG files: the sample grids of a run."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -10,8 +12,12 @@ from bench.datasets.image_files import PNG, describe_error, open_image
 from bench.system.atomic_files import replacing
 from bench.system.errors import RequestError, WorkError, shown
 
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
 MARGIN = 2  # pixels between the images of a grid
 SCALE = 2  # of a run's sample grids
+LABEL_HEIGHT = 16  # pixels that the label of a row needs
 
 
 def check_png(path: Path) -> None:
@@ -44,7 +50,13 @@ def tiled(images: np.ndarray, columns: int) -> np.ndarray:
     return sheet
 
 
-def save_grid(images: Tensor, path: Path, columns: int = 10, scale: int = SCALE) -> None:
+def save_grid(
+    images: Tensor,
+    path: Path,
+    columns: int = 10,
+    scale: int = SCALE,
+    row_labels: Sequence[str] = (),
+) -> None:
     """Save images as one PNG, row by row.
 
     Parameters
@@ -57,14 +69,33 @@ def save_grid(images: Tensor, path: Path, columns: int = 10, scale: int = SCALE)
         Images per row.
     scale : int
         Each pixel becomes scale x scale.
+    row_labels : sequence of str
+        Written left of the rows if they are high enough for text; :func:`read_grid` reads grids without them.
     """
     from PIL import Image
 
     sheet = tiled(to_bytes(images), columns)
     image = Image.fromarray(sheet[:, :, 0] if sheet.shape[2] == 1 else sheet)
     scaled = image.resize((image.width * scale, image.height * scale), Image.Resampling.NEAREST)
+    if row_labels and scale * (images.shape[2] + MARGIN) >= LABEL_HEIGHT:
+        scaled = _labelled(scaled, row_labels, scale * (images.shape[2] + MARGIN))
     with replacing(path) as aside:
         scaled.save(aside, format="PNG")
+
+
+def _labelled(grid: "Image", row_labels: Sequence[str], step: int) -> "Image":
+    """Return a grid with a text left of each row; rows are `step` pixels apart."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(LABEL_HEIGHT - 2 * MARGIN)
+    width = max(round(font.getlength(label)) for label in row_labels) + 4 * MARGIN
+    sheet = Image.new(grid.mode, (grid.width + width, grid.height), "white")
+    sheet.paste(grid, (width, 0))
+    draw = ImageDraw.Draw(sheet)
+    for row, label in enumerate(row_labels):
+        place = (width - 2 * MARGIN, row * step + step // 2)
+        draw.text(place, label, fill="black", font=font, anchor="rm")
+    return sheet
 
 
 def read_png(path: Path) -> np.ndarray:

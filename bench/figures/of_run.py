@@ -10,8 +10,10 @@ from torch import Tensor
 from bench import datasets
 from bench.datasets import DataArray
 from bench.figures import plane, style
+from bench.figures.grid import tiled, to_bytes
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
 from bench.figures.neighbours import draw_neighbours, features_of, nearest_by_features, nearest_by_pixels
+from bench.figures.panels import draw_panels
 from bench.figures.reconstruction import draw_triptych
 from bench.figures.run_trajectories import Judged, save_trajectories
 from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_steps
@@ -19,6 +21,7 @@ from bench.judging import extractors
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extractor
 from bench.runs import record
+from bench.runs.class_rows import COLUMNS, classes_shown
 from bench.runs.generator import TrainedGenerator, configuration_of, load
 from bench.runs.latent_paths import PATHS
 from bench.runs.run_folder import RunFolder
@@ -105,10 +108,10 @@ def draw_run(
 ) -> list[Path]:
     """Draw all figures of a run.
 
-    These are trajectories; of images triptych, neighbours and interpolations; of points generated over real
-    ones, the discriminator's error over the plane, and samples by step. A variant that encodes nothing has
-    no reconstructions, no interpolation between real images and no such error. The same run gives the same
-    bytes; torch's random state is left alone.
+    These are trajectories; of images triptych, neighbours, interpolations and, of conditional runs, a row of
+    samples for each class; of points generated over real ones, the discriminator's error over the plane, and
+    samples by step. A variant that encodes nothing has no reconstructions, no interpolation between real
+    images and no such error. The same run gives the same bytes; torch's random state is left alone.
 
     Parameters
     ----------
@@ -173,6 +176,7 @@ def draw_samples(materials: Materials, folder: Path, most_features: int | None =
     if materials.trained.makes_points:
         return _save_points(materials, title, folder)
     files = _save_triptych(materials, title, folder)
+    files += _save_classes(materials.trained, title, folder)
     files += _save_neighbours(materials, title, folder, most_features)
     return files + _save_interpolations(materials, title, folder)
 
@@ -217,6 +221,18 @@ def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]
     return style.save(figure, folder / "triptych")
 
 
+def _save_classes(trained: TrainedGenerator, title: str, folder: Path) -> list[Path]:
+    """Draw a row of samples for each class; nothing for an unconditional run."""
+    names = trained.class_names
+    if not names:
+        return []
+    shown = classes_shown(len(names))
+    samples = trained.sample_classes(shown, COLUMNS).unflatten(0, (len(shown), COLUMNS))
+    rows = [[tiled(to_bytes(of_class), COLUMNS)] for of_class in samples]
+    figure = draw_panels(rows, title, ["G([z, y]), a class y in each row"], [names[label] for label in shown])
+    return style.save(figure, folder / "classes")
+
+
 def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
     samples, array = materials.trained.sample(COMPARED), materials.array
     features = features_of(array, materials.extractor, paths.cache(), most)
@@ -231,8 +247,7 @@ def _save_neighbours(materials: Materials, title: str, folder: Path, most: int |
 
 def _save_interpolations(materials: Materials, title: str, folder: Path) -> list[Path]:
     trained = materials.trained
-    latents = trained.latents(2 * ROWS)
-    start, end = latents[:ROWS], latents[ROWS:]
+    start, end = trained.pairs_of_latents(ROWS)
     sampled = {path: trained.interpolate(start, end, STEPS, path) for path in PATHS}
     files = style.save(draw_between_samples(sampled, title), folder / "interpolation-samples")
     real = some_reals(materials.array, 2 * ROWS)

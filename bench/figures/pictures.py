@@ -1,5 +1,6 @@
 """Samples, images or points, as one plain PNG file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from torch import Tensor
@@ -9,7 +10,13 @@ from bench.figures.grid import save_grid
 from bench.figures.points import save_points
 
 
-def save_samples(samples: Tensor, path: Path, modes: KnownModes | None = None) -> None:
+def save_samples(
+    samples: Tensor,
+    path: Path,
+    modes: KnownModes | None = None,
+    columns: int = 10,
+    row_labels: Sequence[str] = (),
+) -> None:
     """Save a grid of images, or a picture of points.
 
     Parameters
@@ -20,8 +27,12 @@ def save_samples(samples: Tensor, path: Path, modes: KnownModes | None = None) -
         The PNG file.
     modes : KnownModes, optional
         Known modes whose centres are marked among points.
+    columns : int
+        Images per row.
+    row_labels : sequence of str
+        Left of the rows of images.
     """
     if samples.dim() == 2:
         save_points(samples, path, None if modes is None else modes.centres)
     else:
-        save_grid(samples, path)
+        save_grid(samples, path, columns, row_labels=row_labels)

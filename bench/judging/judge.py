@@ -17,17 +17,19 @@ from torch import Tensor
 from bench.judging.metric_inputs import MetricInputs, PairedFeatures
 from bench.judging.metrics import Metric, metrics_for
 from bench.judging.moments import too_few
-from bench.judging.protocol import Extractor
+from bench.judging.protocol import Extractor, class_names_of
 from bench.judging.reference import MINIMUM_SAMPLES, Reference, cache_path, pairing_order
 from bench.judging.sample_statistics import SampleStatistics
 from bench.runs import environment
 from bench.system.atomic_files import write_text
 from bench.system.errors import WorkError
 from bench.system.ranks import ALONE, Ranks
-from bench.training.sampler import Sampler
+from bench.training.sampler import LabelledSampler, Sampler
 
 _GENERATED = "generated samples"
 _HELD_OUT = "held-out real samples"
+# Least number of samples for each class, in the mean, with which metrics are measured class by class.
+MINIMUM_OF_CLASS = 10
 _BATCH = 250  # held-out real samples in a batch
 _log = logging.getLogger(__name__)
 
@@ -67,6 +69,9 @@ class Judge:
         Which weights the sampler uses, such as `raw` or `ema`; stated in the protocol only.
     ranks : Ranks
         The processes that share the extraction. The first one computes the metrics, and all return them.
+    class_names : tuple of str
+        Names of the classes that samplers label their samples with, by number; empty for samples without
+        labels. Metrics of labels are measured if the extractor knows these classes.
 
     Raises
     ------
@@ -81,6 +86,7 @@ class Judge:
         samples: int,
         generator: str = "raw",
         ranks: Ranks = ALONE,
+        class_names: tuple[str, ...] = (),
     ) -> None:
         if samples < MINIMUM_SAMPLES:
             raise ValueError(f"a judge needs at least {MINIMUM_SAMPLES} samples, not {samples}")
@@ -88,6 +94,10 @@ class Judge:
             raise ValueError(f"the reference {reference.label} was not measured by {extractor.name}")
         self.extractor, self.reference = extractor, reference
         self.samples, self.generator, self.ranks = samples, generator, ranks
+        known = class_names_of(extractor)
+        # the extractor's numbers of the classes
+        self._classes = [known.index(name) for name in class_names if name in known]
+        self.class_names = class_names if len(self._classes) == len(class_names) else ()
         for name, count in ((_GENERATED, samples), ("reference samples", reference.count)):
             if too_few(count, extractor.width):
                 sizes = f"{count} {name} for {extractor.width} features"
@@ -109,7 +119,14 @@ class Judge:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics that this judge measures, by their recorded names."""
-        return {metric.recorded_as(self.extractor): metric for metric in metrics_for(self.extractor)}
+        measured = metrics_for(self.extractor, labelled=bool(self.class_names))
+        found = {metric.recorded_as(self.extractor): metric for metric in measured}
+        if self.paired >= MINIMUM_OF_CLASS * len(self.class_names):
+            for metric in measured:
+                for number, (name, label) in enumerate(zip(self.class_names, self._classes, strict=False)):
+                    if of_class := metric.for_class(number, name, label):
+                        found[of_class.name] = of_class
+        return found
 
     @cached_property
     def _real_features(self) -> PairedFeatures:
@@ -136,8 +153,13 @@ class Judge:
             If a sample, a feature or a metric is not finite, or the sampler yields another number of samples.
         """
         shard = self.ranks.shard(self.samples)
-        batches = sampler(self.samples) if self.ranks.count == 1 else sampler(self.samples, shard)
-        own = self._extract(batches, len(shard), _GENERATED)
+        part = () if self.ranks.count == 1 else (shard,)
+        labels = None
+        if self.class_names:
+            if not isinstance(sampler, LabelledSampler):
+                raise WorkError(f"{_GENERATED} have no labels, which {len(self.class_names)} classes need")
+            labels = sampler.labels(self.samples, *part)
+        own = self._extract(sampler(self.samples, *part), len(shard), _GENERATED, labels)
         values = None
         if gathered := self.ranks.gather(own):
             whole, *others = gathered
@@ -149,13 +171,18 @@ class Judge:
         assert measured is not None
         return measured
 
-    def _extract(self, batches: Iterable[Tensor], count: int, name: str) -> SampleStatistics:
+    def _extract(
+        self, batches: Iterable[Tensor], count: int, name: str, labels: Tensor | None = None
+    ) -> SampleStatistics:
+        asked = None if labels is None else torch.tensor(self._classes)[labels]
         statistics = SampleStatistics(self.extractor, name, kept=self.paired)
         for samples in batches:
             if statistics.count + len(samples) > count:
                 raise WorkError(f"the sampler gave more than the {count} samples asked for")
             stored = as_stored(samples)
-            statistics.update(stored, self.extractor(stored))
+            start = statistics.count
+            part = None if asked is None else asked[start : start + len(samples)]
+            statistics.update(stored, self.extractor(stored), part)
         if statistics.count != count:
             raise WorkError(f"the sampler gave {statistics.count} samples, {count} were asked for")
         return statistics
@@ -169,7 +196,9 @@ class Judge:
             values[name] = value
         return values
 
-    def measure_real(self, samples: np.ndarray, folder: Path) -> dict[str, float]:
+    def measure_real(
+        self, samples: np.ndarray, folder: Path, labels: np.ndarray | None = None
+    ) -> dict[str, float]:
         """Measure held-out real samples as though they were generated, or read the cached values.
 
         Parameters
@@ -179,37 +208,47 @@ class Judge:
             measured against all others.
         folder : Path
             The bench's cache folder.
+        labels : ndarray, optional
+            Classes of the samples, int64 (N,); needed where the judge measures metrics of labels.
 
         Returns
         -------
         dict
             As :meth:`measure`: the values that so many samples of a perfect generator would have.
         """
-        path = self._cache_path(folder)
+        path = self._cache_path(folder, labels)
         known = _read(path, self.metrics)
         if known is not None:
             return known
-        values = self.score_real(samples)
+        values = self.score_real(samples, labels)
         try:
             write_text(path, json.dumps(values))
         except WorkError as error:
             _log.warning("the scores of real samples could not be cached: %s", error)
         return values
 
-    def _cache_path(self, folder: Path) -> Path:
+    def _cache_path(self, folder: Path, labels: np.ndarray | None) -> Path:
         """The cache file of the scores of real samples, named by all that decides them."""
         device = str(getattr(self.extractor, "device", "cpu"))
         metrics = {name: [metric.settings, metric.revision] for name, metric in self.metrics.items()}
         key = [metrics, self.paired, self.reference.count, device, environment.kinds_of_arithmetic()]
-        name = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:16]
+        digest = hashlib.sha256(json.dumps(key).encode())
+        if self.class_names:
+            assert labels is not None
+            digest.update(json.dumps(self.class_names).encode() + labels.tobytes())
+        name = digest.hexdigest()[:16]
         base = cache_path(self.extractor, self.reference.data_hash, folder)
         return base.with_name(f"{base.stem}-real-{name}.json")
 
-    def score_real(self, samples: np.ndarray) -> dict[str, float]:
+    def score_real(self, samples: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
         """Measure held-out real samples as :meth:`measure_real` does, without the cache."""
         half = len(samples) // 2
         held_out = pairing_order(len(samples))[half : half + self.paired]
-        statistics = self._extract(_batches(samples, held_out), self.paired, _HELD_OUT)
+        asked = None
+        if self.class_names:
+            assert labels is not None
+            asked = torch.from_numpy(labels[held_out])
+        statistics = self._extract(_batches(samples, held_out), self.paired, _HELD_OUT, asked)
         # without those that are measured: a set is nearer to one that contains it
         others = self.reference.statistics.without(statistics)
         return self._compute(MetricInputs(statistics, others, self.paired))

@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.judging.agreement import Agreement
 from bench.judging.class_statistics import ClassStatistics
 from bench.judging.mode_counts import ModeCounts
 from bench.judging.moments import Moments
@@ -77,6 +78,8 @@ class MetricInputs:
         Of all samples.
     generated_modes, real_modes : ModeCounts
         Of all samples.
+    generated_agreement : Agreement
+        Of all generated samples, where they are labelled.
     generated_features, real_features : PairedFeatures
         Of the first `paired` samples of each side.
     """
@@ -95,6 +98,7 @@ class MetricInputs:
         self.real_classes: ClassStatistics = real.classes
         self.generated_modes: ModeCounts = generated.modes
         self.real_modes: ModeCounts = real.modes
+        self.generated_agreement: Agreement = generated.agreement
         centre = real.moments.mean
         self.generated_features = PairedFeatures(generated.features[:paired], centre)
         self.real_features = real_features or PairedFeatures(real.features[:paired], centre)

@@ -7,8 +7,9 @@ from typing import Literal, NamedTuple, Protocol
 from torch import Tensor
 
 # What a metric can require of an extractor: features of any samples, images with a network's features of
-# them, predicted classes, known modes, and a rule for which samples lie well on their mode.
-Requirement = Literal["features", "images", "classes", "modes", "quality"]
+# them, predicted classes, known modes, and a rule for which samples lie well on their mode. Labels come from
+# the sampler: classes that samples were asked for, and that the extractor tells apart.
+Requirement = Literal["features", "images", "classes", "modes", "quality", "labels"]
 Better = Literal["lower", "higher"]
 
 
@@ -52,6 +53,11 @@ class Extractor(Protocol):
         The requirements of metrics that this extractor meets.
     mode_count : int
         Number of known modes; 0 where none are known.
+
+    Notes
+    -----
+    An extractor may also have `class_names`, a tuple of the names of its modes or, without modes, of the
+    classes of its probabilities, by number. Labelled samples are then compared with the classes found.
     """
 
     name: str
@@ -65,3 +71,9 @@ class Extractor(Protocol):
     def __call__(self, samples: Tensor, /) -> Extraction:
         """Extract from samples as files hold them: uint8 images (N, C, H, W), or float32 points (N, D)."""
         ...
+
+
+def class_names_of(extractor: Extractor) -> tuple[str, ...]:
+    """Return the names of the classes that an extractor tells apart; empty if it names none."""
+    names: tuple[str, ...] = getattr(extractor, "class_names", ())
+    return names

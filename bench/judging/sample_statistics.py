@@ -7,10 +7,11 @@ from copy import copy
 import numpy as np
 from torch import Tensor
 
+from bench.judging.agreement import Agreement
 from bench.judging.class_statistics import ClassStatistics
 from bench.judging.mode_counts import ModeCounts
 from bench.judging.moments import Moments
-from bench.judging.protocol import Extraction, Extractor
+from bench.judging.protocol import Extraction, Extractor, class_names_of
 
 IMAGES_KEPT = 500  # 250 pairs
 
@@ -36,12 +37,15 @@ class SampleStatistics:
         Of all samples; empty for an extractor without classes.
     modes : ModeCounts
         Of all samples; empty where no modes are known.
+    agreement : Agreement
+        Of all labelled samples; not kept in files, and not reduced by :meth:`without`.
     """
 
     def __init__(self, extractor: Extractor, name: str, kept: int) -> None:
         self.moments = Moments(extractor.width, name)
         self.classes = ClassStatistics()
         self.modes = ModeCounts(extractor.mode_count)
+        self.agreement = Agreement(len(class_names_of(extractor)))
         self._kept = kept
         self._features: list[np.ndarray] = []
         self._images: list[np.ndarray] = []
@@ -62,8 +66,15 @@ class SampleStatistics:
         """The first 500 images or fewer, uint8 (N, C, H, W); none of points."""
         return np.concatenate(self._images) if self._images else np.zeros((0, 1, 1, 1), dtype=np.uint8)
 
-    def update(self, samples: Tensor, extraction: Extraction) -> None:
+    def update(self, samples: Tensor, extraction: Extraction, asked: Tensor | None = None) -> None:
         """Add a batch of samples, as files hold them, with the extractor's result for them.
+
+        Parameters
+        ----------
+        samples, extraction
+            The samples and the result.
+        asked : Tensor, optional
+            The extractor's class that each sample was asked for, int64 (N,).
 
         Raises
         ------
@@ -76,6 +87,12 @@ class SampleStatistics:
             self.classes.update(extraction.probabilities)
         if extraction.modes is not None:
             self.modes.update(extraction.modes, extraction.on_mode)
+        if asked is not None:
+            found = extraction.modes
+            if found is None:
+                assert extraction.probabilities is not None
+                found = extraction.probabilities.argmax(dim=1)
+            self.agreement.update(asked, found)
         if before < self._kept:
             self._features.append(extraction.features[: self._kept - before].numpy().astype(np.float32))
         if before < self._images_kept:
@@ -99,6 +116,7 @@ class SampleStatistics:
         self.moments.merge(other.moments)
         self.classes.merge(other.classes)
         self.modes.merge(other.modes)
+        self.agreement.merge(other.agreement)
         if before < self._kept:
             self._features.append(other.features[: self._kept - before])
         if before < self._images_kept and len(other.images):

@@ -71,15 +71,18 @@ class TrainingData(FileModel):
         How the samples were made from the data set's files.
     count : int
         Number of samples.
-    classes : int
-        Number of classes; 0 where the data set has no labels.
+    classes : tuple of str
+        Names of the classes, by number; empty where the data set has no labels.
+    labels_hash : str
+        SHA-256 of the names of the classes and the labels; empty without labels.
     """
 
     name: str
     hash: str
     transform: str
     count: int = Field(ge=1)
-    classes: int = Field(default=0, ge=0)
+    classes: tuple[str, ...] = ()
+    labels_hash: str = ""
 
 
 class NetworkDescription(FileModel):

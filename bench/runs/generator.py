@@ -1,5 +1,6 @@
 """Trained networks of a run, rebuilt from its configuration and a checkpoint."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from bench.runs import checkpoint, latent_paths, record, run_folder
 from bench.runs.description import RunDescription
 from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import RunFolder, origin_of
-from bench.system.errors import RequestError, shown
+from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant
 from variants.noise import Noise
 
@@ -91,7 +92,7 @@ def _rebuild(run: RunFolder, path: Path) -> "TrainedGenerator":
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
     # building the networks draws weights, which are then replaced
     with torch.random.fork_rng(devices=[]):
-        variant = configuration.variant(configuration.hyperparameters, shape, description.data.classes)
+        variant = configuration.variant(configuration.hyperparameters, shape, len(description.data.classes))
     variant.load_state_dict(state["variant"])
     for name, saved in state["averages"].items():
         average = {key.removeprefix("module."): value for key, value in saved.items() if key != "n_averaged"}
@@ -134,37 +135,107 @@ class TrainedGenerator:
         return len(self.sample_shape) == 1
 
     @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes that samples can be asked for, by number; empty for an unconditional run."""
+        return self.run.describe().data.classes if self.variant.conditional else ()
+
+    def class_number(self, label: int | str) -> int:
+        """Return the number of a class.
+
+        Parameters
+        ----------
+        label : int or str
+            A number, or the name of a class; a word that is both counts as the name.
+
+        Raises
+        ------
+        RequestError
+            If the run is unconditional, or has no such class.
+        """
+        names = self.class_names
+        if not names:
+            raise RequestError(
+                f"class {shown(label)}: run {self.run.describe().name} has no classes, "
+                f"{self.variant.name} is not conditional"
+            )
+        if isinstance(label, str) and label in names:
+            return names.index(label)
+        number = int(label) if str(label).isdecimal() else -1
+        if not 0 <= number < len(names):
+            raise unknown(f"class (0 to {len(names) - 1}, or a name)", str(label), names)
+        return number
+
+    @property
     def encodes(self) -> bool:
         """Whether the discriminator has an encoder, so that samples have codes."""
         return self.encode(torch.zeros((1, *self.sample_shape))) is not None
 
-    def latents(self, n: int, seed: int = 0) -> Tensor:
-        """Draw latents from the variant's prior, float32 (n, latent_dim).
+    def latents(self, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
+        """Draw latents from the variant's prior, float32 (n, width): z, or [z, one-hot(y)] if conditional.
 
         A larger `n` begins with the latents of a smaller one.
+
+        Parameters
+        ----------
+        n, seed
+            Number of latents, and seed.
+        label : int or str, optional
+            Number or name of the class of all latents; z is the same for every class. By default the prior
+            draws classes.
+
+        Raises
+        ------
+        RequestError
+            If the run is unconditional, or has no such class.
         """
+        number = None if label is None else self.class_number(label)
         blocks = [
             self.variant.draw_latent(Noise(seed, block, CPU), CHUNK, "sample latent")
             for block in range(max(1, -(-n // CHUNK)))
         ]
-        return torch.cat(blocks)[:n]
+        latents = torch.cat(blocks)[:n]
+        return latents if number is None else self.variant.with_class(latents, torch.full((n,), number))
+
+    def pairs_of_latents(self, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
+        """Draw the ends of `n` paths, float32 (n, width) each; both ends of a path have the same class."""
+        latents = self.latents(2 * n, seed)
+        start, end = latents[:n], latents[n:]
+        if names := self.class_names:
+            classes = torch.arange(n) % len(names)
+            start, end = self.variant.with_class(start, classes), self.variant.with_class(end, classes)
+        return start, end
 
     @torch.no_grad()
     def generate(self, latents: Tensor) -> Tensor:
-        """Map latents, float32 (n, latent_dim), to images, float32 (n, C, H, W) in [-1, 1], or points."""
+        """Map latents, float32 (n, width), to images, float32 (n, C, H, W) in [-1, 1], or points."""
         return torch.cat([self._as_judged(self.generator(chunk)) for chunk in latents.split(CHUNK)])
 
     def _as_judged(self, samples: Tensor) -> Tensor:
         # some networks are not bounded: files and the judge clamp images too, but no points
         return samples if self.makes_points else samples.clamp(-1, 1)
 
-    def sample(self, n: int, seed: int = 0) -> Tensor:
-        """Draw images, float32 (n, C, H, W) in [-1, 1], or points (n, 2).
+    def sample(self, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
+        """Draw images, float32 (n, C, H, W) in [-1, 1], or points (n, 2); of one class if `label` is given.
 
         The same `n` and `seed` give the same samples. Draws of different `n` begin with the same latents;
         their samples may differ by rounding, since sums differ in smaller batches.
+
+        Raises
+        ------
+        RequestError
+            As :meth:`latents`.
         """
-        return self.generate(self.latents(n, seed))
+        return self.generate(self.latents(n, seed, label))
+
+    def sample_classes(self, labels: Sequence[int | str], n: int, seed: int = 0) -> Tensor:
+        """Draw `n` samples of each class, from the same n draws of z, class after class.
+
+        Raises
+        ------
+        RequestError
+            As :meth:`latents`.
+        """
+        return self.generate(torch.cat([self.latents(n, seed, label) for label in labels]))
 
     @torch.no_grad()
     def reconstruct(self, samples: Tensor) -> Tensor | None:
@@ -189,10 +260,12 @@ class TrainedGenerator:
     def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
         """Generate samples of latents on paths between latents.
 
+        The classes of conditional latents are mixed linearly: ends of the same class keep it.
+
         Parameters
         ----------
         start, end : Tensor
-            Latents, float32 (n, latent_dim) each.
+            Latents, float32 (n, width) each.
         steps : int
             Samples per path, those of start and end among them; at least 2.
         path : {"linear", "slerp"}
@@ -208,7 +281,10 @@ class TrainedGenerator:
         RequestError
             If there is no such path.
         """
-        points = latent_paths.along(path, start, end, steps)
+        width = start.shape[1] - len(self.class_names)
+        points = latent_paths.along(path, start[:, :width], end[:, :width], steps)
+        classes = latent_paths.along("linear", start[:, width:], end[:, width:], steps)
+        points = torch.cat((points, classes), dim=-1)
         return self.generate(points.flatten(0, 1)).unflatten(0, (len(start), steps))
 
     def interpolate_images(
@@ -242,7 +318,8 @@ class TrainedGenerator:
     def export(self, path: Path) -> None:
         """Write the generator as a program of its own, and check the file by running the program.
 
-        The program maps latents, float32 (n, latent_dim) with any n, to images (n, C, H, W) or points (n, 2).
+        The program maps latents, float32 (n, width) with any n, to images (n, C, H, W) or points (n, 2). The
+        latents of a conditional run are [z, one-hot(y)], one tensor too: their last columns are the classes.
         The samples are not clamped: a generator without a bounded last layer may leave [-1, 1] a little.
 
         Parameters

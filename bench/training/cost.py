@@ -46,16 +46,17 @@ def cost(configuration: Configuration) -> Cost:
     Raises
     ------
     RequestError
-        If the data set has no samples of the configured size.
+        If the data set has no samples of the configured size, or no labels for a conditional variant.
     ValueError
         If the variant cannot be built at the configured size.
     """
     meta = torch.device("meta")
     harness = configuration.harness
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
+    classes = configuration.classes()
     with meta:
-        variant = configuration.variant(configuration.hyperparameters, shape)
-        batch = Batch(torch.zeros(harness.batch_size, *shape), MetaNoise())
+        variant = configuration.variant(configuration.hyperparameters, shape, classes)
+        batch = empty_batch(harness.batch_size, shape, classes)
         operations, recorded = _first_step(variant, batch)
     parameters = {
         network.label or name: parameter_count(network.module) for name, network in variant.networks().items()
@@ -87,6 +88,13 @@ def _first_step(variant: Variant, batch: Batch) -> tuple[int | None, Scalars]:
                 raise
             return None, scalars
     return counter.total, scalars
+
+
+def empty_batch(count: int, shape: tuple[int, ...], classes: int) -> Batch:
+    """Return a batch with shapes but no values, with labels if there are classes."""
+    meta = torch.device("meta")
+    labels = torch.zeros(count, dtype=torch.int64, device=meta) if classes else None
+    return Batch(torch.zeros(count, *shape, device=meta), MetaNoise(), labels=labels)
 
 
 class Operation(Protocol):

@@ -16,8 +16,8 @@ from torch.utils._pytree import tree_leaves
 from bench.configuration import Configuration
 from bench.system.errors import RequestError
 from bench.system.os_errors import format_size
-from bench.training.cost import MetaNoise, Operation, needs_values
-from variants.base import Batch, Variant, parameter_count
+from bench.training.cost import Operation, empty_batch, needs_values
+from variants.base import Variant, parameter_count
 from variants.modules.activation_checkpointing import CheckpointedModule
 
 META = torch.device("meta")
@@ -52,7 +52,11 @@ class Need:
 
 
 def require_memory(
-    configuration: Configuration, shape: tuple[int, ...], device: torch.device, processes: int = 1
+    configuration: Configuration,
+    shape: tuple[int, ...],
+    device: torch.device,
+    processes: int = 1,
+    classes: int = 0,
 ) -> None:
     """Raise RequestError if a run does not fit into memory; the message names a value that fits.
 
@@ -66,6 +70,8 @@ def require_memory(
         Device to train on.
     processes : int
         Processes that share a batch.
+    classes : int
+        Number of classes of the data; 0 without labels.
 
     Raises
     ------
@@ -75,7 +81,7 @@ def require_memory(
         If the variant cannot be built at the configured size.
     """
     free = available(device)
-    need = estimate(configuration, shape, free, processes)
+    need = estimate(configuration, shape, free, processes, classes)
     if need.total <= free:
         return
     flat = configuration.flat()
@@ -92,7 +98,7 @@ def require_memory(
         f"{knob}: {flat[knob]} is not possible: the run needs at least {format_size(need.total)} of "
         f"memory, most of it for {what}, and {where} has {format_size(free)} free"
     )
-    fits = largest(configuration, knob, shape, free, processes)
+    fits = largest(configuration, knob, shape, free, processes, classes)
     message += f"; {knob}={fits} would fit" if fits else "; smaller networks or batches need less"
     if knob == "batch_size":
         message += ", more micro_batches or activation_checkpointing need less"
@@ -100,7 +106,12 @@ def require_memory(
 
 
 def largest(
-    configuration: Configuration, knob: str, shape: tuple[int, ...], free: int, processes: int
+    configuration: Configuration,
+    knob: str,
+    shape: tuple[int, ...],
+    free: int,
+    processes: int,
+    classes: int = 0,
 ) -> int | None:
     """Halve the value of a knob until the run fits; return None if it never fits."""
     value = configuration.flat()[knob]
@@ -108,25 +119,31 @@ def largest(
     while (value := value // 2) > 0:
         try:
             changed = configuration.with_values(**{knob: value})
-            if estimate(changed, shape, free, processes).total <= free:
+            if estimate(changed, shape, free, processes, classes).total <= free:
                 return value
         except (RequestError, ValueError):
             return None
     return None
 
 
-def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, processes: int = 1) -> Need:
+def estimate(
+    configuration: Configuration,
+    shape: tuple[int, ...],
+    free: int,
+    processes: int = 1,
+    classes: int = 0,
+) -> Need:
     """Estimate the memory of a run; nothing is computed and nothing allocated.
 
     Parameters
     ----------
-    configuration, shape, processes
+    configuration, shape, processes, classes
         As for :func:`require_memory`.
     free : int
         Available bytes; steps that are small in comparison are not estimated exactly.
     """
     harness, own = configuration.harness, configuration.hyperparameters
-    variant = _built(configuration, shape)
+    variant = _built(configuration, shape, classes)
     held = gradients = 0
     for name, network in variant.networks().items():
         weights = parameter_count(network.module)
@@ -135,13 +152,13 @@ def estimate(configuration: Configuration, shape: tuple[int, ...], free: int, pr
         gradients += FLOAT * trained
         held += FLOAT * (weights + trained * (1 + moments))
         held += FLOAT * weights if network.averaged and harness.ema_decay else 0
-    latents = FLOAT * harness.eval_samples * own.latent_dim
+    latents = FLOAT * harness.eval_samples * (own.latent_dim + (classes if variant.conditional else 0))
     batch = max(1, harness.batch_size // max(harness.micro_batches or 1, processes))
     elements = batch * (shape[-1] ** 2 if len(shape) == 3 else 1)
     if held > free or FLOAT * ROUGH_LAYERS * elements * own.filters < SMALL * free:
         return Need(held, 0, latents)
     # gradients are among the networks already
-    step = _held_in_step(configuration, shape, batch) - gradients
+    step = _held_in_step(configuration, shape, batch, classes) - gradients
     return Need(held, max(0, step), latents)
 
 
@@ -168,25 +185,25 @@ def _shares() -> list[int]:
     return [max(0, bytes_left) for bytes_left in left] or [2**63]
 
 
-def _built(configuration: Configuration, shape: tuple[int, ...]) -> Variant:
+def _built(configuration: Configuration, shape: tuple[int, ...], classes: int) -> Variant:
     with META, _Uninitialised():
-        return configuration.variant(configuration.hyperparameters, shape)
+        return configuration.variant(configuration.hyperparameters, shape, classes)
 
 
-def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: int) -> int:
+def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: int, classes: int) -> int:
     """Return the peak bytes of the tensors of the first step's phases, for one micro-batch.
 
     A later step with other phases may need more. Where a phase reads values of tensors, which are not there,
     the peak until then.
     """
     harness = configuration.harness
-    variant = _built(configuration, shape)
+    variant = _built(configuration, shape, classes)
     for module in variant.modules():
         if isinstance(module, CheckpointedModule):
             module.checkpoints_activations = harness.activation_checkpointing
     with META:
-        caches = batch == harness.batch_size
-        samples = Batch(torch.zeros(batch, *shape), MetaNoise(), may_cache_graphs=caches)
+        samples = empty_batch(batch, shape, classes)
+        samples.may_cache_graphs = batch == harness.batch_size
         with _Held() as held:
             try:
                 variant.begin_step()

@@ -32,9 +32,10 @@ from bench.runs.record import (
 from bench.runs.run_folder import Origin
 from bench.system.errors import WorkError
 from bench.training.learning_rate import LearningRateRule
-from bench.training.sampler import EVALUATION, Sampler, make_sampler
+from bench.training.sampler import EVALUATION, Sampler, make_sampler, picture_latents
 from bench.training.step import ComputeOptions, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
+from variants.noise import Noise
 from variants.scalars import TrainingScalar
 
 NO_RUN = Origin("", "")
@@ -342,11 +343,21 @@ class Trainer:
         if non_finite and self.ranks.first:
             raise Diverged(*non_finite)
 
-    def sampler(self, purpose: str = EVALUATION) -> Sampler:
-        """Return the sampler of the evaluated generator: the moving average, if there is one."""
+    def sampler(
+        self,
+        purpose: str = EVALUATION,
+        draw_latent: Callable[[Noise, int, str], Tensor] | None = None,
+    ) -> Sampler:
+        """Return the sampler of the evaluated generator: the moving average, if there is one.
+
+        Latents are of the variant's prior, or of another function like it.
+        """
         average = self.averages.get("generator")
         generator = self.variant.generator if average is None else average.module
-        return make_sampler(generator, self.variant.draw_latent, self.plan.seed, self.device, purpose)
+        classes = self.variant.classes if self.variant.conditional else 0
+        return make_sampler(
+            generator, draw_latent or self.variant.draw_latent, self.plan.seed, self.device, purpose, classes
+        )
 
     def _evaluate(self) -> None:
         self._flush_scalars()
@@ -357,9 +368,8 @@ class Trainer:
         evaluation = Evaluation.model_validate({"step": self.step, **measured})
         self.writer.write([evaluation])
         self.history.evaluations.append(evaluation)
-        points = len(self.variant.sample_shape) == 1
-        shown = self.plan.grid_points if points else self.plan.grid_images
-        grid = torch.cat(list(self.sampler("grid latent")(shown))).cpu()
+        prior, shown = picture_latents(self.variant, self.plan.grid_images, self.plan.grid_points)
+        grid = torch.cat(list(self.sampler("grid latent", prior)(shown))).cpu()
         for callback in self.callbacks:
             callback.on_evaluation(evaluation, grid)
         self._clock = time.perf_counter()

@@ -56,6 +56,7 @@ class DigitsGarments(ImageExtractor):
     preprocessing = f"{feature_network.IMAGE_SIZE}x{feature_network.IMAGE_SIZE} bilinear antialias uint8"
     channels = (1,)
     batch_size = 250
+    class_names = feature_network.CLASS_NAMES
 
     def __init__(
         self, path: Path = feature_network.SHIPPED_WEIGHTS, device: torch.device | str = "cpu"

@@ -8,6 +8,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.datasets.arrays import mode_names
+from bench.datasets.stacked import names_of_modes
 from bench.judging import feature_network
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extraction, Requirement
@@ -43,6 +45,7 @@ class Points:
         self._centres = torch.from_numpy(np.asarray(centres, dtype=np.float64))
         self._reach = HIGH_QUALITY_DEVIATIONS * deviation
         self.mode_count, self.width = self._centres.shape
+        self.class_names = mode_names(self.mode_count)
         facts = f"{deviation!r} {self._centres.tolist()!r}"
         self.hash = hashlib.sha256(facts.encode()).hexdigest()
 
@@ -82,6 +85,7 @@ class StackedDigits:
     provides: frozenset[Requirement] = frozenset({"features", "images", "modes"})
     width = CHANNELS * feature_network.WIDTH
     mode_count = DIGITS**CHANNELS
+    class_names = names_of_modes()
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self._network = DigitsGarments(device=device)

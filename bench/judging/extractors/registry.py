@@ -79,6 +79,9 @@ class ImageExtractor(ABC):
         Images in a batch.
     metric : str
         Name of the Fréchet distance; ``fd_NAME`` unless the constructor sets another.
+    class_names : tuple of str
+        Names of the predicted classes, by number, where samples of conditional variants shall be compared
+        with the classes of a data set; else empty.
     hash : str
         Hexadecimal sha256 that identifies the network: of name and version, unless the constructor sets it
         to that of a weights file.
@@ -95,6 +98,7 @@ class ImageExtractor(ABC):
     preprocessing: str
     provides: frozenset[Requirement] = frozenset({"features", "images"})
     mode_count = 0
+    class_names: tuple[str, ...] = ()
     channels: tuple[int, ...] = (1, 3)
     batch_size: int = 250
     metric: str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import get_args
 
 from bench.configuration import Harness
@@ -38,6 +38,8 @@ class Metric:
         revision cached are then measured again.
     compute : callable
         Computes the value.
+    of_class : callable or None
+        Computes the value for the samples of one class, by its number; None for a metric of all samples only.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Metric:
     settings: str
     revision: int
     compute: Callable[[MetricInputs], float]
+    of_class: Callable[[MetricInputs, int], float] | None = None
 
     def recorded_as(self, extractor: Extractor) -> str:
         """The name of its values on an extractor's features."""
@@ -56,6 +59,32 @@ class Metric:
             return "is_" + extractor.metric.removeprefix("fd_")
         return self.name
 
+    def for_class(self, number: int, name: str, label: int) -> Metric | None:
+        """Return the metric of one class, named by the metric and the number, as ``class_agreement_3``.
+
+        Parameters
+        ----------
+        number, name
+            The class in the data set.
+        label : int
+            The number of the class in the extractor.
+
+        Returns
+        -------
+        Metric or None
+            None for a metric of all samples only.
+        """
+        of_class = self.of_class
+        if of_class is None:
+            return None
+
+        def compute(inputs: MetricInputs) -> float:
+            return of_class(inputs, label)
+
+        return replace(
+            self, name=f"{self.name}_{number}", title=f"{self.title}: {name}", compute=compute, of_class=None
+        )
+
 
 METRICS: Registry[Metric] = Registry("metric", "began_bench.metrics")
 # names that records and tables hold beside metrics and knobs
@@ -63,7 +92,14 @@ _TAKEN = frozenset({"step", "event", "variant", "preset"})
 
 
 def metric(
-    name: str, title: str, *, better: Better, needs: Requirement, settings: str = "", revision: int = 1
+    name: str,
+    title: str,
+    *,
+    better: Better,
+    needs: Requirement,
+    settings: str = "",
+    revision: int = 1,
+    of_class: Callable[[MetricInputs, int], float] | None = None,
 ) -> Callable[[Callable[[MetricInputs], float]], Callable[[MetricInputs], float]]:
     """Register a function as a metric; the fields are those of :class:`Metric`.
 
@@ -75,7 +111,8 @@ def metric(
 
     def register(compute: Callable[[MetricInputs], float]) -> Callable[[MetricInputs], float]:
         _check(name, better, needs)
-        METRICS.add(name, Metric(name, title, better, needs, settings, revision, compute), compute)
+        entry = Metric(name, title, better, needs, settings, revision, compute, of_class)
+        METRICS.add(name, entry, compute)
         return compute
 
     return register
@@ -101,14 +138,23 @@ def all_metrics() -> tuple[Metric, ...]:
     return tuple(METRICS.entries().values())
 
 
-def metrics_for(extractor: Extractor) -> tuple[Metric, ...]:
-    """The metrics whose requirement an extractor meets."""
-    return tuple(entry for entry in all_metrics() if entry.needs in extractor.provides)
+def metrics_for(extractor: Extractor, labelled: bool = False) -> tuple[Metric, ...]:
+    """The metrics whose requirement an extractor meets; those of labelled samples only if they are."""
+    provided = extractor.provides | ({"labels"} if labelled else set())
+    return tuple(entry for entry in all_metrics() if entry.needs in provided)
+
+
+def _registered(recorded: str) -> Metric | None:
+    """Return the metric of a recorded name, also of one class."""
+    whole, _, number = recorded.rpartition("_")
+    known = METRICS.entries()
+    of_all = known.get(whole) if number.isdecimal() else None
+    return known.get(recorded) or (of_all if of_all and of_all.of_class else None)
 
 
 def is_metric(recorded: str) -> bool:
     """Whether a recorded number is a metric, by its name."""
-    return recorded in METRICS.entries() or recorded == "fid" or recorded.startswith(("fd_", "is_"))
+    return _registered(recorded) is not None or recorded == "fid" or recorded.startswith(("fd_", "is_"))
 
 
 def better_direction(recorded: str) -> Better:
@@ -121,7 +167,6 @@ def better_direction(recorded: str) -> Better:
     """
     if not is_metric(recorded):
         raise ValueError(f"{recorded!r} is no metric")
-    known = METRICS.entries().get(recorded)
-    if known is not None:
-        return known.better
+    if entry := _registered(recorded):
+        return entry.better
     return "higher" if recorded.startswith("is_") else "lower"

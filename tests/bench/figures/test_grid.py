@@ -61,3 +61,21 @@ def test_another_file_than_a_grid_is_refused(tmp_path: Path) -> None:
 def test_another_format_is_refused() -> None:
     with pytest.raises(RequestError, match=r"\.png"):
         check_png(Path("grid.jpg"))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_labels_stand_left_of_their_rows_where_there_is_room(tmp_path, channels):
+    images = torch.rand(6, channels, 28, 28) * 2 - 1
+    plain, labelled = tmp_path / "plain.png", tmp_path / "labelled.png"
+    save_grid(images, plain, columns=3)
+    save_grid(images, labelled, columns=3, row_labels=["digit 1", "a much longer name"])
+    grid, sheet = (np.asarray(Image.open(path)) for path in (plain, labelled))
+    margin = sheet.shape[1] - grid.shape[1]
+    assert np.array_equal(sheet[:, margin:], grid)
+    inked = (sheet[:, :margin].reshape(sheet.shape[0], -1) < 128).any(axis=1)
+    assert inked[:60].any()
+    assert inked[62:].any()
+
+    save_grid(images[..., :4, :4], labelled, columns=3, row_labels=["digit 1", "digit 2"])
+    save_grid(images[..., :4, :4], plain, columns=3)
+    assert labelled.read_bytes() == plain.read_bytes()

@@ -19,13 +19,23 @@ from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.judge import Judge
 from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for, registry
-from bench.judging.protocol import Extractor
+from bench.judging.protocol import Extractor, class_names_of
 from bench.judging.reference import reference_statistics
 from variants.plugins import RegistrationError
 
 Values = dict[str, float]
 OF_ANY = ["kid", "precision", "recall", "density", "coverage", "duplicates"]
-SHARES = ["precision", "recall", "density", "coverage", "duplicates", "high_quality", "reverse_kl"]
+OF_LABELS = ["class_agreement", "lowest_class_agreement"]
+SHARES = [
+    *OF_LABELS,
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "duplicates",
+    "high_quality",
+    "reverse_kl",
+]
 OF_IMAGES = [*OF_ANY, "vendi", "ms_ssim"]
 OF_NETWORKS = [*OF_IMAGES, "classes_covered", "effective_classes"]
 # revision and value of each metric, of 300 held-out digits or (what digits lack) of 300 held-out points
@@ -46,22 +56,37 @@ OF_REVISIONS = {
     "modes_covered": (1, 8),
     "high_quality": (1, 0.993333),
     "reverse_kl": (1, 0.00847631),
+    "class_agreement": (1, 1.0),
+    "lowest_class_agreement": (1, 1.0),
 }
 
 
-def measured(extractor: Extractor, samples: np.ndarray, cache: Path) -> tuple[Extractor, Values, Values]:
+class Collapsed:
+    """A sampler that gives one sample again and again, whatever class is asked for."""
+
+    def __init__(self, sample: torch.Tensor, classes: int) -> None:
+        self.sample, self.classes = sample, classes
+
+    def __call__(self, count: int) -> Iterator[torch.Tensor]:
+        yield self.sample.expand(count, *self.sample.shape)
+
+    def labels(self, count: int) -> torch.Tensor:
+        return torch.arange(count) % self.classes
+
+
+def measured(
+    extractor: Extractor, samples: np.ndarray, labels: np.ndarray, cache: Path
+) -> tuple[Extractor, Values, Values]:
     """What 300 held-out samples score, and a sampler that gives the mean of all of them again and again."""
+    names = class_names_of(extractor)[: labels.max() + 1]
     reference = reference_statistics(extractor, samples, "ab" * 32, "some", cache)
-    judge = Judge(extractor, reference, 300)
+    judge = Judge(extractor, reference, 300, class_names=names)
     values = samples.astype(np.float32)
     mean = torch.from_numpy(values.mean(axis=0))
     if samples.dtype == np.uint8:
         mean = mean / 127.5 - 1
-
-    def collapsed(count: int) -> Iterator[torch.Tensor]:
-        yield mean.expand(count, *mean.shape)
-
-    return extractor, judge.measure_real(samples, cache), judge.measure(collapsed)
+    collapsed = Collapsed(mean, len(names))
+    return extractor, judge.measure_real(samples, cache, labels), judge.measure(collapsed)
 
 
 @pytest.fixture(scope="session")
@@ -72,14 +97,18 @@ def by_evidence(
     cache = tmp_path_factory.mktemp("cache")
     ring = load("ring-8", image_size=None, channels=None, data_root=cache, cache=cache)
     points = Points(ring.modes.centres, ring.modes.deviation)
-    return [measured(shipped, some_digits, cache), measured(points, ring.samples[:2000], cache)]
+    return [
+        # 100 of each digit
+        measured(shipped, some_digits, np.arange(1000) // 100, cache),
+        measured(points, ring.samples[:2000], ring.labels[:2000], cache),
+    ]
 
 
 @pytest.mark.parametrize("metric", all_metrics(), ids=lambda metric: metric.name)
 def test_held_out_real_samples_are_better_than_their_mean_repeated(
     metric: Metric, by_evidence: list[tuple[Extractor, Values, Values]]
 ) -> None:
-    found = [row for row in by_evidence if metric in metrics_for(row[0])]
+    found = [row for row in by_evidence if metric in metrics_for(row[0], labelled=True)]
     assert found
     for extractor, real, collapsed in found:
         name = metric.recorded_as(extractor)
@@ -97,10 +126,10 @@ def test_a_metric_whose_values_change_has_another_revision(
 ) -> None:
     """Where this fails for a value: raise the metric's revision, and record both here."""
     for extractor, real, _ in reversed(by_evidence):
-        for metric in metrics_for(extractor):
+        for metric in metrics_for(extractor, labelled=True):
             name = metric.recorded_as(extractor)
             assert metric.revision == OF_REVISIONS[name][0]
-            if extractor.name != "points" or name not in OF_ANY:
+            if extractor.name != "points" or name not in [*OF_ANY, *OF_LABELS]:
                 # one of 300 samples may fall on the other side of a bound under other arithmetic
                 allowed = 0.004 if name in SHARES else 1e-6
                 assert real[name] == pytest.approx(OF_REVISIONS[name][1], rel=1e-3, abs=allowed), name
@@ -168,7 +197,11 @@ def test_names_and_titles_are_each_metrics_own() -> None:
         ("fid", {}, "fid, fd_NAME and is_NAME are an extractor's"),
         ("fd_mine", {}, "fid, fd_NAME and is_NAME are an extractor's"),
         ("mine", {"better": "up"}, "metric mine: better 'up': allowed are lower, higher"),
-        ("mine", {"needs": "labels"}, "metric mine: needs 'labels': allowed are features, images, classes"),
+        (
+            "mine",
+            {"needs": "captions"},
+            "metric mine: needs 'captions': allowed are features, images, classes",
+        ),
     ],
 )
 def test_a_metric_that_is_not_possible_is_refused(name: str, fields: dict[str, Any], expected: str) -> None:
