@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 Entry = TypeVar("Entry")
 Definition = type | Callable[..., object]  # the class or function that a decorator registers
 
+GROUPS = ("began_bench.variants", "began_bench.datasets", "began_bench.metrics", "began_bench.extractors")
 LONGEST_REASON = 300
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]*")
 _log = logging.getLogger(__name__)
@@ -162,6 +163,15 @@ class Registry(Generic[Entry]):
         if not names:
             raise RegistrationError(f"{entry_point.value} registers no {self.kind}: is a decorator missing?")
         return tuple(names)
+
+
+def packages() -> dict[str, str]:
+    """Return the versions of the installed packages with plug-ins of any kind; nothing is imported."""
+    try:
+        found = [each for group in GROUPS for each in entry_points(group=group)]
+    except Exception:  # a registry reports it when it is read
+        return {}
+    return {each.dist.name: each.dist.version for each in found if each.dist}
 
 
 def _package(entry_point: EntryPoint) -> str:

@@ -13,6 +13,7 @@ from bench.runs.file_model import FileModel
 from bench.system.json_values import JsonScalar
 from bench.system.store_address import redacted_word
 from bench.system.version import __version__
+from variants.plugins import packages
 
 if TYPE_CHECKING:
     import torch
@@ -40,7 +41,7 @@ class Environment(FileModel):
     cpu_capability : str
         The kernels that torch chose for the processor.
     packages : mapping
-        Versions of packages; None for one that is not installed.
+        Versions of packages, those of plug-ins too; None for one that is not installed.
     commit : str
         Commit of the code, as :func:`commit` gives it.
     ranks : int
@@ -77,7 +78,7 @@ def facts(ranks: int = 1) -> Environment:
         gpu=torch.cuda.get_device_name(0) if gpu else None,
         gpu_memory=torch.cuda.get_device_properties(0).total_memory if gpu else None,
         cpu_capability=torch.backends.cpu.get_cpu_capability(),
-        packages=package_versions(),
+        packages=package_versions() | packages(),
         commit=commit(),
         ranks=ranks,
     )

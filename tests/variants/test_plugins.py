@@ -9,7 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from variants.plugins import Plugin, RegistrationError, Registry
+from bench.datasets.registry import DATASETS
+from bench.judging.extractors.registry import EXTRACTORS
+from bench.judging.metrics.registry import METRICS
+from variants.plugins import GROUPS, Plugin, RegistrationError, Registry
+from variants.registry import VARIANTS
 
 GROUP = "tests.parts"
 # a module whose registry is that of the test
@@ -198,3 +202,7 @@ def test_a_definition_that_is_run_again_replaces_its_earlier_one() -> None:
 def test_names_that_could_not_be_typed_are_refused(name: str) -> None:
     with pytest.raises(RegistrationError, match="a name has letters"):
         Registry("part", GROUP).add(name, 1, install)
+
+
+def test_each_group_of_entry_points_has_its_registry() -> None:
+    assert tuple(each.group for each in (VARIANTS, DATASETS, METRICS, EXTRACTORS)) == GROUPS

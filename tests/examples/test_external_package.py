@@ -1,0 +1,180 @@
+"""A package of others, seen by the commands of bench, which run as processes."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BLOCK = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
+Bench = Callable[..., subprocess.CompletedProcess[str]]
+SHORT = ["steps=20", "filters=4", "latent_dim=4", "batch_size=8", "eval_samples=100", "figures=false"]
+SETTINGS = [word for value in (*SHORT, "device=cpu") for word in ("--set", value)]
+# a broken entry point of each kind: what its module holds, and the reason that a warning gives
+BROKEN = {
+    "variants": ("class Unfinished(:\n", "SyntaxError: invalid syntax"),
+    "datasets": ("import no_such_module\n", "ModuleNotFoundError: No module named 'no_such_module'"),
+    "metrics": (
+        "from bench.judging.metrics.registry import metric\n"
+        "metric('kid', 'mine', better='lower', needs='features')(lambda inputs: 0.0)\n",
+        "two metrics are named 'kid': bench.judging.metrics.kernel_distance.kernel_distance and",
+    ),
+    "extractors": (
+        "from bench.judging.extractors.registry import ImageExtractor, register\n"
+        "@register\nclass Unfinished(ImageExtractor):\n    name = 'unfinished'\n",
+        "Unfinished does not define extract",
+    ),
+}
+EXAMPLES = {
+    "variants": "my_gan",
+    "datasets": "my_dataset",
+    "metrics": "my_metric",
+    "extractors": "my_extractor",
+}
+
+
+def test_the_page_names_an_entry_point_of_each_kind() -> None:
+    (project,) = map(tomllib.loads, BLOCK.findall((ROOT / "docs/extending.md").read_text(encoding="utf-8")))
+    found = {
+        group.removeprefix("began_bench."): list(entry_points.values())
+        for group, entry_points in project["project"]["entry-points"].items()
+    }
+    assert found == {kind: [f"my_package.{module}"] for kind, module in EXAMPLES.items()}
+
+
+def lay_down(site: Path, package: str, modules: dict[str, str]) -> None:
+    """Write a package with one entry point of each kind, as an installer does.
+
+    Parameters
+    ----------
+    modules : dict
+        Text of a module, by the kind of its entry point.
+    """
+    folder = site / package
+    folder.mkdir()
+    (folder / "__init__.py").touch()
+    metadata = site / f"{package}-1.5.dist-info"
+    metadata.mkdir()
+    (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {package}\nVersion: 1.5\n")
+    sections = []
+    for kind, text in modules.items():
+        (folder / f"my_{kind}.py").write_text(text)
+        sections.append(f"[began_bench.{kind}]\na-part = {package}.my_{kind}\n")
+    (metadata / "entry_points.txt").write_text("\n".join(sections))
+
+
+@pytest.fixture
+def examples(site: Path) -> None:
+    """The example files, installed as a package."""
+    texts = {
+        kind: (ROOT / "examples" / f"{module}.py").read_text(encoding="utf-8")
+        for kind, module in EXAMPLES.items()
+    }
+    # the data set names its own file
+    texts["datasets"] = texts["datasets"].replace("my_dataset.py", "my_datasets.py")
+    lay_down(site, "my_package", texts)
+
+
+@pytest.fixture
+def broken(site: Path) -> None:
+    """A package whose entry points all fail."""
+    lay_down(site, "broken_package", {kind: text for kind, (text, _) in BROKEN.items()})
+
+
+def warnings(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
+    """The warnings of a process, by the kind of entry point; each one is a line of its own."""
+    head = r"^warning: entry point 'a-part' of package broken_package \(began_bench\.(\w+)\)"
+    found = re.findall(rf"{head} is passed over: (.*)$", done.stderr, re.MULTILINE)
+    assert len(found) == done.stderr.count("warning: entry point"), done.stderr
+    assert len(dict(found)) == len(found), done.stderr
+    return dict(found)
+
+
+@pytest.mark.slow
+def test_the_parts_of_a_package_train_judge_and_are_reported(
+    examples: None, run_bench: Bench, bench_home: Path
+) -> None:
+    listed = json.loads(run_bench("variants", "--json").stdout)["variants"]
+    assert "my-gan" in [row["name"] for row in listed]
+    listed = json.loads(run_bench("datasets", "--json").stdout)["datasets"]
+    assert {row["name"]: row["present"] for row in listed}["my-shapes"]
+
+    run_bench(
+        "run", "--variant", "my-gan", "--dataset", "my-shapes", "--set", "extractor=my-thumbnail",
+        "--set", "tracking=false", *SETTINGS,
+    )  # fmt: skip
+    words = ("--metric", "spread", "--metric", "fd_my_thumbnail", "--json")
+    table = json.loads(run_bench("table", *words).stdout)
+    rows = {row["metric"]: row for row in table["rows"]}
+    assert rows["spread"]["better"] == "higher"
+    assert rows["fd_my_thumbnail"]["better"] == "lower"
+    measured = json.loads(run_bench("eval", "last", "--metrics", "fd_digits_garments", "--json").stdout)
+    assert measured["values"]["fd_digits_garments"] > 0
+
+    plugins = json.loads(run_bench("doctor", "--json").stdout)["plugins"]
+    assert [(row["kind"], row["names"], row["problem"]) for row in plugins] == [
+        ("variant", ["my-gan"], ""),
+        ("data set", ["my-shapes"], ""),
+        ("metric", ["spread"], ""),
+        ("extractor", ["my-thumbnail"], ""),
+    ]
+    assert {(row["package"], row["version"]) for row in plugins} == {("my_package", "1.5")}
+    (description,) = (bench_home / "mlruns" / "runs").glob("*/run.json")
+    assert json.loads(description.read_text())["environment"]["packages"]["my_package"] == "1.5"
+
+
+@pytest.mark.slow
+def test_a_broken_package_costs_a_warning_of_each_kind_and_nothing_else(
+    broken: None, run_bench: Bench
+) -> None:
+    done = run_bench("variants")
+    assert "variants" in warnings(done)
+    assert "began" in done.stdout
+    done = run_bench("datasets")
+    assert "datasets" in warnings(done)
+    assert "mnist-5k" in done.stdout
+    assert "variants" in warnings(run_bench("run", "--variant", "began", "--dry-run"))
+
+    # the tracking process is another one, and reads no registry
+    done = run_bench("run", "--variant", "began", "--set", "extractor=shipped", *SETTINGS)
+    given = warnings(done)
+    assert set(given) == set(BROKEN)
+    for kind, (_, reason) in BROKEN.items():
+        assert given[kind].startswith(reason)
+    assert set(warnings(run_bench("table"))) >= {"metrics"}
+
+    done = run_bench("doctor", "--json")
+    assert warnings(done) == given
+    plugins = json.loads(done.stdout)["plugins"]
+    assert [row["names"] for row in plugins] == [[]] * 4
+    assert [row["problem"] for row in plugins] == [given[kind] for kind in BROKEN]
+
+
+def test_both_packages_live_together(examples: None, broken: None, run_bench: Bench) -> None:
+    done = run_bench("doctor")
+    assert set(warnings(done)) == set(BROKEN)
+    for name in ("my-gan", "my-shapes", "spread", "my-thumbnail"):
+        assert name in done.stdout
+
+
+@pytest.mark.parametrize("words", [("--help",), ("--version",), ("run", "--help"), ("table", "--help")])
+def test_help_imports_no_plug_in(words: tuple[str, ...], broken: None, run_bench: Bench) -> None:
+    assert warnings(run_bench(*words)) == {}
+
+
+def test_a_typing_error_in_the_name_of_an_extractor_is_answered_with_the_nearest(
+    examples: None, run_bench: Bench, bench_home: Path
+) -> None:
+    for last in ("--dry-run", "--json"):
+        done = run_bench("run", "--variant", "began", "--set", "extractor=my-thumbnial", last, status=2)
+        assert done.stderr.splitlines()[-1] == (
+            "bench: unknown extractor 'my-thumbnial': allowed are inception, my-thumbnail, shipped;"
+            " did you mean 'my-thumbnail'?"
+        )
+    assert not bench_home.exists()
