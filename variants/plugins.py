@@ -8,7 +8,8 @@ point that fails is passed over with a warning, and everything else goes on work
 
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -63,11 +64,14 @@ class Registry(Generic[Entry]):
         Kind of part, such as ``"variant"``.
     group : str
         Group of the entry points that add parts, such as ``"began_bench.variants"``.
+    import_own : callable, optional
+        Imports the modules of this project that register parts, if the registry does not come with them.
     """
 
-    def __init__(self, kind: str, group: str) -> None:
+    def __init__(self, kind: str, group: str, import_own: Callable[[], None] | None = None) -> None:
         self.kind = kind
         self.group = group
+        self._import_own = import_own
         self._entries: dict[str, Entry] = {}
         self._definitions: dict[str, Definition] = {}
         self._plugins: list[Plugin] | None = None
@@ -111,8 +115,20 @@ class Registry(Generic[Entry]):
         if self._plugins is None:
             # set before the imports, so that a plug-in may read the registry while it is imported
             self._plugins = []
+            if self._import_own is not None:
+                self._import_own()
             self._plugins += [self._load(entry_point) for entry_point in self._entry_points()]
         return tuple(self._plugins)
+
+    @contextmanager
+    def restored(self) -> Iterator[None]:
+        """Forget at exit what is registered in between, for tests."""
+        self.plugins()
+        entries, definitions = dict(self._entries), dict(self._definitions)
+        try:
+            yield
+        finally:
+            self._entries, self._definitions = entries, definitions
 
     def _entry_points(self) -> list[EntryPoint]:
         try:

@@ -9,7 +9,13 @@ from variants.base import SampleKind, Variant, VariantHyperparameters
 from variants.plugins import RegistrationError, Registry
 from variants.presets import problem_with
 
-VARIANTS: Registry[type[Variant]] = Registry("variant", "began_bench.variants")
+
+def _import_own() -> None:
+    for module in pkgutil.iter_modules(variants.__path__):
+        importlib.import_module(f"variants.{module.name}")
+
+
+VARIANTS: Registry[type[Variant]] = Registry("variant", "began_bench.variants", _import_own)
 
 
 def register(variant: type[Variant]) -> type[Variant]:
@@ -55,6 +61,4 @@ def all_variants() -> dict[str, type[Variant]]:
     Modules of this package register their variants when imported. An installed package adds variants by
     entry points in the group ``began_bench.variants`` (see :mod:`variants.plugins`).
     """
-    for module in pkgutil.iter_modules(variants.__path__):
-        importlib.import_module(f"variants.{module.name}")
     return dict(sorted(VARIANTS.entries().items()))

@@ -22,7 +22,7 @@ def command() -> Report:
     from bench.system import paths
     from bench.system.errors import WorkError
     from bench.tracking.store_choice import current_store
-    from variants.registry import VARIANTS, all_variants
+    from variants.registry import VARIANTS
 
     facts = environment.facts().model_dump(exclude={"ranks"})
     folders = {
@@ -33,7 +33,6 @@ def command() -> Report:
     }
     judges = [asdict(row) for row in availability(paths.cache())]
     data = [asdict(row) for row in list_datasets(paths.datasets(), paths.cache())]
-    all_variants()  # those of this package come first, so that no plug-in takes their names
     registries = (VARIANTS, DATASETS, METRICS, EXTRACTORS)
     plugins = [asdict(plugin) for registry in registries for plugin in registry.plugins()]
     found = survey()

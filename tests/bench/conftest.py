@@ -20,8 +20,7 @@ from bench.runs import checkpoint, environment, record
 from bench.runs.description import DIGEST, RunDescription, digest_of
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged
-from variants import registry
-from variants.registry import all_variants
+from variants.registry import VARIANTS, all_variants, register
 from variants.scalars import Drop, Rise, Stuck
 
 TINY: dict[str, Any] = {
@@ -190,19 +189,20 @@ def small() -> SimpleNamespace:
 
 
 @pytest.fixture
-def trio(monkeypatch: pytest.MonkeyPatch) -> type[Trio]:
+def trio() -> Iterator[type[Trio]]:
     """The variant of three networks, registered for one test."""
-    monkeypatch.setitem(registry._registered, Trio.name, Trio)
-    return Trio
+    with VARIANTS.restored():
+        register(Trio)
+        yield Trio
 
 
 @pytest.fixture(scope="session")
 def trio_run(tmp_path_factory: pytest.TempPathFactory, cache_folder: Path) -> RunFolder:
     """A run of nine steps of the variant of three networks, in a results folder of its own; read only."""
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, VARIANTS.restored():
         patch.setenv("BENCH_HOME", str(tmp_path_factory.mktemp("trio")))
         patch.setenv("BENCH_CACHE", str(cache_folder))
-        patch.setitem(registry._registered, Trio.name, Trio)
+        register(Trio)
         return run(tiny(Trio.name, ema_decay=0.9)).run
 
 

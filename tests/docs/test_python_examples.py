@@ -1,6 +1,8 @@
 """The Python examples of the pages run as they stand."""
 
 import re
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +11,7 @@ import pytest
 import bench
 from bench.datasets.registry import DATASETS
 from bench.judging.metrics.registry import METRICS
-from variants.registry import VARIANTS, all_variants
+from variants.registry import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
@@ -33,30 +35,41 @@ def run_example(containing: str, page: str, *shorter: tuple[str, str]) -> dict[s
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    all_variants()
-    for registry in (VARIANTS, DATASETS, METRICS):
-        monkeypatch.setattr(registry, "_entries", registry.entries())
-        monkeypatch.setattr(registry, "_definitions", dict(registry._definitions))
+def _nothing_stays_registered() -> Iterator[None]:
+    with ExitStack() as stack:
+        for registry in (VARIANTS, DATASETS, METRICS):
+            stack.enter_context(registry.restored())
+        yield
 
 
-def test_the_variant_of_the_page_on_extending_is_the_example_and_trains():
-    assert (ROOT / "examples/my_gan.py").read_text(encoding="utf-8") in examples("docs/extending.md")
+@pytest.mark.parametrize("file", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_an_example_file_stands_on_the_page_on_extending_as_it_is(file):
+    """What the files do is tested in tests/examples."""
+    assert file.read_text(encoding="utf-8") in examples("docs/extending.md")
+
+
+def test_every_example_of_the_page_on_extending_is_tested():
+    files = [path.read_text(encoding="utf-8") for path in (ROOT / "examples").glob("*.py")]
+    others = [block for block in examples("docs/extending.md") if block not in files]
+    assert len(files) == 4
+    assert len(others) == 2
+    for block, word in zip(others, ("class MyClippedGan", "bench.check_variant"), strict=True):
+        assert word in block
+
+
+@pytest.mark.parametrize("dataset", ["mnist-5k", "ring-8"])
+def test_the_clipped_variant_of_the_page_trains_and_is_clipped(dataset):
+    run_example("class MyClippedGan", "docs/extending.md")
+    outcome = bench.run("my-clipped-gan", quiet=True, dataset=dataset, **TINY)
+    weights = [w for w in bench.load(outcome).variant.discriminator.parameters() if w.requires_grad]
+    assert weights
+    assert max(float(weight.abs().max()) for weight in weights) <= 0.010001
+
+
+@pytest.mark.slow
+def test_the_test_of_a_package_on_the_page_checks_the_variant():
     run_example("class MyGan", "docs/extending.md")
-    outcome = bench.run("my-gan", quiet=True, weight=0.5, **TINY)
-    assert set(outcome.record.steps[-1]) >= {"loss_d", "loss_g"}
-
-
-def test_the_data_set_of_the_page_on_extending_is_trained_on_and_judged():
-    run_example("class Square4", "docs/extending.md")
-    outcome = bench.run("began", quiet=True, preset="points", dataset="square-4", **TINY)
-    assert outcome.record.evaluations[-1].values["modes_covered"] <= 4
-
-
-def test_the_metric_of_the_page_on_extending_is_in_the_record():
-    run_example("def spread", "docs/extending.md")
-    outcome = bench.run("began", quiet=True, preset="points", dataset="ring-8", **TINY)
-    assert outcome.record.evaluations[-1].values["spread"] > 0
+    run_example("bench.check_variant", "docs/extending.md")["test_my_gan"]()
 
 
 @pytest.mark.slow

@@ -198,6 +198,16 @@ def test_a_definition_that_is_run_again_replaces_its_earlier_one() -> None:
     assert registry.entries() == {"part": 2}
 
 
+def test_registrations_of_a_test_are_forgotten() -> None:
+    registry: Registry[int] = Registry("part", GROUP)
+    registry.add("own", 1, install)
+    with registry.restored():
+        registry.add("of_a_test", 2, problem)
+        assert set(registry.entries()) == {"own", "of_a_test"}
+    assert set(registry.entries()) == {"own"}
+    registry.add("of_a_test", 3, install)
+
+
 @pytest.mark.parametrize("name", ["", " ", "a b", "a,b", "a/b", "-a", "a\n", 3, None])
 def test_names_that_could_not_be_typed_are_refused(name: str) -> None:
     with pytest.raises(RegistrationError, match="a name has letters"):

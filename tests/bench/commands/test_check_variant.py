@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 
 import pytest
 from systems.dcgan import Dcgan
@@ -10,8 +11,8 @@ from torch import Tensor
 
 from bench.checking import CHECKS
 from bench.cli import main
-from variants import registry
 from variants.base import Batch
+from variants.registry import VARIANTS, register
 
 
 class Broken(Dcgan):
@@ -29,9 +30,10 @@ class Broken(Dcgan):
 
 
 @pytest.fixture(autouse=True)
-def _registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry.all_variants()
-    monkeypatch.setattr(registry.VARIANTS, "_entries", registry.VARIANTS.entries() | {Broken.name: Broken})
+def _registered() -> Iterator[None]:
+    with VARIANTS.restored():
+        register(Broken)
+        yield
 
 
 def test_each_check_has_a_line_and_a_failure_its_reason(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
@@ -32,9 +33,9 @@ class Rows(ImageExtractor):
 
 
 @pytest.fixture(autouse=True)
-def _nothing_stays_registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(EXTRACTORS, "_entries", EXTRACTORS.entries())
-    monkeypatch.setattr(EXTRACTORS, "_definitions", dict(EXTRACTORS._definitions))
+def _nothing_stays_registered() -> Iterator[None]:
+    with EXTRACTORS.restored():
+        yield
 
 
 @pytest.fixture
