@@ -53,23 +53,23 @@ def test_every_example_of_the_page_on_extending_is_tested():
     others = [block for block in examples("docs/extending.md") if block not in files]
     assert len(files) == 4
     assert len(others) == 2
-    for block, word in zip(others, ("class MyClippedGan", "bench.check_variant"), strict=True):
+    for block, word in zip(others, ("class MyLazyGan", "bench.check_variant"), strict=True):
         assert word in block
 
 
 @pytest.mark.parametrize("dataset", ["mnist-5k", "ring-8"])
-def test_the_clipped_variant_of_the_page_trains_and_is_clipped(dataset):
-    run_example("class MyClippedGan", "docs/extending.md")
-    outcome = bench.run("my-clipped-gan", quiet=True, dataset=dataset, **TINY)
-    weights = [w for w in bench.load(outcome).variant.discriminator.parameters() if w.requires_grad]
-    assert weights
-    assert max(float(weight.abs().max()) for weight in weights) <= 0.010001
+def test_the_variant_with_a_phase_of_its_own_penalises_in_every_fourth_step(dataset):
+    run_example("class MyLazyGan", "docs/extending.md")
+    outcome = bench.run("my-lazy-gan", quiet=True, dataset=dataset, **TINY | {"steps": 6})
+    assert [row["step"] for row in outcome.record.steps if "loss_r1" in row] == [1, 5]
 
 
 @pytest.mark.slow
 def test_the_test_of_a_package_on_the_page_checks_the_variant():
     run_example("class MyGan", "docs/extending.md")
     run_example("bench.check_variant", "docs/extending.md")["test_my_gan"]()
+    run_example("class MyLazyGan", "docs/extending.md")
+    bench.check_variant("my-lazy-gan")
 
 
 @pytest.mark.slow
