@@ -50,13 +50,10 @@ class CheckReport:
         Name of the variant.
     results : list of CheckResult
         In the order of the checks, first for images and then for points.
-    notes : list of str
-        Kinds of samples that the variant cannot be built for, with the reason.
     """
 
     variant: str
     results: list[CheckResult]
-    notes: list[str]
 
     @property
     def failures(self) -> list[CheckResult]:

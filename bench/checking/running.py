@@ -9,16 +9,24 @@ import torch
 
 from bench.checking import contract, parts, training
 from bench.checking.report import CheckFailed, CheckReport, CheckResult, NotApplicable, statement_of
-from bench.checking.subject import Subject, build, samples_text, shapes_of, small_hyperparameters
+from bench.checking.subject import (
+    Subject,
+    build,
+    kind_of_samples,
+    samples_text,
+    shapes_of,
+    small_hyperparameters,
+)
 from bench.system.errors import one_line
 from variants.base import Variant, VariantHyperparameters
 
 Check = Callable[[Subject], None]
+BUILD = ("build", "The networks can be built")  # name and statement of the check before all others
 CHECKS: tuple[Check, ...] = (*contract.CHECKS, *training.CHECKS, *parts.CHECKS)
 
 
 def check(kind: type[Variant], settings: Mapping[str, object] | None = None) -> CheckReport:
-    """Run every check on a variant, with small networks, for images and for points as far as it has them.
+    """Run every check on a variant, with small networks, for each kind of samples that it declares.
 
     Parameters
     ----------
@@ -30,7 +38,7 @@ def check(kind: type[Variant], settings: Mapping[str, object] | None = None) -> 
     Returns
     -------
     CheckReport
-        The outcome of each check. A variant that can be built for no samples fails the check ``build``.
+        The outcome of each check. Where the networks cannot be built, ``build`` is the only check, and fails.
 
     Raises
     ------
@@ -40,21 +48,17 @@ def check(kind: type[Variant], settings: Mapping[str, object] | None = None) -> 
     settings = settings or {}
     choices = small_hyperparameters(kind, settings)
     results: list[CheckResult] = []
-    notes: list[str] = []
-    problem = ""
     for shapes in shapes_of(kind, settings):
         found = _first_possible(kind, choices, shapes)
         if isinstance(found, str):
-            notes.append(f"no {samples_text(shapes[0]).split()[0]}: {found}")
-            problem = problem or found
+            results.append(CheckResult(kind_of_samples(shapes[0]), *BUILD, "FAIL", found))
             continue
         hyperparameters, shape = found
+        results.append(CheckResult(samples_text(shape), *BUILD, "pass"))
         with tempfile.TemporaryDirectory() as folder:
             subject = Subject(kind, hyperparameters, shape, Path(folder))
             results += [_result(each, subject) for each in CHECKS]
-    if not results:
-        results = [CheckResult("images, points", "build", "The networks can be built", "FAIL", problem)]
-    return CheckReport(kind.name, results, notes)
+    return CheckReport(kind.name, results)
 
 
 def _first_possible(

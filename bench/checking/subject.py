@@ -15,7 +15,7 @@ from bench.runs.record import StepRow
 from bench.system.errors import RequestError, unknown
 from bench.training.learning_rate import LearningRateRule
 from bench.training.trainer import Interrupted, Plan, Trainer
-from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
+from variants.base import Batch, Phase, SampleKind, Scalars, Variant, VariantHyperparameters
 from variants.noise import Noise
 from variants.presets import Preset
 
@@ -214,8 +214,12 @@ def rows_of(trainer: Trainer) -> list[StepRow]:
 
 def samples_text(sample_shape: tuple[int, ...]) -> str:
     """Return a text such as ``images 1x28x28`` or ``points 2``."""
-    kind = "points" if len(sample_shape) == 1 else "images"
-    return f"{kind} {'x'.join(map(str, sample_shape))}"
+    return f"{kind_of_samples(sample_shape)} {'x'.join(map(str, sample_shape))}"
+
+
+def kind_of_samples(sample_shape: tuple[int, ...]) -> SampleKind:
+    """Return the kind of samples that have a shape."""
+    return "points" if len(sample_shape) == 1 else "images"
 
 
 def build(

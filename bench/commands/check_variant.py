@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 def command(name: str, settings: dict[str, str]) -> Report:
     """Check a variant against the contract, also one of another package.
 
-    The networks are small, the samples random: images and points, as far as the variant has them. --set takes
+    The networks are small, the samples random: images and points, as the variant declares. --set takes
     hyperparameters, image_size and channels. Exit status 1: a check failed, and its line says why.
     """
     from bench.checking import check
@@ -30,7 +30,6 @@ def command(name: str, settings: dict[str, str]) -> Report:
         "variant": report.variant,
         "passed": report.passed,
         "checks": [asdict(result) for result in report.results],
-        "notes": report.notes,
     }
     return Report(data, _text(report), status=0 if report.passed else 1)
 
@@ -42,7 +41,6 @@ def _text(report: "CheckReport") -> str:
     for samples in dict.fromkeys(result.samples for result in report.results):
         lines.append(f"{report.variant}, {samples}")
         lines += [_line(result, width) for result in report.results if result.samples == samples]
-    lines += [f"{report.variant}, {note}" for note in report.notes]
     return "\n".join([*lines, report.summary])
 
 

@@ -29,10 +29,7 @@ def test_every_check_passes_or_has_no_meaning_for_a_sound_variant(subject: Any, 
 class OnlyPoints(Dcgan):
     """A broken variant for points."""
 
-    def build_networks(self) -> None:
-        if len(self.sample_shape) > 1:
-            raise ValueError(f"samples of shape {self.sample_shape} are images: only points are possible")
-        super().build_networks()
+    sample_kinds = ("points",)
 
     def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
         return super().generator_loss(fake, latent, batch) * len(fake)
@@ -45,26 +42,27 @@ class Raises(OnlyPoints):
         raise ArithmeticError("no loss")
 
 
-class Nowhere(OnlyPoints):
-    """A variant for nothing."""
+class OnlyImages(Dcgan):
+    """A variant for images that declares points too."""
 
     def build_networks(self) -> None:
-        raise ValueError(f"samples of shape {self.sample_shape} are not possible")
+        if len(self.sample_shape) == 1:
+            raise ValueError(f"samples of shape {self.sample_shape} are not possible")
+        super().build_networks()
 
 
-def test_a_report_has_every_check_and_the_kinds_of_samples_that_are_not_possible() -> None:
+def test_a_report_has_every_check_for_the_declared_kind_of_samples() -> None:
     report = check(OnlyPoints)
-    assert [result.name for result in report.results] == [each.__name__ for each in CHECKS]
+    assert [result.name for result in report.results] == ["build", *(each.__name__ for each in CHECKS)]
     assert {result.samples for result in report.results} == {"points 2"}
     assert [failure.name for failure in report.failures] == ["micro_batches"]
-    assert report.summary == "dcgan: 1 of 17 checks failed"
-    assert report.notes == ["no images: samples of shape (1, 28, 28) are images: only points are possible"]
+    assert report.summary == "dcgan: 1 of 18 checks failed"
     assert all(result.statement and not result.statement.endswith(".") for result in report.results)
 
 
 def test_from_python_a_failure_is_an_error_that_names_the_check_and_the_reason() -> None:
     with pytest.raises(
-        WorkError, match=r"^dcgan: 1 of 17 checks failed: micro_batches \(points 2\): with two"
+        WorkError, match=r"^dcgan: 1 of 18 checks failed: micro_batches \(points 2\): with two"
     ):
         bench.check_variant(OnlyPoints)
 
@@ -77,11 +75,12 @@ def test_an_error_of_the_variant_is_reported_with_its_place() -> None:
     assert re.fullmatch(r"ArithmeticError: no loss \(test_running\.py, line \d+\)", failed["gradients"])
 
 
-def test_a_variant_that_cannot_be_built_fails() -> None:
-    report = check(Nowhere)
-    assert [(each.name, each.outcome) for each in report.results] == [("build", "FAIL")]
-    assert "(1, 28, 28) are not possible" in report.failures[0].reason
-    assert not report.passed
+def test_networks_that_cannot_be_built_for_a_declared_kind_of_samples_are_a_failure() -> None:
+    report = check(OnlyImages)
+    assert [(each.samples, each.name, each.reason) for each in report.failures] == [
+        ("points", "build", "samples of shape (2,) are not possible")
+    ]
+    assert report.summary == "dcgan: 1 of 19 checks failed"
 
 
 def test_settings_are_those_of_the_variant_and_the_shape_of_images() -> None:
@@ -97,5 +96,12 @@ def test_settings_are_those_of_the_variant_and_the_shape_of_images() -> None:
         check(Dcgan, {"filter": 9})
     with pytest.raises(RequestError, match="image_size: 'x' is not possible"):
         check(Dcgan, {"image_size": "x"})
-    report = check(OnlyPoints, {"image_size": 64, "channels": 3})
-    assert report.notes == ["no images: samples of shape (3, 64, 64) are images: only points are possible"]
+
+
+def test_the_shape_of_images_may_be_given() -> None:
+    report = check(Dcgan, {"image_size": 32, "channels": 3})
+    assert {result.samples for result in report.results} == {"images 3x32x32"}
+    assert report.passed
+    report = check(Dcgan, {"image_size": 27})
+    assert [(each.name, each.outcome) for each in report.results] == [("build", "FAIL")]
+    assert "image_size 27 is not possible: allowed are 28" in report.failures[0].reason

@@ -4,8 +4,6 @@ It has three networks, each with a rate of its own, a phase in every third step,
 variant has: one whose higher values are better, one that only some steps record, and one that never moves.
 """
 
-from typing import ClassVar
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss, softplus
@@ -30,7 +28,6 @@ class Trio(TwoPlayer):
     name, title, source = "trio", "three networks", "these tests"
     Hyperparameters = TrioHyperparameters
     hyperparameters: TrioHyperparameters
-    presets: ClassVar = {"quick": {}}
     trained_with_generator = ("code",)
     scalars = (
         TrainingScalar("loss_d", "L_D"),
