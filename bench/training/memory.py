@@ -17,6 +17,7 @@ from bench.configuration import Configuration
 from bench.system.errors import RequestError
 from bench.system.os_errors import format_size
 from bench.training.cost import Operation, empty_batch, needs_values
+from bench.training.step import moments_of
 from variants.base import Variant, parameter_count
 from variants.modules.activation_checkpointing import CheckpointedModule
 
@@ -148,9 +149,8 @@ def estimate(
     for name, network in variant.networks().items():
         weights = parameter_count(network.module)
         trained = sum(parameter.numel() for parameter in variant.trainable_parameters(name))
-        moments = {"adam": 2, "rmsprop": 1, "sgd": 1 if own.beta1 else 0}[network.optimizer]
         gradients += FLOAT * trained
-        held += FLOAT * (weights + trained * (1 + moments))
+        held += FLOAT * (weights + trained * (1 + moments_of(network, own)))
         held += FLOAT * weights if network.averaged and harness.ema_decay else 0
     latents = FLOAT * harness.eval_samples * (own.latent_dim + (classes if variant.conditional else 0))
     batch = max(1, harness.batch_size // max(harness.micro_batches or 1, processes))

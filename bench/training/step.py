@@ -101,6 +101,11 @@ def make_optimizer(
             return torch.optim.SGD(parameters, lr=rate, momentum=hyperparameters.beta1)
 
 
+def moments_of(network: Network, hyperparameters: VariantHyperparameters) -> int:
+    """Return how many numbers the optimizer of a network keeps for each trainable parameter."""
+    return {"adam": 2, "rmsprop": 1, "sgd": 1 if hyperparameters.beta1 else 0}[network.optimizer]
+
+
 class TrainingStep:
     """Runs the training steps of a variant.
 

@@ -13,15 +13,20 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from bench.cli import main
+from bench.execution.disk import checkpoint_size
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.runs import checkpoint, record
+from bench.runs.generator import load
 from bench.runs.record import RecordWriter
 from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import WorkError
 from bench.training.trainer import Callback
+from variants.base import Variant
+from variants.registry import all_variants
 
 
 @contextmanager
@@ -235,3 +240,23 @@ def test_output_that_cannot_be_written_is_told_in_one_line() -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("bench: a file or the output cannot be written: No space left on device")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("decay", [0.0, 0.9])
+@pytest.mark.parametrize("variant", [*sorted(all_variants()), "trio"])
+def test_the_size_that_is_asked_for_is_that_of_the_numbers_in_a_checkpoint(
+    variant: str, decay: float, trio: type[Variant], small: SimpleNamespace
+) -> None:
+    configuration = small.tiny(variant, steps=2, ema_decay=decay)
+    run = small.run(configuration).run
+    state = checkpoint.read(run.checkpoints / "step-00000002.safetensors")
+    trained = load(run, "last").variant
+    modules = {name: network.module for name, network in trained.networks().items()}
+    numbers = sum(each.numel() for module in modules.values() for each in module.parameters())
+    for optimizer in state["optimizers"].values():
+        kept = [value for each in optimizer["state"].values() for value in each.values()]
+        # a count of steps is a single number
+        numbers += sum(value.numel() for value in kept if isinstance(value, torch.Tensor) and value.dim())
+    for name, average in state["averages"].items():
+        numbers += sum(average[f"module.{key}"].numel() for key, _ in modules[name].named_parameters())
+    assert checkpoint_size(configuration, trained) == 4 * numbers
