@@ -165,24 +165,20 @@ class TrainingStep:
             torch.compiler.cudagraph_mark_step_begin()
         self._begin(step)
         micro_batches = self._micro_batches(step)
-        found: dict[str, list[Tensor]] = {}
+        found: list[Scalars] = []
         for phase in self.variant.phases():
             if (step - 1) % phase.every:
                 continue
             for network in phase.updates:
                 self.optimizers[network].zero_grad(set_to_none=True)
-            for name, value in self._accumulate_gradients(phase, micro_batches).items():
-                found.setdefault(name, []).append(value)
+            found.append(self._accumulate_gradients(phase, micro_batches))
             self._average_gradients(phase.updates)
             for network in phase.updates:
                 self.optimizers[network].step()
             if phase.after is not None:
                 with torch.no_grad():
                     phase.after()
-        scalars = {
-            name: values[0] if len(values) == 1 else torch.stack(values).mean()
-            for name, values in found.items()
-        }
+        scalars = mean_scalars(found)
         with self._autocast():
             scalars |= self._mean([self.variant.scalars_after_phases(batch) for batch in micro_batches])
         return scalars | self.variant.update_state(scalars)
@@ -298,3 +294,26 @@ class TrainingStep:
         self.options.ranks.all_reduce_together(gradients)
         for gradient in gradients:
             gradient.div_(self.options.micro_batches)
+
+
+def mean_scalars(found: Sequence[Scalars]) -> Scalars:
+    """Return the mean of each scalar over the phases of a step that have the scalar."""
+    alike: dict[tuple[str, ...], list[Scalars]] = {}
+    for scalars in found:
+        alike.setdefault(tuple(scalars), []).append(scalars)
+    names = [name for group in alike for name in group]
+    if len(set(names)) < len(names):
+        # phases that are not alike have a scalar in common
+        return {
+            name: torch.stack([scalars[name] for scalars in found if name in scalars]).mean()
+            for name in dict.fromkeys(names)
+        }
+    means: Scalars = {}
+    for group, phases in alike.items():
+        if len(phases) == 1:
+            means |= phases[0]
+        elif group:
+            # a phase that is repeated, such as a critic's: all scalars at once
+            values = torch.stack([value for scalars in phases for value in scalars.values()])
+            means |= zip(group, values.view(len(phases), len(group)).mean(0).unbind(), strict=True)
+    return means

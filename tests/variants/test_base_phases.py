@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.runs import checkpoint, record
+from bench.training.step import mean_scalars
 from bench.training.trainer import History, Interrupted, Trainer
 from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
 from variants.families.two_player import TwoPlayer
@@ -275,6 +276,24 @@ def test_scalars_of_several_phases_are_their_mean_for_the_record_and_for_the_var
     trainer.train()
     (row,) = rows_of(trainer)
     assert {name: row[name] for name in ("a", "b", "seen")} == {"a": 3.0, "b": 5.0, "seen": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("phases", "expected"),
+    [
+        ([], {}),
+        ([{}, {"a": 1.0}, {}], {"a": 1.0}),
+        ([{"a": 1.0, "b": 2.0}] * 3 + [{"c": 7.0}], {"a": 1.0, "b": 2.0, "c": 7.0}),
+        ([{"a": 1.0, "b": 2.0}, {"a": 2.0, "b": 6.0}, {"c": 7.0}], {"a": 1.5, "b": 4.0, "c": 7.0}),
+        ([{"a": 1.0, "b": 2.0}, {"b": 4.0, "c": 7.0}, {"b": 9.0}], {"a": 1.0, "b": 5.0, "c": 7.0}),
+    ],
+)
+def test_means_are_over_the_phases_that_have_the_scalar_in_the_order_of_first_use(
+    phases: list[dict[str, float]], expected: dict[str, float]
+) -> None:
+    found = mean_scalars([{k: torch.tensor(v) for k, v in numbers.items()} for numbers in phases])
+    assert [(name, value.item()) for name, value in found.items()] == list(expected.items())
+    assert all(value.shape == () for value in found.values())
 
 
 # --- where training stands

@@ -183,12 +183,12 @@ class TwoPlayer(Variant):
 
     def networks(self) -> dict[str, Network]:
         """Return the two networks and those that are trained with them."""
-        rates = dict.fromkeys(("generator", *self.trained_with_generator), "lr_g")
-        rates |= dict.fromkeys(("discriminator", *self.trained_with_discriminator), "lr_d")
-        return {
-            name: Network(getattr(self, name), rate, self.optimizer, averaged=name == "generator")
-            for name, rate in rates.items()
-        }
+        found = {"generator": Network(self.generator, "lr_g", self.optimizer, averaged=True)}
+        for name in self.trained_with_generator:
+            found[name] = Network(getattr(self, name), "lr_g", self.optimizer)
+        for name in ("discriminator", *self.trained_with_discriminator):
+            found[name] = Network(getattr(self, name), "lr_d", self.optimizer)
+        return found
 
     def phases(self) -> tuple[Phase, ...]:
         """Return the phases of the discriminator, then the phase of the generator."""
