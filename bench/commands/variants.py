@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands.output import Report, reporting, table
+from bench.system.errors import RequestError, one_line
 
 if TYPE_CHECKING:
     from variants.base import Variant
@@ -27,37 +28,53 @@ def command(name: str | None) -> Report:
         (
             entry.name,
             entry.title,
-            f"{entry.parameters:,} ({entry.parameters_of})",
+            "-" if entry.problem else f"{entry.parameters:,} ({entry.parameters_of})",
             ", ".join(entry.presets),
             entry.source,
         )
         for entry in entries
     ]
     header = ("variant", "what", "parameters (preset)", "presets", "source")
-    return Report({"variants": [asdict(entry) for entry in entries]}, table(rows, header))
+    problems = [f"{entry.name}: {entry.problem}" for entry in entries if entry.problem]
+    text = "\n\n".join([table(rows, header), *(["Problems\n" + "\n".join(problems)] if problems else [])])
+    return Report({"variants": [asdict(entry) for entry in entries]}, text)
 
 
 @dataclass(frozen=True)
 class _Entry:
-    """A line of the list; `parameters` are those of the preset `parameters_of`."""
+    """A line of the list.
+
+    Attributes
+    ----------
+    parameters : int or None
+        Those of the preset `parameters_of`; None if the networks cannot be built.
+    problem : str
+        Why the networks cannot be built, in one line; empty if they can.
+    """
 
     name: str
     title: str
     source: str
     presets: tuple[str, ...]
-    parameters: int
+    parameters: int | None
     parameters_of: str
+    problem: str = ""
 
 
 def _entry(variant: "type[Variant]") -> _Entry:
     from bench.configuration import presets_of, resolve
     from bench.training.cost import cost
 
-    presets = presets_of(variant)
-    # without a published size, that of runs without further options
-    counted = resolve({"variant": variant.name} | ({"preset": "paper"} if "paper" in presets else {}))
-    parameters = cost(counted).all_parameters
-    return _Entry(variant.name, variant.title, variant.source, presets, parameters, counted.preset)
+    facts = (variant.name, variant.title, variant.source)
+    presets: tuple[str, ...] = ()
+    try:
+        presets = presets_of(variant)
+        # without a published size, that of runs without further options
+        counted = resolve({"variant": variant.name} | ({"preset": "paper"} if "paper" in presets else {}))
+        return _Entry(*facts, presets, cost(counted).all_parameters, counted.preset)
+    except Exception as error:  # a variant of another package may raise anything, and the others are listed
+        reason = str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
+        return _Entry(*facts, presets, None, "", one_line(reason))
 
 
 def _details(variant: "type[Variant]") -> Report:

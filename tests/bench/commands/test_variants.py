@@ -1,6 +1,7 @@
 """``bench variants`` as its users meet it."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ from bench.cli import main
 from bench.configuration import PRESETS, merge, preset_layers, presets_of, resolve
 from bench.training.cost import cost
 from variants.base import Batch
-from variants.families.two_player import TwoPlayer
-from variants.registry import VARIANTS, all_variants
+from variants.families.two_player import TwoPlayer, TwoPlayerHyperparameters
+from variants.knobs import knob
+from variants.registry import VARIANTS, all_variants, register
 
 
 class Unpublished(TwoPlayer):
@@ -29,9 +31,10 @@ class Unpublished(TwoPlayer):
 
 
 @pytest.fixture(autouse=True)
-def _one_more_variant(monkeypatch: pytest.MonkeyPatch) -> None:
-    all_variants()
-    monkeypatch.setattr(VARIANTS, "_entries", VARIANTS.entries() | {Unpublished.name: Unpublished})
+def _one_more_variant() -> Iterator[None]:
+    with VARIANTS.restored():
+        register(Unpublished)
+        yield
 
 
 def as_json(capsys: pytest.CaptureFixture[str], *words: str) -> Any:
@@ -74,3 +77,41 @@ def test_a_variant_is_shown_with_its_presets_and_what_each_of_them_sets(
         assert [preset, *PRESETS[preset].description.split()] in lines
     assert ["key", *presets] in lines
     assert ["dataset", *(values["dataset"] for values in presets.values())] in lines
+
+
+class Clashing(TwoPlayerHyperparameters):
+    """Hyperparameters with a knob of the harness."""
+
+    steps: int = knob(1, "steps of something else")
+
+
+class Unbuildable(Unpublished):
+    """A variant whose networks cannot be built."""
+
+    name = "unbuildable"
+
+    def build_networks(self) -> None:
+        raise KeyError("no such\nlayer")
+
+
+@pytest.mark.parametrize(
+    ("kind", "problem"),
+    [
+        (Unbuildable, "KeyError: 'no such\\nlayer'"),
+        (
+            type("Clash", (Unpublished,), {"name": "clash", "Hyperparameters": Clashing}),
+            "clash declares knobs that the harness has: steps",
+        ),
+    ],
+)
+def test_a_variant_that_cannot_be_built_is_listed_with_its_problem_and_the_others_as_ever(
+    kind: type[TwoPlayer], problem: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = as_json(capsys)["variants"]
+    register(kind)
+    listed = {entry["name"]: entry for entry in as_json(capsys)["variants"]}
+    found = listed.pop(kind.name)
+    assert (found["parameters"], found["problem"]) == (None, problem)
+    assert list(listed.values()) == before
+    assert main(["variants"]) == 0
+    assert capsys.readouterr().out.splitlines()[-2:] == ["Problems", f"{kind.name}: {problem}"]
