@@ -127,7 +127,14 @@ DAMAGES = {
         without("networks", "generator", "parameters"),
         "is damaged: networks: generator: parameters is missing",
     ),
-    "fewer than no classes": (with_value(-1, "data", "classes"), "is damaged: data: classes is out of range"),
+    "a number as the classes": (
+        with_value(10, "data", "classes"),
+        "is damaged: data: classes has a value of the wrong type",
+    ),
+    "a number as a class": (
+        with_value(["0", 1], "data", "classes"),
+        "is damaged: data: classes: 1 has a value of the wrong type",
+    ),
     "no digest": (no_digest, "is damaged: sha256 is missing"),
     "changed": (changed, "was changed since it was written"),
 }
@@ -186,14 +193,14 @@ def test_any_scalars_networks_and_classes_come_back_as_written(
         "critic": {"label": "discriminator", "parameters": 40},
         "code": {"label": "code network", "parameters": 500},
     }
-    data = {"name": "d", "hash": "0", "transform": "none", "count": 9, "classes": 10}
+    data = {"name": "d", "hash": "0", "transform": "none", "count": 9, "classes": ("ink", "null", "7")}
     run = describe(tmp_path, small, scalars=SCALARS, networks=networks, data=data)
     described = run.describe()
     assert described.scalars == SCALARS
     assert {name: network.model_dump() for name, network in described.networks.items()} == networks
     assert list(described.networks) == list(networks)
     assert described.parameters == 543
-    assert described.data.classes == 10
+    assert described.data.classes == ("ink", "null", "7")
 
 
 @pytest.mark.parametrize(
