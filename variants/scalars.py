@@ -129,7 +129,8 @@ class TrainingScalar:
     better : {"lower", "higher"} or None
         Direction of better values; None where neither end is better.
     panel : Panel or None
-        Where the scalar is drawn; None for nowhere.
+        Where the scalar is drawn; None for nowhere. Tables, and figures over several runs, show the scalars
+        with a panel that no other scalar of the variant shares.
     selects : bool
         Whether checkpoints are selected by the scalar's mean since the checkpoint before (``best-NAME``), and
         tables show that mean; needs `better`.
