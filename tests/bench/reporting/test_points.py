@@ -7,6 +7,7 @@ import pytest
 
 from bench.reporting.content import Content, gather
 from bench.reporting.page import render
+from variants.registry import all_variants
 
 
 @pytest.fixture(scope="module")
@@ -39,12 +40,24 @@ def test_each_run_shows_the_plane_and_reports_no_problem(content: Content) -> No
     ]
     assert titles["wgan-gp, seed 0"] == ["Generated points over real ones: wgan-gp, seed 0"]
     assert [figure.title for figure in section.figures] == [
-        "M and k by step",
+        "M, k and wasserstein by step",
         "Samples as training went on",
     ]
+    declared = [scalar for name in ("began", "wgan-gp") for scalar in all_variants()[name].scalars]
+    titles_of = {scalar.name: scalar.title for scalar in declared}
+    for name in ("M", "k", "wasserstein"):
+        assert f" {name}: {titles_of[name]}." in section.figures[0].caption
 
 
 def test_the_tables_are_about_modes(content: Content) -> None:
     (section,) = content.sections
     metrics = [table.caption.partition(" ")[0] for table in section.results]
-    assert metrics == ["fd_points", "modes_covered", "high_quality", "reverse_kl", "coverage", "M"]
+    assert metrics == [
+        "fd_points",
+        "modes_covered",
+        "high_quality",
+        "reverse_kl",
+        "coverage",
+        "M",
+        "wasserstein",
+    ]
