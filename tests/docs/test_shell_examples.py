@@ -6,17 +6,23 @@ Variables and loops of an example are expanded, and an unknown program is an err
 import json
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bench.cli import COMMANDS, cli
 from bench.configuration import Harness, resolve
-from variants.registry import all_variants
+from bench.datasets.registry import DATASETS
+from bench.judging.extractors import require_extractor
+from bench.judging.extractors.registry import EXTRACTORS
+from bench.judging.metrics.registry import METRICS
+from variants.registry import VARIANTS, all_variants
 
 ROOT = Path(__file__).parents[2]
 PAGES = [
@@ -32,8 +38,15 @@ with open(os.environ["NOTES"], "a") as notes:
 """
 # others than bench and python: what they are given is not looked at
 OTHERS = ("git", "mkdocs", "optuna-dashboard", "pip", "pre-commit", "lint-imports", "twine")
-# what an example adds before it is used
-ADDED = {"my-gan", "square-4"}
+
+
+@pytest.fixture(autouse=True)
+def _examples_are_registered() -> Iterator[None]:
+    """The parts that docs/extending.md adds are there, as if their package were installed."""
+    with VARIANTS.restored(), DATASETS.restored(), METRICS.restored(), EXTRACTORS.restored():
+        for file in (ROOT / "examples").glob("*.py"):
+            runpy.run_path(str(file), run_name=file.stem)
+        yield
 
 
 def read(page: Path) -> str:
@@ -111,8 +124,8 @@ def check_bench(arguments: list[str]) -> None:
     }
     settings = {key: value for key, value in given["settings"].items() if key != "KEY"}
     for variant in given["variant"].split(","):
-        if not ADDED & {variant, given["dataset"]}:
-            resolve({"variant": variant} | options | settings)
+        harness = resolve({"variant": variant} | options | settings).harness
+        require_extractor(harness.extractor, harness.dataset)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=str)
