@@ -21,8 +21,9 @@ from bench.runs import record, run_folder
 from bench.system.errors import WorkError
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store
+from bench.training.history import History
 from bench.training.step import make_optimizer
-from bench.training.trainer import Callback, History
+from bench.training.trainer import Callback
 from variants.base import Batch, Scalars
 from variants.noise import Noise
 

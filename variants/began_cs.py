@@ -5,7 +5,6 @@ from typing import Literal
 from torch import Tensor
 
 from variants.families.boundary_equilibrium import (
-    CONSTRAINT,
     POINTS,
     QUICK,
     SMALL,
@@ -13,6 +12,7 @@ from variants.families.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
+from variants.families.boundary_equilibrium_scalars import CONSTRAINT
 from variants.knobs import LARGEST, Search, knob
 from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import AutoEncoder, Encoding

@@ -6,7 +6,6 @@ import torch
 from torch import Tensor
 
 from variants.families.boundary_equilibrium import (
-    CONSTRAINT,
     POINTS,
     QUICK,
     SMALL,
@@ -14,6 +13,7 @@ from variants.families.boundary_equilibrium import (
     BoundaryEquilibriumHyperparameters,
     Regularisers,
 )
+from variants.families.boundary_equilibrium_scalars import CONSTRAINT
 from variants.knobs import LARGEST, Search, knob
 from variants.modules.architectures import build_networks
 from variants.modules.autoencoders import Encoding, VariationalAutoEncoder

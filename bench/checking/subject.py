@@ -14,7 +14,8 @@ from bench.runs import record
 from bench.runs.record import StepRow
 from bench.system.errors import RequestError, unknown
 from bench.training.learning_rate import LearningRateRule
-from bench.training.trainer import Interrupted, Plan, Trainer
+from bench.training.plan import Plan
+from bench.training.trainer import Interrupted, Trainer
 from variants.base import Batch, Phase, SampleKind, Scalars, Variant, VariantHyperparameters
 from variants.noise import Noise
 from variants.presets import Preset

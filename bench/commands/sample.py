@@ -49,7 +49,7 @@ def command(
     from bench.figures.pictures import save_samples
     from bench.runs.class_rows import COLUMNS, classes_shown
     from bench.runs.generator import load
-    from bench.training.trainer import Plan
+    from bench.training.plan import Plan
 
     if out is not None:
         check_png(out)

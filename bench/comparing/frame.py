@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import pandas as pd
 
@@ -12,6 +14,7 @@ from bench.comparing.condition import select_runs
 from bench.comparing.groups import with_groups
 from bench.comparing.scalars import BEST, SCALARS, columns_of, compared, of_runs, selecting, to_cell
 from bench.comparing.selection import RULES, SelectionRule, check_rule, rule_named
+from bench.judging.metrics import is_metric
 from bench.runs import record
 from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import HealthRules, RunDescription
@@ -34,7 +37,8 @@ def results(
 ) -> pd.DataFrame:
     """Return all runs, or some, as a tidy data frame.
 
-    Runs with a damaged description or record are left out, with one warning for all of them.
+    Runs with a damaged description or record are left out, with one warning for all of them. So are metrics
+    of packages that are not installed: their better direction is not known.
 
     Parameters
     ----------
@@ -102,6 +106,8 @@ def results(
         free = [s for s in description.scalars if not (is_reserved(s.name) or is_reserved(s.name + BEST))]
         rows.append(_row(run, description, events, rule, compared(free, knobs)))
     warn_of_damaged(damaged)
+    if absent := sorted({name for row in rows for name in row.metrics if not is_metric(name)}):
+        _warn_of_absent(tuple(absent))
     frame = _tidy(rows)
     return frame if where is None else select_runs(frame, where)
 
@@ -151,6 +157,13 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] | None = None) -> pd.
     if not parts:
         return pd.DataFrame(columns=columns)
     return pd.concat(parts, ignore_index=True)
+
+
+@cache
+def _warn_of_absent(metrics: tuple[str, ...]) -> None:
+    """Warn once that metrics are left out, because no installed package has them."""
+    line = f"warning: metrics of packages that are not installed are left out: {', '.join(metrics)}"
+    print(line, file=sys.stderr, flush=True)
 
 
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
@@ -248,7 +261,8 @@ def _digest(rules: HealthRules) -> str:
 
 def _tidy(rows: list[_Row]) -> pd.DataFrame:
     """Return a frame of the rows, with its columns in order and of one type each."""
-    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
+    # without its package a metric has no direction, and could be taken for a knob
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics if is_metric(name)))
     scalars = columns_of(scalar for row in rows for scalar in row.declared)
     networks = list(dict.fromkeys(name for row in rows for name in row.cost if name not in COST))
     knobs = list(dict.fromkeys(name for row in rows for name in row.knobs))

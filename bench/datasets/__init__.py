@@ -15,16 +15,9 @@ from bench.datasets import (  # noqa: F401  (registers the data sets)
 from bench.datasets.arrays import DataArray, KnownModes
 from bench.datasets.batches import Batches
 from bench.datasets.catalogue import CatalogueRow, list_datasets
+from bench.datasets.facts import class_names, judged_by, label, preset_of, require_labels, sample_shape
 from bench.datasets.loading import load
-from bench.datasets.registry import (
-    class_names,
-    judged_by,
-    label,
-    preset_of,
-    require_dataset,
-    require_labels,
-    sample_shape,
-)
+from bench.datasets.registry import require_dataset
 
 __all__ = [
     "Batches",

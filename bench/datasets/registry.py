@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 
-from bench.system.errors import RequestError, WorkError, shown, unknown
+from bench.system.errors import RequestError, WorkError, unknown
 from variants.plugins import RegistrationError, Registry
 
 if TYPE_CHECKING:
@@ -296,7 +296,7 @@ def classes() -> dict[str, type[Dataset]]:
     return dict(sorted(DATASETS.entries().items()))
 
 
-def _class_of(name: str) -> type[Dataset]:
+def class_of(name: str) -> type[Dataset]:
     """Return the class that a name refers to, whether the data set can be used or not."""
     known = DATASETS.entries()
     for cls in known.values():
@@ -313,7 +313,7 @@ def find(name: str) -> Dataset:
     RequestError
         If there is no such data set, or the folder does not exist.
     """
-    return _class_of(name).from_name(name)
+    return class_of(name).from_name(name)
 
 
 def require_dataset(name: str) -> None:
@@ -330,89 +330,3 @@ def require_dataset(name: str) -> None:
         For an unknown name (with the allowed names and the nearest spelling) and for an absent folder.
     """
     find(name)
-
-
-def label(name: str) -> str:
-    """Return the name of a data set for figures and tables, which shortens the path of ``folder:PATH``."""
-    kind, colon, path = name.partition(":")
-    return f"{kind}:{Path(path).name}" if colon else name
-
-
-def preset_of(name: str) -> str:
-    """Return the default preset of the variants for runs on a data set.
-
-    Raises
-    ------
-    RequestError
-        If no data set has that name; a folder may be absent.
-    """
-    return _class_of(name).preset
-
-
-def judged_by(name: str) -> JudgedBy:
-    """Return the kind of judge for the samples of a data set.
-
-    Raises
-    ------
-    RequestError
-        As `preset_of`.
-    """
-    return _class_of(name).judged_by
-
-
-def class_names(name: str) -> tuple[str, ...]:
-    """Return the names of a data set's classes, by number; empty for a data set without labels.
-
-    A folder is listed; no file is read. An absent folder has no classes.
-
-    Raises
-    ------
-    RequestError
-        If no data set has that name.
-    """
-    kind = _class_of(name)
-    try:
-        return kind.from_name(name).class_names()
-    except RequestError:
-        return ()
-
-
-def require_labels(name: str, reason: str) -> None:
-    """Raise RequestError if a data set has no labels; the message ends with the reason for the request.
-
-    Raises
-    ------
-    RequestError
-        Also as :func:`require_dataset`.
-    """
-    if not find(name).class_names():
-        labelled = [known for known, kind in classes().items() if kind().class_names()]
-        raise RequestError(
-            f"dataset {shown(name)} has no labels, {reason}: allowed are {', '.join(labelled)}, "
-            "and a folder with a subfolder for each class"
-        )
-
-
-def sample_shape(name: str, image_size: int | None, channels: int | None) -> tuple[int, ...]:
-    """Return the shape of one sample of a data set.
-
-    Parameters
-    ----------
-    name : str
-        A registered name, or ``folder:PATH``, whose folder may be absent.
-    image_size : int or None
-        Side in pixels; None for points.
-    channels : {1, 3} or None
-        Grey, RGB, or the data set's default; None for points.
-
-    Returns
-    -------
-    tuple of int
-        (channels, image_size, image_size) for images, (2,) for points.
-
-    Raises
-    ------
-    RequestError
-        If there is no such data set, or the data set has no samples of that shape.
-    """
-    return _class_of(name).sample_shape(image_size, channels)

@@ -32,7 +32,8 @@ from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
-from bench.training.trainer import Callback, Diverged, History, Interrupted
+from bench.training.history import History
+from bench.training.trainer import Callback, Diverged, Interrupted
 from variants.scalars import TrainingScalar
 
 

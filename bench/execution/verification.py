@@ -19,7 +19,8 @@ from bench.runs.environment import Environment
 from bench.runs.generator import configuration_of
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
-from bench.training.trainer import Diverged, History, Interrupted
+from bench.training.history import History
+from bench.training.trainer import Diverged, Interrupted
 from variants.scalars import TrainingScalar
 
 # On other machines rounding differs, and the differences grow in training: with other convolution code three

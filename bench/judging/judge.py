@@ -190,7 +190,14 @@ class Judge:
     def _compute(self, inputs: MetricInputs) -> dict[str, float]:
         values: dict[str, float] = {}
         for name, metric in self.metrics.items():
-            value = metric.compute(inputs)
+            try:
+                value = metric.compute(inputs)
+            except (WorkError, OSError, MemoryError):
+                raise
+            except Exception as error:  # a metric may come from another package
+                reason = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+                samples = inputs.generated_moments.name
+                raise WorkError(f"{name} of the {samples} cannot be computed ({reason})") from error
             if not math.isfinite(value):
                 raise WorkError(f"{name} of the {inputs.generated_moments.name} is {value}")
             values[name] = value

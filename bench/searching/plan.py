@@ -11,7 +11,8 @@ from typing import Any
 
 from bench.configuration import EXECUTION_SETTINGS, Configuration, merge, resolve
 from bench.execution.progress import Progress
-from bench.execution.setup import plan_of, require_names, set_up
+from bench.execution.setup import require_names, set_up
+from bench.execution.step_counts import plan_of
 from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of

@@ -7,11 +7,9 @@ host for many steps at once, so that steps do not wait for them.
 
 import math
 import time
-from array import array
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from statistics import fmean
 from typing import NamedTuple
 
 import numpy as np
@@ -24,14 +22,14 @@ from bench.runs.checkpoint import TrainingState
 from bench.runs.record import (
     CheckpointEvent,
     Evaluation,
-    Record,
     RecordWriter,
     StepRow,
     best_checkpoints,
 )
 from bench.runs.run_folder import Origin
 from bench.system.errors import WorkError
-from bench.training.learning_rate import LearningRateRule
+from bench.training.history import History
+from bench.training.plan import Plan
 from bench.training.sampler import EVALUATION, Sampler, make_sampler, picture_latents
 from bench.training.step import ComputeOptions, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
@@ -83,46 +81,6 @@ class Callback:
         return False
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Length and schedule of training; all intervals are in steps.
-
-    Attributes
-    ----------
-    steps : int
-        Generator updates.
-    seed : int
-        Seed of all draws except the initial weights.
-    rule : LearningRateRule
-        Schedule of the learning rates.
-    ema_decay : float
-        Decay of the generator's moving average; 0 for no average.
-    eval_every : int
-        Interval of evaluations; 0 evaluates at the end only.
-    checkpoint_every : int
-        Interval of checkpoints, at least 1.
-    grid_images, grid_points : int
-        Numbers of images or points in a picture of samples.
-    """
-
-    steps: int
-    seed: int
-    rule: LearningRateRule
-    ema_decay: float = 0.0
-    eval_every: int = 0
-    checkpoint_every: int = 1000
-    grid_images: int = 100
-    grid_points: int = 2000
-
-    def evaluates(self, step: int) -> bool:
-        """Return whether an evaluation follows a step."""
-        return step == self.steps or (self.eval_every > 0 and step % self.eval_every == 0)
-
-    def saves(self, step: int) -> bool:
-        """Return whether a checkpoint follows a step; every evaluation has one, so that the best is kept."""
-        return self.evaluates(step) or step % self.checkpoint_every == 0
-
-
 class _WaitingStep(NamedTuple):
     """The numbers of a step whose scalars are still on the device."""
 
@@ -130,50 +88,6 @@ class _WaitingStep(NamedTuple):
     rates: Mapping[str, float]
     names: Sequence[str]
     values: Tensor
-
-
-@dataclass
-class History:
-    """The part of the record that later steps depend on.
-
-    Attributes
-    ----------
-    scalars : dict of str to array of float
-        For each scalar that selects checkpoints or steers learning rates its value at each step; NaN at a
-        step that does not record the scalar.
-    evaluations : list of Evaluation
-        Evaluations, in order.
-    checkpoints : list of CheckpointEvent
-        Checkpoints, in order.
-    """
-
-    scalars: "dict[str, array[float]]" = field(default_factory=dict)
-    evaluations: list[Evaluation] = field(default_factory=list)
-    checkpoints: list[CheckpointEvent] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, record: Record, declared: Sequence[TrainingScalar]) -> "History":
-        """Return the history of a record, without its many steps."""
-        history = cls({}, list(record.evaluations), list(record.checkpoints))
-        history.extend(record.steps, declared)
-        return history
-
-    def extend(self, rows: Sequence[StepRow], declared: Sequence[TrainingScalar]) -> None:
-        """Add the next steps; of the declared scalars those that select or steer are kept."""
-        for scalar in declared:
-            if scalar.selects or scalar.steers:
-                values = self.scalars.setdefault(scalar.name, array("d"))
-                values.extend(row.get(scalar.name, math.nan) for row in rows)
-
-    def means(self, first: int, last: int, declared: Sequence[TrainingScalar]) -> dict[str, float]:
-        """Return the mean of each selecting scalar over the steps above `first` up to `last`."""
-        found = {}
-        for scalar in declared:
-            if scalar.selects:
-                values = self.scalars.get(scalar.name, array("d"))[first:last]
-                if recorded := [value for value in values if not math.isnan(value)]:
-                    found[scalar.name] = fmean(recorded)
-        return found
 
 
 @dataclass

@@ -3,7 +3,7 @@
 import pytest
 from calibrate_health import K_DROP, scores, with_drops
 
-from variants.families.boundary_equilibrium import SCALARS
+from variants.families.boundary_equilibrium_scalars import SCALARS
 from variants.scalars import Drop
 
 # Whether it was flagged, and whether it has collapsed.

@@ -18,8 +18,9 @@ from torch import Tensor, nn
 from bench.checking.subject import Subject
 from bench.runs.record import RecordWriter
 from bench.training.learning_rate import LearningRateRule
+from bench.training.plan import Plan
 from bench.training.step import ComputeOptions
-from bench.training.trainer import Plan, Trainer
+from bench.training.trainer import Trainer
 from variants.base import Batch, Scalars, Variant
 from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.noise import Noise

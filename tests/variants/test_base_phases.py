@@ -10,8 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from bench.runs import checkpoint, record
+from bench.training.history import History
 from bench.training.step import mean_scalars
-from bench.training.trainer import History, Interrupted, Trainer
+from bench.training.trainer import Interrupted, Trainer
 from variants.base import Batch, Phase, Scalars, Variant, VariantHyperparameters
 from variants.families.two_player import TwoPlayer
 from variants.noise import Noise

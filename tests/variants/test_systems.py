@@ -17,7 +17,8 @@ from bench.checking import check
 from bench.runs import checkpoint, record
 from bench.runs.export import export
 from bench.training.learning_rate import LearningRateRule
-from bench.training.trainer import Interrupted, Plan, Trainer
+from bench.training.plan import Plan
+from bench.training.trainer import Interrupted, Trainer
 from variants.base import Batch, Variant
 from variants.noise import Noise
 

@@ -10,6 +10,7 @@ import pytest
 from bench.comparing.columns import IDENTITY, comparable_columns, knob_columns, scalar_columns
 from bench.comparing.frame import results, trajectories
 from bench.comparing.groups import with_groups
+from bench.judging.metrics.registry import METRICS
 from bench.runs import record
 from bench.runs.description import RunDescription
 from bench.runs.record import events, events_only, reading
@@ -94,6 +95,20 @@ def test_a_scalar_with_the_name_of_a_knob_has_no_column(home: Path, monkeypatch:
     assert "gamma" in knob_columns(frame)
     assert knob_columns(frame) == before
     assert "gamma_best" not in frame
+
+
+def test_a_metric_whose_package_is_not_installed_is_left_out_with_one_warning(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = results()
+    knobs = knob_columns(before)
+    monkeypatch.delitem(METRICS._entries, "coverage")
+    frame = results()
+    results()
+    warning = "warning: metrics of packages that are not installed are left out: coverage\n"
+    assert capsys.readouterr().err == warning
+    assert [*frame] == [name for name in before if name != "coverage"]
+    assert knob_columns(frame) == knobs
 
 
 def test_a_rule_of_a_scalar_that_no_run_selects_by_is_refused_with_those_there_are(home: Path) -> None:

@@ -269,6 +269,20 @@ def test_a_metric_that_is_not_finite_is_refused_by_name(
         judge.measure(sampler_of(halves[1]))
 
 
+def test_a_metric_that_raises_is_refused_by_name_with_its_reason(
+    judge: Judge, halves: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def compute(inputs: MetricInputs) -> float:
+        raise KeyError("brightness")
+
+    broken = Metric("broken", "always raises", "lower", "features", "", 1, compute)
+    monkeypatch.setitem(METRICS._entries, "broken", broken)
+    with pytest.raises(
+        WorkError, match=r"^broken of the generated samples cannot be computed \(KeyError: 'brightness'\)$"
+    ):
+        judge.measure(sampler_of(halves[1]))
+
+
 def test_protocol(judge: Judge, shipped: DigitsGarments, reference: Reference) -> None:
     assert judge.protocol == (
         f"digits-garments@{shipped.hash[:8]} 28x28 bilinear antialias uint8; 1000 samples;"

@@ -17,7 +17,7 @@ import yaml
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume
-from bench.execution.setup import micro_batches_of
+from bench.execution.step_counts import micro_batches_of
 from bench.execution.verification import verify
 from bench.runs import record, run_folder
 from bench.runs.record.events import text

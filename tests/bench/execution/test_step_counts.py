@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.configuration import MOST_STEPS
-from bench.execution.setup import steps_of_epochs
+from bench.execution.step_counts import steps_of_epochs
 
 
 def wgan(steps: int) -> int:
