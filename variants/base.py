@@ -12,7 +12,7 @@ A variant of the usual kind, two networks and a loss for each, is shorter as a s
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
@@ -215,6 +215,10 @@ class Variant(nn.Module, ABC):
         self.step = 1
         self.progress = 0.0
         self.build_networks()
+        for name, network in self.networks().items():
+            if network.optimizer not in get_args(Optimizer):
+                allowed = ", ".join(get_args(Optimizer))
+                raise ValueError(f"optimizer {network.optimizer!r} of {name}: allowed are {allowed}")
 
     @abstractmethod
     def build_networks(self) -> None:

@@ -226,6 +226,11 @@ def summarise(
     known = list(dict.fromkeys([*comparable_columns(last), *comparable_columns(selected)]))
     for metric in metrics:
         if metric not in known:
+            if metric in of_runs(selected):
+                raise RequestError(
+                    f"{metric} is a scalar of training that selects no checkpoints: tables compare "
+                    f"{', '.join(known)}; bench plot draws the others"
+                )
             raise unknown("metric", metric, known)
     require_comparable(kept, metrics)
     groups = _groups(kept)

@@ -103,7 +103,7 @@ def reevaluate(
             names = [setup.judge.extractor.metric]
         if not names:
             continue
-        draws = [setup.judge.measure(_sampler(loaded, setup, draw)) for draw in range(eval_seeds)]
+        draws = [setup.judge.measure(_sampler(loaded, setup, draw), names) for draw in range(eval_seeds)]
         for name in names:
             found[name] = [values[name] for values in draws]
             protocols[name] = _protocol(setup.judge, name)

@@ -183,8 +183,10 @@ def _series(rows: list[StepRow], name: str, panel: Panel) -> Series | None:
 
 
 def _draw_one(axis: "Axes", panel: Panel, series: Series, colour: str) -> None:
-    series.draw_all(axis, colour)
-    series.draw_mean(axis, f"mean over the last {series.steps_of_mean:,} steps", colour)
+    if series.steps_of_mean > 1:
+        series.draw_all(axis, colour)
+    mean = f"mean over the last {series.steps_of_mean:,} steps"
+    series.draw_mean(axis, mean if series.steps_of_mean > 1 else "every step", colour)
     describe_scalar_axis(axis, panel)
 
 

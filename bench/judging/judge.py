@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from pathlib import Path
 
@@ -134,18 +134,20 @@ class Judge:
         statistics = self.reference.statistics
         return PairedFeatures(statistics.features[: self.paired], statistics.moments.mean)
 
-    def measure(self, sampler: Sampler) -> dict[str, float]:
+    def measure(self, sampler: Sampler, names: Collection[str] | None = None) -> dict[str, float]:
         """Draw the samples and measure them; each is extracted once.
 
         Parameters
         ----------
         sampler : Sampler
             The sampler. It owns its randomness; the judge draws none.
+        names : collection of str, optional
+            Recorded names of the metrics to compute; all of them where not given.
 
         Returns
         -------
         dict
-            Value of every metric whose requirement the extractor meets, by its recorded name.
+            Value of each of these metrics whose requirement the extractor meets, by its recorded name.
 
         Raises
         ------
@@ -166,7 +168,7 @@ class Judge:
             for other in others:
                 whole.merge(other)
             real = self.reference.statistics
-            values = self._compute(MetricInputs(whole, real, self.paired, self._real_features))
+            values = self._compute(MetricInputs(whole, real, self.paired, self._real_features), names)
         measured = self.ranks.broadcast(values)
         assert measured is not None
         return measured
@@ -187,11 +189,13 @@ class Judge:
             raise WorkError(f"the sampler gave {statistics.count} samples, {count} were asked for")
         return statistics
 
-    def _compute(self, inputs: MetricInputs) -> dict[str, float]:
+    def _compute(self, inputs: MetricInputs, names: Collection[str] | None = None) -> dict[str, float]:
         values: dict[str, float] = {}
         for name, metric in self.metrics.items():
+            if names is not None and name not in names:
+                continue
             try:
-                value = metric.compute(inputs)
+                value = float(metric.compute(inputs))
             except (WorkError, OSError, MemoryError):
                 raise
             except Exception as error:  # a metric may come from another package

@@ -236,8 +236,16 @@ class TwoPlayer(Variant):
         -------
         dict of str to Tensor
             The loss under `name`, and the scalars that came with the loss.
+
+        Raises
+        ------
+        ValueError
+            If the loss or a scalar is no 0-d tensor.
         """
         total, further = loss if isinstance(loss, tuple) else (loss, {})
+        for key, value in ({name: total} | further).items():
+            if value.dim():
+                raise ValueError(f"{key} has the shape {tuple(value.shape)}: a 0-d tensor, a mean, is needed")
         parameters = [each for network in networks for each in self.trainable_parameters(network)]
         torch.autograd.backward(total, inputs=parameters)
         return {key: value.detach() for key, value in ({name: total} | further).items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import get_args
@@ -111,6 +112,10 @@ def metric(
 
     def register(compute: Callable[[MetricInputs], float]) -> Callable[[MetricInputs], float]:
         _check(name, better, needs)
+        try:
+            inspect.signature(compute).bind(None)
+        except (TypeError, ValueError):
+            raise RegistrationError(f"metric {name}: a function of one argument is needed") from None
         entry = Metric(name, title, better, needs, settings, revision, compute, of_class)
         METRICS.add(name, entry, compute)
         return compute

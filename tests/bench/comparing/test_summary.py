@@ -213,6 +213,11 @@ def test_a_metric_that_is_not_comparable_is_refused_not_dropped(runs: Runs) -> N
     ("metric", "baseline", "message"),
     [
         ("fid", None, "unknown metric 'fid'"),
+        (
+            "k",
+            None,
+            r"k is a scalar of training that selects no checkpoints: tables compare .*\bM; bench plot",
+        ),
         ("fd_x", "bgan", "did you mean 'began"),
         ("fd_x", "began", r"means 2 groups: give began \(gamma=0.5\) or began \(gamma=0.7\)"),
     ],

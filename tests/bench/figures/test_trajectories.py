@@ -116,7 +116,7 @@ def test_each_variants_panels_are_drawn_in_order_of_declaration(
         if panel.floor is not None:
             assert axis.get_ylim()[0] == panel.floor
         legend = [text.get_text() for text in axis.get_legend().get_texts()]
-        assert legend == (names if len(names) > 1 else ["every step", "mean over the last 1 steps"])
+        assert legend == (names if len(names) > 1 else ["every step"])
 
 
 def test_a_scalar_that_some_steps_lack_is_drawn_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

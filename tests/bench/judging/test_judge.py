@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -269,18 +270,36 @@ def test_a_metric_that_is_not_finite_is_refused_by_name(
         judge.measure(sampler_of(halves[1]))
 
 
-def test_a_metric_that_raises_is_refused_by_name_with_its_reason(
-    judge: Judge, halves: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def compute(inputs: MetricInputs) -> float:
-        raise KeyError("brightness")
+def no_number(inputs: MetricInputs) -> float:
+    return np.zeros(2)  # type: ignore[return-value]
 
-    broken = Metric("broken", "always raises", "lower", "features", "", 1, compute)
+
+def failing(inputs: MetricInputs) -> float:
+    raise KeyError("brightness")
+
+
+@pytest.mark.parametrize(
+    ("compute", "reason"),
+    [
+        (failing, "KeyError: 'brightness'"),
+        (no_number, "TypeError: only "),
+        (lambda inputs: None, "TypeError: "),
+    ],
+)
+def test_a_metric_that_gives_no_number_is_refused_by_name_with_its_reason(
+    judge: Judge,
+    halves: tuple[np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    compute: Callable[[MetricInputs], float],
+    reason: str,
+) -> None:
+    broken = Metric("broken", "gives no number", "lower", "features", "", 1, compute)
     monkeypatch.setitem(METRICS._entries, "broken", broken)
-    with pytest.raises(
-        WorkError, match=r"^broken of the generated samples cannot be computed \(KeyError: 'brightness'\)$"
-    ):
+    message = re.escape(f"broken of the generated samples cannot be computed ({reason}")
+    with pytest.raises(WorkError, match=f"^{message}"):
         judge.measure(sampler_of(halves[1]))
+    # the others can be had alone
+    assert judge.measure(sampler_of(halves[1]), ["kid"]).keys() == {"kid"}
 
 
 def test_protocol(judge: Judge, shipped: DigitsGarments, reference: Reference) -> None:

@@ -81,6 +81,39 @@ class Random:
         return None
 
 
+class Unreduced(Linear):
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
+        return -self.discriminator(fake)
+
+
+class UnreducedScalar(Linear):
+    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
+        return -self.discriminator(fake).mean(), {"score": self.discriminator(fake)[:1]}
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Unreduced, r"loss_g has the shape \(5,\): a 0-d tensor"),
+        (UnreducedScalar, r"score has the shape \(1,\)"),
+    ],
+)
+def test_a_loss_or_a_scalar_that_is_no_single_number_is_refused_by_name(
+    kind: type[TwoPlayer], message: str
+) -> None:
+    generator = build(kind, POINTS).phases()[-1]
+    with pytest.raises(ValueError, match=message):
+        generator.accumulate_gradients(Batch(Random(POINTS).get(0), Noise(3, 1, CPU)))
+
+
+def test_an_optimizer_that_does_not_exist_is_refused_with_those_that_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Linear, "optimizer", "lion")
+    with pytest.raises(ValueError, match="optimizer 'lion' of generator: allowed are adam, rmsprop, sgd"):
+        build(Linear, POINTS)
+
+
 @shapes
 def test_each_loss_moves_the_networks_of_its_player_only(shape: tuple[int, ...]) -> None:
     variant = build(Linear, shape)

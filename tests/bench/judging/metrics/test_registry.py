@@ -213,6 +213,12 @@ def test_a_metric_that_is_not_possible_is_refused(name: str, fields: dict[str, A
     assert registry.METRICS.entries() == before
 
 
+def test_a_metric_of_two_arguments_is_refused() -> None:
+    with pytest.raises(RegistrationError, match="metric mine: a function of one argument is needed"):
+        registry.metric("mine", "mine", better="lower", needs="features")(lambda generated, real: 0.0)
+    assert "mine" not in registry.METRICS.entries()
+
+
 @pytest.mark.parametrize(
     "first",
     [
