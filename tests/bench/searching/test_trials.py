@@ -59,17 +59,17 @@ def test_the_first_trial_has_todays_defaults_and_no_more_than_the_budget_are_tak
     assert len(params) == 3
 
 
-@pytest.mark.parametrize("sampler", ["random", "tpe", "gp"])
+# with equal values the Gaussian process proposes bounds, and one of them twice on some processors
+@pytest.mark.parametrize(("sampler", "different"), [("random", 4), ("tpe", 4), ("gp", 3)])
 def test_a_study_of_one_worker_draws_the_same_again(
-    sampler: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    sampler: str, different: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     drawn = []
     for home in ("first", "second"):
         monkeypatch.setenv("BENCH_HOME", str(tmp_path / home))
         drawn.append(ask_all(plan(trials=5, sampler={"name": sampler, "startup_trials": 2})))
     assert drawn[0] == drawn[1]
-    # with equal values the Gaussian process may propose a bound more than once
-    assert len({params["gamma"] for params in drawn[0]}) > 1
+    assert len({params["gamma"] for params in drawn[0]}) >= different
 
 
 def test_another_seed_draws_something_else(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
