@@ -83,6 +83,10 @@ class Network(NamedTuple):
     averaged: bool = False
     label: str = ""
 
+    def trainable_parameters(self) -> list[nn.Parameter]:
+        """Return the parameters that the optimizer updates."""
+        return [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+
 
 class Batch:
     """Inputs of one training step, or of one micro-batch where gradients are accumulated.
@@ -297,8 +301,7 @@ class Variant(nn.Module, ABC):
 
     def trainable_parameters(self, network: str) -> list[nn.Parameter]:
         """Return the parameters of a network that its optimizer updates."""
-        module = self.networks()[network].module
-        return [parameter for parameter in module.parameters() if parameter.requires_grad]
+        return self.networks()[network].trainable_parameters()
 
 
 def parameter_count(module: nn.Module) -> int:

@@ -81,7 +81,7 @@ def make_optimizer(
     network: Network, hyperparameters: VariantHyperparameters, fused_adam: bool
 ) -> torch.optim.Optimizer:
     """Return the optimizer of a network's trainable parameters, at its initial learning rate."""
-    parameters = [parameter for parameter in network.module.parameters() if parameter.requires_grad]
+    parameters = network.trainable_parameters()
     rate = float(getattr(hyperparameters, network.learning_rate))
     match network.optimizer:
         case "adam":
