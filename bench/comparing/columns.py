@@ -3,7 +3,8 @@
 The role follows from the name and from what the runs declare, never from a column's place:
 
 - identity and cost: the tuples below, and ``parameters_NAME``, the number of parameters of a network;
-- a judged metric: a name that :func:`bench.judging.metrics.is_metric` knows;
+- a judged metric: the names in the column ``metrics``, which holds what each run's description says of the
+  metrics that it measured (:mod:`bench.comparing.measured`);
 - a scalar of training: the names in the column ``scalars``, which holds what each run's variant declares of
   its scalars (:mod:`bench.comparing.scalars`). A scalar that selects checkpoints has two columns, ``NAME``
   (mean since the checkpoint before the selected step) and ``NAME_best`` (best of these means of the run); one
@@ -14,6 +15,7 @@ The role follows from the name and from what the runs declare, never from a colu
 
 import pandas as pd
 
+from bench.comparing.measured import METRICS, metrics_of_runs
 from bench.comparing.scalars import SCALARS, all_of, columns_of, selecting
 from bench.configuration import EXECUTION_SETTINGS
 from bench.judging.metrics import is_metric
@@ -39,6 +41,7 @@ IDENTITY = (
     "protocol",
     "health_rules",
     SCALARS,
+    METRICS,
     "select",
     "step",
 )
@@ -61,13 +64,14 @@ def network_columns(frame: pd.DataFrame) -> dict[str, str]:
 
 
 def is_reserved(name: str) -> bool:
-    """Whether a name has a role that no scalar can have."""
-    return name in _FIXED or name.startswith(parameters_of("")) or is_metric(name)
+    """Whether a name has a role that neither a metric, a scalar nor a knob can have."""
+    return name in _FIXED or name.startswith(parameters_of(""))
 
 
 def metric_columns(frame: pd.DataFrame) -> list[str]:
     """Names of the judged metrics."""
-    return [name for name in frame.columns if is_metric(name)]
+    known = metrics_of_runs(frame)
+    return [name for name in frame.columns if (name in known if METRICS in frame else is_metric(name))]
 
 
 def scalar_columns(frame: pd.DataFrame) -> list[str]:
@@ -89,10 +93,9 @@ def knob_columns(frame: pd.DataFrame) -> list[str]:
 
     A column without any value is none: it is a knob or a scalar of runs that the frame no longer has.
     """
-    scalars = set(scalar_columns(frame))
+    others = {*scalar_columns(frame), *metric_columns(frame), *EXECUTION_SETTINGS}
     return [
         name
         for name in frame.columns
-        if not (is_reserved(name) or name in scalars or name in EXECUTION_SETTINGS)
-        and frame[name].notna().any()
+        if not (is_reserved(name) or name in others) and frame[name].notna().any()
     ]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from bench.comparing.measured import is_judged, metrics_of_run
 from bench.comparing.scalars import scalar_of_column
-from bench.judging.metrics import is_metric
 from bench.system.errors import RequestError
 from bench.system.json_values import JsonScalar
 from variants.scalars import SameKnob, TrainingScalar
@@ -13,7 +13,7 @@ from variants.scalars import SameKnob, TrainingScalar
 NAMED_RUNS = 2  # of each side, in an error
 NAMED_SIDES = 3
 
-DATA, PROTOCOL, BETTER = "data_hash", "protocol", "better"
+DATA, PROTOCOL, DEFINITION, BETTER = "data_hash", "protocol", "definition", "better"
 Key = dict[str, JsonScalar]
 
 
@@ -30,13 +30,16 @@ def comparison_key(run: pd.Series, metric: str) -> Key:
     Returns
     -------
     dict
-        ``data_hash`` and: for a judged metric the ``protocol``; for a scalar its direction of ``better``
-        values, and the knobs that the scalar's scale depends on.
+        ``data_hash`` and: for a judged metric the ``protocol`` and the ``definition`` (direction of better
+        values, settings); for a scalar its direction of ``better`` values, and the knobs that the scalar's
+        scale depends on.
     """
     facts: Key = {DATA: run[DATA]}
-    scalar = None if is_metric(metric) else scalar_of_column(run, metric)
+    scalar = None if is_judged(run, metric) else scalar_of_column(run, metric)
     if scalar is None:
-        return facts | {PROTOCOL: run[PROTOCOL]}
+        declared = metrics_of_run(run).get(metric)
+        defined = f"{declared.better} is better, {declared.settings or 'no settings'}" if declared else None
+        return facts | {PROTOCOL: run[PROTOCOL], DEFINITION: defined}
     return (
         facts | {BETTER: scalar.better} | {name: knob_value(run, name) for name in scale_knobs(run, scalar)}
     )
@@ -76,7 +79,7 @@ def spelt(name: str) -> str:
 def require_comparable(frame: pd.DataFrame, metrics: Sequence[str]) -> None:
     """Refuse numbers whose values are not comparable over the runs.
 
-    Runs that do not declare a scalar are left out of the check of it.
+    Runs that did not measure a metric, or do not declare a scalar, are left out of the check of it.
 
     Parameters
     ----------
@@ -106,7 +109,7 @@ def _sides(frame: pd.DataFrame, metric: str) -> list[list[pd.Series]]:
     """Runs with equal facts, together."""
     sides: dict[tuple[tuple[str, JsonScalar], ...], list[pd.Series]] = {}
     for _, run in frame.iterrows():
-        if is_metric(metric) or scalar_of_column(run, metric) is not None:
+        if is_judged(run, metric) or scalar_of_column(run, metric) is not None:
             sides.setdefault(tuple(comparison_key(run, metric).items()), []).append(run)
     return list(sides.values())
 
@@ -127,7 +130,7 @@ def _refusal(metric: str, sides: list[list[pd.Series]]) -> str:
     names = _differing(keys)
     shown = []
     for side, facts in zip(sides, keys, strict=True):
-        values = [_value(name, side[0], keys) for name in names if name in facts]
+        values = [_value(name, side[0], facts, keys) for name in names if name in facts]
         runs = ", ".join(run["name"] for run in side[:NAMED_RUNS])
         more = f" and {len(side) - NAMED_RUNS} more" if len(side) > NAMED_RUNS else ""
         shown.append(f"{', '.join(values)} ({runs}{more})")
@@ -138,7 +141,7 @@ def _refusal(metric: str, sides: list[list[pd.Series]]) -> str:
     return f"{metric} cannot be compared, runs differ in {kinds}: {listed}; {_advice(names, metric)}"
 
 
-def _value(name: str, run: pd.Series, keys: list[Key]) -> str:
+def _value(name: str, run: pd.Series, facts: Key, keys: list[Key]) -> str:
     """One side's value; of a protocol only the parts that not all sides have."""
     if name == DATA:
         return data_label(run["dataset"], run["image_size"], run[DATA])
@@ -147,6 +150,8 @@ def _value(name: str, run: pd.Series, keys: list[Key]) -> str:
         return "; ".join(part for part in run[PROTOCOL].split("; ") if part not in everywhere)
     if name == BETTER:
         return f"{run['variant']}'s direction of better values"
+    if name == DEFINITION:
+        return str(facts[DEFINITION])
     value = knob_value(run, name)
     return f"{spelt(name)} {'none' if value is None else value}"
 
@@ -156,5 +161,7 @@ def _advice(names: list[str], metric: str) -> str:
         return 'choose runs with --dataset or --where "image_size == ..."'
     if PROTOCOL in names:
         return 'choose runs with --where "extractor == ... and eval_samples == ... and ema_decay == ..."'
+    if DEFINITION in names:
+        return f"choose runs of one version with --where, or metrics other than {metric} with --metric"
     choice = "--variant" if BETTER in names else f'--where "{names[0]} == ..."'
     return f"choose runs with {choice}, or metrics other than {metric} with --metric"

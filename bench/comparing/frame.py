@@ -2,19 +2,18 @@
 
 import hashlib
 import json
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import pandas as pd
 
+from bench.comparing import measured
 from bench.comparing.columns import COST, IDENTITY, PARAMETERS, is_reserved, parameters_of
 from bench.comparing.condition import select_runs
 from bench.comparing.groups import with_groups
+from bench.comparing.measured import METRICS
 from bench.comparing.scalars import BEST, SCALARS, columns_of, compared, of_runs, selecting, to_cell
 from bench.comparing.selection import RULES, SelectionRule, check_rule, rule_named
-from bench.judging.metrics import is_metric
 from bench.runs import record
 from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import HealthRules, RunDescription
@@ -37,8 +36,7 @@ def results(
 ) -> pd.DataFrame:
     """Return all runs, or some, as a tidy data frame.
 
-    Runs with a damaged description or record are left out, with one warning for all of them. So are metrics
-    of packages that are not installed: their better direction is not known.
+    Runs with a damaged description or record are left out, with one warning for all of them.
 
     Parameters
     ----------
@@ -95,6 +93,7 @@ def results(
         if all(names is None or getattr(description.config, key) in names for key, names in wanted.items())
     ]
     rule = _rule(select, [description for _, description in chosen])
+    metrics = {name for _, description in chosen for name in description.metrics}
     knobs = {name for _, description in chosen for name in description.config.flat()}
     rows = []
     for run, description in chosen:
@@ -104,10 +103,8 @@ def results(
             damaged[run.record_path] = str(error)
             continue
         free = [s for s in description.scalars if not (is_reserved(s.name) or is_reserved(s.name + BEST))]
-        rows.append(_row(run, description, events, rule, compared(free, knobs)))
+        rows.append(_row(run, description, events, rule, compared(free, knobs | metrics), metrics))
     warn_of_damaged(damaged)
-    if absent := sorted({name for row in rows for name in row.metrics if not is_metric(name)}):
-        _warn_of_absent(tuple(absent))
     frame = _tidy(rows)
     return frame if where is None else select_runs(frame, where)
 
@@ -159,13 +156,6 @@ def trajectories(frame: pd.DataFrame, names: Sequence[str] | None = None) -> pd.
     return pd.concat(parts, ignore_index=True)
 
 
-@cache
-def _warn_of_absent(metrics: tuple[str, ...]) -> None:
-    """Warn once that metrics are left out, because no installed package has them."""
-    line = f"warning: metrics of packages that are not installed are left out: {', '.join(metrics)}"
-    print(line, file=sys.stderr, flush=True)
-
-
 def _names(given: str | Sequence[str] | None) -> list[str] | None:
     if given is None:
         return None
@@ -207,6 +197,7 @@ def _row(
     events: RecordEvents,
     rule: SelectionRule,
     scalars: tuple[TrainingScalar, ...],
+    taken: Collection[str],
 ) -> _Row:
     config, metric = description.config.flat(), description.metric
     recorded, end = events.record, events.record.end
@@ -229,6 +220,7 @@ def _row(
         "protocol": description.protocol,
         "health_rules": _digest(description.health_rules),
         SCALARS: to_cell(scalars),
+        METRICS: measured.to_cell(description.metrics),
         "select": rule.name,
         "step": step,
     }
@@ -238,7 +230,8 @@ def _row(
         "train_seconds": recorded.checkpoints[-1].train_seconds if recorded.checkpoints else None,
         "processor": environment.gpu or environment.processor,
     }
-    knobs = {name: value for name, value in config.items() if not is_reserved(name)}
+    # a knob with the name of a metric has no column
+    knobs = {name: value for name, value in config.items() if not is_reserved(name) and name not in taken}
     return _Row(facts, metrics, scalars, _values(scalars, events, step), cost, knobs)
 
 
@@ -261,8 +254,7 @@ def _digest(rules: HealthRules) -> str:
 
 def _tidy(rows: list[_Row]) -> pd.DataFrame:
     """Return a frame of the rows, with its columns in order and of one type each."""
-    # without its package a metric has no direction, and could be taken for a knob
-    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics if is_metric(name)))
+    metrics = list(dict.fromkeys(name for row in rows for name in row.metrics))
     scalars = columns_of(scalar for row in rows for scalar in row.declared)
     networks = list(dict.fromkeys(name for row in rows for name in row.cost if name not in COST))
     knobs = list(dict.fromkeys(name for row in rows for name in row.knobs))

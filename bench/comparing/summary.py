@@ -11,11 +11,11 @@ from bench.comparing import statistics
 from bench.comparing.columns import comparable_columns
 from bench.comparing.comparable import require_comparable
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
+from bench.comparing.measured import better_of
 from bench.comparing.notes import LeftOut, notes_of
 from bench.comparing.scalars import all_of, first_selecting, of_runs, selecting
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.comparing.statistics import Interval
-from bench.judging.metrics import better_direction
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
@@ -197,7 +197,7 @@ def direction(frame: pd.DataFrame, metric: str) -> Better:
         If the name is neither.
     """
     directions = selecting(of_runs(frame).values())
-    return directions[metric] if metric in directions else better_direction(metric)
+    return directions[metric] if metric in directions else better_of(metric, frame)
 
 
 def summarise(

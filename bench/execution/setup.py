@@ -18,6 +18,7 @@ from bench.judging.reference import reference_statistics
 from bench.runs import environment, record
 from bench.runs.description import (
     HealthRules,
+    MetricDeclaration,
     NetworkDescription,
     ResolvedConfiguration,
     RunDescription,
@@ -111,7 +112,10 @@ class TrainingSetup:
             scalars=self.scalars,
             metric=self.judge.extractor.metric,
             protocol=self.judge.protocol,
-            metrics={name: metric.settings for name, metric in self.judge.metrics.items()},
+            metrics={
+                name: MetricDeclaration(title=metric.title, better=metric.better, settings=metric.settings)
+                for name, metric in self.judge.metrics.items()
+            },
             paired=self.judge.paired,
             real=self.real,
             health_rules=self.health_rules,

@@ -156,7 +156,11 @@ def check_identity(
             (f"network {name}", then.networks.get(name), now.networks.get(name))
             for name in dict.fromkeys([*then.networks, *now.networks])
         ),
-        *((f"settings of {name}", words, now.metrics.get(name)) for name, words in then.metrics.items()),
+        *(
+            (f"{field} of {name}", getattr(declared, field), getattr(now.metrics.get(name), field, None))
+            for name, declared in then.metrics.items()
+            for field in ("better", "settings")  # a title is for readers
+        ),
         ("commit of the first session", began.commit, environment_then.commit),
         ("threads of the first session", began.threads, environment_then.threads),
         ("cpu_capability of the first session", began.cpu_capability, environment_then.cpu_capability),

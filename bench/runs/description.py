@@ -7,6 +7,7 @@ a digest of everything else.
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Literal
 
 from pydantic import ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -16,7 +17,7 @@ from bench.runs.file_model import FileModel
 from bench.system.json_values import JsonScalar
 from variants.scalars import TrainingScalar
 
-FORMAT = 2  # the value of SCHEMA that this version writes and reads
+FORMAT = 3  # the value of SCHEMA that this version writes and reads
 SCHEMA = "schema"  # the key of run.json that holds the number of the format
 DIGEST = "sha256"  # the key of run.json that holds the digest of all others
 
@@ -139,6 +140,24 @@ class HealthRules(FileModel):
     stuck_over_last: float = Field(ge=0, le=1)
 
 
+class MetricDeclaration(FileModel):
+    """A metric that a run measures, as defined then: no reader of the run needs the definition.
+
+    Attributes
+    ----------
+    title : str
+        Its meaning, in one line.
+    better : {"lower", "higher"}
+        Which values are better.
+    settings : str
+        Constants that decide its value; empty where there are none.
+    """
+
+    title: str
+    better: Literal["lower", "higher"]
+    settings: str
+
+
 class RunDescription(FileModel):
     """What run.json says of a run.
 
@@ -163,7 +182,7 @@ class RunDescription(FileModel):
     protocol : str
         How metrics come about, for the tag ``metric.protocol``.
     metrics : mapping
-        Settings of each metric, by its recorded name.
+        What each measured metric is, by its recorded name.
     paired : int
         Generated and real samples that are compared with each other.
     real : mapping
@@ -194,7 +213,7 @@ class RunDescription(FileModel):
     scalars: tuple[TrainingScalar, ...]
     metric: str
     protocol: str
-    metrics: Mapping[str, str]
+    metrics: Mapping[str, MetricDeclaration]
     paired: int
     real: Mapping[str, float]
     health_rules: HealthRules

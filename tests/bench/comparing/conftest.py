@@ -6,7 +6,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.comparing import measured
+from bench.comparing.measured import METRICS
 from bench.comparing.scalars import SCALARS, compared, to_cell
+from bench.runs.description import MetricDeclaration
 from variants.registry import all_variants
 
 RUN: dict[str, Any] = {
@@ -45,6 +48,13 @@ RUN: dict[str, Any] = {
 }
 
 
+# what a run says of the metrics in RUN
+DECLARED = {
+    "fd_x": MetricDeclaration(title="a distance", better="lower", settings=""),
+    "classes_covered": MetricDeclaration(title="classes found", better="higher", settings="10 samples each"),
+}
+
+
 def declared(variant: str) -> str:
     """The cell of a variant's scalars; an unknown variant declares those of BEGAN."""
     known = all_variants()
@@ -59,7 +69,8 @@ def runs() -> Callable[..., pd.DataFrame]:
         rows = []
         for i, difference in enumerate(differences):
             row = {"run_id": f"id{i}", "name": f"run-{i}"} | RUN | difference
-            rows.append({SCALARS: declared(row["variant"])} | row)
+            cells = {SCALARS: declared(row["variant"]), METRICS: measured.to_cell(DECLARED)}
+            rows.append(cells | row)
         return pd.DataFrame(rows).astype({"step": "Int64"})
 
     return made

@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from bench.comparing.comparable import comparison_key, data_label, differences, require_comparable
+from bench.comparing.measured import to_cell as to_metrics_cell
 from bench.comparing.scalars import to_cell
+from bench.runs.description import MetricDeclaration
 from bench.system.errors import RequestError
 from variants.modules.losses import BATCH_SIZE_DEPENDENT_NORMS, mean_loss
 from variants.scalars import SameKnob, TrainingScalar
@@ -135,6 +137,26 @@ def test_a_scalar_that_two_variants_declare_with_other_directions_is_not_compara
     ]
     with pytest.raises(RequestError, match="runs differ in better.*choose runs with --variant"):
         require_comparable(frame, ["depth"])
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"better": "higher"}, "lower is better, k = 5 (run-0); higher is better, k = 5 (run-1)"),
+        ({"settings": "k = 3"}, "lower is better, k = 5 (run-0); lower is better, k = 3 (run-1)"),
+    ],
+)
+def test_a_metric_that_was_defined_otherwise_is_not_comparable(
+    change: dict[str, Any], told: str, runs: Runs
+) -> None:
+    spread = MetricDeclaration(title="spread", better="lower", settings="k = 5")
+    declared = [{"spread": spread}, {"spread": spread.model_copy(update=change)}, {"other": spread}]
+    frame = runs({}, {}, {"protocol": "another"}).assign(metrics=[*map(to_metrics_cell, declared)])
+    with pytest.raises(RequestError, match="spread cannot be compared, runs differ in definition") as error:
+        require_comparable(frame.assign(spread=1.0), ["spread"])
+    assert told in str(error.value)
+    # a run that did not measure the metric has no value that could be compared
+    require_comparable(frame[1:].assign(spread=1.0), ["spread"])
 
 
 @pytest.mark.parametrize("size", [None, pd.NA, float("nan")])

@@ -10,9 +10,10 @@ import pytest
 from bench.comparing.columns import IDENTITY, comparable_columns, knob_columns, scalar_columns
 from bench.comparing.frame import results, trajectories
 from bench.comparing.groups import with_groups
+from bench.comparing.summary import summarise
 from bench.judging.metrics.registry import METRICS
 from bench.runs import record
-from bench.runs.description import RunDescription
+from bench.runs.description import MetricDeclaration, RunDescription
 from bench.runs.record import events, events_only, reading
 from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import RequestError
@@ -97,18 +98,41 @@ def test_a_scalar_with_the_name_of_a_knob_has_no_column(home: Path, monkeypatch:
     assert "gamma_best" not in frame
 
 
-def test_a_metric_whose_package_is_not_installed_is_left_out_with_one_warning(
+def test_a_metric_whose_package_is_not_installed_is_compared_as_any_other(
     home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    before = results()
-    knobs = knob_columns(before)
-    monkeypatch.delitem(METRICS._entries, "coverage")
-    frame = results()
-    results()
-    warning = "warning: metrics of packages that are not installed are left out: coverage\n"
-    assert capsys.readouterr().err == warning
-    assert [*frame] == [name for name in before if name != "coverage"]
-    assert knob_columns(frame) == knobs
+    def table(frame: pd.DataFrame) -> pd.DataFrame:
+        return summarise(frame, frame, ["coverage", "duplicates"]).table
+
+    frame = results(where="status == 'FINISHED'")
+    before = table(frame)
+    assert dict(zip(before["metric"], before["better"], strict=True)) == {
+        "coverage": "higher",
+        "duplicates": "lower",
+    }
+    for name in ("coverage", "duplicates"):
+        monkeypatch.delitem(METRICS._entries, name)
+    after = results(where="status == 'FINISHED'")
+    assert capsys.readouterr().err == ""
+    pd.testing.assert_frame_equal(after, frame)
+    assert knob_columns(after) == knob_columns(frame)
+    pd.testing.assert_frame_equal(table(after), before)
+
+
+def test_a_knob_with_the_name_of_a_metric_has_no_column(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = RunFolder.describe
+    extra = MetricDeclaration(title="a metric", better="lower", settings="")
+
+    def describe(run: RunFolder) -> RunDescription:
+        description = described(run)
+        if description.config.variant == "wgan-gp":
+            return description
+        return description.model_copy(update={"metrics": {**description.metrics, "critic_steps": extra}})
+
+    assert "critic_steps" in knob_columns(results())
+    monkeypatch.setattr(RunFolder, "describe", describe)
+    # no run was measured by it so far, and the knob's value must not be taken for one
+    assert "critic_steps" not in results()
 
 
 def test_a_rule_of_a_scalar_that_no_run_selects_by_is_refused_with_those_there_are(home: Path) -> None:

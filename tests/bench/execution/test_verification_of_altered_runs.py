@@ -222,7 +222,14 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
         lambda r: described(r, "scalars", 1, "stuck_at", value=[]),
         "not compared .*rules of health, which are not those of this version",
     ),
-    "settings of a metric": (lambda r: described(r, "metrics", "coverage", value="k = 50"), "k = 50"),
+    "settings of a metric": (
+        lambda r: described(r, "metrics", "coverage", "settings", value="k = 50"),
+        "settings of coverage is recorded as k = 50",
+    ),
+    "direction of a metric": (
+        lambda r: described(r, "metrics", "coverage", "better", value="lower"),
+        "better of coverage is recorded as lower and is now higher",
+    ),
     "identity": (lambda r: described(r, "id", value="0"), "id is recorded as 0"),
     "processor": (
         lambda r: described(r, "environment", "processor", value="another"),
