@@ -46,9 +46,11 @@ class Commands(click.Group):
         """Return the names of all commands."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command:
-        """Return a command; RequestError if there is no command of that name."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command; RequestError if there is no command of that name, but None to a shell."""
         if cmd_name not in COMMANDS:
+            if ctx.resilient_parsing:
+                return None
             raise unknown("command", cmd_name, COMMANDS)
         if cmd_name != "run" and launched():
             raise RequestError(f"torchrun starts `bench run` only, not `bench {cmd_name}`")
@@ -87,6 +89,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message(), err=True)
         return 2
+    except click.UsageError as error:
+        from bench.commands.misspelling import explained
+
+        return _fail(words, one_line(explained(error, words), 280), 2)
     except click.ClickException as error:
         # click's messages hold a value in full length
         return _fail(words, one_line(error.format_message(), 280), 2)

@@ -6,11 +6,25 @@ A variant states only what differs for itself, and may state nothing.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Literal, get_args
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
 
-from variants.knobs import Knobs, Setting
+if TYPE_CHECKING:
+    # help and shell completion read this module, and pydantic takes a tenth of a second
+    from variants.knobs import Knobs, Setting
 
 PresetName = Literal["quick", "points", "stacked", "small", "paper"]
+
+# all presets, and what each is meant for
+MEANT_FOR: Mapping[PresetName, str] = MappingProxyType(
+    {
+        "quick": "minutes on two cores, packaged digits",
+        "points": "minutes on one core, points with known modes",
+        "stacked": "minutes on one core, digits with known modes; otherwise as quick",
+        "small": "about an hour on one GPU; not yet timed on one",
+        "paper": "the published data, size and length, for variants that state them",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -33,7 +47,7 @@ class Training:
     eval_every: int | None = None
     channels_last: bool | None = None
 
-    def stated(self) -> dict[str, Setting]:
+    def stated(self) -> "dict[str, Setting]":
         """Return the settings that are not None, by name."""
         return {name: value for name, value in vars(self).items() if value is not None}
 
@@ -51,15 +65,15 @@ class Preset:
         own, they are the data set, the size of images and the length, at least.
     """
 
-    hyperparameters: Mapping[str, Setting] = field(default_factory=dict)
+    hyperparameters: "Mapping[str, Setting]" = field(default_factory=dict)
     training: Training = Training()
 
-    def with_values(self, **hyperparameters: Setting) -> "Preset":
+    def with_values(self, **hyperparameters: "Setting") -> "Preset":
         """Return the preset with some hyperparameters added or replaced."""
         return replace(self, hyperparameters={**self.hyperparameters, **hyperparameters})
 
 
-def problem_with(presets: Mapping[PresetName, Preset], hyperparameters: type[Knobs]) -> str:
+def problem_with(presets: Mapping[PresetName, Preset], hyperparameters: "type[Knobs]") -> str:
     """Return what is wrong with the presets that a variant states, or an empty string.
 
     Parameters
@@ -69,12 +83,17 @@ def problem_with(presets: Mapping[PresetName, Preset], hyperparameters: type[Kno
     hyperparameters : type[Knobs]
         The variant's `Hyperparameters`.
     """
-    names = get_args(PresetName)
+    if not isinstance(presets, Mapping):
+        return (
+            f"presets must map names of presets to variants.presets.Preset, and is a {type(presets).__name__}"
+        )
     for name, preset in presets.items():
-        if name not in names:
-            return f"preset {name!r} is none of {', '.join(names)}"
+        if name not in MEANT_FOR:
+            return f"preset {name!r} is none of {', '.join(MEANT_FOR)}"
         if not isinstance(preset, Preset):
             return f"preset {name!r} must be a variants.presets.Preset"
+        if not isinstance(preset.training, Training) or not isinstance(preset.hyperparameters, Mapping):
+            return f"preset {name!r} needs a mapping of hyperparameters and a variants.presets.Training"
         for key in preset.hyperparameters:
             if key not in hyperparameters.model_fields:
                 return (

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import names
 from bench.commands.options import settings
 from bench.commands.output import Report, reporting
 
@@ -13,14 +14,15 @@ if TYPE_CHECKING:
 
 
 @click.command("check-variant")
-@click.argument("name")
+@click.argument("name", type=names.Variant)
 @settings
 @reporting
 def command(name: str, settings: dict[str, str]) -> Report:
-    """Check a variant against the contract, also one of another package.
+    """Check a variant against the contract with the harness.
 
-    The networks are small, the samples random: images and points, as the variant declares. --set takes
-    hyperparameters, image_size and channels. Exit status 1: a check failed, and its line says why.
+    It may come from another package. The networks are small, the samples random: images and points, as
+    the variant declares. --set takes hyperparameters, image_size and channels. Exit status 1: a check
+    failed, and its line says why.
     """
     from bench.checking import check
     from bench.configuration import variant_named

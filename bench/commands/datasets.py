@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 @click.option("--data-root", metavar="DIR", help="Folder of the data files [default: the cache folder].")
 @reporting
 def command(data_root: str | None) -> Report:
-    """List the data sets with their sources, and report which files are missing on this machine."""
+    """List the data sets, their sources and missing files."""
     from pathlib import Path
 
     from bench.datasets import list_datasets

@@ -10,7 +10,10 @@ from bench.commands.output import Report, reporting, table
 @click.command("doctor")
 @reporting
 def command() -> Report:
-    """Report folders, machine, packages, plug-ins, judges and data sets, interrupted and damaged runs."""
+    """Report what this machine has and what is missing.
+
+    Folders, machine, packages, plug-ins, judges and data sets; interrupted and damaged runs.
+    """
     from bench.datasets import list_datasets
     from bench.datasets.registry import DATASETS
     from bench.judging.extractors import availability

@@ -2,16 +2,17 @@
 
 import click
 
+from bench.commands import names
 from bench.commands.options import from_checkpoint
 from bench.commands.output import Report, progress, reporting, table
 
 
 @click.command("eval")
-@click.argument("run")
+@click.argument("run", type=names.Run)
 @click.option(
     "--metrics",
     metavar="NAME[,NAME...]",
-    help="Metrics [default: all that this version's judge measures].",
+    help="Metrics, separated by commas [default: all that this version's judge measures].",
 )
 @click.option(
     "--samples",
@@ -30,10 +31,11 @@ from bench.commands.output import Report, progress, reporting, table
 @from_checkpoint
 @reporting
 def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int, checkpoint: str) -> Report:
-    """Re-evaluate a checkpoint, and compare with the record if the protocol is the same.
+    """Measure a checkpoint of a run again.
 
-    RUN is an id, a unique prefix of one, a name or `last`. Nothing is recorded. The table also has the scores
-    of held-out real samples.
+    The values are compared with the recorded ones if the protocol is the same. RUN is an id, a unique
+    prefix of one, a name or `last`. Nothing is recorded. The table also has the scores of held-out real
+    samples.
     """
     from bench.execution.reevaluation import reevaluate
     from bench.runs.run_folder import find

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
+from bench.commands import names
 from bench.commands.options import OutFile, from_checkpoint
 from bench.commands.output import Report, reporting
 
 
 @click.command("export")
-@click.argument("run")
+@click.argument("run", type=names.Run)
 @from_checkpoint
 @click.option(
     "--out",
@@ -19,7 +20,9 @@ from bench.commands.output import Report, reporting
 )
 @reporting
 def command(run: str, checkpoint: str, out: Path | None) -> Report:
-    """Export the generator of a run as a program that needs neither this project nor the checkpoint.
+    """Export the generator of a run as a program of its own.
+
+    The program needs neither this project nor the checkpoint.
 
     RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
     latent_dim) to images or points. Its output is compared with the generator's before the file appears.

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import names
 from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 from bench.system.errors import RequestError
@@ -18,7 +19,7 @@ MOST_IMAGES = 10_000
 
 
 @click.command("interpolate")
-@click.argument("run")
+@click.argument("run", type=names.Run)
 @click.option(
     "--path",
     "path",
@@ -48,9 +49,10 @@ MOST_IMAGES = 10_000
 def command(
     run: str, path: str, between: str, rows: int, steps: int, seed: int, checkpoint: str, out: Path | None
 ) -> Report:
-    """Draw interpolations between samples or between real images into one PNG, one path per row.
+    """Draw interpolations between images into one PNG.
 
-    A path between samples of a conditional run has one class: row after row, the classes in turn.
+    Each row is a path, between samples or between real images. A path between samples of a conditional
+    run has one class: row after row, the classes in turn.
 
     RUN is an id, a unique prefix of one, a name or `last`.
     """

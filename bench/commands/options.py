@@ -8,11 +8,16 @@ from typing import TypeVar
 
 import click
 
+from bench.commands import names
+from bench.comparing.defaults import DEFAULT_METRICS
 from bench.system.errors import RequestError, WorkError, shown
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-LARGEST_SEED = 2**63 - 1  # the value in bench.configuration, which is not imported for --help
+# the values of bench.configuration, which is not imported for --help
+LARGEST_SEED = 2**63 - 1
+DEVICES = ("auto", "cpu", "cuda")
+EXPERIMENT = "began-bench"
 MOST_WORKERS = 1000
 
 
@@ -70,12 +75,27 @@ def merge_settings(options: Mapping[str, str | None], settings: Mapping[str, str
 def selection(function: Command) -> Command:
     """Decorator of a command: add the options of :data:`SELECTION`, None by default."""
     for option in (
-        click.option("--study", metavar="NAME", help="Trials of this study, instead of all other runs."),
+        click.option(
+            "--study",
+            metavar="NAME",
+            type=names.Study,
+            help="Trials of this study [default: all runs that belong to no study].",
+        ),
         click.option(
             "--where", metavar="EXPRESSION", help='Runs for which it is true: "lr_g < 0.001 and seed < 3".'
         ),
-        click.option("--dataset", metavar="NAMES", help="Runs on these data sets, separated by commas."),
-        click.option("--variant", metavar="NAMES", help="Runs of these variants, separated by commas."),
+        click.option(
+            "--dataset",
+            metavar="NAMES",
+            type=names.SeveralDatasets,
+            help="Runs on these data sets, separated by commas.",
+        ),
+        click.option(
+            "--variant",
+            metavar="NAMES",
+            type=names.SeveralVariants,
+            help="Runs of these variants, separated by commas.",
+        ),
         click.option("--experiment", metavar="NAME", help="Runs of this experiment."),
     ):
         function = option(function)
@@ -93,19 +113,27 @@ def comparison(function: Command) -> Command:
             "metrics",
             multiple=True,
             metavar="NAME",
-            help="Metric to report; repeatable [default: the Frechet distance, classes or modes covered, "
-            "coverage, and the training scalar that selects a variant's checkpoints].",
+            help=f"Metric to report; repeatable [default: {DEFAULT_METRICS}].",
         ),
         click.option(
             "--select",
             metavar="RULE",
-            help="Evaluation of each run to report: last (the default, which no reported metric selects), "
-            "best-fid, or best-NAME for a training scalar NAME that selects checkpoints; with the best ones "
-            "the last evaluation is shown too.",
+            help="Evaluation of each run to report: last (which no reported metric selects), best-fid, or "
+            "best-NAME for a training scalar NAME that selects checkpoints; with the best ones the last "
+            "evaluation is shown too [default: last].",
         ),
     ):
         function = option(function)
     return function
+
+
+def device(function: Command) -> Command:
+    """Decorator of a command: add ``--device``, None by default: the configuration decides."""
+    return click.option(
+        "--device",
+        metavar="|".join(DEVICES),
+        help=f"Where to compute; auto takes a GPU where there is one [default: {DEVICES[0]}].",
+    )(function)
 
 
 def from_checkpoint(function: Command) -> Command:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import names
 from bench.commands.options import SELECTION, OutFolder, selection
 from bench.commands.output import Report, reporting
 from bench.system.errors import RequestError, shown
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @click.command("plot")
-@click.argument("runs", nargs=-1, metavar="[RUN...]")
+@click.argument("runs", nargs=-1, metavar="[RUN...]", type=names.Run)
 @selection
 @click.option(
     "--steps",
@@ -42,7 +43,7 @@ def command(
     out: Path | None,
     **selection: str | None,
 ) -> Report:
-    """Draw the figures of runs again, or compare runs over their seeds.
+    """Draw figures of runs, or of a comparison over seeds.
 
     RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs, the figures show
     training scalars over seeds, and samples during training.

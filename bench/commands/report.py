@@ -30,10 +30,10 @@ def command(
     baseline: str | None,
     **runs: str | None,
 ) -> Report:
-    """Write tables, figures, health, configuration and commands of runs to one HTML file.
+    """Write a report on runs to one HTML file.
 
-    Each data set has a section. The file loads nothing from elsewhere and names no folder of this machine.
-    Missing figures of runs are drawn.
+    It has tables, figures, health, configurations and commands. Each data set has a section. The file
+    loads nothing from elsewhere and names no folder of this machine. Missing figures of runs are drawn.
     """
     from bench.reporting.content import gather
     from bench.reporting.page import render

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import names
 from bench.commands.dry_run import dry_run_report
-from bench.commands.options import Workers, merge_settings
+from bench.commands.options import EXPERIMENT, Workers, device, merge_settings
 from bench.commands.options import settings as set_option
 from bench.commands.output import Report, reporting, stopped
 from bench.system.errors import RequestError
 from bench.system.ranks import is_first, launched
+from variants.presets import MEANT_FOR
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
@@ -22,33 +24,53 @@ if TYPE_CHECKING:
 
 # values that a configuration reads as false
 FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
+PRESETS = ", ".join(f"{name} ({meaning})" for name, meaning in MEANT_FOR.items())
 
 
 @click.command("run")
 @click.option(
     "--variant",
     metavar="NAME[,NAME...]",
+    type=names.SeveralVariants,
     help="Variants to train; `bench variants` lists them. With several, each has its own runs.",
 )
-@click.option("--dataset", metavar="NAME", help="Data set: a name of `bench datasets`, or folder:PATH.")
+@click.option(
+    "--dataset",
+    metavar="NAME",
+    type=names.Dataset,
+    help="Data set: a name of `bench datasets`, or folder:PATH [default: the preset's].",
+)
 @click.option(
     "--preset",
     metavar="NAME",
-    help="quick (minutes on two cores), points, stacked, small (an hour on a GPU), paper; by default that of "
-    "the data set. `bench variants NAME` lists those of a variant.",
+    type=names.Preset,
+    help=f"{PRESETS}. `bench variants NAME` shows what each sets for a variant [default: the data set's].",
 )
-@click.option("--steps", metavar="N", help="Length of training in generator updates.")
-@click.option("--epochs", metavar="X", help="Length of training in passes over the data.")
-@click.option("--seed", metavar="N", help="Seed of all random draws.")
+@click.option("--steps", metavar="N", help="Length of training in generator updates [default: the preset's].")
+@click.option(
+    "--epochs", metavar="X", help="Length of training in passes over the data, in place of --steps."
+)
+@click.option("--seed", metavar="N", help="Seed of all random draws [default: 0].")
 @click.option("--seeds", metavar="LIST", help="Several seeds, such as 0,1,2 or 0-4: one run each, paired.")
-@click.option("--workers", metavar="N", type=Workers, default=1, help="Runs at a time, if there are several.")
+@click.option(
+    "--workers",
+    metavar="N",
+    type=Workers,
+    default=1,
+    show_default=True,
+    help="Runs at a time, if there are several.",
+)
 @set_option
 @click.option(
     "--config", "file", metavar="FILE.yaml", type=click.Path(path_type=Path), help="Configuration keys."
 )
-@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
-@click.option("--experiment", metavar="NAME", help="MLflow experiment to record the run in.")
-@click.option("--resume", metavar="RUN", help="Resume a run: an id, a unique prefix, a name or `last`.")
+@device
+@click.option(
+    "--experiment", metavar="NAME", help=f"MLflow experiment to record the run in [default: {EXPERIMENT}]."
+)
+@click.option(
+    "--resume", metavar="RUN", type=names.Run, help="Resume a run: an id, a unique prefix, a name or `last`."
+)
 @click.option("--parent", hidden=True, help="MLflow run that a run of several belongs to.")
 @click.option("--dry-run", is_flag=True, help="Print configuration, parameter counts and the cost of a step.")
 @reporting
@@ -62,10 +84,10 @@ def command(
     dry_run: bool,
     **options: str | None,
 ) -> Report:
-    """Train a variant, evaluate it and record everything. Runs can be stopped and resumed.
+    """Train a variant, evaluate it and record everything.
 
-    With several variants or seeds, each run has its own process. Running the same command again continues
-    where it was stopped; at the end it prints the table of all runs.
+    Runs can be stopped and resumed. With several variants or seeds, each run has its own process. Running
+    the same command again continues where it was stopped; at the end it prints the table of all runs.
     """
     given = merge_settings(options, settings)
     several = seeds is not None or "," in str(given.get("variant", ""))

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from bench.commands import names
 from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 from bench.system.errors import RequestError
@@ -12,7 +13,7 @@ MOST = 10_000
 
 
 @click.command("sample")
-@click.argument("run")
+@click.argument("run", type=names.Run)
 @click.option(
     "--class",
     "classes",
@@ -39,7 +40,7 @@ MOST = 10_000
 def command(
     run: str, classes: tuple[str, ...], count: int | None, seed: int, checkpoint: str, out: Path | None
 ) -> Report:
-    """Draw unselected samples of a run's generator into one PNG.
+    """Draw unselected samples of a run into one PNG.
 
     RUN is an id, a unique prefix of one, a name or `last`. Images of a conditional run have a row for each
     class, with the same z in every row.

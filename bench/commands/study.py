@@ -5,23 +5,38 @@ from typing import TYPE_CHECKING
 
 import click
 
-from bench.commands.options import Real, Workers, merge_settings
+from bench.commands import names
+from bench.commands.options import Real, Workers, device, merge_settings
 from bench.commands.options import settings as set_option
 from bench.commands.output import Report, progress, reporting, stopped, table
+from studies import shipped
 
 if TYPE_CHECKING:
     from bench.searching.plan import StudyPlan
     from bench.searching.study import StudiesResult
 
 
-@click.command("study")
-@click.argument("name", metavar="NAME-or-FILE")
-@click.option("--variant", metavar="NAME[,NAME...]", help="Variants to tune, each with the same budget.")
+@click.command("study", epilog=f"Studies of the project: {', '.join(shipped())}.")
+@click.argument("name", metavar="NAME-or-FILE", type=names.StudyFile)
 @click.option(
-    "--trials", metavar="N", type=click.IntRange(1, 100_000), help="Budget: trials of each variant."
+    "--variant",
+    metavar="NAME[,NAME...]",
+    type=names.SeveralVariants,
+    help="Variants to tune, each with the same budget [default: the study file's].",
+)
+@click.option(
+    "--trials",
+    metavar="N",
+    type=click.IntRange(1, 100_000),
+    help="Budget: trials of each variant [default: the study file's].",
 )
 @click.option("--workers", metavar="N", type=Workers, default=1, show_default=True, help="Trials at a time.")
-@click.option("--timeout", metavar="MINUTES", type=Real(0, 1_000_000), help="Start no trial after this time.")
+@click.option(
+    "--timeout",
+    metavar="MINUTES",
+    type=Real(0, 1_000_000),
+    help="Start no trial after this time [default: no limit].",
+)
 @click.option(
     "--storage",
     metavar="URL",
@@ -31,12 +46,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--cluster",
-    metavar="NAME",
     type=click.Choice(["slurm", "local"]),
-    help="Submit the workers as jobs: to SLURM, or to processes of this host.",
+    help="Submit the workers as jobs: to SLURM, or to processes of this host [default: no jobs].",
 )
 @set_option
-@click.option("--device", metavar="NAME", help="auto, cpu or cuda.")
+@device
 @click.option("--experiment", metavar="NAME", help="MLflow experiment [default: the study's name].")
 @click.option("--dry-run", is_flag=True, help="Print search space, budget and method, and train nothing.")
 @reporting
@@ -52,9 +66,9 @@ def command(
     dry_run: bool,
     **options: str | None,
 ) -> Report:
-    """Run a hyperparameter study. Running the command again resumes it.
+    """Search hyperparameters with Optuna.
 
-    NAME is a study of the project (gamma-lr-lambda, distance-diversity, smoke) or a YAML file. Every trial
+    Running the command again resumes the study. NAME is a study of the project or a YAML file. Every trial
     is trained in a process of its own, reported and possibly pruned, and tracked below one MLflow run.
     """
     from bench.execution.jobs import Stopped

@@ -7,12 +7,10 @@ import click
 
 from bench.commands.options import OutFile, comparison, selection
 from bench.commands.output import Report, reporting
+from bench.comparing.defaults import FORMATS
 
 if TYPE_CHECKING:
     from bench.comparing.rendering import Tables
-
-# the formats of bench.comparing.rendering, which is not imported for --help
-FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
 
 
 @click.command("table")
@@ -27,7 +25,7 @@ FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
     show_default=True,
     help="csv, json and parquet have unrounded numbers.",
 )
-@click.option("--out", type=OutFile(), help="Output file.")
+@click.option("--out", type=OutFile(), help="Output file [default: standard output].")
 @reporting
 def command(
     form: str,
@@ -38,10 +36,11 @@ def command(
     baseline: str | None,
     **runs: str | None,
 ) -> Report:
-    """Summarise runs over seeds: one line per group of runs that differ only in their seed.
+    """Summarise runs over their seeds in a table.
 
-    Runs are compared only if protocol and data are the same, and of a training scalar the knobs that its
-    scale depends on. Otherwise the command fails and names the options that select comparable runs.
+    Each group of runs that differ only in their seed has a line. Runs are compared only if protocol and
+    data are the same, and of a training scalar the knobs that its scale depends on. Otherwise the command
+    fails and names the options that select comparable runs.
     """
     from bench.comparing.rendering import plain, render
     from bench.system.atomic_files import write_bytes

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import names
 from bench.commands.output import Report, progress, reporting, table
 from bench.system.errors import RequestError, WorkError
 
@@ -13,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @click.command("track")
-@click.argument("runs", metavar="[RUN...]", nargs=-1)
+@click.argument("runs", metavar="[RUN...]", nargs=-1, type=names.Run)
 @click.option(
     "--all",
     "every",
@@ -22,10 +23,10 @@ if TYPE_CHECKING:
 )
 @reporting
 def command(runs: tuple[str, ...], every: bool) -> Report:
-    """Send the missing data of runs to the tracking store; nothing is sent twice.
+    """Send what the tracking store lacks of runs.
 
-    The store is the one that MLFLOW_TRACKING_URI names, or else that of each run. An interrupted run is sent
-    up to its last checkpoint and can still be resumed.
+    Nothing is sent twice. The store is the one that MLFLOW_TRACKING_URI names, or else that of each run.
+    An interrupted run is sent up to its last checkpoint and can still be resumed.
     """
     if bool(runs) == every:
         raise RequestError("track: name runs (an id, a unique prefix of one, a name, or last), or give --all")

@@ -14,7 +14,10 @@ from bench.system.errors import WorkError
     "--port", type=click.IntRange(1, 65535), default=5000, show_default=True, help="Port on 127.0.0.1."
 )
 def command(port: int) -> None:
-    """Serve MLflow's UI of the tracking store on 127.0.0.1 until Ctrl-C."""
+    """Serve MLflow's pages of the tracking store.
+
+    The address is on 127.0.0.1; Ctrl-C ends the server.
+    """
     from bench.system import paths
     from bench.tracking.process import TrackingProcess
     from bench.tracking.store_choice import current_store

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.commands import names
 from bench.commands.output import Report, reporting, table
 from bench.system.errors import RequestError, one_line
 
@@ -13,10 +14,10 @@ if TYPE_CHECKING:
 
 
 @click.command("variants")
-@click.argument("name", required=False)
+@click.argument("name", required=False, type=names.Variant)
 @reporting
 def command(name: str | None) -> Report:
-    """List the variants, or the presets and knobs of one variant."""
+    """List the variants, or presets and knobs of one variant."""
     from bench.configuration import variant_named
     from variants.registry import all_variants
 

@@ -2,12 +2,13 @@
 
 import click
 
+from bench.commands import names
 from bench.commands.options import Real
 from bench.commands.output import Report, progress, reporting, table
 
 
 @click.command("verify")
-@click.argument("run")
+@click.argument("run", type=names.Run)
 @click.option(
     "--steps",
     metavar="N",

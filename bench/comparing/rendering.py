@@ -18,8 +18,6 @@ from bench.comparing.statistics import CONFIDENCE
 from bench.comparing.summary import Estimate, GroupResult, Summary
 from bench.system.json_values import Json
 
-FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
-
 _HTML = """\
 <div class="bench-tables">
 <style>
@@ -211,7 +209,7 @@ def spread(estimate: Estimate, sign: bool = False) -> str:
 
 
 def render(tables: Tables, form: str) -> str | bytes:
-    """Tables in one of :data:`FORMATS`.
+    """Tables in one of :data:`bench.comparing.defaults.FORMATS`.
 
     Returns
     -------

@@ -10,15 +10,13 @@ import pandas as pd
 from bench.comparing import statistics
 from bench.comparing.columns import comparable_columns
 from bench.comparing.comparable import require_comparable
+from bench.comparing.defaults import OF_ALL, OF_CLASSES, OF_KNOWN_MODES
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.measured import better_of
 from bench.comparing.notes import LeftOut, notes_of
 from bench.comparing.scalars import all_of, first_selecting, of_runs, selecting
 from bench.comparing.selection import SelectionRule, rule_named
 from bench.comparing.statistics import Interval
-from bench.judging.metrics.classes import CLASSES_COVERED
-from bench.judging.metrics.density_coverage import COVERAGE
-from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
 from bench.judging.protocol import Better
 from bench.system.errors import RequestError, shown, unknown
 
@@ -176,15 +174,14 @@ class Summary:
 def default_metrics(frame: pd.DataFrame) -> list[str]:
     """Return the metrics that are reported unless others are asked for, as far as any run has them.
 
-    These are the runs' Frechet distance and coverage by features, where modes are known the modes covered,
-    the share of samples on a mode and the divergence from the modes, else the classes covered, and of each
-    run the first scalar that selects checkpoints.
+    They are those of :data:`bench.comparing.defaults.DEFAULT_METRICS`.
     """
     known = comparable_columns(frame)
-    of_modes = MODES_COVERED in known and frame[MODES_COVERED].notna()
-    modes = (MODES_COVERED, HIGH_QUALITY, REVERSE_KL) if np.any(of_modes) else ()
-    classes = () if np.all(of_modes) else (CLASSES_COVERED,)
-    wanted = dict.fromkeys((*frame["metric"], *modes, *classes, COVERAGE, *first_selecting(frame)))
+    covered = OF_KNOWN_MODES[0]
+    of_modes = covered in known and frame[covered].notna()
+    modes = OF_KNOWN_MODES if np.any(of_modes) else ()
+    classes = () if np.all(of_modes) else OF_CLASSES
+    wanted = dict.fromkeys((*frame["metric"], *modes, *classes, *OF_ALL, *first_selecting(frame)))
     return [name for name in wanted if name in known]
 
 

@@ -12,7 +12,7 @@ from bench.configuration.schema import Harness
 from bench.system.errors import RequestError, unknown
 from variants.base import SampleKind, Variant
 from variants.knobs import Setting
-from variants.presets import Preset, PresetName, problem_with
+from variants.presets import MEANT_FOR, Preset, PresetName, problem_with
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Budget:
 PRESETS: Mapping[PresetName, Budget] = MappingProxyType(
     {
         "quick": Budget(
-            "minutes on two cores, packaged digits",
+            MEANT_FOR["quick"],
             Harness(
                 dataset="mnist-5k",
                 image_size=28,
@@ -56,7 +56,7 @@ PRESETS: Mapping[PresetName, Budget] = MappingProxyType(
             ),
         ),
         "points": Budget(
-            "minutes on one core, points with known modes",
+            MEANT_FOR["points"],
             # small networks: one thread is enough for a large batch, and their generator moves far in a step
             Harness(
                 dataset="ring-8",
@@ -71,17 +71,17 @@ PRESETS: Mapping[PresetName, Budget] = MappingProxyType(
             ),
         ),
         "stacked": Budget(
-            "minutes on one core, digits with known modes; otherwise as quick",
+            MEANT_FOR["stacked"],
             # counting 1,000 modes takes many samples
             Harness(dataset="stacked-mnist", image_size=32, steps=2000, eval_every=1000, eval_samples=26_000),
             extends="quick",
         ),
         "small": Budget(
-            "about an hour on one GPU; not yet timed on one",
+            MEANT_FOR["small"],
             Harness(dataset="celeba", image_size=64, batch_size=32, steps=50_000),
         ),
         "paper": Budget(
-            "the published data, size and length, for variants that state them",
+            MEANT_FOR["paper"],
             Harness(image_size=None),
             stated_by_variant=True,
         ),

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 from typing import Literal
 
@@ -11,6 +10,7 @@ from pydantic import BaseModel, StrictInt, ValidationError, field_validator
 from bench.configuration import LARGEST_SEED, is_name, yaml_files
 from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.system.errors import RequestError, printable, shown, unknown
+from studies import shipped
 from variants.knobs import Knobs, knob
 
 DECLARED = "declared"
@@ -122,12 +122,6 @@ class StudyFile(Knobs):
         if len(set(value)) != len(value) or not all(0 <= seed <= LARGEST_SEED for seed in value):
             raise ValueError("different whole numbers from 0 to 2**63 - 1 are needed")
         return value
-
-
-def shipped() -> dict[str, Path]:
-    """Return the shipped study files by name."""
-    folder = Path(str(resources.files("studies")))
-    return {path.stem: path for path in sorted(folder.glob("*.yaml"))}
 
 
 def read(word: str, **overrides: object) -> tuple[str, StudyFile]:

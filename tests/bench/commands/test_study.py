@@ -15,9 +15,9 @@ from bench.execution.progress import Progress
 from bench.execution.session import start
 from bench.runs import record, run_folder
 from bench.runs.description import StudyTrial
-from bench.searching.study_file import shipped
 from bench.system.errors import RequestError
 from bench.training.trainer import Callback, Interrupted
+from studies import shipped
 
 FILE = """
 variant: began

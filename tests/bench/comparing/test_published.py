@@ -6,9 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from bench.comparing.defaults import FORMATS
 from bench.comparing.frame import results
 from bench.comparing.published import side_by_side, table_named
-from bench.comparing.rendering import FORMATS, render
+from bench.comparing.rendering import render
 from bench.runs import record
 from bench.runs.run_folder import all_runs
 from bench.system.errors import RequestError

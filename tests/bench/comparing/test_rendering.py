@@ -12,7 +12,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.comparing.rendering import FORMATS, Tables, TextTable, of_summary, plain, render
+from bench.comparing.defaults import FORMATS
+from bench.comparing.rendering import Tables, TextTable, of_summary, plain, render
 from bench.comparing.statistics import coverage
 from bench.comparing.summary import Summary, summarise
 

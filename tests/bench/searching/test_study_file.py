@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from bench.searching import study_file
-from bench.searching.study_file import Objective, Range, read, shipped
+from bench.searching.study_file import Objective, Range, read
 from bench.system.errors import RequestError
+from studies import shipped
 
 
 def file_with(tmp_path: Path, text: str) -> str:

@@ -1,0 +1,39 @@
+"""Misspelt options and arguments too many are answered with what was probably meant."""
+
+from pathlib import Path
+
+import pytest
+
+from bench.cli import main
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("run --varant began", "run has no option '--varant': did you mean '--variant'?"),
+        ("sample last --checkpont best", "sample has no option '--checkpont': did you mean '--checkpoint'?"),
+        ("doctor -x", "doctor has no option '-x': `bench doctor --help` lists what there is"),
+        ("--versoin", "bench has no option '--versoin': did you mean '--version'?"),
+        ("run began-v3", "run takes no argument 'began-v3': did you mean '--variant began-v3'?"),
+        ("run began-v4", "run takes no argument 'began-v4': did you mean '--variant began-v3'?"),
+        ("run began,wgan-gp", "run takes no argument 'began,wgan-gp': did you mean '--variant began,wgan"),
+        ("run --seed 3 quick", "run takes no argument 'quick': did you mean '--preset quick'?"),
+        ("run ring-8", "run takes no argument 'ring-8': did you mean '--dataset ring-8'?"),
+        ("run last", "run takes no argument 'last': did you mean '--resume last'?"),
+        ("table began", "table takes no argument 'began': did you mean '--variant began'?"),
+        ("table 17", "table takes no argument '17': `bench table --help` lists what there is"),
+        ("eval last --samples 200 best", "eval takes no further argument 'best': `bench eval --help` lists"),
+        ("study smoke began-v3", "study takes no further argument 'began-v3': did you mean '--variant began"),
+        ("eval", "Missing argument 'RUN'."),
+        ("run --workers x", "Invalid value for '--workers': 'x' is not a valid integer"),
+    ],
+)  # fmt: skip
+def test_a_wrong_word_is_refused_with_what_was_meant(
+    words: str, message: str, bench_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words.split()) == 2
+    captured = capsys.readouterr()
+    (line,) = captured.err.splitlines()
+    assert line.startswith(f"bench: {message}")
+    assert captured.out == ""
+    assert not bench_home.exists()

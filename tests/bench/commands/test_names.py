@@ -1,0 +1,125 @@
+"""Completion of words by a shell, as click answers it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.shell_completion import ShellComplete, get_completion_class
+
+from bench.cli import COMMANDS, cli
+from bench.datasets.registry import DATASETS
+from bench.system import paths
+from studies import shipped
+from variants.presets import MEANT_FOR
+from variants.registry import all_variants
+
+HEAVY = ("torch", "numpy", "pandas", "pydantic", "mlflow", "optuna", "bench.configuration")
+
+
+def completed(*words: str) -> list[str]:
+    """What a shell offers for the last word of a command line."""
+    *before, begun = words
+    found = ShellComplete(cli, {}, "bench", "_BENCH_COMPLETE").get_completions(before, begun)
+    return [item.value for item in found]
+
+
+@pytest.fixture
+def results(bench_home: Path) -> None:
+    """Descriptions of two runs and of a study, and of a run whose description is damaged."""
+    for number, name in enumerate(("began-s0", "v3-s1")):
+        folder = paths.runs() / str(number)
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text(json.dumps({"name": name, "created": f"2026-01-0{number + 1}"}))
+    damaged = paths.runs() / "2"
+    damaged.mkdir()
+    (damaged / "run.json").write_text("{")
+    study = paths.results() / "studies" / "smoke-began-123456"
+    study.mkdir(parents=True)
+    (study / "study.json").write_text("{}")
+
+
+@pytest.mark.parametrize("command", ["run", "study", "table", "plot", "report"])
+def test_variants_are_completed_each_after_a_comma(command: str) -> None:
+    known = list(all_variants())
+    assert completed(command, "--variant", "") == known
+    assert completed(command, "--variant", "wg") == ["wgan-gp"]
+    assert completed(command, "--variant", "began,wg") == ["began,wgan-gp"]
+    assert completed(command, "--variant", "began,") == [f"began,{each}" for each in known if each != "began"]
+
+
+@pytest.mark.parametrize("command", ["variants", "check-variant"])
+def test_the_variant_that_a_command_is_given_is_completed(command: str) -> None:
+    assert completed(command, "began-") == [name for name in all_variants() if name.startswith("began-")]
+
+
+def test_presets_and_data_sets_are_completed() -> None:
+    assert completed("run", "--preset", "") == list(MEANT_FOR)
+    data = [name.removesuffix("PATH") for name in sorted(DATASETS.entries())]
+    assert completed("run", "--dataset", "") == data
+    assert completed("table", "--dataset", "ring-8,gr") == ["ring-8,grid-25"]
+
+
+@pytest.mark.usefixtures("results")
+@pytest.mark.parametrize(
+    "words",
+    [(command,) for command in ("eval", "verify", "plot", "sample", "interpolate", "export", "track")]
+    + [("run", "--resume"), ("plot", "last"), ("track", "last")],
+)
+def test_runs_are_completed_by_name(words: tuple[str, ...]) -> None:
+    assert completed(*words, "") == ["began-s0", "v3-s1", "last"]
+    assert completed(*words, "v3") == ["v3-s1"]
+
+
+@pytest.mark.usefixtures("results")
+def test_studies_are_completed_shipped_ones_to_begin_and_begun_ones_to_select() -> None:
+    assert completed("study", "") == list(shipped())
+    for command in ("table", "plot", "report"):
+        assert completed(command, "--study", "") == ["smoke-began-123456"]
+
+
+def test_without_results_only_the_newest_run_is_offered(bench_home: Path) -> None:
+    assert completed("eval", "") == ["last"]
+    assert completed("table", "--study", "") == []
+    assert not bench_home.exists()
+
+
+def test_commands_and_options_are_completed_and_a_wrong_word_is_no_error() -> None:
+    assert completed("") == list(COMMANDS)
+    assert completed("runn", "") != []
+    assert "--variant" in completed("run", "--va")
+    assert completed("run", "--no-such-option", "--va") == ["--variant"]
+
+
+def test_what_a_name_is_stands_beside_it() -> None:
+    found = ShellComplete(cli, {}, "bench", "_BENCH_COMPLETE").get_completions(["run", "--preset"], "")
+    assert {item.value: item.help for item in found} == dict(MEANT_FOR)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_has_a_script(shell: str) -> None:
+    kind = get_completion_class(shell)
+    assert kind is not None
+    script = kind.source_template % kind(cli, {}, "bench", "_BENCH_COMPLETE").source_vars()
+    assert f"_BENCH_COMPLETE={shell}_complete" in script
+    page = Path(__file__).parents[3] / "docs" / "usage.md"
+    assert f"_BENCH_COMPLETE={shell}_source bench" in page.read_text(encoding="utf-8")
+
+
+def test_completion_imports_nothing_heavy() -> None:
+    words = ["bench run --variant began,", "bench run --preset ", "bench eval ", "bench study ", "bench "]
+    code = (
+        "import contextlib, os, sys\nfrom bench.cli import main\n"
+        f"for words in {words!r}:\n"
+        "    os.environ.update(COMP_WORDS=words, COMP_CWORD=str(words.count(' ')),\n"
+        "                      _BENCH_COMPLETE='bash_complete')\n"
+        "    with contextlib.suppress(SystemExit):\n"
+        "        main([])\n"
+        f"heavy = set({HEAVY!r}) & set(sys.modules)\nassert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    offered = done.stdout.split()
+    for word in ("began,wgan-gp", "quick", "last", "smoke", "run"):
+        assert f"plain,{word}" in offered
