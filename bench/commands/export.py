@@ -6,7 +6,7 @@ import click
 
 from bench.commands import names
 from bench.commands.options import OutFile, from_checkpoint
-from bench.commands.output import Report, reporting
+from bench.commands.output import Report, reporting, table
 
 
 @click.command("export")
@@ -26,25 +26,35 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
 
     RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
     latent_dim) to images or points. Its output is compared with the generator's before the file appears.
+    The file holds its prior, latent size, range of values, classes and origin: `metadata_props` of .onnx,
+    `generator.json` within .pt2. Three lines of Python are printed that run the file.
     """
     from bench.runs.export import TOLERANCE, check_suffix
     from bench.runs.generator import load
+    from bench.runs.prior import text_of
 
     if out is not None:
         check_suffix(out)
     trained = load(run, checkpoint)
     path = out or trained.run.path / f"generator-step-{trained.step:08d}.pt2"
-    trained.export(path)
-    latent_dim = trained.latents(1).shape[1]
+    facts = trained.export(path)
+    snippet = facts.snippet(path)
     data = {
         "run_id": trained.run.id,
         "step": trained.step,
         "file": str(path),
-        "input": ["batch", latent_dim],
+        "input": ["batch", facts.latent_dim],
         "output": ["batch", *trained.sample_shape],
         "tolerance": TOLERANCE,
+        "metadata": facts.properties(),
+        "snippet": snippet,
     }
     shape = " x ".join(map(str, trained.sample_shape))
     what = "points" if trained.makes_points else "images"
-    text = f"{path}\nmaps latents N x {latent_dim} to {what} N x {shape}, any N; checked to {TOLERANCE}"
-    return Report(data, text)
+    head = [
+        ("file", str(path)),
+        ("from", f"{facts.run}, step {facts.step:,}"),
+        ("maps", f"latents N x {facts.latent_dim} to {what} N x {shape}, any N; checked to {TOLERANCE}"),
+        ("prior", text_of(facts.prior)),
+    ]
+    return Report(data, f"{table(head)}\n\nTo run the file, in Python:\n\n{snippet}")

@@ -1,11 +1,13 @@
 """A generator as a file that needs neither this project nor its checkpoint."""
 
+import json
 import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from bench.runs.exported_generator import FACTS, INPUT, OUTPUT, ExportedGenerator
 from bench.system.atomic_files import replacing
 from bench.system.errors import RequestError, WorkError, shown
 
@@ -37,7 +39,7 @@ def check_suffix(path: Path) -> None:
             ) from None
 
 
-def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
+def export(generator: nn.Module, latents: Tensor, path: Path, facts: ExportedGenerator | None = None) -> None:
     """Write a generator to a file, which appears only if its program reproduces the generator's samples.
 
     Parameters
@@ -48,6 +50,8 @@ def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
         Latents of the check, float32 (n, latent_dim), n above TRACED.
     path : Path
         ``.pt2`` or ``.onnx``.
+    facts : ExportedGenerator, optional
+        Written into the file: ``metadata_props`` of ONNX, ``generator.json`` within a ``.pt2`` file.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def export(generator: nn.Module, latents: Tensor, path: Path) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # warnings of torch about itself
                 (_write_onnx if path.suffix == ".onnx" else _write_program)(
-                    generator, latents[:TRACED], aside
+                    generator, latents[:TRACED], aside, facts
                 )
         except Exception as error:  # tracing fails in as many ways as there are layers
             raise WorkError(f"the generator cannot be exported: {_line(error)}") from error
@@ -94,11 +98,15 @@ def check(generator: nn.Module, latents: Tensor, path: Path) -> None:
             )
 
 
-def _write_program(generator: nn.Module, latents: Tensor, path: Path) -> None:
+def _write_program(
+    generator: nn.Module, latents: Tensor, path: Path, facts: ExportedGenerator | None
+) -> None:
     program = torch.export.export(
         generator, (latents,), dynamic_shapes=({0: torch.export.Dim("batch", min=1)},)
     )
-    torch.export.save(program, path)
+    properties = facts.properties() if facts else {}
+    content = json.dumps(properties, indent=2, ensure_ascii=False)
+    torch.export.save(program, path, extra_files={FACTS: content})
 
 
 def _run_program(path: Path, latents: Tensor) -> Tensor:
@@ -107,18 +115,19 @@ def _run_program(path: Path, latents: Tensor) -> Tensor:
     return samples
 
 
-def _write_onnx(generator: nn.Module, latents: Tensor, path: Path) -> None:
-    torch.onnx.export(
+def _write_onnx(generator: nn.Module, latents: Tensor, path: Path, facts: ExportedGenerator | None) -> None:
+    program = torch.onnx.export(
         generator,
         (latents,),
-        path,
         dynamo=True,
         dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-        input_names=["latent"],
-        output_names=["image"],
-        external_data=False,
+        input_names=[INPUT],
+        output_names=[OUTPUT[facts is not None and facts.makes_points]],
         verbose=False,
     )
+    assert program is not None
+    program.model.metadata_props.update(facts.properties() if facts else {})
+    program.save(path, external_data=False)
 
 
 def _run_onnx(path: Path, latents: Tensor) -> Tensor:

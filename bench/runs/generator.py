@@ -11,9 +11,12 @@ from bench.configuration import Configuration
 from bench.datasets import sample_shape
 from bench.runs import checkpoint, latent_paths, record, run_folder
 from bench.runs.description import RunDescription
+from bench.runs.exported_generator import SHOWN, ExportedGenerator
+from bench.runs.prior import prior_of
 from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import RunFolder, origin_of
 from bench.system.errors import RequestError, shown, unknown
+from bench.system.version import __version__
 from variants.base import Variant
 from variants.noise import Noise
 
@@ -315,7 +318,25 @@ class TrainedGenerator:
         images = self.decode(latent_paths.along(path, first, last, steps).flatten(0, 1))
         return None if images is None else images.unflatten(0, (len(start), steps))
 
-    def export(self, path: Path) -> None:
+    def exported(self) -> ExportedGenerator:
+        """Return the facts that travel within an exported file: prior, range of values, classes, origin."""
+        description = self.run.describe()
+        prior = prior_of(self.variant)
+        known = all(part.distribution != "other" for part in prior)
+        return ExportedGenerator(
+            producer=f"began-bench {__version__}",
+            variant=self.variant.name,
+            run=description.name,
+            run_id=self.run.id,
+            dataset=description.data.name,
+            step=self.step,
+            prior=prior,
+            sample_shape=self.sample_shape,
+            classes=self.class_names,
+            latents=() if known else tuple(map(tuple, self.latents(SHOWN).tolist())),
+        )
+
+    def export(self, path: Path) -> ExportedGenerator:
         """Write the generator as a program of its own, and check the file by running the program.
 
         The program maps latents, float32 (n, width) with any n, to images (n, C, H, W) or points (n, 2). The
@@ -327,6 +348,11 @@ class TrainedGenerator:
         path : Path
             ``.pt2`` (:func:`torch.export.load`) or ``.onnx`` (ONNX Runtime and others).
 
+        Returns
+        -------
+        ExportedGenerator
+            The facts that were written into the file; their ``snippet(path)`` are lines that run the file.
+
         Raises
         ------
         RequestError
@@ -336,7 +362,9 @@ class TrainedGenerator:
         """
         from bench.runs.export import export
 
-        export(self.generator, self.latents(EXPORT_LATENTS), path)
+        facts = self.exported()
+        export(self.generator, self.latents(EXPORT_LATENTS), path, facts)
+        return facts
 
 
 EXPORT_LATENTS = 7  # latents of the check; the program is traced with fewer
