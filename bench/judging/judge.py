@@ -161,7 +161,8 @@ class Judge:
             if not isinstance(sampler, LabelledSampler):
                 raise WorkError(f"{_GENERATED} have no labels, which {len(self.class_names)} classes need")
             labels = sampler.labels(self.samples, *part)
-        own = self._extract(sampler(self.samples, *part), len(shard), _GENERATED, labels)
+        own = SampleStatistics(self.extractor, _GENERATED, self.paired, self.samples, shard.start)
+        self._extract(sampler(self.samples, *part), len(shard), own, labels)
         values = None
         if gathered := self.ranks.gather(own):
             whole, *others = gathered
@@ -174,10 +175,14 @@ class Judge:
         return measured
 
     def _extract(
-        self, batches: Iterable[Tensor], count: int, name: str, labels: Tensor | None = None
-    ) -> SampleStatistics:
+        self,
+        batches: Iterable[Tensor],
+        count: int,
+        statistics: SampleStatistics,
+        labels: Tensor | None = None,
+    ) -> None:
+        """Extract from `count` samples and add them to the statistics."""
         asked = None if labels is None else torch.tensor(self._classes)[labels]
-        statistics = SampleStatistics(self.extractor, name, kept=self.paired)
         for samples in batches:
             if statistics.count + len(samples) > count:
                 raise WorkError(f"the sampler gave more than the {count} samples asked for")
@@ -187,7 +192,6 @@ class Judge:
             statistics.update(stored, self.extractor(stored), part)
         if statistics.count != count:
             raise WorkError(f"the sampler gave {statistics.count} samples, {count} were asked for")
-        return statistics
 
     def _compute(self, inputs: MetricInputs, names: Collection[str] | None = None) -> dict[str, float]:
         values: dict[str, float] = {}
@@ -259,7 +263,8 @@ class Judge:
         if self.class_names:
             assert labels is not None
             asked = torch.from_numpy(labels[held_out])
-        statistics = self._extract(_batches(samples, held_out), self.paired, _HELD_OUT, asked)
+        statistics = SampleStatistics(self.extractor, _HELD_OUT, self.paired, self.paired)
+        self._extract(_batches(samples, held_out), self.paired, statistics, asked)
         # without those that are measured: a set is nearer to one that contains it
         others = self.reference.statistics.without(statistics)
         return self._compute(MetricInputs(statistics, others, self.paired))

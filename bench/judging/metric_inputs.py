@@ -8,12 +8,17 @@ from functools import cached_property
 import numpy as np
 
 from bench.judging.agreement import Agreement
+from bench.judging.class_splits import ClassSplits
 from bench.judging.class_statistics import ClassStatistics
 from bench.judging.mode_counts import ModeCounts
 from bench.judging.moments import Moments
 from bench.judging.sample_statistics import SampleStatistics
 
 NEIGHBOURS = 5  # the most that a metric asks for
+# Squared distances that differ by less than this are equal but for rounding: a part of the distances, which
+# are kept in float32, and a part of the features' mean square, of which they are differences in float64.
+ROUNDING_OF_DISTANCES = 2.0**-21
+ROUNDING = 1e-12
 _ROWS = 500  # of a distance matrix at a time: bounds memory and stays in the processor's cache
 
 
@@ -51,6 +56,28 @@ class PairedFeatures:
         """Squared distances of each sample to its 1st to 5th nearest other one, float32 (N, 5)."""
         return neighbours(self.centred)
 
+    @cached_property
+    def rounding(self) -> float:
+        """Squared distance below which samples are equal but for rounding."""
+        return ROUNDING * float(np.square(self.centred).sum(axis=1).mean())
+
+    def outermost(self, nearest: int) -> np.ndarray:
+        """Largest squared distance from a sample that equals its `nearest`-th neighbour's but for rounding.
+
+        What is no farther lies in the closed ball that reaches this neighbour, edge included; float32 (N,).
+        """
+        reach = self.neighbours[:, nearest - 1].astype(np.float64)
+        return (reach * (1 + ROUNDING_OF_DISTANCES) + self.rounding).astype(np.float32)
+
+    def innermost(self, nearest: int) -> np.ndarray:
+        """Least squared distance from a sample that equals its `nearest`-th neighbour's but for rounding.
+
+        What is nearer lies in the open ball that reaches this neighbour, edge excluded; float32 (N,), below 0
+        where the neighbour is a copy.
+        """
+        reach = self.neighbours[:, nearest - 1].astype(np.float64)
+        return (reach * (1 - ROUNDING_OF_DISTANCES) - self.rounding).astype(np.float32)
+
     def cached(self, function: Callable[[np.ndarray], float]) -> float:
         """Result of a function of the features, computed on its first call only."""
         if function not in self._results:
@@ -76,6 +103,8 @@ class MetricInputs:
         Of the features of all samples.
     generated_classes, real_classes : ClassStatistics
         Of all samples.
+    generated_splits : ClassSplits
+        Of ten parts of the generated samples.
     generated_modes, real_modes : ModeCounts
         Of all samples.
     generated_agreement : Agreement
@@ -96,6 +125,7 @@ class MetricInputs:
         self.real_moments: Moments = real.moments
         self.generated_classes: ClassStatistics = generated.classes
         self.real_classes: ClassStatistics = real.classes
+        self.generated_splits: ClassSplits = generated.splits
         self.generated_modes: ModeCounts = generated.modes
         self.real_modes: ModeCounts = real.modes
         self.generated_agreement: Agreement = generated.agreement

@@ -8,6 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from bench.judging.agreement import Agreement
+from bench.judging.class_splits import ClassSplits
 from bench.judging.class_statistics import ClassStatistics
 from bench.judging.mode_counts import ModeCounts
 from bench.judging.moments import Moments
@@ -28,6 +29,10 @@ class SampleStatistics:
     kept : int
         Number of samples, the first ones, whose features are kept; unless it is 0, the first 500 images are
         kept too. Moments, class statistics and mode counts are of all samples.
+    total : int
+        Number of samples of the whole set, which is cut into ten parts; 0 for a set that is not cut.
+    first : int
+        Position in the whole set of the first sample to come.
 
     Attributes
     ----------
@@ -35,15 +40,18 @@ class SampleStatistics:
         Of all features.
     classes : ClassStatistics
         Of all samples; empty for an extractor without classes.
+    splits : ClassSplits
+        Predicted classes of ten parts of the set; not kept in files, and not reduced by :meth:`without`.
     modes : ModeCounts
         Of all samples; empty where no modes are known.
     agreement : Agreement
         Of all labelled samples; not kept in files, and not reduced by :meth:`without`.
     """
 
-    def __init__(self, extractor: Extractor, name: str, kept: int) -> None:
+    def __init__(self, extractor: Extractor, name: str, kept: int, total: int = 0, first: int = 0) -> None:
         self.moments = Moments(extractor.width, name)
         self.classes = ClassStatistics()
+        self.splits = ClassSplits(total, first)
         self.modes = ModeCounts(extractor.mode_count)
         self.agreement = Agreement(len(class_names_of(extractor)))
         self._kept = kept
@@ -85,6 +93,7 @@ class SampleStatistics:
         self.moments.update(extraction.features)
         if extraction.probabilities is not None:
             self.classes.update(extraction.probabilities)
+            self.splits.update(extraction.probabilities)
         if extraction.modes is not None:
             self.modes.update(extraction.modes, extraction.on_mode)
         if asked is not None:
@@ -115,6 +124,7 @@ class SampleStatistics:
         before = self.count
         self.moments.merge(other.moments)
         self.classes.merge(other.classes)
+        self.splits.merge(other.splits)
         self.modes.merge(other.modes)
         self.agreement.merge(other.agreement)
         if before < self._kept:

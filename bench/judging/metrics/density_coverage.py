@@ -1,7 +1,8 @@
 """Density and coverage.
 
 Naeem et al. 2020, "Reliable fidelity and diversity metrics for generative models", equations 4 and 5: both
-use the balls about the real samples, which outliers among the generated ones cannot blow up.
+use the balls about the real samples, which outliers among the generated ones cannot blow up. A ball is open,
+as in the authors' program prdc: a sample exactly at its edge, as a copy of the k-th neighbour, is outside.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from bench.judging.metrics.registry import metric
 
 NEAREST = 5
 COVERAGE = "coverage"
-_SETTINGS = f"k = {NEAREST}"
+_SETTINGS = f"k = {NEAREST}, a sample at a ball's edge is outside"
 
 
 @metric(
@@ -20,11 +21,12 @@ _SETTINGS = f"k = {NEAREST}"
     better="higher",
     needs="features",
     settings=_SETTINGS,
+    revision=2,  # 1: rounding decided whether a sample at the edge of a ball is inside
 )
 def density(inputs: MetricInputs) -> float:
-    """At least 0; about 1 where both sets have one distribution, and it may exceed 1."""
-    reach = inputs.real_features.neighbours[:, NEAREST - 1]
-    return float((inputs.distances <= reach[None, :]).sum() / (NEAREST * len(inputs.real_features)))
+    """At least 0; 1 for copies of the real samples, about 1 for others as good; it may exceed 1."""
+    edge = inputs.real_features.innermost(NEAREST)
+    return float((inputs.distances < edge[None, :]).sum() / (NEAREST * len(inputs.real_features)))
 
 
 @metric(
@@ -33,8 +35,8 @@ def density(inputs: MetricInputs) -> float:
     better="higher",
     needs="features",
     settings=_SETTINGS,
+    revision=2,  # 1: rounding decided whether a sample at the edge of a ball is inside
 )
 def coverage(inputs: MetricInputs) -> float:
     """From 0 to 1: real samples whose ball holds a generated sample; 1 - 2^-k or so for real against real."""
-    reach = inputs.real_features.neighbours[:, NEAREST - 1]
-    return float((inputs.distances.min(axis=0) <= reach).mean())
+    return float((inputs.distances.min(axis=0) < inputs.real_features.innermost(NEAREST)).mean())

@@ -15,7 +15,6 @@ from bench.judging.metrics.registry import metric
 DUPLICATES = "duplicates"
 # Samples nearer to each other than this quantile of real nearest-neighbour distances are duplicates.
 REAL_SHARE = 0.01
-ROUNDING = 1e-12  # of a squared distance, in parts of the features' mean square
 
 
 @metric(
@@ -29,6 +28,5 @@ def duplicates(inputs: MetricInputs) -> float:
     """From 0 to 1; about 0.01 for real samples, 1 for a generator that repeats few images."""
     nearest_real = inputs.real_features.neighbours[:, 0]
     # real samples may have exact twins: then equal ones count, and rounding does not
-    rounding = ROUNDING * np.square(inputs.real_features.centred).sum(axis=1).mean()
-    near = max(np.quantile(nearest_real, REAL_SHARE), rounding)
+    near = max(np.quantile(nearest_real, REAL_SHARE), inputs.real_features.rounding)
     return float((inputs.generated_features.neighbours[:, 0] <= near).mean())

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from typing import get_args
 
 from bench.configuration import Harness
+from bench.judging.class_splits import SPLITS
 from bench.judging.metric_inputs import MetricInputs
 from bench.judging.protocol import Better, Extractor, Requirement
 from variants.plugins import RegistrationError, Registry
 
-# These two are recorded under names that say whose features they are: `fid` or `fd_NAME`, and
-# `inception_score` or `is_NAME`.
+# These are recorded under names that say whose features they are: `fid` or `fd_NAME`, `inception_score` or
+# `is_NAME`, `inception_score_10_splits` or `is_NAME_10_splits`.
 FRECHET_DISTANCE = "frechet_distance"
 INCEPTION_SCORE = "inception_score"
+INCEPTION_SCORE_OF_SPLITS = f"{INCEPTION_SCORE}_{SPLITS}_splits"
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,9 @@ class Metric:
         """The name of its values on an extractor's features."""
         if self.name == FRECHET_DISTANCE:
             return extractor.metric
-        if self.name == INCEPTION_SCORE and extractor.metric != "fid":
-            return "is_" + extractor.metric.removeprefix("fd_")
+        if self.name in (INCEPTION_SCORE, INCEPTION_SCORE_OF_SPLITS) and extractor.metric != "fid":
+            splits = self.name.removeprefix(INCEPTION_SCORE)
+            return f"is_{extractor.metric.removeprefix('fd_')}{splits}"
         return self.name
 
     def for_class(self, number: int, name: str, label: int) -> Metric | None:

@@ -241,7 +241,7 @@ def test_held_out_real_samples_are_compared_with_all_others(
     assert recording.seen == [image.tobytes() for image in some_digits[held_out]]
     others = np.setdiff1d(np.arange(1000), held_out)
     assert set(pairing_order(1000)[:300]) <= set(others)  # those whose features are compared with
-    held, real = SampleStatistics(shipped, "held out", 300), SampleStatistics(shipped, "others", 0)
+    held, real = SampleStatistics(shipped, "held out", 300, total=300), SampleStatistics(shipped, "others", 0)
     for statistics, places in ((held, held_out), (real, others)):
         images = torch.from_numpy(some_digits[places])
         statistics.update(images, shipped(images))

@@ -41,7 +41,7 @@ def accumulated(
     samples: Tensor, extraction: Extraction, cuts: list[int], kept: int = COUNT
 ) -> SampleStatistics:
     """Add the samples in batches that end at the cuts."""
-    statistics = SampleStatistics(EXTRACTOR, "some samples", kept)
+    statistics = SampleStatistics(EXTRACTOR, "some samples", kept, total=COUNT)
     for start, stop in zip([0, *cuts], [*cuts, COUNT], strict=True):
         statistics.update(samples[start:stop], rows(extraction, start, stop))
     return statistics
@@ -119,7 +119,7 @@ def test_merged_statistics_are_those_of_all_samples(
 ) -> None:
     """The two sets follow each other, and together exceed the number that is kept."""
     whole = accumulated(samples, extraction, [COUNT], kept=650)
-    first, second = (SampleStatistics(EXTRACTOR, "x", kept=650) for _ in range(2))
+    first, second = (SampleStatistics(EXTRACTOR, "x", 650, COUNT, start) for start in (0, cut))
     if cut:
         first.update(samples[:cut], rows(extraction, 0, cut))
     second.update(samples[cut:], rows(extraction, cut, COUNT))
@@ -129,4 +129,7 @@ def test_merged_statistics_are_those_of_all_samples(
     for name in one:
         np.testing.assert_allclose(one[name], other[name], rtol=1e-6, atol=1e-6, err_msg=name)
     assert one["features"].shape == (650, 3)
+    assert whole.splits.counts.tolist() == first.splits.counts.tolist() == [COUNT // 10] * 10
+    for name in ("probability_sums", "entropy_sums"):
+        np.testing.assert_allclose(getattr(first.splits, name), getattr(whole.splits, name), rtol=1e-10)
     assert np.array_equal(whole.images, first.images)

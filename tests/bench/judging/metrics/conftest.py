@@ -30,7 +30,8 @@ def statistics_of(
     if features is None:
         features = np.zeros((len(given[0]), 1))
     extractor = SimpleNamespace(width=features.shape[1], mode_count=mode_count, provides=frozenset())
-    statistics = SampleStatistics(extractor, "given samples", kept=len(features))
+    count = len(features)
+    statistics = SampleStatistics(extractor, "given samples", kept=count, total=count)
     parts = [
         None if part is None else torch.from_numpy(part) for part in (features, probabilities, modes, on_mode)
     ]

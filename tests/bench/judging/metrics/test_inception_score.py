@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from bench.judging.metric_inputs import MetricInputs
-from bench.judging.metrics.inception_score import inception_score
+from bench.judging.metrics.inception_score import inception_score, inception_score_of_splits
 
 Compare = Callable[..., MetricInputs]
 
@@ -33,3 +33,11 @@ def test_two_kinds_of_unsure_predictions(compare_batches: Compare) -> None:
     rows = np.array([[0.75, 0.25], [0.25, 0.75]] * 10)
     expected = 0.75 * math.log(0.75 / 0.5) + 0.25 * math.log(0.25 / 0.5)
     assert score(compare_batches, rows) == pytest.approx(math.exp(expected), rel=1e-12)
+
+
+def test_of_splits_is_the_mean_over_ten_parts_of_consecutive_samples(compare_batches: Compare) -> None:
+    """Nine parts show one class each, the tenth shows two: as a whole they show three."""
+    rows = np.eye(3)[[0] * 40 + [1] * 50 + [1, 2] * 5]
+    seen = {"probabilities": rows}
+    assert inception_score_of_splits(compare_batches(seen, seen)) == pytest.approx((9 * 1 + 2) / 10)
+    assert score(compare_batches, rows) > 2

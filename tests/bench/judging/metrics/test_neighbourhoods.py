@@ -24,8 +24,42 @@ def cloud() -> np.ndarray:
 def test_a_copy_of_the_real_samples_is_precise_and_covers_them(compare: Compare, cloud: np.ndarray) -> None:
     inputs = compare(cloud, cloud)
     assert precision(inputs) == recall(inputs) == coverage(inputs) == 1.0
-    # each lies in its own ball, and in those of the samples of whose five nearest it is one (or the sixth)
-    assert density(inputs) == pytest.approx((5 + 1) / 5)
+    # each ball holds the copy of its centre and of the four nearest; that of the fifth lies at its edge
+    assert density(inputs) == 1.0
+
+
+def squared_distances_without_rounding(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """By differences of coordinates: a copy is exactly as far from a sample as the sample that it copies."""
+    return np.array([np.square(columns - row).sum(axis=1) for row in rows])
+
+
+def test_samples_at_the_edge_of_a_ball_are_decided_by_the_rule_and_not_by_rounding(
+    compare: Compare, digit_features: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Half of the generated samples are exact copies of real ones, in the features of a network."""
+    blurred, real = digit_features
+    generated = np.concatenate([real[np.random.default_rng(5).permutation(700)[:350]], blurred[:350]])
+    exact, exact_real = generated.astype(np.float64), real.astype(np.float64)
+    between = squared_distances_without_rounding(exact, exact_real)
+    reach = np.sort(squared_distances_without_rounding(exact_real, exact_real), axis=1)
+    third = np.sort(squared_distances_without_rounding(exact, exact), axis=1)[:, 3]
+    assert (between == reach[:, 5]).sum() > 200  # at an edge
+
+    inputs = compare(generated, real)
+    assert density(inputs) == (between < reach[:, 5]).sum() / (5 * 700)
+    assert coverage(inputs) == (between < reach[:, 5]).any(axis=0).mean()
+    assert precision(inputs) == (between <= reach[:, 3]).any(axis=1).mean()
+    assert recall(inputs) == (between <= third[:, None]).any(axis=0).mean()
+
+
+def test_copies_of_samples_that_occur_more_often_than_neighbours_are_asked_for(
+    compare: Compare, digit_features: tuple[np.ndarray, np.ndarray]
+) -> None:
+    """Balls of radius 0 are empty if they are open, and hold the copies if they are closed."""
+    real = np.repeat(digit_features[1][:100], 7, axis=0)
+    inputs = compare(real[::-1].copy(), real)
+    assert precision(inputs) == recall(inputs) == 1.0
+    assert density(inputs) == coverage(inputs) == 0.0
 
 
 def test_sets_far_apart_share_nothing(compare: Compare, cloud: np.ndarray) -> None:
@@ -41,7 +75,7 @@ def test_one_real_sample_repeated_is_precise_but_neither_recalls_nor_covers(
     assert precision(inputs) == 1.0
     assert recall(inputs) <= 1 / 400
     apart = ((cloud.astype(np.float64) - cloud[0]) ** 2).sum(axis=1)
-    held = (apart <= inputs.real_features.neighbours[:, 4] * (1 + 1e-6)).mean()  # within the fifth's distance
+    held = (apart < inputs.real_features.neighbours[:, 4] * (1 - 1e-6)).mean()  # nearer than the fifth
     assert coverage(inputs) == pytest.approx(held)
     assert held < 0.1
 
