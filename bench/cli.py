@@ -15,6 +15,7 @@ import click
 from bench.runs import damaged_runs
 from bench.system import os_errors
 from bench.system.errors import RequestError, WorkError, one_line, shown, unknown
+from bench.system.paths import require_user_home
 from bench.system.ranks import is_first, launched
 from bench.system.store_address import redacted
 from bench.system.version import __version__
@@ -54,6 +55,7 @@ class Commands(click.Group):
             raise unknown("command", cmd_name, COMMANDS)
         if cmd_name != "run" and launched():
             raise RequestError(f"torchrun starts `bench run` only, not `bench {cmd_name}`")
+        require_user_home()
         command: click.Command = importlib.import_module(
             f"bench.commands.{cmd_name.replace('-', '_')}"
         ).command

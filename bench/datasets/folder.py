@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from bench.datasets.image_files import open_image
-from bench.datasets.pictures import UnusableImage, centre_square, unusable_error
+from bench.datasets.image_files import UnusableImage, open_image
+from bench.datasets.pictures import centre_square, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, register
 from bench.system.atomic_files import kind_of
 from bench.system.errors import RequestError, printable, shown
@@ -32,7 +32,7 @@ class Listing:
     Attributes
     ----------
     images : dict of str to Path
-        Files with the suffix of an image, by their path relative to the folder, sorted by path.
+        Readable files with the suffix of an image, by their path relative to the folder, sorted by path.
     unusable : list of UnusableImage
         Image files and folders that cannot be read.
     links : list of str
@@ -84,10 +84,10 @@ def list_folder(folder: Path) -> Listing:
                 links.append(name(path))
             elif not entry.name.lower().endswith(SUFFIXES):
                 others.append(name(path))
+            elif problem := _problem(path):
+                unusable.append(UnusableImage(name(path), problem))
             else:
                 images.append(path)
-                if problem := _problem(path):
-                    unusable.append(UnusableImage(name(path), problem))
     listed = {path.relative_to(folder).as_posix(): path for path in sorted(images)}
     unusable.sort(key=lambda each: each.name)
     return Listing(listed, unusable, sorted(links), sorted(others))
@@ -132,7 +132,6 @@ class Folder(ImageDataset):
     channels = 3
     native_size = None
     published_count = None
-    reading_description = "first frame; upright by EXIF; transparent parts on white"
     crop_description = "centre square"
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -174,9 +173,13 @@ class Folder(ImageDataset):
         WorkError
             If some images cannot be read: no image is skipped silently.
         """
-        if self.listing.unusable:
-            raise unusable_error(self.name, self.listing.unusable, len(self.listing.images))
+        if unusable := self.listing.unusable:
+            raise unusable_error(self.name, unusable, len(self.listing.images) + len(unusable))
         return self.listing.images
+
+    def unusable(self, data_root: Path) -> list[UnusableImage]:
+        """Return the files that cannot be read: empty ones, FIFOs, dangling links, closed folders."""
+        return self.listing.unusable
 
     @cached_property
     def _class_folders(self) -> list[str]:
@@ -196,7 +199,7 @@ class Folder(ImageDataset):
 
     def missing(self, data_root: Path) -> str:
         """Return a request to add images if the folder has none."""
-        if self.folder is None or self.files(data_root):
+        if self.folder is None or self.listing.images or self.listing.unusable:
             return ""
         return f"put images ({', '.join(SUFFIXES)}) into {self.folder}"
 
@@ -217,8 +220,8 @@ class Folder(ImageDataset):
         return f"not read: {' and '.join(parts)}" if parts else ""
 
     def images(self, data_root: Path) -> Pictures:
-        """Return the images."""
-        files = self.files(data_root)
+        """Return the readable images."""
+        files = self.listing.images
         each = (Picture(printable(name), partial(open_image, path)) for name, path in files.items())
         return Pictures(len(files), each)
 

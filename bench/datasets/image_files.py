@@ -4,6 +4,7 @@ Whatever the suffix of a file, PIL by default tries all formats it knows, and so
 starts Ghostscript). Therefore all image files of the package are opened here.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -16,6 +17,22 @@ FORMATS = ("BMP", "GIF", "JPEG", *PNG, "PPM", "TIFF", "WEBP")
 
 class ImageError(Exception):
     """A file cannot be used as an image; the message is the reason."""
+
+
+@dataclass(frozen=True)
+class UnusableImage:
+    """An image that cannot be used.
+
+    Attributes
+    ----------
+    name : str
+        Printable name.
+    reason : str
+        Reason, such as ``"is empty"``.
+    """
+
+    name: str
+    reason: str
 
 
 def open_image(source: Path | IO[bytes], formats: tuple[str, ...] = FORMATS) -> "Image":

@@ -6,8 +6,10 @@ import os
 import shutil
 import time
 import warnings
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,15 +18,15 @@ import numpy as np
 from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
 from bench.datasets.cache_entry import CacheEntry, read_entry
 from bench.datasets.fingerprints import source_hash
+from bench.datasets.image_files import UnusableImage
 from bench.datasets.labels import Labels, read_labels
-from bench.datasets.pictures import UnusableImage, describe_transform, to_array, unusable_error
+from bench.datasets.pictures import describe_transform, to_array, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
 from bench.system.atomic_files import atomic_write, write_text
 from bench.system.errors import WorkError
 from bench.system.leftovers import remove_leftovers
 
 IMAGES_PER_TASK = 16
-MAX_UNUSABLE = 100  # decoding stops after this many unusable images
 MAX_THREADS = 8
 SECONDS_BETWEEN_MESSAGES = 15.0
 
@@ -124,6 +126,7 @@ def load(
         return _draw(dataset)
     assert isinstance(dataset, ImageDataset)
     _ensure_present(dataset, data_root, cache, notify)
+    _refuse_unusable(dataset, data_root, shape, notify)
     array = _CachedArray(
         dataset=dataset,
         data_root=data_root,
@@ -249,35 +252,57 @@ def _create(array: _CachedArray) -> None:
 
 
 def _decode(array: _CachedArray, pictures: Pictures, shape: tuple[int, ...], path: Path) -> str:
-    """Write the array in blocks, decoded on several threads, and return the hash of the pixels."""
+    """Write the array in blocks and return the hash of the pixels."""
     samples = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
     digest = ArrayHash(shape)
-    threads = min(MAX_THREADS, os.cpu_count() or 1)
-    done, last_message = 0, time.monotonic()
+    name, done = array.dataset.name, 0
     unusable: list[UnusableImage] = []
+    for pixels, failed in _decoded(pictures, array.decode, name, array.notify):
+        if done + len(pixels) > len(samples):
+            raise WorkError(f"dataset {name} has more than the {len(samples)} images it declares")
+        samples[done : done + len(pixels)] = pixels
+        digest.update(pixels)
+        done += len(pixels)
+        unusable += failed
+    if unusable:
+        raise unusable_error(name, unusable, len(samples))
+    if done != len(samples):
+        raise WorkError(f"dataset {name} declares {len(samples)} images but has {done}")
+    samples.flush()
+    return digest.hexdigest()
+
+
+def _refuse_unusable(dataset: ImageDataset, data_root: Path, shape: tuple[int, ...], notify: Notify) -> None:
+    """Raise the error that lists all unusable images, if some are known before any is decoded."""
+    known = dataset.unusable(data_root)
+    if not known:
+        return
+    pictures = dataset.images(data_root)
+    decode = partial(to_array, dataset=dataset, image_size=shape[1], channels=shape[0])
+    decoded = _decoded(pictures, decode, dataset.name, notify)
+    unusable = known + [image for _, failed in decoded for image in failed]
+    unusable.sort(key=lambda image: image.name)
+    raise unusable_error(dataset.name, unusable, pictures.count + len(known))
+
+
+Decoded = tuple[np.ndarray, list[UnusableImage]]
+
+
+def _decoded(
+    pictures: Pictures, decode: Callable[[list[Picture]], Decoded], name: str, notify: Notify
+) -> Iterator[Decoded]:
+    """Yield the pixels and the unusable ones of a few images after the other, decoded on several threads."""
+    threads = min(MAX_THREADS, os.cpu_count() or 1)
+    done, bad, last_message = 0, 0, time.monotonic()
     with ThreadPoolExecutor(threads) as pool, warnings.catch_warnings():
         # of decoders, about images that they decode nevertheless
         warnings.simplefilter("ignore")
         while block := list(islice(pictures.each, IMAGES_PER_TASK * threads)):
-            if done + len(block) > len(samples):
-                raise WorkError(
-                    f"dataset {array.dataset.name} has more than the {len(samples)} images it declares"
-                )
             starts = range(0, len(block), IMAGES_PER_TASK)
-            tasks = [block[start : start + IMAGES_PER_TASK] for start in starts]
-            for pixels, failed in pool.map(array.decode, tasks):
-                samples[done : done + len(pixels)] = pixels
-                digest.update(pixels)
-                done += len(pixels)
-                unusable += failed
-            if len(unusable) >= MAX_UNUSABLE:
-                break
+            for pixels, failed in pool.map(decode, [block[at : at + IMAGES_PER_TASK] for at in starts]):
+                done, bad = done + len(pixels), bad + len(failed)
+                yield pixels, failed
             if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
                 last_message = time.monotonic()
-                array.notify(f"{array.dataset.name}: {done} of {len(samples)} images decoded")
-    if unusable:
-        raise unusable_error(array.dataset.name, unusable, len(samples), at_least=done < len(samples))
-    if done != len(samples):
-        raise WorkError(f"dataset {array.dataset.name} declares {len(samples)} images but has {done}")
-    samples.flush()
-    return digest.hexdigest()
+                cannot = f", {bad} of them cannot be used" if bad else ""
+                notify(f"{name}: {done} of {pictures.count} images decoded{cannot}")

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 FOLDER = "bedroom_train_lmdb"
 
 
+def _bytes_in_use(database: "lmdb.Environment") -> int:
+    """Return the length that the file of a database must have, by its own count of pages."""
+    return (int(database.info()["last_pgno"]) + 1) * int(database.stat()["psize"])
+
+
 @register
 class LsunBedroom(ImageDataset):
     """Photographs of bedrooms.
@@ -58,6 +63,13 @@ class LsunBedroom(ImageDataset):
             database = lmdb.open(str(folder), readonly=True, lock=False, readahead=False)
         except lmdb.Error as error:
             raise WorkError(f"{folder} is not a database of LSUN's: {error}") from error
+        # the database is mapped into memory: a page beyond the file's end would kill the process
+        size, whole = self.files(data_root)["data.mdb"].stat().st_size, _bytes_in_use(database)
+        if size < whole:
+            database.close()
+            raise WorkError(
+                f"{folder / 'data.mdb'} is cut short: it has {size:,} of {whole:,} bytes; copy it again"
+            )
         return Pictures(int(database.stat()["entries"]), self._read(database))
 
     def _read(self, database: "lmdb.Environment") -> "Iterator[Picture]":

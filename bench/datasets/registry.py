@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, Self, TypeVar, get_args
 
 import numpy as np
 
+from bench.datasets.image_files import UnusableImage
 from bench.system.errors import RequestError, WorkError, unknown
 from variants.plugins import RegistrationError, Registry
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
 
 JudgedBy = Literal["images", "stacked-digits", "points"]
 Notify = Callable[[str], None]  # reports progress of slow work, a line per call
+# what bench.datasets.pictures.to_pixels does to every picture; part of the cache key
+READING = "first frame; upright by EXIF; transparent parts on white"
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,8 @@ class ImageDataset(Dataset):
     published_count : int or None
         Images in the published training split; None if there is no such number.
     reading_description : str
-        Effect of reading an image file of this source, for the description of the transform; empty if none.
+        What is done to every picture before its colours are converted, for the description of the transform;
+        empty for a source of plain arrays, which have neither frames nor EXIF nor transparency.
     crop_description : str
         Effect of `crop`, for the description of the transform.
     """
@@ -144,7 +148,7 @@ class ImageDataset(Dataset):
     channels: ClassVar[int]
     native_size: ClassVar[int | None]
     published_count: ClassVar[int | None]
-    reading_description: ClassVar[str] = ""
+    reading_description: ClassVar[str] = READING
     crop_description: ClassVar[str] = "no crop"
 
     @classmethod
@@ -191,6 +195,10 @@ class ImageDataset(Dataset):
             If a file cannot be read or has another format.
         """
         raise NotImplementedError(f"data set {self.name} names classes and defines no labels")
+
+    def unusable(self, data_root: Path) -> list[UnusableImage]:
+        """Return the images that are known to be unusable before any is decoded; they are not in `images`."""
+        return []
 
     def unread_files(self, data_root: Path) -> str:
         """Return in one line which files beside the images are not read; empty if there are none."""

@@ -38,6 +38,7 @@ class StackedMnist(ImageDataset):
     preset = "stacked"
     channels = 3
     native_size = SIDE
+    reading_description = ""
     published_count = MODES * SAMPLES_PER_MODE
     published_classes = names_of_modes()
     # part of the cache key, which distinguishes the data set from mnist-5k with the same source file

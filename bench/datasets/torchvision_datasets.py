@@ -1,12 +1,15 @@
 """Data sets that torchvision reads and downloads: MNIST, Fashion-MNIST, CIFAR-10."""
 
+import gzip
 import os
+import shutil
 import tempfile
+import zlib
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Protocol, TypeAlias
+from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, TypeAlias, cast
 
 import numpy as np
 
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     Reader: TypeAlias = Callable[..., Split]
 
 
+PACKED = ".gz"
+
+
 class TorchvisionDataset(ImageDataset):
     """A data set of torchvision.
 
@@ -46,6 +52,7 @@ class TorchvisionDataset(ImageDataset):
         Those of `needed` with the labels of the training images, where these are not in `used`.
     """
 
+    reading_description = ""
     folder: ClassVar[str]
     needed: ClassVar[tuple[str, ...]]
     used: ClassVar[tuple[str, ...]]
@@ -55,17 +62,21 @@ class TorchvisionDataset(ImageDataset):
     def reader(self) -> "Reader":
         """Return torchvision's class, imported late since the import takes seconds."""
 
+    def path(self, data_root: Path, name: str) -> Path:
+        """Return the path of a file, which may be absent."""
+        return data_root / self.folder / name
+
     def files(self, data_root: Path) -> dict[str, Path]:
         """Return the files with the training images."""
-        return {name: data_root / self.folder / name for name in self.used}
+        return {path.name: path for path in (self.path(data_root, name) for name in self.used)}
 
     def label_files(self, data_root: Path) -> dict[str, Path]:
         """Return the files that hold labels alone."""
-        return {name: data_root / self.folder / name for name in self.used_for_labels}
+        return {path.name: path for path in (self.path(data_root, name) for name in self.used_for_labels)}
 
     def missing(self, data_root: Path) -> str:
         """Return the files that torchvision needs and that are missing."""
-        absent = [name for name in self.needed if not (data_root / self.folder / name).is_file()]
+        absent = [name for name in self.needed if not self.path(data_root, name).is_file()]
         return f"put {', '.join(absent)} into {data_root / self.folder}" if absent else ""
 
     def fetch(self, data_root: Path, notify: Notify) -> None:
@@ -99,10 +110,14 @@ class TorchvisionDataset(ImageDataset):
         """Return the labels of the training split."""
         return np.asarray(self._split(data_root).targets)
 
+    def read(self, data_root: Path) -> "Split":
+        """Return the training split, read by torchvision; may raise any error for damaged files."""
+        return self.reader()(root=data_root, train=True, download=False)
+
     def _split(self, data_root: Path) -> "Split":
         """Return the training split, read by torchvision."""
         try:
-            split = self.reader()(root=data_root, train=True, download=False)
+            split = self.read(data_root)
             if len(split.targets) != len(split):
                 raise ValueError(f"there are {len(split.targets):,} labels of {len(split):,} images")
             return split
@@ -114,7 +129,7 @@ class TorchvisionDataset(ImageDataset):
 
 
 class _IdxDataset(TorchvisionDataset):
-    """A data set in the file format of MNIST."""
+    """A data set in the file format of MNIST, whose files may be packed by gzip, as they are published."""
 
     channels = 1
     native_size = 28
@@ -128,16 +143,47 @@ class _IdxDataset(TorchvisionDataset):
     used = ("train-images-idx3-ubyte",)
     used_for_labels = ("train-labels-idx1-ubyte",)
 
+    def path(self, data_root: Path, name: str) -> Path:
+        """Return the path of a file; of the packed file if there is only that."""
+        plain = super().path(data_root, name)
+        packed = plain.with_name(name + PACKED)
+        return packed if packed.is_file() and not plain.is_file() else plain
+
+    def missing(self, data_root: Path) -> str:
+        """Return the files that are missing in either form."""
+        absent = super().missing(data_root)
+        return f"{absent}, packed as {PACKED} or not" if absent else ""
+
+    def read(self, data_root: Path) -> "Split":
+        """Return the training split; torchvision reads unpacked copies of packed files."""
+        if not any(self.path(data_root, name).suffix == PACKED for name in self.needed):
+            return super().read(data_root)
+        with tempfile.TemporaryDirectory() as temporary:
+            for name in self.needed:
+                copy = Path(temporary, self.folder, name)
+                copy.parent.mkdir(parents=True, exist_ok=True)
+                # torchvision asks whether the others are there, and does not read them
+                with copy.open("wb") as unpacked:
+                    if name in self.used + self.used_for_labels:
+                        with _opened(self.path(data_root, name)) as file:
+                            shutil.copyfileobj(file, unpacked)
+            return super().read(Path(temporary))
+
     def count(self, data_root: Path) -> int | None:
         """Return the number of images in the header of the file, which may be a shortened copy."""
-        path = data_root / self.folder / self.used[0]
+        path = self.path(data_root, self.used[0])
         try:
             if not path.is_file():
                 return self.published_count
-            with path.open("rb") as file:
+            with _opened(path) as file:
                 return int.from_bytes(file.read(8)[4:], "big")
-        except OSError:
+        except (OSError, EOFError, zlib.error):
             return self.published_count
+
+
+def _opened(path: Path) -> BinaryIO:
+    """Open a file whose content may be packed by gzip."""
+    return cast(BinaryIO, gzip.open(path)) if path.suffix == PACKED else path.open("rb")
 
 
 @register

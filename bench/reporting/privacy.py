@@ -3,7 +3,6 @@
 import re
 import shlex
 from collections.abc import Sequence
-from pathlib import Path
 
 from bench.system import paths
 
@@ -15,7 +14,7 @@ _ABSOLUTE = re.compile(r"""(?<![^\s=:'"(,\[])(?:[A-Za-z]:)?(?:[/\\][^\s/\\'",;()
 def without_paths(text: str) -> str:
     """Shorten every absolute path in a text to its last component."""
     # these paths may have spaces, at which the pattern ends
-    for known in {str(paths.home()), str(paths.cache()), str(Path.home())}:
+    for known in {str(folder) for folder in (paths.home(), paths.cache(), paths.user_home()) if folder}:
         if known.count("/") > 1 or "\\" in known:
             text = text.replace(known + "/", f"{SHORTENED}/").replace(known, SHORTENED)
     return _ABSOLUTE.sub(lambda found: _shortened(found[0]), text)

@@ -32,7 +32,8 @@ def slerp(start: Tensor, end: Tensor, fractions: Tensor) -> Tensor:
     """Return points of great circles, whose length goes linearly from that of start to that of end.
 
     The angle to start grows in proportion to t. A zero vector has the direction of the other end. Opposite
-    vectors lie on no single great circle: their arc goes over a fixed direction, perpendicular to both.
+    vectors lie on no single great circle: their arc goes over a fixed direction, perpendicular to both. In
+    one dimension there is none, and the path between numbers of opposite sign passes zero.
 
     Parameters
     ----------

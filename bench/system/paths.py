@@ -3,11 +3,21 @@
 import os
 from pathlib import Path
 
+from bench.system.errors import RequestError, shown
+
+CACHE = "began-bench"  # folder below the user's caches
+
 
 def home() -> Path:
-    """Return the folder of mlruns/: BENCH_HOME, or the project's root, or the current folder."""
-    if named := os.environ.get("BENCH_HOME"):
-        return Path(named).expanduser().resolve()
+    """Return the folder of mlruns/: BENCH_HOME, or the project's root, or the current folder.
+
+    Raises
+    ------
+    RequestError
+        If BENCH_HOME begins with ``~`` and the home folder that it means is unknown.
+    """
+    if named := _named_by("BENCH_HOME"):
+        return named
     root = Path(__file__).resolve().parents[2]
     return root if (root / "pyproject.toml").is_file() else Path.cwd()
 
@@ -23,11 +33,54 @@ def runs() -> Path:
 
 
 def cache() -> Path:
-    """Return the folder of data, statistics and weights: BENCH_CACHE or the user's cache folder."""
-    if named := os.environ.get("BENCH_CACHE"):
+    """Return the folder of data, statistics and weights: BENCH_CACHE or the user's cache folder.
+
+    Raises
+    ------
+    RequestError
+        If a variable begins with ``~`` and the home folder that it means is unknown, or if neither
+        BENCH_CACHE nor XDG_CACHE_HOME is set and the user has no home folder.
+    """
+    if named := _named_by("BENCH_CACHE") or _named_by("XDG_CACHE_HOME"):
+        return named if os.environ.get("BENCH_CACHE") else named / CACHE
+    return require_user_home() / ".cache" / CACHE
+
+
+def user_home() -> Path | None:
+    """Return the home folder of the user; None where neither HOME nor the list of users names one."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None
+
+
+def require_user_home() -> Path:
+    """Return the home folder of the user, without which MLflow cannot be imported.
+
+    Raises
+    ------
+    RequestError
+        If neither HOME nor the list of users names one.
+    """
+    folder = user_home()
+    if folder is None:
+        raise RequestError("this user has no home folder, which MLflow needs: set HOME to a folder")
+    return folder
+
+
+def _named_by(variable: str) -> Path | None:
+    """Return the folder that an environment variable names, absolute; None if it is not set."""
+    named = os.environ.get(variable)
+    if not named:
+        return None
+    try:
         return Path(named).expanduser().resolve()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "began-bench"
+    except RuntimeError:
+        user = named.partition("/")[0]
+        reason = "the home folder is unknown" if user == "~" else f"no user is named {shown(user[1:])}"
+        raise RequestError(f"{variable} {shown(named)}: {reason}; name a folder without ~") from None
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{variable} {shown(named)} cannot be the name of a folder: {error}") from None
 
 
 def datasets() -> Path:

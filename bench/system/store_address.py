@@ -71,11 +71,20 @@ class StoreAddress:
         if self.scheme != "sqlite":
             return None
         name = self.shown.partition("://")[2].removeprefix("/").partition("?")[0]
-        return Path(name) if name and name != ":memory:" else None
+        return Path(unquote(name)) if name and name != ":memory:" else None
 
     def is_same(self, other: "StoreAddress") -> bool:
         """Return whether both are addresses of one store, with any credentials."""
         return self.shown == other.shown
+
+
+def of_file(path: Path) -> StoreAddress:
+    """Return the address of an SQLite store in a file, whatever characters its path has.
+
+    SQLAlchemy decodes the path of an address, and ends it at a question mark.
+    """
+    encoded = path.absolute().as_posix().replace("%", "%25").replace("?", "%3F")
+    return read(f"sqlite:///{encoded}")
 
 
 def read(text: str) -> StoreAddress:
@@ -145,7 +154,10 @@ def _parsed(text: str) -> StoreAddress:
     if not _is_path(scheme, slashes, rest):
         userinfo, rest = _without_userinfo(rest)
     head, _, query = rest.partition("?")
-    head, _, fragment = head.partition("#")
+    fragment = ""
+    # SQLAlchemy takes a # as a part of the path
+    if scheme.partition("+")[0].lower() != "sqlite":
+        head, _, fragment = head.partition("#")
     pairs = [pair.partition("=") for pair in query.partition("#")[0].split("&") if pair]
     kept = [(name, value) for name, _, value in pairs if _is_harmless(name, value)]
     hidden = [value or name for name, _, value in pairs if not _is_harmless(name, value)]

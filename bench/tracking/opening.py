@@ -19,6 +19,7 @@ import sqlalchemy
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
 
+from bench.system import store_address
 from bench.system.atomic_files import replacing
 from bench.system.errors import WorkError
 from bench.system.leftovers import remove_leftovers
@@ -110,9 +111,10 @@ def open_store(address: StoreAddress, results: Path) -> Store:
         _check_file(address.file)
         results.mkdir(parents=True, exist_ok=True)
         with FileLock(results / ".mlflow.lock", timeout=PATIENCE_SECONDS):
-            if not address.file.exists() or address.file.stat().st_size == 0:
-                _create_database(address.file, results / ARTIFACTS)
-            client = _client(address)
+            with _without_folder(address):
+                if not address.file.exists() or address.file.stat().st_size == 0:
+                    _create_database(address.file, results / ARTIFACTS)
+                client = _client(address)
             if address.is_same(default_store()):
                 _relocate(address.file, results / ARTIFACTS)
         return Store(client, address, results, _identity(address.file))
@@ -174,7 +176,21 @@ def _create_database(path: Path, artifacts: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_leftovers(path.parent, depth=0)
     with replacing(path, durable=True) as aside, deadline():
-        SqlAlchemyStore(f"sqlite:///{aside}", artifacts.as_uri()).engine.dispose()
+        SqlAlchemyStore(store_address.of_file(aside).full, artifacts.as_uri()).engine.dispose()
+
+
+@contextmanager
+def _without_folder(address: StoreAddress) -> Iterator[None]:
+    """Remove the folder that MLflow creates for a store; its name is the path as encoded in the address."""
+    folder = Path(address.full.removeprefix("sqlite:///")).parent
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        for each in made:
+            # a folder that is in use is not empty
+            with suppress(OSError):
+                each.rmdir()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

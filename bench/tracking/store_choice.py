@@ -10,7 +10,7 @@ DEFAULT = "default"
 
 def default_store() -> StoreAddress:
     """Return the SQLite store in mlruns/."""
-    return store_address.read(f"sqlite:///{paths.results() / 'mlflow.db'}")
+    return store_address.of_file(paths.results() / "mlflow.db")
 
 
 def store_from_environment() -> StoreAddress | None:

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 import yaml
+from setuptools import find_namespace_packages
 
 import bench
 
@@ -53,3 +54,10 @@ def test_files_beside_the_code_are_installed_with_it():
         if file.is_file() and file.suffix not in (".py", ".pyc")
     }
     assert listed == beside
+
+
+def test_the_wheel_has_the_three_packages_and_no_scripts_beside_them() -> None:
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    packages = find_namespace_packages(str(ROOT), include=built["packages"]["find"]["include"])
+    assert {name.partition(".")[0] for name in packages} == {"bench", "studies", "variants"}
+    assert {"bench.judging.metrics", "variants.families"} <= set(packages)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import load
+from bench.datasets import list_datasets, load
 from bench.datasets.lsun import LsunBedroom
 from bench.system.errors import RequestError, WorkError
 
@@ -89,6 +89,18 @@ def test_a_damaged_lsun_database_is_reported_in_one_line(data_root, cache):
         read("lsun-bedroom", data_root, cache)
 
 
+@pytest.mark.parametrize("pages", [2, 3, 10, -10, -1])
+def test_an_lsun_database_that_is_cut_short_is_reported_in_one_line(pages, make_source, data_root, cache):
+    make_source("lsun-bedroom")
+    path = data_root / "bedroom_train_lmdb" / "data.mdb"
+    # the first two pages describe the database
+    path.write_bytes(path.read_bytes()[: pages * 4096])
+    with pytest.raises(WorkError, match=r"data.mdb is cut short: it has [\d,]+ of [\d,]+ bytes") as caught:
+        read("lsun-bedroom", data_root, cache)
+    assert "\n" not in str(caught.value)
+    assert not list((cache / "images").glob("*.npy"))
+
+
 def test_cifar10_is_read_in_the_order_of_its_files(make_source, data_root, cache):
     import pickle
 
@@ -110,6 +122,44 @@ def test_a_damaged_file_is_reported_in_one_line(name, file, make_source, data_ro
         read(name, data_root, cache)
     assert "\n" not in str(caught.value)
     assert not list((cache / "images").glob("*.npy"))
+
+
+def pack(folder: Path, names: list[str]) -> None:
+    for path in [folder / name for name in names]:
+        path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+        path.unlink()
+
+
+@pytest.mark.parametrize("packed", ["all", "images", "labels"])
+@pytest.mark.parametrize(("name", "folder"), [("mnist", "MNIST/raw"), ("fashion-mnist", "FashionMNIST/raw")])
+def test_packed_files_are_used_as_they_are(name, folder, packed, make_source, data_root, cache, monkeypatch):
+    break_the_network(monkeypatch)
+    plain = read(make_source(name), data_root, cache)
+    names = [path.name for path in (data_root / folder).iterdir() if packed == "all" or packed in path.name]
+    pack(data_root / folder, names)
+    before = sorted(data_root.rglob("*"))
+    array = read(name, data_root, cache)
+    assert (array.hash, array.labels_hash, array.transform) == (
+        plain.hash,
+        plain.labels_hash,
+        plain.transform,
+    )
+    assert sorted(data_root.rglob("*")) == before
+    (row,) = [row for row in list_datasets(data_root, cache) if row.name == name]
+    assert (row.present, row.count) == (True, array.count)
+
+
+@pytest.mark.parametrize("content", [b"", b"not packed", "cut"])
+def test_a_damaged_packed_file_is_reported_in_one_line(content, make_source, data_root, cache):
+    make_source("mnist")
+    folder = data_root / "MNIST" / "raw"
+    pack(folder, ["train-images-idx3-ubyte"])
+    path = folder / "train-images-idx3-ubyte.gz"
+    path.write_bytes(path.read_bytes()[:-100] if content == "cut" else content)
+    with pytest.raises(WorkError, match="mnist .*is damaged") as caught:
+        read("mnist", data_root, cache)
+    assert "\n" not in str(caught.value)
+    assert [row.count for row in list_datasets(data_root, cache) if row.name == "mnist"][0] is not None
 
 
 def test_folder_takes_grey_and_colour_sorted_by_path(make_source, tmp_path, cache):
@@ -181,6 +231,12 @@ def test_folder_without_images_is_a_wrong_request(tmp_path, cache):
     (tmp_path / "none").mkdir()
     with pytest.raises(RequestError, match="no image below"):
         read(f"folder:{tmp_path / 'none'}", tmp_path, cache)
+
+
+@pytest.mark.parametrize("name", ["celeba", "lsun-bedroom", "folder:PATH"])
+def test_the_transform_of_image_files_says_how_they_are_read(name, make_source, data_root, cache):
+    words = read(make_source(name), data_root, cache).transform
+    assert words.startswith("first frame; upright by EXIF; transparent parts on white; RGB; ")
 
 
 @pytest.mark.parametrize("name", ["celeba", "lsun-bedroom"])

@@ -86,6 +86,20 @@ def test_opposite_vectors_go_half_way_round(tilt: float) -> None:
     torch.testing.assert_close(turned, (FRACTIONS * math.pi).expand_as(turned), rtol=0, atol=2e-2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("tilt", [0.0, *(10.0**-power for power in range(1, 18, 2))])
+def test_near_opposite_vectors_lengths_stay_between_those_of_the_ends(
+    tilt: float, dtype: torch.dtype
+) -> None:
+    start = vectors(0, 2.0, count=50)
+    end = -1.5 * (start + tilt * vectors(3, 2.0, count=50))
+    points = slerp(start.to(dtype), end.to(dtype), FRACTIONS).double()
+    lengths = torch.stack([start.norm(dim=1), end.norm(dim=1)])
+    rounding = 1 + 20 * torch.finfo(dtype).eps
+    assert (points.norm(dim=-1) >= lengths.amin(dim=0)[:, None] / rounding).all()
+    assert (points.norm(dim=-1) <= lengths.amax(dim=0)[:, None] * rounding).all()
+
+
 def test_zero_vectors_are_joined_by_a_line() -> None:
     zero, end = torch.zeros(5, 12, dtype=torch.float64), vectors(1)
     torch.testing.assert_close(slerp(zero, end, FRACTIONS), linear(zero, end, FRACTIONS))

@@ -1,9 +1,12 @@
 """Addresses of stores: what is shown and recorded of them, and what no message repeats."""
 
+from pathlib import Path
+
 import pytest
+import sqlalchemy
 
 from bench.system import store_address
-from bench.system.store_address import read, redacted, redacted_word
+from bench.system.store_address import of_file, read, redacted, redacted_word
 
 
 @pytest.fixture(autouse=True)
@@ -58,6 +61,21 @@ def test_an_address_is_shown_without_whatever_may_be_secret(full: str, shown: st
 def test_an_address_without_a_secret_is_shown_as_it_is(full: str) -> None:
     assert read(full).shown == full
     assert not read(full).hides
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["plain", "a b", "a?b", "a#b", "50%", "a%41", "?#%25", "me@work", "caf\u00e9", "a&b=c", "~x", ":memory:"],
+)
+def test_the_address_of_a_file_leads_to_the_file_whatever_its_name(name: str, tmp_path: Path) -> None:
+    path = tmp_path / name / "mlflow.db"
+    address = of_file(path)
+    assert sqlalchemy.make_url(address.full).database == str(path)
+    assert not sqlalchemy.make_url(address.full).query
+    assert address.file == path
+    assert not address.hides
+    assert read(address.shown).is_same(address)
+    assert redacted(f"cannot open {address.full}") == f"cannot open {address.full}"
 
 
 def test_two_addresses_are_the_same_store_whatever_the_credentials() -> None:

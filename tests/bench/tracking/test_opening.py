@@ -5,6 +5,8 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -43,3 +45,15 @@ def test_an_empty_file_becomes_a_store(bench_home: Path) -> None:
     open_store(default_store(), results)
     assert (results / "mlflow.db").stat().st_mode & 0o777 == 0o640
     assert (results / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
+
+
+def test_a_store_is_made_in_a_folder_of_any_name_and_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home = tmp_path / "a?b#c d%41"
+    monkeypatch.setenv("BENCH_HOME", str(home))
+    store = open_store(default_store(), home / "mlruns")
+    (experiment,) = store.client.search_experiments()
+    assert (home / "mlruns" / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
+    assert [path.name for path in tmp_path.iterdir()] == [home.name]
+    assert url2pathname(urlsplit(experiment.artifact_location).path).startswith(f"{home}/mlruns/artifacts/")
