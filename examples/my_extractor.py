@@ -17,6 +17,7 @@ class MyThumbnail(ImageExtractor):
     version = "1"  # to be changed whenever the features change
     width = 49
     preprocessing = "mean of the channels, mean of 7x7 fields"
+    trained_on = ()  # a formula; of a network: what its training images showed, such as ("digits",)
     channels = (1, 3)
 
     def extract(self, images: Tensor) -> tuple[Tensor, None]:

@@ -15,7 +15,15 @@ from bench.datasets import (  # noqa: F401  (registers the data sets)
 from bench.datasets.arrays import DataArray, KnownModes
 from bench.datasets.batches import Batches
 from bench.datasets.catalogue import CatalogueRow, list_datasets
-from bench.datasets.facts import class_names, judged_by, label, preset_of, require_labels, sample_shape
+from bench.datasets.facts import (
+    class_names,
+    content,
+    judged_by,
+    label,
+    preset_of,
+    require_labels,
+    sample_shape,
+)
 from bench.datasets.loading import load
 from bench.datasets.registry import require_dataset
 
@@ -25,6 +33,7 @@ __all__ = [
     "DataArray",
     "KnownModes",
     "class_names",
+    "content",
     "judged_by",
     "label",
     "list_datasets",

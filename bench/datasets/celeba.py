@@ -5,6 +5,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.datasets import contents
 from bench.datasets.image_files import ImageError, open_image
 from bench.datasets.registry import ImageDataset, Picture, Pictures, register
 from bench.system.errors import WorkError, printable
@@ -33,6 +34,7 @@ class CelebA(ImageDataset):
     channels = 3
     native_size = CROP[2] - CROP[0]
     published_count = 162_770
+    content = contents.FACES
     crop_description = "rows 50-178, columns 25-153"
 
     def train_names(self, data_root: Path) -> list[str]:

@@ -34,6 +34,17 @@ def judged_by(name: str) -> JudgedBy:
     return class_of(name).judged_by
 
 
+def content(name: str) -> str:
+    """Return what the samples of a data set show, as extractors name it; empty where this is not known.
+
+    Raises
+    ------
+    RequestError
+        As `preset_of`.
+    """
+    return class_of(name).content
+
+
 def class_names(name: str) -> tuple[str, ...]:
     """Return the names of a data set's classes, by number; empty for a data set without labels.
 

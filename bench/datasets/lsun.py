@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.datasets import contents
 from bench.datasets.image_files import open_image
 from bench.datasets.pictures import centre_square
 from bench.datasets.registry import ImageDataset, Picture, Pictures, register
@@ -39,6 +40,7 @@ class LsunBedroom(ImageDataset):
     channels = 3
     native_size = None
     published_count = 3_033_042
+    content = contents.BEDROOMS
     crop_description = "centre square"
 
     def files(self, data_root: Path) -> dict[str, Path]:

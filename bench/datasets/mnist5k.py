@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.datasets import contents
 from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
 from bench.system.errors import WorkError
 
@@ -24,6 +25,7 @@ class Mnist5k(ImageDataset):
     reading_description = ""
     published_count = 5000
     published_classes = DIGITS
+    content = contents.DIGITS
 
     @staticmethod
     def path() -> Path | None:

@@ -79,6 +79,8 @@ class Dataset(ABC):
         Preset of the variants for runs without a preset of the user.
     published_classes : tuple of str
         Names of the classes, by number, where they are known without the data; else empty.
+    content : str
+        What the samples show, in a word of the extractors' ``trained_on``; empty where this is not known.
     """
 
     name: str
@@ -87,6 +89,7 @@ class Dataset(ABC):
     judged_by: ClassVar[JudgedBy] = "images"
     preset: ClassVar[str] = "quick"
     published_classes: ClassVar[tuple[str, ...]] = ()
+    content: ClassVar[str] = ""
 
     @classmethod
     def is_named(cls, name: str) -> bool:

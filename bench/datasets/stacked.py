@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.datasets import fixed_draws
+from bench.datasets import contents, fixed_draws
 from bench.datasets.mnist5k import SIDE, Mnist5k
 from bench.datasets.registry import ImageDataset, Pictures, in_memory, register
 from bench.system.errors import RequestError
@@ -41,6 +41,7 @@ class StackedMnist(ImageDataset):
     reading_description = ""
     published_count = MODES * SAMPLES_PER_MODE
     published_classes = names_of_modes()
+    content = contents.DIGITS  # in each channel
     # part of the cache key, which distinguishes the data set from mnist-5k with the same source file
     crop_description = (
         "three digits a picture, one a channel, each of the 1,000 triples 20 times (list 1); no crop"

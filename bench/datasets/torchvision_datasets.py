@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, ClassVar, Protocol, TypeAlias, cast
 
 import numpy as np
 
+from bench.datasets import contents
 from bench.datasets.mnist5k import DIGITS
 from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
 from bench.system.atomic_files import PREFIX
@@ -195,6 +196,7 @@ class Mnist(_IdxDataset):
     source = "LeCun, Cortes, Burges; commonly given as CC BY-SA 3.0"
     folder = "MNIST/raw"
     published_classes = DIGITS
+    content = contents.DIGITS
 
     def reader(self) -> "Reader":
         """Return torchvision's class."""
@@ -215,6 +217,7 @@ class FashionMnist(_IdxDataset):
         "t-shirt", "trouser", "pullover", "dress", "coat",
         "sandal", "shirt", "sneaker", "bag", "ankle boot",
     )  # fmt: skip
+    content = contents.GARMENTS
 
     def reader(self) -> "Reader":
         """Return torchvision's class."""
@@ -237,6 +240,7 @@ class Cifar10(TorchvisionDataset):
     published_classes = (
         "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
     )  # fmt: skip
+    content = contents.OBJECTS
     used = tuple(f"data_batch_{number}" for number in range(1, 6))
     needed = (*used, "test_batch", "batches.meta")
 

@@ -8,7 +8,7 @@ from bench import datasets
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.judging.extractors import names_by_metric
+from bench.judging.extractors import caution, names_by_metric
 from bench.judging.judge import Judge
 from bench.runs import generator, record
 from bench.runs.generator import TrainedGenerator, configuration_of
@@ -132,6 +132,11 @@ def _others(
     for metric in metrics:
         if metric in own.judge.metrics:
             continue
+        if metric in own.judge.left_out:
+            reason = caution(
+                own.judge.extractor, datasets.content(own.array.name), datasets.label(own.array.name)
+            )
+            raise RequestError(f"metric {metric} is not measured: {reason}")
         if metric not in others:
             raise unknown("metric", metric, [*own.judge.metrics, *others])
         setup = set_up(configuration.with_values(extractor=others[metric]), progress)

@@ -14,6 +14,7 @@ from bench.execution.step_counts import compute_options_of, micro_batches_of, pl
 from bench.health import verdict
 from bench.judging import extractors
 from bench.judging.judge import Judge
+from bench.judging.protocol import knows
 from bench.judging.reference import reference_statistics
 from bench.runs import environment, record
 from bench.runs.description import (
@@ -303,6 +304,9 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         allow_download=True,
         device=device,
     )
+    content = datasets.content(harness.dataset)
+    if ranks.first and (words := extractors.caution(extractor, content, datasets.label(array.name))):
+        progress.warning(words)
     reference = reference_statistics(extractor, array.samples, array.hash, array.name, paths.cache())
     judge = Judge(
         extractor,
@@ -311,6 +315,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         generator="ema" if harness.ema_decay else "raw",
         ranks=ranks,
         class_names=array.class_names if variant.conditional else (),
+        in_training=knows(extractor, content),
     )
     real = judge.measure_real(array.samples, paths.cache(), array.labels)
     resolved = configuration.with_values(

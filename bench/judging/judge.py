@@ -72,6 +72,9 @@ class Judge:
     class_names : tuple of str
         Names of the classes that samplers label their samples with, by number; empty for samples without
         labels. Metrics of labels are measured if the extractor knows these classes.
+    in_training : bool
+        Whether the extractor's network was trained on such samples. Otherwise no metric of classes or labels
+        is measured.
 
     Raises
     ------
@@ -87,6 +90,7 @@ class Judge:
         generator: str = "raw",
         ranks: Ranks = ALONE,
         class_names: tuple[str, ...] = (),
+        in_training: bool = True,
     ) -> None:
         if samples < MINIMUM_SAMPLES:
             raise ValueError(f"a judge needs at least {MINIMUM_SAMPLES} samples, not {samples}")
@@ -97,7 +101,9 @@ class Judge:
         known = class_names_of(extractor)
         # the extractor's numbers of the classes
         self._classes = [known.index(name) for name in class_names if name in known]
-        self.class_names = class_names if len(self._classes) == len(class_names) else ()
+        named = in_training and len(self._classes) == len(class_names)
+        self.class_names = class_names if named else ()
+        self.in_training = in_training
         for name, count in ((_GENERATED, samples), ("reference samples", reference.count)):
             if too_few(count, extractor.width):
                 sizes = f"{count} {name} for {extractor.width} features"
@@ -107,6 +113,8 @@ class Judge:
     def protocol(self) -> str:
         """How the numbers come about, for the tag `metric.protocol`."""
         network = f"{self.extractor.name}@{self.extractor.hash[:8]} {self.extractor.preprocessing}"
+        if not self.in_training:
+            network += ", outside its training"
         return (
             f"{network}; {self.samples} samples; reference {self.reference.label}; generator {self.generator}"
         )
@@ -119,7 +127,7 @@ class Judge:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics that this judge measures, by their recorded names."""
-        measured = metrics_for(self.extractor, labelled=bool(self.class_names))
+        measured = metrics_for(self.extractor, labelled=bool(self.class_names), classes=self.in_training)
         found = {metric.recorded_as(self.extractor): metric for metric in measured}
         if self.paired >= MINIMUM_OF_CLASS * len(self.class_names):
             for metric in measured:
@@ -127,6 +135,12 @@ class Judge:
                     if of_class := metric.for_class(number, name, label):
                         found[of_class.name] = of_class
         return found
+
+    @property
+    def left_out(self) -> tuple[str, ...]:
+        """Recorded names of the metrics of classes that are not measured, for want of training."""
+        possible = (metric.recorded_as(self.extractor) for metric in metrics_for(self.extractor))
+        return tuple(name for name in possible if name not in self.metrics)
 
     @cached_property
     def _real_features(self) -> PairedFeatures:

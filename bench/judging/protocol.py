@@ -53,6 +53,9 @@ class Extractor(Protocol):
         The requirements of metrics that this extractor meets.
     mode_count : int
         Number of known modes; 0 where none are known.
+    trained_on : tuple of str
+        What the images showed that the network was trained on, in words of the data sets' ``content``; empty
+        for features of a formula, which hold for all samples alike.
 
     Notes
     -----
@@ -67,10 +70,19 @@ class Extractor(Protocol):
     preprocessing: str
     provides: frozenset[Requirement]
     mode_count: int
+    trained_on: tuple[str, ...]
 
     def __call__(self, samples: Tensor, /) -> Extraction:
         """Extract from samples as files hold them: uint8 images (N, C, H, W), or float32 points (N, D)."""
         ...
+
+
+def knows(extractor: Extractor, content: str) -> bool:
+    """Whether samples that show `content` are like those that an extractor's network was trained on.
+
+    False also for samples of unknown content, for which `content` is empty. True for features of a formula.
+    """
+    return not extractor.trained_on or content in extractor.trained_on
 
 
 def class_names_of(extractor: Extractor) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ extractors of their own.
 
 from bench.judging.extractors.choice import (
     availability,
+    caution,
     extractor_for,
     names_by_metric,
     require_extractor,
@@ -18,6 +19,7 @@ __all__ = [
     "Extractor",
     "ImageExtractor",
     "availability",
+    "caution",
     "extractor_for",
     "names_by_metric",
     "require_extractor",

@@ -12,7 +12,7 @@ from bench.datasets import judged_by
 from bench.judging.extractors.images import SHIPPED_METRIC, DigitsGarments, Inception
 from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.extractors.registry import EXTRACTORS, Availability, metric_of
-from bench.judging.protocol import Extractor
+from bench.judging.protocol import Extractor, knows
 from bench.system.errors import RequestError, unknown
 
 if TYPE_CHECKING:
@@ -94,6 +94,28 @@ def extractor_for(
     return known[preferred].create(channels, cache, allow_download, device)
 
 
+def caution(extractor: Extractor, content: str, dataset: str) -> str:
+    """Return in one line why an extractor's numbers may mislead on a data set; empty where they need not.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        The extractor.
+    content : str
+        What the samples show; empty where this is not known.
+    dataset : str
+        Name of the data set.
+    """
+    if knows(extractor, content):
+        return ""
+    shows = f"{dataset} shows {content}" if content else f"what {dataset} shows is not known"
+    lost = ", and nothing is measured of classes" if "classes" in extractor.provides else ""
+    return (
+        f"{extractor.name} was trained on {' and '.join(extractor.trained_on)}, and {shows}: distances, "
+        f"precision, coverage and the verdict on collapse may mislead{lost}"
+    )
+
+
 def names_by_metric() -> dict[str, str]:
     """Return the value of the knob `extractor` that selects each Fréchet distance of images."""
     own = {"fid": Inception.name, SHIPPED_METRIC: DigitsGarments.name}
@@ -103,8 +125,13 @@ def names_by_metric() -> dict[str, str]:
 def availability(cache: Path) -> list[Availability]:
     """Return every extractor and whether it can be used, for `bench doctor`; nothing is downloaded."""
     shipped = DigitsGarments.availability(cache)
-    stacked = replace(shipped, name=StackedDigits.name, metric=StackedDigits.metric)
-    points = Availability(Points.name, Points.metric, True, "", (), None, "")
+    stacked = replace(
+        shipped,
+        name=StackedDigits.name,
+        metric=StackedDigits.metric,
+        trained_on=", ".join(StackedDigits.trained_on),
+    )
+    points = Availability(Points.name, Points.metric, True, "", (), None, "", "")
     others = [kind for name, kind in EXTRACTORS.entries().items() if name not in _OF_EVERY_PRESET]
     return [
         Inception.availability(cache),

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bench.datasets import contents
 from bench.judging import feature_network
 from bench.judging.extractors.registry import Availability, ImageExtractor, metric_of, register
 from bench.judging.protocol import Requirement
@@ -57,6 +58,7 @@ class DigitsGarments(ImageExtractor):
     channels = (1,)
     batch_size = 250
     class_names = feature_network.CLASS_NAMES
+    trained_on = (contents.DIGITS, contents.GARMENTS)
 
     def __init__(
         self, path: Path = feature_network.SHIPPED_WEIGHTS, device: torch.device | str = "cpu"
@@ -87,7 +89,16 @@ class DigitsGarments(ImageExtractor):
             digest, note = feature_network.load(path).hash, ""
         except WorkError as error:
             digest, note = None, str(error)
-        return Availability(SHIPPED_NAME, SHIPPED_METRIC, not note, str(path), (str(path),), digest, note)
+        return Availability(
+            SHIPPED_NAME,
+            SHIPPED_METRIC,
+            not note,
+            str(path),
+            (str(path),),
+            digest,
+            note,
+            ", ".join(cls.trained_on),
+        )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Compute 64 features and 20 logits of one batch."""
@@ -122,6 +133,7 @@ class Inception(ImageExtractor):
     preprocessing = "299x299 bilinear as TensorFlow 1, no antialias, uint8, grey repeated to 3 channels"
     channels = (1, 3)
     batch_size = 32
+    trained_on = (contents.OBJECTS,)  # ImageNet
 
     def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
         super().__init__(device)
@@ -175,7 +187,9 @@ class Inception(ImageExtractor):
         digest = _hash(found) if found else None
         note = f"not found: put it at {searched[0]}" if digest is None else _wrong(digest)
         path = str(found or searched[0])
-        return Availability(INCEPTION_NAME, "fid", not note, path, searched, digest, note)
+        return Availability(
+            INCEPTION_NAME, "fid", not note, path, searched, digest, note, ", ".join(cls.trained_on)
+        )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Compute 2048 features and 1008 logits of one batch."""

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.datasets import contents
 from bench.datasets.arrays import mode_names
 from bench.datasets.stacked import names_of_modes
 from bench.judging import feature_network
@@ -40,6 +41,7 @@ class Points:
     metric = "fd_points"
     preprocessing = "the coordinates themselves"
     provides: frozenset[Requirement] = frozenset({"features", "modes", "quality"})
+    trained_on: tuple[str, ...] = ()
 
     def __init__(self, centres: np.ndarray, deviation: float) -> None:
         self._centres = torch.from_numpy(np.asarray(centres, dtype=np.float64))
@@ -83,6 +85,7 @@ class StackedDigits:
     metric = "fd_stacked_digits"
     preprocessing = "each channel: " + DigitsGarments.preprocessing
     provides: frozenset[Requirement] = frozenset({"features", "images", "modes"})
+    trained_on: tuple[str, ...] = (contents.DIGITS,)
     width = CHANNELS * feature_network.WIDTH
     mode_count = DIGITS**CHANNELS
     class_names = names_of_modes()

@@ -39,6 +39,8 @@ class Availability:
         sha256 of the file found.
     note : str
         The problem, or empty.
+    trained_on : str
+        What the images showed that the network was trained on; empty for features of a formula.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Availability:
     searched: tuple[str, ...]
     hash: str | None
     note: str
+    trained_on: str
 
 
 def metric_of(name: str) -> str:
@@ -73,6 +76,10 @@ class ImageExtractor(ABC):
         How an image is prepared for the network, for the protocol.
     provides : frozenset of str
         The requirements of metrics that the extractor meets: ``classes`` if it predicts classes.
+    trained_on : tuple of str
+        What the images showed that the network was trained on, in words of the data sets' ``content``, such
+        as ``digits``; empty for features of a formula. On other images a run begins with a warning, and
+        nothing is measured of classes.
     channels : tuple of int
         Numbers of channels that the network accepts, among 1 and 3.
     batch_size : int
@@ -96,6 +103,7 @@ class ImageExtractor(ABC):
     version: ClassVar[str] = "1"
     width: int
     preprocessing: str
+    trained_on: tuple[str, ...]
     provides: frozenset[Requirement] = frozenset({"features", "images"})
     mode_count = 0
     class_names: tuple[str, ...] = ()
@@ -141,7 +149,7 @@ class ImageExtractor(ABC):
     @classmethod
     def availability(cls, cache: Path) -> Availability:
         """Return the row of `bench doctor`; nothing is downloaded."""
-        return Availability(cls.name, metric_of(cls.name), True, "", (), None, "")
+        return Availability(cls.name, metric_of(cls.name), True, "", (), None, "", ", ".join(cls.trained_on))
 
     @abstractmethod
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -217,13 +225,15 @@ def _check(cls: type[ImageExtractor]) -> None:
     name = cls.__qualname__
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise RegistrationError(f"{name} does not define {', '.join(missing)}")
-    for attribute in ("name", "width", "preprocessing"):
+    for attribute in ("name", "width", "preprocessing", "trained_on"):
         if not hasattr(cls, attribute):
             raise RegistrationError(f"{name}: the attribute {attribute} is missing")
     if cls.name in _TAKEN or not str(metric_of(cls.name)).isidentifier():
         raise RegistrationError(f"extractor {cls.name!r}: a name has letters, digits and hyphens, and is new")
     if not set(cls.channels) or not set(cls.channels) <= {1, 3}:
         raise RegistrationError(f"{name}: channels {cls.channels!r}: allowed are 1 and 3")
+    if not isinstance(cls.trained_on, tuple):
+        raise RegistrationError(f"{name}: trained_on {cls.trained_on!r} is no tuple, such as ('digits',)")
     if not {"features"} <= set(cls.provides) <= _POSSIBLE:
         raise RegistrationError(
             f"{name}: provides {sorted(cls.provides)}: allowed are features (always), images and classes"

@@ -146,9 +146,21 @@ def all_metrics() -> tuple[Metric, ...]:
     return tuple(METRICS.entries().values())
 
 
-def metrics_for(extractor: Extractor, labelled: bool = False) -> tuple[Metric, ...]:
-    """The metrics whose requirement an extractor meets; those of labelled samples only if they are."""
-    provided = extractor.provides | ({"labels"} if labelled else set())
+def metrics_for(extractor: Extractor, labelled: bool = False, classes: bool = True) -> tuple[Metric, ...]:
+    """The metrics whose requirement an extractor meets.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        The extractor.
+    labelled : bool
+        Whether samples have labels.
+    classes : bool
+        Whether the classes that the extractor predicts mean something for the samples.
+    """
+    provided = set(extractor.provides) | ({"labels"} if labelled else set())
+    if not classes:
+        provided.discard("classes")
     return tuple(entry for entry in all_metrics() if entry.needs in provided)
 
 

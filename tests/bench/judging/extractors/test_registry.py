@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 import torch
 
+from bench.datasets import content
+from bench.datasets.registry import classes
 from bench.judging import extractors
 from bench.judging.extractors.registry import EXTRACTORS, ImageExtractor, register
 from bench.judging.judge import Judge
@@ -26,6 +28,7 @@ class Rows(ImageExtractor):
     name = "mean-rows"
     width = 28
     preprocessing = "none"
+    trained_on: tuple[str, ...] = ()
     channels: tuple[int, ...] = (1,)
 
     def extract(self, images: torch.Tensor) -> tuple[torch.Tensor, None]:
@@ -48,6 +51,44 @@ def rows() -> ImageExtractor:
 
 def test_the_harness_has_two_extractors_for_images() -> None:
     assert set(EXTRACTORS.entries()) == {"inception", "shipped"}
+
+
+def test_every_extractor_says_what_it_was_trained_on_and_knows_only_that(tmp_path: Path) -> None:
+    trained = {name: kind.trained_on for name, kind in EXTRACTORS.entries().items()}
+    assert trained == {
+        "shipped": ("digits", "garments"),
+        "inception": ("photographs of objects and animals",),
+    }
+    known = {
+        name: {dataset for dataset in classes() if content(dataset) in words}
+        for name, words in trained.items()
+    }
+    assert known["shipped"] == {"mnist", "mnist-5k", "stacked-mnist", "fashion-mnist"}
+    assert known["inception"] == {"cifar10"}
+    assert content("folder:anything") == ""
+    found = {row.name: row.trained_on for row in extractors.availability(tmp_path)}
+    assert found["digits-garments"] == "digits, garments"
+    assert found["stacked-digits"] == "digits"
+    assert found["points"] == ""
+
+
+@pytest.mark.parametrize(
+    ("trained_on", "content", "words"),
+    [
+        ((), "", ""),
+        (("digits",), "digits", ""),
+        (("digits",), "", "mean-rows was trained on digits, and what faces shows is not known: distances"),
+        (("digits", "shoes"), "hats", "mean-rows was trained on digits and shoes, and faces shows hats: "),
+    ],
+)
+def test_a_caution_names_what_the_network_saw_and_what_the_data_show(
+    rows: ImageExtractor, trained_on: tuple[str, ...], content: str, words: str
+) -> None:
+    rows.trained_on = trained_on
+    found = extractors.caution(rows, content, "faces")
+    assert found.startswith(words)
+    assert bool(found) == bool(words)
+    assert "classes" not in found  # which this extractor does not predict
 
 
 def test_features_are_those_of_the_class_and_there_are_no_classes(
@@ -132,7 +173,7 @@ def test_a_class_that_is_no_extractor_is_refused(attributes: dict[str, object], 
         register(type("Odd", (Rows,), attributes))
 
 
-@pytest.mark.parametrize("attribute", ["name", "width", "preprocessing"])
+@pytest.mark.parametrize("attribute", ["name", "width", "preprocessing", "trained_on"])
 def test_an_attribute_that_is_missing_is_named(attribute: str) -> None:
     stated = {name: value for name, value in vars(Rows).items() if name != attribute}
     with pytest.raises(RegistrationError, match=f"the attribute {attribute} is missing"):
