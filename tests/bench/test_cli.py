@@ -52,7 +52,7 @@ def test_help_imports_nothing_heavy(words: list[str]) -> None:
         (["run", "--variant", "began", "--preset", "quik"], "did you mean 'quick'?"),
         (["run", "--variant", "began", "--set", "gama=1"], "did you mean 'gamma'?"),
         (["run", "--variant", "began", "--set", "gamma=2"], "from 0 to 1"),
-        (["run", "--variant", "began", "--set", "image_size=30"], "28, 32, 64, 128, 256"),
+        (["run", "--variant", "began", "--set", "image_size=50"], "nearest are 48 and 52"),
         (["run", "--variant", "began", "--set", "batch_size=6000"], "5000"),
         (["run", "--variant", "began", "--steps", "5", "--set", "steps=6"], "given twice"),
         (["run", "--variant", "began", "--config", "/no/such.yaml"], "/no/such.yaml"),

@@ -44,7 +44,7 @@ ARCHITECTURES = parameters(architectures())
 OF_IMAGES = parameters([a for a in architectures() if a[1] != POINTS])
 CHOSEN_FOR_IMAGES = parameters([a for a in with_a_choice(architectures()) if a[1] != POINTS])
 CHOSEN_FOR_POINTS = parameters([a for a in with_a_choice(architectures()) if a[1] == POINTS])
-SIZES = [28, 32, 64, 128]
+SIZES = [16, 28, 32, 36, 40, 64, 96]
 
 
 def test_the_list_of_architectures_is_complete() -> None:
@@ -113,12 +113,14 @@ def test_layers_for_images_refuse_points(name: str, layers: dict[str, str]) -> N
         kind(kind.Hyperparameters(**layers), (2,))
 
 
-@pytest.mark.parametrize("size", [8, 27, 48, 96])
+@pytest.mark.parametrize(
+    ("size", "nearest"), [(8, "16"), (27, "26 and 28"), (50, "48 and 52"), (2048, "1024")]
+)
 @pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
-def test_an_unsupported_size_is_refused_and_the_supported_sizes_are_named(
-    build: Callable[..., Any], name: str, layers: dict[str, str], size: int
+def test_an_unsupported_size_is_refused_and_the_nearest_sizes_are_named(
+    build: Callable[..., Any], name: str, layers: dict[str, str], size: int, nearest: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"{size}.*allowed.*28, 32, 64, 128"):
+    with pytest.raises(ValueError, match=rf"^image_size {size} is not possible, nearest are {nearest} \("):
         build(name, size=size, **layers)
 
 

@@ -1,6 +1,5 @@
 """Networks for images that variants share: trunks of encoders, decoders and generators."""
 
-import math
 from collections.abc import Callable
 
 from torch import nn
@@ -29,17 +28,40 @@ def leaky_relu() -> nn.Module:
     return nn.LeakyReLU(0.2, inplace=True)
 
 
-def halvings_to_eight(size: int) -> int:
-    """Return how often the side of an image is halved down to 8x8 (7x7 from 28).
+SMALLEST_SIZE, LARGEST_SIZE = 16, 1024
+# at the low end of the networks, in pixels; 8 of the published sizes, 7 of 28
+SMALLEST_SIDE, LARGEST_SIDE = 5, 15
+DCGAN_SIDE = 4
+
+
+def halvings(size: int, least: int = SMALLEST_SIDE) -> int:
+    """Return how often the side of an image is halved: as long as it is even and no half is below `least`.
+
+    The published sizes 64 and 128 are halved to 8, 28 to 7, 48 to 6, 36 to 9.
 
     Raises
     ------
     ValueError
-        If the side is not 28, 32, 64, 128 or 256 pixels.
+        If the size is not 16 to 1024 pixels, or is no odd number up to 15 times a power of two; the message
+        has the nearest sizes.
     """
-    if size not in (28, 32, 64, 128, 256):
-        raise ValueError(f"image_size {size} is not possible: allowed are 28, 32, 64, 128, 256")
-    return round(math.log2(size)) - 3
+    side, count = size, 0
+    while side % 2 == 0 and side // 2 >= least:
+        side, count = side // 2, count + 1
+    if not _is_possible(size):
+        below = next((each for each in range(min(size, LARGEST_SIZE), 0, -1) if _is_possible(each)), None)
+        above = next((each for each in range(size, LARGEST_SIZE + 1) if _is_possible(each)), None)
+        nearest = " and ".join(str(each) for each in (below, above) if each is not None)
+        raise ValueError(
+            f"image_size {size} is not possible, nearest are {nearest} (allowed are {SMALLEST_SIZE} to "
+            f"{LARGEST_SIZE} pixels, an odd number up to {LARGEST_SIDE} times a power of two)"
+        )
+    return count
+
+
+def _is_possible(size: int) -> bool:
+    odd = size // (size & -size)
+    return SMALLEST_SIZE <= size <= LARGEST_SIZE and odd <= LARGEST_SIDE
 
 
 def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> nn.Module:
@@ -55,21 +77,21 @@ def convolution(inputs: int, outputs: int, kernel: int = 3, stride: int = 1) -> 
 
 def began_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
     """Build the encoder of carpedm20/BEGAN-tensorflow: each block is wider by `filters`."""
-    halvings = halvings_to_eight(size)
+    count = halvings(size)
     layers: list[nn.Module] = [convolution(channels, filters), activation()]
     width = filters
-    for block in range(halvings + 1):
+    for block in range(count + 1):
         wider = filters * (block + 1)
         layers += [convolution(width, wider), activation(), convolution(wider, wider), activation()]
-        if block < halvings:
+        if block < count:
             layers += [convolution(wider, wider, stride=2), activation()]
         width = wider
-    return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
+    return Trunk(nn.Sequential(*layers), width * (size >> count) ** 2)
 
 
 def began_decoder(channels: int, size: int, filters: int, latent_dim: int, activation: Activation) -> Decoder:
     """Build the decoder of carpedm20/BEGAN-tensorflow: constant width, nearest-neighbour upsampling."""
-    doublings = halvings_to_eight(size)
+    doublings = halvings(size)
     side = size >> doublings
     layers: list[nn.Module] = []
     for block in range(doublings + 1):
@@ -83,23 +105,23 @@ def began_decoder(channels: int, size: int, filters: int, latent_dim: int, activ
 
 def constrained_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
     """Build the encoder of chang810249/BEGAN-CS: each block widens by `filters`, then halves the side."""
-    halvings = halvings_to_eight(size)
+    count = halvings(size)
     layers: list[nn.Module] = [convolution(channels, filters), activation()]
     width = filters
-    for _ in range(halvings):
+    for _ in range(count):
         layers += [convolution(width, width), activation(), convolution(width, width + filters), activation()]
         width += filters
         layers += [convolution(width, width, stride=2), activation()]
     for _ in range(2):
         layers += [convolution(width, width), activation()]
-    return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
+    return Trunk(nn.Sequential(*layers), width * (size >> count) ** 2)
 
 
 def constrained_decoder(
     channels: int, size: int, filters: int, latent_dim: int, activation: Activation
 ) -> Decoder:
     """Build the decoder of chang810249/BEGAN-CS: 1x1 convolutions double the width before upsampling."""
-    doublings = halvings_to_eight(size)
+    doublings = halvings(size)
     side = size >> doublings
     layers: list[nn.Module] = []
     width = filters
@@ -114,25 +136,25 @@ def constrained_decoder(
 
 def table3_trunk(channels: int, size: int, filters: int, activation: Activation) -> Trunk:
     """Build an encoder of 1x1 and 4x4 convolutions with the v3 paper's parameter count (a conjecture)."""
-    halvings = halvings_to_eight(size)
+    count = halvings(size)
     base = max(1, filters // 2)
     layers: list[nn.Module] = [convolution(channels, base, kernel=1), activation()]
     width = base
-    for block in range(halvings):
+    for block in range(count):
         wider = base * (block + 1)
         layers += [convolution(width, wider, kernel=1), activation()]
         layers += [convolution(wider, wider, kernel=4), activation()]
         layers += [convolution(wider, wider, kernel=4, stride=2), activation()]
         width = wider
-    layers += [convolution(width, base * (halvings + 1), kernel=1), activation()]
-    return Trunk(nn.Sequential(*layers), base * (halvings + 1) * (size >> halvings) ** 2)
+    layers += [convolution(width, base * (count + 1), kernel=1), activation()]
+    return Trunk(nn.Sequential(*layers), base * (count + 1) * (size >> count) ** 2)
 
 
 def table3_decoder(
     channels: int, size: int, filters: int, latent_dim: int, activation: Activation
 ) -> Decoder:
     """Build the decoder that belongs to :func:`table3_trunk`."""
-    doublings = halvings_to_eight(size)
+    doublings = halvings(size)
     side = size >> doublings
     layers: list[nn.Module] = []
     for _ in range(doublings):
@@ -162,7 +184,7 @@ def transposed_decoder(
     of stride 2] to 256, 128, 64 and `channels` maps, then tanh if `bounded`. Without `normalise`, there is no
     batch norm.
     """
-    doublings = halvings_to_eight(size) + (size != 28)
+    doublings = halvings(size, DCGAN_SIDE)
     side = size >> doublings
     width = filters << (doublings - 1)
     maps = (width, side, side)
@@ -183,14 +205,14 @@ def strided_trunk(channels: int, size: int, filters: int, activation: Activation
 
     With `normalise`, batch norm follows every convolution but the first.
     """
-    halvings = halvings_to_eight(size) + (size != 28)
+    count = halvings(size, DCGAN_SIDE)
     layers: list[nn.Module] = []
     width = channels
-    for block in range(halvings):
+    for block in range(count):
         wider = filters << block
         layers.append(convolution(width, wider, kernel=4, stride=2))
         if normalise and block > 0:
             layers.append(nn.BatchNorm2d(wider))
         layers.append(activation())
         width = wider
-    return Trunk(nn.Sequential(*layers), width * (size >> halvings) ** 2)
+    return Trunk(nn.Sequential(*layers), width * (size >> count) ** 2)

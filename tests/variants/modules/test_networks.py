@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import nn
 
+from variants.modules.networks import DCGAN_SIDE, halvings
 from variants.registry import all_variants
 
 
@@ -18,6 +19,36 @@ def test_bounded_generators_stay_within_the_range_of_images(build: Callable[...,
         variant = build(name, shaken=True, **layers)
         with torch.no_grad():
             assert variant.generator(100 * torch.randn(8, 6)).abs().max() <= 1.0
+
+
+# a decoder starts at 5 to 15 pixels and doubles them; DCGAN's at 4
+REACHED = sorted(
+    {start << doublings for start in range(5, 16) for doublings in range(1, 9)} & {*range(16, 1025)}
+)
+
+
+def test_sizes_are_those_that_doublings_reach() -> None:
+    for size in REACHED:
+        ends = size / 2 ** halvings(size), size / 2 ** halvings(size, DCGAN_SIDE)
+        assert ends[0] in range(5, 16)
+        assert ends[1] == (4 if ends[0] == 8 else ends[0])
+
+
+@pytest.mark.parametrize("size", [each for each in (*range(1, 130), 1023, 1025, 1300) if each not in REACHED])
+def test_other_sizes_are_refused_with_the_nearest_ones(size: int) -> None:
+    nearest = [each for each in REACHED if each < size][-1:] + [each for each in REACHED if each > size][:1]
+    words = " and ".join(map(str, nearest))
+    with pytest.raises(ValueError, match=rf"^image_size {size} is not possible, nearest are {words} \("):
+        halvings(size)
+
+
+@pytest.mark.parametrize(
+    ("size", "count", "of_dcgan"), [(28, 2, 2), (32, 2, 3), (64, 3, 4), (128, 4, 5), (256, 5, 6)]
+)
+def test_the_published_sizes_are_halved_to_8_or_7_and_by_dcgan_to_4_or_7(
+    size: int, count: int, of_dcgan: int
+) -> None:
+    assert (halvings(size), halvings(size, DCGAN_SIDE)) == (count, of_dcgan)
 
 
 def convolutions(module: nn.Module, filters: int) -> list[tuple[int, int, int]]:

@@ -1,11 +1,11 @@
-"""Networks that grow: from 8x8 (7x7 for images of 28) to the whole side, each new layer faded in."""
+"""Networks that grow from their smallest side to the whole one, each new layer faded in."""
 
 import torch
 from systems.dcgan import Dcgan
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
-from variants.modules.networks import halvings_to_eight
+from variants.modules.networks import halvings
 
 
 class Growth(nn.Module):
@@ -34,7 +34,7 @@ class Growth(nn.Module):
 class GrowingGenerator(nn.Module):
     def __init__(self, channels: int, size: int, filters: int, width: int) -> None:
         super().__init__()
-        doublings = halvings_to_eight(size)
+        doublings = halvings(size)
         self.maps = (filters, size >> doublings, size >> doublings)
         self.growth = Growth(doublings)
         self.project = nn.Linear(width, filters * self.maps[1] ** 2)
@@ -54,11 +54,11 @@ class GrowingGenerator(nn.Module):
 class GrowingDiscriminator(nn.Module):
     def __init__(self, channels: int, size: int, filters: int) -> None:
         super().__init__()
-        halvings = halvings_to_eight(size)
-        self.growth = Growth(halvings)
-        self.from_image = nn.ModuleList(nn.Conv2d(channels, filters, 1) for _ in range(halvings + 1))
-        self.blocks = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(halvings))
-        self.score = nn.Linear(filters * (size >> halvings) ** 2, 1)
+        count = halvings(size)
+        self.growth = Growth(count)
+        self.from_image = nn.ModuleList(nn.Conv2d(channels, filters, 1) for _ in range(count + 1))
+        self.blocks = nn.ModuleList(nn.Conv2d(filters, filters, 3, padding=1) for _ in range(count))
+        self.score = nn.Linear(filters * (size >> count) ** 2, 1)
 
     def forward(self, images: Tensor) -> Tensor:
         maps = self.from_image[-1](images)
