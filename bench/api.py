@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from bench.checking import CheckReport
-    from bench.execution.session import RunResult
+    from bench.runs.result import RunResult
     from bench.searching.study import StudiesResult
     from variants.base import Variant
 

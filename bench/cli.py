@@ -84,6 +84,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     damaged_runs.reset()
+    if not sys.stderr.isatty():
+        # bars of libraries, such as that of a download, would overwrite themselves in a log
+        os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         check_words(words)
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)

@@ -72,6 +72,21 @@ def merge_settings(options: Mapping[str, str | None], settings: Mapping[str, str
     return merged
 
 
+def require_given_gpu(given: Mapping[str, object], file: Path | None = None) -> None:
+    """Raise RequestError if settings or a file of settings ask for a GPU and there is none.
+
+    A command calls this first: neither torch nor data is needed to refuse.
+    """
+    from bench.training.device import require_gpu
+
+    device = given.get("device")
+    if device is None and file:
+        from bench.configuration import yaml_files
+
+        device = yaml_files.read(file).get("device")
+    require_gpu(str(device))
+
+
 def selection(function: Command) -> Command:
     """Decorator of a command: add the options of :data:`SELECTION`, None by default."""
     for option in (

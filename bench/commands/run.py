@@ -10,7 +10,7 @@ import click
 
 from bench.commands import names
 from bench.commands.dry_run import dry_run_report
-from bench.commands.options import EXPERIMENT, Workers, device, merge_settings
+from bench.commands.options import EXPERIMENT, Workers, device, merge_settings, require_given_gpu
 from bench.commands.options import settings as set_option
 from bench.commands.output import Report, reporting, stopped
 from bench.system.errors import RequestError
@@ -19,8 +19,10 @@ from variants.presets import MEANT_FOR
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
-    from bench.execution.session import RunResult
+    from bench.runs.result import RunResult
+    from bench.runs.run_folder import RunFolder
     from bench.tracking.process import TrackingProcess
+    from variants.knobs import Setting
 
 # values that a configuration reads as false
 FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
@@ -91,23 +93,22 @@ def command(
     """
     given = merge_settings(options, settings)
     several = seeds is not None or "," in str(given.get("variant", ""))
-    is_tracked = settings.get("tracking", "true").lower() not in FALSE
-    # runs of a multirun have tracking processes of their own
-    if is_tracked and not several and not dry_run:
-        context = click.get_current_context()
-        context.obj["tracker"] = context.with_resource(early_tracking())
     if resume is not None:
         if seeds is not None:
             raise RequestError(
                 "--resume continues one run; to continue several, run their command again without it"
             )
         return _resume(resume, given, file, dry_run)
+    if not dry_run:
+        require_given_gpu(given, file)
     if several:
         from bench.commands.run_many import run_many
 
         if launched():
             raise RequestError("torchrun trains one run: give one variant and one seed")
         return run_many(given, file, seeds, workers, dry_run)
+    if not dry_run:
+        start_tracking(given)
     from bench.configuration import resolve
     from bench.execution.setup import require_names
 
@@ -116,6 +117,13 @@ def command(
         return dry_run_report(configuration)
     require_names(configuration.harness)
     return _train(configuration, parent)
+
+
+def start_tracking(given: Mapping[str, object]) -> None:
+    """Start the tracking process of a run that will train, unless the settings say otherwise."""
+    if str(given.get("tracking", "true")).lower() not in FALSE:
+        context = click.get_current_context()
+        context.obj["tracker"] = context.with_resource(early_tracking())
 
 
 @contextmanager
@@ -143,12 +151,34 @@ def _train(configuration: "Configuration", parent: str | None) -> Report:
 
 
 def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: bool) -> Report:
-    from bench.configuration import EXECUTION_SETTINGS, yaml_files
-    from bench.execution.session import resume
-    from bench.runs.generator import configuration_of
+    from bench.runs.record import RecordEvents
     from bench.runs.run_folder import find
 
     run = find(word)
+    is_over = RecordEvents(run.record_path).record.is_over()
+    if not dry_run and not is_over:
+        require_given_gpu({"device": run.describe().config.flat()["device"], **given}, file)
+        start_tracking(given)
+    # a bare resume needs no configuration, whose import takes longer than the answer
+    changes = _execution_settings(run, given, file) if given or file else {}
+    if dry_run:
+        from bench.runs.generator import configuration_of
+
+        return dry_run_report(configuration_of(run.describe()).with_values(**changes))
+    if is_over:
+        return _nothing_to_train(run)
+    from bench.execution.session import resume
+
+    return _report(partial(resume, run, execution_settings=changes))
+
+
+def _execution_settings(
+    run: "RunFolder", given: Mapping[str, object], file: Path | None
+) -> "dict[str, Setting]":
+    """Return the execution settings that a resume changes; RequestError if it would change another knob."""
+    from bench.configuration import EXECUTION_SETTINGS, yaml_files
+    from bench.runs.generator import configuration_of
+
     recorded = configuration_of(run.describe())
     given = {**(yaml_files.read(file) if file else {}), **given}
     computing = {name: value for name, value in given.items() if name not in EXECUTION_SETTINGS}
@@ -157,10 +187,22 @@ def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: 
             f"--resume keeps what a run computes; this would change {', '.join(changed)}; execution "
             f"settings may change: {', '.join(sorted(EXECUTION_SETTINGS))}"
         )
-    changes = recorded.changed_execution_settings(given)
-    if dry_run:
-        return dry_run_report(recorded.with_values(**changes))
-    return _report(partial(resume, run, execution_settings=changes))
+    return recorded.changed_execution_settings(given)
+
+
+def _nothing_to_train(run: "RunFolder") -> Report:
+    """Report a run that is over, without building anything."""
+    from bench.commands.run_summary import data, text
+    from bench.runs.record import RecordEvents
+    from bench.runs.result import RunResult
+
+    result = RunResult(run, run.describe(), RecordEvents(run.record_path).record)
+    line = f"{result.end_text}: nothing to train"
+    if result.description.tracking:
+        line += f"; bench track {result.description.name} sends what its store may lack"
+    if not click.get_current_context().obj["json"] and is_first():
+        click.echo(line, err=True)
+    return Report(data(result), text(result))
 
 
 def _report(train: Callable[..., "RunResult"]) -> Report:

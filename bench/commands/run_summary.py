@@ -3,8 +3,8 @@
 from typing import Any
 
 from bench.commands.output import table
-from bench.execution.session import RunResult
 from bench.runs.record import alarm_tag
+from bench.runs.result import RunResult
 
 
 def data(result: RunResult) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands import names
-from bench.commands.options import Real, Workers, device, merge_settings
+from bench.commands.options import Real, Workers, device, merge_settings, require_given_gpu
 from bench.commands.options import settings as set_option
 from bench.commands.output import Report, progress, reporting, stopped, table
 from studies import shipped
@@ -71,11 +71,13 @@ def command(
     Running the command again resumes the study. NAME is a study of the project or a YAML file. Every trial
     is trained in a process of its own, reported and possibly pruned, and tracked below one MLflow run.
     """
+    given = merge_settings(options, settings)
+    if not dry_run:
+        require_given_gpu(given)
     from bench.execution.jobs import Stopped
     from bench.searching import study, study_file
 
     title, file = study_file.read(name, trials=trials)
-    given = merge_settings(options, settings)
     variants = [word.strip() for word in (variant or "").split(",") if word.strip()]
     shown_progress = progress()
     execution = study.ExecutionOptions(storage, workers, timeout, cluster)

@@ -16,6 +16,7 @@ from filelock import FileLock, Timeout
 from bench.configuration import EXECUTION_SETTINGS, Configuration, Harness, resolve
 from bench.execution.aggregate import Aggregate, aggregate
 from bench.execution.jobs import Job, run_jobs
+from bench.execution.opening import judge_text, opening_of_many
 from bench.execution.progress import Progress
 from bench.execution.setup import require_names, set_up
 from bench.execution.tracked_run import tracking
@@ -50,6 +51,8 @@ class Multirun:
         Command-line options of the user's configuration by variant, without variant and seed.
     execution_settings : tuple of str
         The options that may change when a run is resumed.
+    judges : tuple of str
+        Metric and protocol of the judge of each variant.
     notes : tuple of str
         Lines below the table.
     """
@@ -58,6 +61,7 @@ class Multirun:
     data_hash: str
     words: dict[str, tuple[str, ...]]
     execution_settings: tuple[str, ...]
+    judges: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
     @property
@@ -171,12 +175,13 @@ def plan(
         settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
         chosen = configurations(variants, seeds, settings, file)
     first: dict[str, Configuration] = {}
-    hashes = set()
+    hashes, judges = set(), []
     for configuration in chosen:
         if configuration.variant.name not in first:
             setup = set_up(configuration, progress)
             first[configuration.variant.name] = setup.configuration
             hashes.add(setup.array.hash)
+            judges.append(judge_text(setup.judge.extractor.metric, setup.judge.protocol))
     resolved = [first[c.variant.name].with_values(seed=c.harness.seed) for c in chosen]
     if len(hashes) > 1:
         kinds = ", ".join(f"{name} {_data(c.harness)}" for name, c in first.items())
@@ -193,7 +198,7 @@ def plan(
     given_words = {
         name: (*(["--config", str(path.resolve())] if path else []), *words) for name, path in files.items()
     }
-    return Multirun(tuple(resolved), hashes.pop(), given_words, tuple(execution_settings))
+    return Multirun(tuple(resolved), hashes.pop(), given_words, tuple(execution_settings), tuple(judges))
 
 
 def words_of(settings: Mapping[str, object]) -> list[str]:
@@ -296,6 +301,9 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> MultirunResul
     with hold(multirun), tracking(multirun.configurations[0].harness.tracking, progress) as tracker:
         store = current_store()
         parent = tracker.open_parent(parent_run(multirun.describe()), store) if tracker else None
+        progress.info(
+            opening_of_many(multirun.name, multirun.folder, multirun.configurations, multirun.judges)
+        )
         total = len(multirun.configurations)
         failed = run_jobs(_jobs(multirun, parent), total, workers, progress)
         runs = multirun.complete()

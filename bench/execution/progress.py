@@ -1,4 +1,4 @@
-"""Progress of a run on standard error: a bar, messages and warnings."""
+"""Progress of a run on standard error: a bar or lines, messages and warnings."""
 
 import sys
 import time
@@ -9,13 +9,16 @@ from typing import Any
 from torch import Tensor
 from tqdm import tqdm
 
+from bench.comparing.numbers import duration
 from bench.runs.record import Evaluation, StepRow
 from bench.system.store_address import redacted
 from bench.training.trainer import Callback, Trainer
 
+LINE_SECONDS = 15.0  # between lines of a log
+
 
 class Progress(Callback):
-    """A progress bar with step, scalars of the variant, samples a second and time left.
+    """Step, scalars of the variant, samples a second and time left: a bar on a terminal, lines in a log.
 
     Parameters
     ----------
@@ -29,6 +32,8 @@ class Progress(Callback):
         self._samples_per_step = 0.0
         self._shown: list[str] = []
         self._mark = (0.0, 0)
+        self._began = self._line_at = 0.0
+        self._steps = self._first = 0
 
     def info(self, message: str) -> None:
         """Print one line to standard error, unless quiet."""
@@ -45,35 +50,44 @@ class Progress(Callback):
 
     @contextmanager
     def bar(self, trainer: Trainer) -> Iterator[None]:
-        """Show a progress bar of a trainer while the block runs."""
+        """Show the progress of a trainer while the block runs: a bar on a terminal, else lines."""
         reals = trainer.variant.real_batches(trainer.plan.steps) / trainer.plan.steps
         self._samples_per_step = reals * trainer.batches.batch_size
         self._shown = [scalar.name for scalar in trainer.variant.scalars if scalar.in_progress]
-        self._mark = (time.perf_counter(), trainer.step)
+        self._steps, self._first = trainer.plan.steps, trainer.step
+        now = time.perf_counter()
+        self._began = self._line_at = now
+        self._mark = (now, trainer.step)
         with tqdm(
             total=trainer.plan.steps,
             initial=trainer.step,
-            disable=self.quiet,
+            # a log has no use for a bar, which overwrites itself
+            disable=self.quiet or not sys.stderr.isatty(),
             file=sys.stderr,
             unit="step",
             bar_format="{desc} {n_fmt}/{total_fmt} |{bar:20}| {elapsed}<{remaining}{postfix}",
             desc="training",
-            # a log file gets a line now and then, a terminal a moving bar
-            mininterval=0.5 if sys.stderr.isatty() else 15.0,
+            mininterval=0.5,
         ) as self._bar:
             yield
         self._bar = None
 
     def on_steps(self, rows: list[StepRow]) -> None:
-        """Advance the bar."""
-        if not rows or self._bar is None:
+        """Advance the bar, or print a line now and then."""
+        if not rows or self._bar is None or self.quiet:
             return
         now, (before, step), last = time.perf_counter(), self._mark, int(rows[-1]["step"])
         rate = (last - step) * self._samples_per_step / max(now - before, 1e-9)
         self._mark = (now, last)
         shown = [f"{name} {rows[-1][name]:.4g}" for name in self._shown if name in rows[-1]]
-        self._bar.set_postfix_str(", ".join([*shown, f"{rate:.0f} samples/s"]), refresh=False)
-        self._bar.update(last - self._bar.n)
+        facts = ", ".join([*shown, f"{rate:.0f} samples/s"])
+        if not self._bar.disable:
+            self._bar.set_postfix_str(facts, refresh=False)
+            self._bar.update(last - self._bar.n)
+        elif now - self._line_at >= LINE_SECONDS:
+            self._line_at = now
+            left = (self._steps - last) * (now - self._began) / max(last - self._first, 1)
+            self.info(f"step {last:,} of {self._steps:,}: {facts}, about {duration(left)} left")
 
     def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
         """Print the metrics."""

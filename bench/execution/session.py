@@ -15,6 +15,7 @@ from filelock import Timeout
 from bench.configuration import Configuration
 from bench.execution import disk, resuming
 from bench.execution.callbacks import Alarms, Grids
+from bench.execution.opening import opening
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.execution.tracked_run import TrackingRestarts, tracking
@@ -23,6 +24,7 @@ from bench.runs import environment, record, run_folder
 from bench.runs.checkpoint import TrainingState
 from bench.runs.description import RunDescription, StudyTrial
 from bench.runs.generator import configuration_of, load
+from bench.runs.result import RunResult
 from bench.runs.run_folder import RunFolder
 from bench.system import os_errors
 from bench.system.errors import RequestError, WorkError
@@ -32,28 +34,10 @@ from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
+from bench.training.device import require_gpu
 from bench.training.history import History
 from bench.training.trainer import Callback, Diverged, Interrupted
 from variants.scalars import TrainingScalar
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """Result of a run.
-
-    Attributes
-    ----------
-    run : RunFolder
-        Folder of the run.
-    description : RunDescription
-        Content of run.json.
-    record : Record
-        Content of the record.
-    """
-
-    run: RunFolder
-    description: RunDescription
-    record: record.Record
 
 
 @dataclass(frozen=True)
@@ -121,6 +105,7 @@ def start(
     Diverged
         If a loss was not finite.
     """
+    require_gpu(configuration.harness.device)
     with tracking(configuration.harness.tracking, progress, tracker) as tracker:
         setup = set_up(configuration, progress, ranks)
         harness = setup.configuration.harness
@@ -137,6 +122,7 @@ def start(
         run = run_folder.create(description)
         with run.lock():
             resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
+            progress.info(opening(run, description))
             watch = AlarmMonitor(description.scalars)
             callbacks = on_start(run, setup)
             if tracker:
@@ -154,9 +140,9 @@ def resume(
     tracker: TrackingProcess | None = None,
     ranks: Ranks = ALONE,
 ) -> RunResult:
-    """Resume a run from its newest intact checkpoint; if the run is complete, only track it to its end.
+    """Resume a run from its newest intact checkpoint; of a run that is over only return the result.
 
-    The other parameters are those of :func:`start`; `on_start` is not called for a complete run. The run is
+    The other parameters are those of :func:`start`; nothing is built for a run that is over. The run is
     resumed even if the tracking store is unreachable; missing data is sent when the store is back.
 
     Parameters
@@ -179,39 +165,40 @@ def resume(
         lock = run.lock().acquire()
     except Timeout:
         raise RequestError(f"run {run.id} is being trained by another process") from None
-    with lock, tracking(resumed.harness.tracking, progress, tracker) as tracker:
-        store, note = store_at_resume(description.tracking)
-        if tracker and note:
-            progress.info(note)
-        remove_leftovers(run.path)
+    with lock:
         recorded = record.read(run.record_path)
         if recorded.is_over():
-            progress.info(f"run {description.name} is complete: nothing to train")
+            result = RunResult(run, description, recorded)
+            progress.info(f"{result.end_text}: nothing to train")
             ranks.broadcast(NOTHING_TO_TRAIN)
+            return result
+        require_gpu(resumed.harness.device)
+        with tracking(resumed.harness.tracking, progress, tracker) as tracker:
+            store, note = store_at_resume(description.tracking)
+            if tracker and note:
+                progress.info(note)
+            remove_leftovers(run.path)
+            configuration = shared_among(ranks, resumed, progress)
+            setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
+            setup.require_same_data(description)
+            state = resuming.newest_state(run, recorded, progress)
+            step = state["step"] if state else 0
+            session = setup.session(environment.facts(), ranks, step, changed)
+            if differences := resuming.begin(run, recorded, session, state):
+                progress.warning(
+                    f"different from the session before ({'; '.join(differences)}): last bits may differ"
+                )
+            progress.info(opening(run, description, step))
+            callbacks = on_start(run, setup)
             if tracker:
                 tracker.follow(run, store)
-            return RunResult(run, description, recorded)
-        configuration = shared_among(ranks, resumed, progress)
-        setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
-        setup.require_same_data(description)
-        state = resuming.newest_state(run, recorded, progress)
-        step = state["step"] if state else 0
-        session = setup.session(environment.facts(), ranks, step, changed)
-        if differences := resuming.begin(run, recorded, session, state):
-            progress.warning(
-                f"different from the session before ({'; '.join(differences)}): last bits may differ"
-            )
-        progress.info(f"resuming {description.name} after step {step}")
-        callbacks = on_start(run, setup)
-        if tracker:
-            tracker.follow(run, store)
-            callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
-        history, watch = History.of(recorded, setup.scalars), AlarmMonitor(description.scalars)
-        for row in recorded.steps:
-            watch.update(row)
-        # the steps of a long run do not stay in memory during training
-        del recorded
-        return _train(run, description, setup, history, watch, state, progress, callbacks, ranks)
+                callbacks = [*callbacks, TrackingRestarts(tracker, progress)]
+            history, watch = History.of(recorded, setup.scalars), AlarmMonitor(description.scalars)
+            for row in recorded.steps:
+                watch.update(row)
+            # the steps of a long run do not stay in memory during training
+            del recorded
+            return _train(run, description, setup, history, watch, state, progress, callbacks, ranks)
 
 
 def shared_among(ranks: Ranks, configuration: Configuration, progress: Progress) -> Configuration:

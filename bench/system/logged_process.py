@@ -20,16 +20,25 @@ class LoggedProcess:
         Log file; its folder is made if need be.
     request : bytes
         Standard input of the process.
+    output : Path, optional
+        File of its standard output, beside the log; without one, that output is dropped.
     """
 
-    def __init__(self, module: str, arguments: Sequence[str], log: Path, request: bytes = b"") -> None:
+    def __init__(
+        self,
+        module: str,
+        arguments: Sequence[str],
+        log: Path,
+        request: bytes = b"",
+        output: Path | None = None,
+    ) -> None:
         self.log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        with log.open("wb") as file:
+        with log.open("wb") as file, Path(output or os.devnull).open("wb") as written:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", module, *arguments],
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,
+                stdout=written,
                 stderr=file,
                 env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
                 # Ctrl-C reaches the process through this one, once

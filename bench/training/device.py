@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.system.errors import RequestError
@@ -16,6 +17,32 @@ if TYPE_CHECKING:
     from bench.configuration import Harness
 
 M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4  # settings of glibc's mallopt
+
+
+def require_gpu(device: str) -> None:
+    """Raise RequestError if the device is ``cuda`` and there is no GPU; needs torch only where one may be.
+
+    Commands ask before anything else, so that a refusal does not wait for imports and data.
+    """
+    if device != "cuda":
+        return
+    if _has_gpu_driver():
+        import torch
+
+        if torch.cuda.is_available():
+            return
+    raise RequestError("device: 'cuda' is not possible: torch finds no GPU here; allowed is auto or cpu")
+
+
+def _has_gpu_driver() -> bool:
+    """Return whether a GPU's driver is installed: NVIDIA's library or AMD's device; True if unknown."""
+    if sys.platform != "linux" or Path("/dev/kfd").exists():
+        return True
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
 
 
 def prepare(harness: "Harness") -> "torch.device":
@@ -43,12 +70,10 @@ def prepare(harness: "Harness") -> "torch.device":
     """
     # cuBLAS reads the variable when it is initialised
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    require_gpu(harness.device)
     import torch
 
-    device = harness.device
-    if device == "cuda" and not torch.cuda.is_available():
-        raise RequestError("device: 'cuda' is not possible: torch finds no GPU here; allowed is auto or cpu")
-    chosen = torch.device("cuda" if device != "cpu" and torch.cuda.is_available() else "cpu")
+    chosen = torch.device("cuda" if harness.device != "cpu" and torch.cuda.is_available() else "cpu")
     if chosen.type == "cuda":
         if local_rank() >= torch.cuda.device_count():
             raise RequestError(

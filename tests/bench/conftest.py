@@ -14,10 +14,11 @@ from systems.trio import Trio
 
 from bench.configuration import Configuration, resolve
 from bench.execution.progress import Progress
-from bench.execution.session import RunResult, start
+from bench.execution.session import start
 from bench.health import verdict
 from bench.runs import checkpoint, environment, record
 from bench.runs.description import DIGEST, RunDescription, digest_of
+from bench.runs.result import RunResult
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged
 from variants.registry import VARIANTS, all_variants, register

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from bench.cli import COMMANDS, main
+from bench.runs import run_folder
 
 HEAVY = ("torch", "torchvision", "torchmetrics", "mlflow", "optuna", "pandas")
 
@@ -146,7 +147,17 @@ def test_a_run_with_json_prints_one_object_and_imports_no_tracker(
 
 def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["run", "--variant", "began", "--steps", "3", *settings(small)]) == 0
-    text = capsys.readouterr().out
+    text, told = capsys.readouterr()
+    run = run_folder.find("last")
+    name = run.describe().name
+    assert [line for line in told.splitlines() if "decoding" not in line][:5] == [
+        f"run     {name}",
+        f"folder  {run.path}",
+        "preset  quick: began on mnist-5k at 28 px, batches of 8, 3 steps",
+        f"judge   fd_digits_garments and others by {run.describe().protocol}",
+        f"resume  bench run --resume {name}",
+    ]
+    assert "\r" not in told
     for word in ("health", "alarms", "fd_digits_garments", "classes_covered", "best", "at step", "samples"):
         assert word in text
 

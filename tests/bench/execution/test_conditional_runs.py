@@ -22,12 +22,13 @@ from bench.cli import main
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.reevaluation import reevaluate
-from bench.execution.session import RunResult, resume, start
+from bench.execution.session import resume, start
 from bench.figures import of_run
 from bench.figures.grid import read_grid, to_bytes
 from bench.runs import checkpoint, record, run_folder
 from bench.runs.generator import TrainedGenerator
 from bench.runs.generator import load as load_trained
+from bench.runs.result import RunResult
 from bench.system.errors import RequestError, WorkError
 from bench.training.cost import cost
 from bench.training.memory import estimate

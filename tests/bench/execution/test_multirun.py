@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -196,8 +197,17 @@ def test_what_was_stopped_goes_on_when_the_command_is_given_again(
         assert process.returncode == 130
         assert error.splitlines()[-1] == "bench: stopped; run the same command to continue"
         assert not [p for p in psutil.process_iter() if is_of(p, bench_home)]
-    assert main([*command, "--json"]) == 0
-    assert len(told(capsys)["runs"]) == 2
+    assert main(command) == 0
+    lines = capsys.readouterr().err.splitlines()
+    runs = run_folder.all_runs()
+    assert len(runs) == 2
+    for run in runs:
+        rows = record.read(run.record_path)
+        assert rows.end
+        value = f"{rows.evaluations[-1].values['fd_digits_garments']:.4g}"
+        what = f"began seed {run.describe().config.seed}: fd_digits_garments {value}"
+        said = rf"\[[12]/2\] {what}, health {rows.end.health}, took (\d+ min )?\d+ s(; about \d+ s left)?"
+        assert [line for line in lines if re.fullmatch(said, line)]
     rows = [record.read(run.record_path) for run in run_folder.all_runs()]
     assert [[row["step"] for row in r.steps] for r in rows] == [list(range(1, 401))] * 2
     # a run's own process outlives the command that is killed outright, and is waited for
@@ -219,10 +229,17 @@ def test_a_second_command_for_the_same_runs_is_refused(bench_home: Path) -> None
 
 @pytest.mark.slow
 def test_a_run_that_fails_is_told_and_the_others_are_complete(
+    bench_home: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    assert main([*words("began,wgan-gp", "0"), "--set", "lr_d=1e30", "--json"]) == 1
-    captured = capsys.readouterr()
-    assert "began seed 0: diverged at step" in captured.err.splitlines()[-1]
+    assert main([*words("began,wgan-gp", "0"), "--set", "lr_d=1e30"]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert "began seed 0: diverged at step" in lines[-1]
+    took = r"took (\d+ min )?\d+ s"
+    diverged = rf"\[1/2\] began seed 0: diverged at step \d+: \w+ is not finite, {took}; about .* left"
+    assert any(re.fullmatch(diverged, line) for line in lines)
+    (folder,) = (bench_home / "mlruns" / "multiruns").iterdir()
+    assert f"folder  {folder}" in lines
+    assert "runs    began, wgan-gp on mnist-5k, seeds 0" in lines
     assert {run.describe().config.variant for run in run_folder.all_runs()} == {"began", "wgan-gp"}
     assert all(run.is_over() for run in run_folder.all_runs())

@@ -9,8 +9,8 @@ import pytest
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.reevaluation import reevaluate
-from bench.execution.session import RunResult
 from bench.runs import record
+from bench.runs.result import RunResult
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError
 

@@ -1,0 +1,83 @@
+"""The lines with which a run begins: what it is, where it lies, how it is judged and how it is resumed."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from bench.configuration import Configuration
+from bench.runs.description import RunDescription
+from bench.runs.run_folder import RunFolder
+from bench.system.json_values import JsonScalar
+
+
+def opening(run: RunFolder, description: RunDescription, step: int | None = None) -> str:
+    """Return the lines that a run prints when it begins or is resumed.
+
+    Parameters
+    ----------
+    run : RunFolder
+        Folder of the run.
+    description : RunDescription
+        Content of run.json.
+    step : int, optional
+        The step after which a resumed run goes on.
+
+    Returns
+    -------
+    str
+        Five or six lines: run, folder, preset, judge, the command that resumes, and the step.
+    """
+    lines = {
+        "run": description.name,
+        "folder": str(run.path),
+        "preset": _length_text(description.config.flat()),
+        "judge": judge_text(description.metric, description.protocol),
+        "resume": f"bench run --resume {description.name}",
+    }
+    if step is not None:
+        lines["goes on"] = f"after step {step:,}"
+    return _aligned(lines)
+
+
+def opening_of_many(
+    name: str, folder: Path, configurations: Sequence[Configuration], judges: Sequence[str]
+) -> str:
+    """Return the lines that several runs of one command print when they begin.
+
+    Parameters
+    ----------
+    name : str
+        Variants, data set and seeds.
+    folder : Path
+        Folder of table, figures and logs.
+    configurations : sequence of Configuration
+        Of all runs.
+    judges : sequence of str
+        Metric and protocol of each variant's judge.
+    """
+    presets = dict.fromkeys(_length_text(each.flat()) for each in configurations)
+    lines = {
+        "runs": name,
+        "folder": str(folder),
+        "preset": "; ".join(presets),
+        "judge": "; ".join(dict.fromkeys(judges)),
+        "resume": "the same command again",
+    }
+    return _aligned(lines)
+
+
+def judge_text(metric: str, protocol: str) -> str:
+    """Return what is measured and how, as text."""
+    return f"{metric} and others by {protocol}"
+
+
+def _length_text(config: Mapping[str, JsonScalar]) -> str:
+    """Return preset, variant, data and length of a configuration as text."""
+    size = "" if config["image_size"] is None else f" at {config['image_size']} px"
+    return (
+        f"{config['preset']}: {config['variant']} on {config['dataset']}{size}, "
+        f"batches of {config['batch_size']:,}, {config['steps']:,} steps"
+    )
+
+
+def _aligned(lines: Mapping[str, str]) -> str:
+    return "\n".join(f"{name:<8}{text}" for name, text in lines.items())

@@ -1,0 +1,67 @@
+"""``bench run``: its first lines, refusals that wait for nothing, and resumes of runs that are over."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+from bench.runs import run_folder
+
+# runs command lines, and fails if one of them imported what takes long or started a process
+LIGHT = """
+import subprocess, sys
+from bench.cli import main
+started = []
+subprocess.Popen = lambda *args, **kwargs: started.append(args)
+for words in sys.argv[2:]:
+    status = main(words.split())
+    assert status == int(sys.argv[1]), (words, status)
+assert not started, started
+heavy = {"torch", "mlflow", "optuna", "pandas"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def lightly(status: int, *commands: str) -> list[str]:
+    """Give commands in one process that must end with a status; return the lines on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", LIGHT, str(status), *commands],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "200"},
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr.splitlines()
+
+
+@pytest.mark.skipif(torch.cuda.is_available() or Path("/dev/kfd").exists(), reason="there is a GPU")
+def test_a_gpu_that_is_missing_is_refused_before_anything_is_imported(bench_home: Path) -> None:
+    lines = lightly(
+        2,
+        "run --variant began --device cuda",
+        "run --variant began --set device=cuda",
+        "run --variant began,wgan-gp --seeds 0-4 --device cuda",
+        "study smoke --device cuda",
+    )
+    assert lines == [
+        "bench: device: 'cuda' is not possible: torch finds no GPU here; allowed is auto or cpu"
+    ] * len(lines)
+    assert len(lines) == 4
+    assert not bench_home.exists()
+
+
+def test_a_run_that_is_over_is_answered_for_without_building_anything(home: Path) -> None:
+    runs = [run.describe() for run in run_folder.all_runs()]
+    ends = {described.name: run_folder.find(described.id).is_over() for described in runs}
+    assert all(ends.values())
+    lines = lightly(0, *(f"run --resume {name}" for name in ends), "run --resume last --json")
+    assert len(lines) == len(ends)
+    for name, line in zip(ends, lines, strict=True):
+        assert line.startswith(f"run {name} ")
+        assert line.endswith(": nothing to train")
+    assert "is complete" in lines[0]
+    assert re.search(r"ended at step \d+ \(diverged@\d+\)", lines[-1])
