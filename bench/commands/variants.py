@@ -64,7 +64,7 @@ class _Entry:
 
 def _entry(variant: "type[Variant]") -> _Entry:
     from bench.configuration import presets_of, resolve
-    from bench.training.cost import cost
+    from bench.training.cost import parameters
 
     facts = (variant.name, variant.title, variant.source)
     presets: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ def _entry(variant: "type[Variant]") -> _Entry:
         presets = presets_of(variant)
         # without a published size, that of runs without further options
         counted = resolve({"variant": variant.name} | ({"preset": "paper"} if "paper" in presets else {}))
-        return _Entry(*facts, presets, cost(counted).all_parameters, counted.preset)
+        return _Entry(*facts, presets, sum(parameters(counted).values()), counted.preset)
     except Exception as error:  # a variant of another package may raise anything, and the others are listed
         reason = str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
         return _Entry(*facts, presets, None, "", one_line(reason))

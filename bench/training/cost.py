@@ -50,19 +50,39 @@ def cost(configuration: Configuration) -> Cost:
     ValueError
         If the variant cannot be built at the configured size.
     """
-    meta = torch.device("meta")
+    variant = _without_values(configuration)
+    with torch.device("meta"):
+        batch = empty_batch(configuration.harness.batch_size, variant.sample_shape, variant.classes)
+        operations, recorded = _first_step(variant, batch)
+    declared = (scalar.name for scalar in variant.scalars)
+    return Cost(_parameters(variant), operations, tuple(dict.fromkeys((*recorded, *declared))))
+
+
+def parameters(configuration: Configuration) -> dict[str, int]:
+    """Return the number of parameters of each network, by its label; much faster than :func:`cost`.
+
+    Raises
+    ------
+    RequestError
+        If the data set has no samples of the configured size, or no labels for a conditional variant.
+    ValueError
+        If the variant cannot be built at the configured size.
+    """
+    return _parameters(_without_values(configuration))
+
+
+def _without_values(configuration: Configuration) -> Variant:
+    """Build the networks on torch's meta device."""
     harness = configuration.harness
     shape = sample_shape(harness.dataset, harness.image_size, harness.channels)
-    classes = configuration.classes()
-    with meta:
-        variant = configuration.variant(configuration.hyperparameters, shape, classes)
-        batch = empty_batch(harness.batch_size, shape, classes)
-        operations, recorded = _first_step(variant, batch)
-    parameters = {
+    with torch.device("meta"):
+        return configuration.variant(configuration.hyperparameters, shape, configuration.classes())
+
+
+def _parameters(variant: Variant) -> dict[str, int]:
+    return {
         network.label or name: parameter_count(network.module) for name, network in variant.networks().items()
     }
-    declared = (scalar.name for scalar in variant.scalars)
-    return Cost(parameters, operations, tuple(dict.fromkeys((*recorded, *declared))))
 
 
 def needs_values(error: Exception) -> bool:

@@ -17,12 +17,6 @@ from bench.runs import run_folder
 HEAVY = ("torch", "torchvision", "torchmetrics", "mlflow", "optuna", "pandas")
 
 
-def bench(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "bench", *words], capture_output=True, text=True, timeout=300
-    )
-
-
 def settings(small: SimpleNamespace, **values: object) -> list[str]:
     chosen = {
         name: value for name, value in small.values.items() if name not in ("preset", "steps", "device")
@@ -164,7 +158,7 @@ def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.Capt
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_says_how_to_go_on_and_does(
-    number: int, small: SimpleNamespace, bench_home: Path
+    number: int, small: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = [sys.executable, "-m", "bench", "run", "--variant", "began", "--steps", "400"]
     words += settings(small, eval_every=0, checkpoint_every=20)
@@ -175,9 +169,8 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     assert process.returncode == 130, err
     line = next(line for line in err.splitlines() if "resume with: " in line)
     resume = line.partition("resume with: bench ")[2].split()
-    done = bench(*resume, "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["step"] == 400
+    assert main([*resume, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["step"] == 400
 
 
 def test_resume_refuses_another_configuration_and_shows_the_difference(
