@@ -52,7 +52,8 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
         ("run", f"{folder.describe().name}  (id {folder.id})"),
         ("checkpoint", f"step {result.step:,}"),
     ]
-    head += [("judged by", protocol) for protocol in dict.fromkeys(result.protocols.values())]
+    head += [("judged by", protocol) for protocol in result.judged_by.values()]
+    head.append(("other than recorded", "; ".join(result.differences) or "nothing"))
     data = {
         "run_id": folder.id,
         "name": folder.describe().name,
@@ -64,5 +65,6 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
         "held_out": result.held_out,
         "metric.protocol": result.protocols,
         "recorded": result.recorded,
+        "differences": result.differences,
     }
     return Report(data, table(head) + "\n\n" + table(rows, ("", *columns)))

@@ -1,6 +1,6 @@
 """Re-evaluation of a trained generator: other checkpoints, more samples, another extractor."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -8,11 +8,14 @@ from bench import datasets
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.judging.extractors import caution, names_by_metric
+from bench.judging.extractors import availability, caution, names_by_metric
+from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.judge import Judge
 from bench.runs import generator, record
+from bench.runs.description import RunDescription
 from bench.runs.generator import TrainedGenerator, configuration_of
 from bench.runs.run_folder import RunFolder
+from bench.system import paths
 from bench.system.errors import RequestError, WorkError, unknown
 from bench.training.sampler import EVALUATION, Sampler, make_sampler
 
@@ -35,8 +38,12 @@ class Reevaluation:
         Number of held-out real samples.
     protocols : dict
         Protocol by metric.
+    judged_by : dict
+        For each extractor of the metrics, the part of their protocols that all of them share.
     recorded : dict
         Recorded values of the metrics at this step, if the protocol is the same.
+    differences : tuple of str
+        What differs from the recorded evaluations, a part of the protocol each; empty if nothing does.
     """
 
     step: int
@@ -45,7 +52,9 @@ class Reevaluation:
     real: dict[str, float]
     held_out: int
     protocols: dict[str, str]
+    judged_by: dict[str, str]
     recorded: dict[str, float]
+    differences: tuple[str, ...]
 
 
 def reevaluate(
@@ -95,6 +104,7 @@ def reevaluate(
     setups = [*_others(configuration, own, metrics, progress), own]
     found: dict[str, list[float]] = {}
     protocols: dict[str, str] = {}
+    judged_by: dict[str, str] = {}
     real: dict[str, float] = {}
     for setup in setups:
         if setup is own:
@@ -103,15 +113,29 @@ def reevaluate(
             names = [setup.judge.extractor.metric]
         if not names:
             continue
+        judged_by[setup.judge.extractor.name] = _protocol(setup.judge)
         draws = [setup.judge.measure(_sampler(loaded, setup, draw), names) for draw in range(eval_seeds)]
         for name in names:
             found[name] = [values[name] for values in draws]
-            protocols[name] = _protocol(setup.judge, name)
+            protocols[name] = _protocol(setup.judge, setup.judge.metrics[name].settings)
             real[name] = setup.real[name]
     values = {name: fmean(draws) for name, draws in found.items()}
     spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
     recorded = _recorded(run, loaded.step, own, found) if eval_seeds == 1 else {}
-    return Reevaluation(loaded.step, values, spread, real, own.judge.paired, protocols, recorded)
+    differences = _differences(description, own.judge, found)
+    if eval_seeds > 1:
+        differences.append(f"means of {eval_seeds} draws of latents (recorded: 1 draw)")
+    return Reevaluation(
+        step=loaded.step,
+        values=values,
+        spread=spread,
+        real=real,
+        held_out=own.judge.paired,
+        protocols=protocols,
+        judged_by=judged_by,
+        recorded=recorded,
+        differences=tuple(differences),
+    )
 
 
 def _others(
@@ -138,12 +162,19 @@ def _others(
             )
             raise RequestError(f"metric {metric} is not measured: {reason}")
         if metric not in others:
-            raise unknown("metric", metric, [*own.judge.metrics, *others])
+            raise unknown("metric", metric, [*own.judge.metrics, *_measurable(own, others)])
         setup = set_up(configuration.with_values(extractor=others[metric]), progress)
         if setup.judge.extractor.metric != metric:
             raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
         setups.append(setup)
     return setups
+
+
+def _measurable(own: TrainingSetup, others: Mapping[str, str]) -> list[str]:
+    """Return the metrics of other extractors that can be measured on this machine, on the run's images."""
+    known, channels = EXTRACTORS.entries(), own.configuration.harness.channels
+    here = {row.metric for row in availability(paths.cache()) if row.present}
+    return [metric for metric, name in others.items() if metric in here and channels in known[name].channels]
 
 
 def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampler:
@@ -154,9 +185,23 @@ def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampl
     return make_sampler(generator, loaded.variant.draw_latent, seed, setup.device, purpose, classes)
 
 
-def _protocol(judge: Judge, metric: str) -> str:
-    settings = judge.metrics[metric].settings
+def _protocol(judge: Judge, settings: str = "") -> str:
     return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
+
+
+def _differences(description: RunDescription, judge: Judge, metrics: Collection[str]) -> list[str]:
+    """Return what differs from the recorded evaluations: parts of the protocol, and settings of metrics."""
+    parts = list(zip(judge.protocol.split("; "), description.protocol.split("; "), strict=False))
+    found = [f"{now} (recorded: {then})" for now, then in parts if now != then]
+    if judge.paired != description.paired:
+        found.append(f"{judge.paired} of each side compared (recorded: {description.paired})")
+    for name in metrics:
+        now, then = judge.metrics.get(name), description.metrics.get(name)
+        if now is None or then is None:
+            found.append(f"{name} is not in the record")
+        elif now.settings != then.settings:
+            found.append(f"{name} with {now.settings} (recorded: {then.settings})")
+    return found
 
 
 def _recorded(

@@ -36,7 +36,7 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
         Its message has the value, the allowed names (or their number and the nearest, if there are many) and
         the nearest spelling, if one is close.
     """
-    names = sorted(allowed)
+    names = sorted(set(allowed))
     # long values are compared by their beginning
     near = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=1, cutoff=0.5)
     listed = f"allowed are {', '.join(names)}" if names else "there is none"

@@ -1,25 +1,45 @@
 """Checkpoints are measured again."""
 
 import json
+import shutil
+from pathlib import Path
 from statistics import stdev
 from types import SimpleNamespace
 
 import pytest
+import torch
+from torch import Tensor
 
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.reevaluation import reevaluate
+from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, register
 from bench.runs import record
 from bench.runs.result import RunResult
 from bench.runs.run_folder import RunFolder
+from bench.system import errors
 from bench.system.errors import RequestError
 
 QUIET = Progress(quiet=True)
 
 
+@pytest.fixture(scope="module")
+def trained(
+    small: SimpleNamespace, tmp_path_factory: pytest.TempPathFactory, cache_folder: Path
+) -> tuple[Path, RunResult]:
+    """A run and the results folder that has nothing else."""
+    home = tmp_path_factory.mktemp("reevaluated")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BENCH_HOME", str(home))
+        patch.setenv("BENCH_CACHE", str(cache_folder))
+        return home, small.run(small.tiny("began-v3", ema_decay=0.5))
+
+
 @pytest.fixture
-def outcome(small: SimpleNamespace) -> RunResult:
-    found: RunResult = small.run(small.tiny("began-v3", ema_decay=0.5))
+def outcome(trained: tuple[Path, RunResult], bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> RunResult:
+    """The run, read only."""
+    home, found = trained
+    monkeypatch.setenv("BENCH_HOME", str(home))
     return found
 
 
@@ -32,6 +52,9 @@ def test_the_same_protocol_gives_the_recorded_numbers_to_the_bit(checkpoint: str
     assert result.protocols.keys() == result.values.keys() == result.real.keys()
     assert all(words.startswith(outcome.description.protocol + "; ") for words in result.protocols.values())
     assert "k = 5" in result.protocols["coverage"]
+    shared = f"{outcome.description.protocol}; 100 of each side compared"
+    assert result.judged_by == {"digits-garments": shared}
+    assert result.differences == ()
     assert result.spread == {}
     assert result.real == outcome.description.real
 
@@ -41,6 +64,10 @@ def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Ru
     assert list(result.values) == ["fd_digits_garments"]
     assert "; 150 samples;" in result.protocols["fd_digits_garments"]
     assert result.recorded == {}
+    assert result.differences == (
+        "150 samples (recorded: 100 samples)",
+        "150 of each side compared (recorded: 100)",
+    )
     assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1].values["fd_digits_garments"]
 
 
@@ -50,6 +77,8 @@ def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one
     assert list(three.values) == list(three.spread) == list(three.real) == list(one.values)
     assert one.recorded == one.values
     assert two.recorded == three.recorded == {}
+    assert one.differences == ()
+    assert three.differences == ("means of 3 draws of latents (recorded: 1 draw)",)
     for name in names:
         first = one.values[name]
         second = 2 * two.values[name] - first
@@ -76,15 +105,28 @@ def test_the_command_tells_values_spread_real_and_recorded(
     row = outcome.record.evaluations[-1].values
     assert told[1]["recorded"] == told[1]["values"] == {name: row[name] for name in ("kid", "vendi")}
 
+    assert told[1]["differences"] == []
+
     assert main(words) == 0
-    heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    head, body = capsys.readouterr().out.split("\n\n")
+    # one line says by which protocol, however many metrics have settings of their own
+    assert [line.split("  ")[0] for line in head.splitlines()] == [
+        "run",
+        "checkpoint",
+        "judged by",
+        "other than recorded",
+    ]
+    assert head.endswith("  nothing")
+    heads, *rows = body.splitlines()
     assert " ".join(heads.split()) == "measured now real, of 100 held out recorded"
     assert [line.split()[0] for line in rows] == ["kid", "vendi"]
     assert rows[1].split()[1:] == [
         f"{value:.4g}" for value in (row["vendi"], result.real["vendi"], row["vendi"])
     ]
     assert main([*words, "--eval-seeds", "2"]) == 0
-    heads, *rows = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    head, body = capsys.readouterr().out.split("\n\n")
+    assert head.splitlines()[-1].split("  ")[-1] == "means of 2 draws of latents (recorded: 1 draw)"
+    heads, *rows = body.splitlines()
     assert " ".join(heads.split()) == "measured now ± real, of 100 held out recorded"
     numbers = (result.values["vendi"], result.spread["vendi"], result.real["vendi"])
     assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "-"]
@@ -108,6 +150,40 @@ def test_a_wrong_request_is_one_line(
     assert told in lines[0]
 
 
+class Brightness(ImageExtractor):
+    """An extractor of another package."""
+
+    name = "brightness"
+    width = 1
+    preprocessing = "none"
+
+    def extract(self, images: Tensor) -> tuple[Tensor, None]:
+        return images.float().mean(dim=(1, 2, 3))[:, None], None
+
+
+def test_another_metric_than_measured_is_answered_with_each_that_can_be_had_here_once(
+    outcome: RunResult, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # of the wishes, `fid` needs weights that are not here, and two others have networks for other images
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: "/no/such/folder")
+    monkeypatch.setattr(errors, "LONGEST_LIST", 1000)
+    measured = set(outcome.record.evaluations[-1].values)
+    with EXTRACTORS.restored():
+        for name, present, channels in (("a", True, (1,)), ("b", True, (3,)), ("c", False, (1, 3))):
+            row = Availability(name, f"fd_{name}", present, "", (), None, "", "")
+            members = {
+                "name": name,
+                "channels": channels,
+                "availability": classmethod(lambda *_, row=row: row),
+            }
+            register(type("Thumbnail", (Brightness,), members | {"__qualname__": name}))
+        assert main(["eval", outcome.run.id, "--metrics", "prec"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    listed = line.partition("allowed are ")[2].partition(";")[0].split(", ")
+    assert listed == sorted({*measured, "fd_a"})
+    assert line.endswith("; did you mean 'precision'?")
+
+
 def test_the_run_is_only_read(outcome: RunResult, capsys: pytest.CaptureFixture[str]) -> None:
     before = {path: path.read_bytes() for path in outcome.run.path.rglob("*") if path.is_file()}
     assert main(["eval", "last", "--json"]) == 0
@@ -117,8 +193,9 @@ def test_the_run_is_only_read(outcome: RunResult, capsys: pytest.CaptureFixture[
     assert record.read(outcome.run.record_path).resumes == 0
 
 
-def test_a_run_without_a_checkpoint_is_refused(outcome: RunResult) -> None:
-    run = RunFolder(outcome.run.path)
+def test_a_run_without_a_checkpoint_is_refused(outcome: RunResult, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / outcome.run.id)
+    shutil.copytree(outcome.run.path, run.path)
     for path in run.checkpoints.iterdir():
         path.unlink()
     with pytest.raises(RequestError, match="has none"):
