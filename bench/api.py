@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, Any
 from bench.comparing.frame import results
 from bench.runs.generator import TrainedGenerator
 from bench.runs.generator import load as load_trained
+from bench.runs.result import RunResult, read_run
 from bench.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.checking import CheckReport
-    from bench.runs.result import RunResult
     from bench.searching.study import StudiesResult
     from variants.base import Variant
 
-__all__ = ["check_variant", "load", "results", "run", "run_many", "study"]
+__all__ = ["check_variant", "load", "read_run", "results", "run", "run_many", "study"]
 
 
-def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "RunResult":
+def run(variant: str, *, quiet: bool = False, **knobs: Any) -> RunResult:
     """Train one run, as ``bench run`` does.
 
     Parameters
@@ -34,7 +34,9 @@ def run(variant: str, *, quiet: bool = False, **knobs: Any) -> "RunResult":
     Returns
     -------
     RunResult
-        With ``run`` (its folder), ``description`` (what run.json says) and ``record`` (every step).
+        With ``health``, ``metrics`` (of the last evaluation, by name) and ``trajectory()`` (a DataFrame of
+        every step's scalars); with ``run`` (its folder), ``description`` (run.json) and ``record``. A
+        notebook shows a table and the newest samples.
 
     Raises
     ------
@@ -181,7 +183,7 @@ def check_variant(variant: "str | type[Variant]", **settings: Any) -> "CheckRepo
     return report
 
 
-def load(run: "str | RunFolder | RunResult", checkpoint: str | int = "best") -> TrainedGenerator:
+def load(run: str | RunFolder | RunResult, checkpoint: str | int = "best") -> TrainedGenerator:
     """Load a trained generator.
 
     Parameters

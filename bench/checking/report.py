@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from bench.runs import notebook_html
 from bench.system.errors import WorkError
 
 
@@ -54,6 +55,16 @@ class CheckReport:
 
     variant: str
     results: list[CheckResult]
+
+    def __repr__(self) -> str:
+        return f"CheckReport({self.summary})"
+
+    def _repr_html_(self) -> str:
+        """All checks as a table, for notebooks."""
+        rows = [
+            (each.name, each.samples, each.outcome, each.reason or each.statement) for each in self.results
+        ]
+        return notebook_html.table(rows, ("check", "samples", "outcome", self.summary))
 
     @property
     def failures(self) -> list[CheckResult]:

@@ -55,6 +55,6 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
         ("file", str(path)),
         ("from", f"{facts.run}, step {facts.step:,}"),
         ("maps", f"latents N x {facts.latent_dim} to {what} N x {shape}, any N; checked to {TOLERANCE}"),
-        ("prior", text_of(facts.prior)),
+        ("latents", text_of(facts.prior)),
     ]
     return Report(data, f"{table(head)}\n\nTo run the file, in Python:\n\n{snippet}")

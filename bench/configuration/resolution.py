@@ -57,6 +57,11 @@ class Configuration:
                 f"lr_rule: 'halve_on_stall' follows a measure of convergence, and {variant.name} records none"
             )
 
+    def __repr__(self) -> str:
+        harness = self.harness
+        of = f"{self.variant.name} on {harness.dataset}, preset {self.preset}, seed {harness.seed}"
+        return f"Configuration({of}: {len(self.flat())} knobs)"
+
     @classmethod
     def from_flat(cls, values: Mapping[str, object]) -> "Configuration":
         """Return the configuration that :meth:`flat` gave; RequestError if its variant is not installed."""

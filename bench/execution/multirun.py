@@ -64,6 +64,9 @@ class Multirun:
     judges: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"Multirun({self.name}: {len(self.configurations)} runs)"
+
     @property
     def experiment(self) -> str:
         """MLflow experiment of all runs."""
@@ -271,6 +274,9 @@ class MultirunResult:
     failed: dict[str, str]
     aggregate: Aggregate
     parent: str | None
+
+    def __repr__(self) -> str:
+        return f"MultirunResult({len(self.runs)} complete runs, {len(self.failed)} failed)"
 
     def raise_failures(self) -> None:
         """Raise WorkError if a run failed or diverged."""

@@ -224,6 +224,11 @@ class RunDescription(FileModel):
     parent: str | None = None
     study: StudyTrial | None = None
 
+    def __repr__(self) -> str:
+        config = self.config
+        of = f"{config.variant} on {config.dataset}, preset {config.preset}, seed {config.seed}"
+        return f"RunDescription({self.name}: {of})"
+
     @property
     def parameters(self) -> int:
         """Number of parameters of all networks."""

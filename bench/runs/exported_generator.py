@@ -72,7 +72,7 @@ class ExportedGenerator:
             "input": INPUT,
             "output": OUTPUT[self.makes_points],
             "latent_dim": str(self.latent_dim),
-            "prior": text_of(self.prior),
+            "latent_prior": text_of(self.prior),
             "sample_shape": json.dumps(self.sample_shape),
             "value_range": self.value_range,
         }

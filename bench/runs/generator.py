@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from bench.configuration import Configuration
 from bench.datasets import sample_shape
-from bench.runs import checkpoint, latent_paths, record, run_folder
+from bench.runs import checkpoint, latent_paths, notebook_html, record, run_folder
 from bench.runs.description import RunDescription
 from bench.runs.exported_generator import SHOWN, ExportedGenerator
-from bench.runs.prior import prior_of
+from bench.runs.prior import prior_of, text_of
 from bench.runs.record import best_checkpoints
 from bench.runs.run_folder import RunFolder, origin_of
 from bench.system.errors import RequestError, shown, unknown
@@ -22,6 +22,9 @@ from variants.noise import Noise
 
 CHUNK = 250  # samples per forward pass
 CPU = torch.device("cpu")
+# samples that a notebook shows
+IMAGES_SHOWN = 32
+POINTS_SHOWN = 5000
 
 
 def configuration_of(description: RunDescription) -> Configuration:
@@ -136,6 +139,11 @@ class TrainedGenerator:
     def makes_points(self) -> bool:
         """Whether samples are points of the plane rather than images."""
         return len(self.sample_shape) == 1
+
+    @property
+    def latent_dim(self) -> int:
+        """Width of latents: z, and the one-hot classes of a conditional run."""
+        return self.latents(1).shape[1]
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -317,6 +325,26 @@ class TrainedGenerator:
             return None
         images = self.decode(latent_paths.along(path, first, last, steps).flatten(0, 1))
         return None if images is None else images.unflatten(0, (len(start), steps))
+
+    def __repr__(self) -> str:
+        shape = " x ".join(map(str, self.sample_shape))
+        name = self.run.describe().name
+        return f"TrainedGenerator({name}, step {self.step:,}: latents N x {self.latent_dim} to N x {shape})"
+
+    def _repr_html_(self) -> str:
+        """Facts and samples, for notebooks."""
+        facts = self.exported()
+        rows = [
+            ("run", facts.run),
+            ("step", self.step),
+            ("latents", text_of(facts.prior)),
+            ("samples", f"{' x '.join(map(str, self.sample_shape))}, values {facts.value_range}"),
+        ]
+        if names := self.class_names:
+            rows.append(("classes", ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")))
+        samples = self.sample(POINTS_SHOWN if self.makes_points else IMAGES_SHOWN, seed=0)
+        title = f"{len(samples):,} samples, seed 0"
+        return notebook_html.table(rows) + notebook_html.picture_of_samples(samples, title)
 
     def exported(self) -> ExportedGenerator:
         """Return the facts that travel within an exported file: prior, range of values, classes, origin."""

@@ -1,15 +1,24 @@
-"""What a run that is over or was just trained gives back."""
+"""What a run that is over or was just trained gives back, to Python and to notebooks."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.datasets import label
+from bench.runs import notebook_html, record, run_folder
 from bench.runs.description import RunDescription
-from bench.runs.record import Record
+from bench.runs.record import alarm_tag
 from bench.runs.run_folder import RunFolder
+from bench.system.errors import unknown
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
 class RunResult:
-    """Result of a run.
+    """Result of a run; a notebook shows it as a table with the newest samples.
 
     Attributes
     ----------
@@ -23,7 +32,27 @@ class RunResult:
 
     run: RunFolder
     description: RunDescription
-    record: Record
+    record: record.Record
+
+    @property
+    def name(self) -> str:
+        """The run's name."""
+        return self.description.name
+
+    @property
+    def health(self) -> str | None:
+        """The health tag, such as ``ok`` or ``collapsed@1200``; None until the run ends."""
+        return self.record.end.health if self.record.end else None
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """The metrics of the last evaluation, by name; empty before the first evaluation."""
+        return dict(self.record.evaluations[-1].values) if self.record.evaluations else {}
+
+    @property
+    def best(self) -> dict[str, int | float]:
+        """The best values and their steps: ``NAME_best``, ``NAME_best_step``; empty until the run ends."""
+        return dict(self.record.end.best) if self.record.end else {}
 
     @property
     def end_text(self) -> str:
@@ -33,3 +62,102 @@ class RunResult:
         if end.status == "FINISHED":
             return f"run {self.description.name} is complete"
         return f"run {self.description.name} ended at step {end.step:,} ({end.health})"
+
+    def trajectory(self, *names: str) -> "pd.DataFrame":
+        """Return the scalars of every training step.
+
+        Parameters
+        ----------
+        *names : str
+            The scalars, such as ``"lr_d", "lr_g"``; all recorded ones by default.
+
+        Returns
+        -------
+        DataFrame
+            One row per step, one float64 column per scalar, in the order of the record. The index ``step``
+            is int64. A scalar that a step did not record is NaN there.
+
+        Raises
+        ------
+        RequestError
+            If no step recorded a scalar of that name.
+        """
+        recorded = dict.fromkeys(name for row in self.record.steps for name in row if name != "step")
+        for name in names:
+            if name not in recorded:
+                raise unknown(f"scalar of {self.name}", name, recorded)
+        return _frame(self.record.steps, names or tuple(recorded))
+
+    def evaluations(self) -> "pd.DataFrame":
+        """Return all evaluations: one row each, index ``step``, one float64 column per metric."""
+        rows = [{"step": each.step, **each.values} for each in self.record.evaluations]
+        return _frame(rows, tuple(dict.fromkeys(name for row in rows for name in row if name != "step")))
+
+    @property
+    def picture(self) -> Path | None:
+        """The newest picture of samples, a PNG file; None if there is none."""
+        return max(self.run.samples.glob("step-*.png"), default=None)
+
+    def __repr__(self) -> str:
+        distance = self.metrics.get(self.description.metric)
+        measured = "" if distance is None else f", {self.description.metric} {distance:.4g}"
+        return f"RunResult({self.name}: {self.record.last_step:,} steps, {self.health or 'no end'}{measured})"
+
+    def _repr_html_(self) -> str:
+        """Facts, the metrics of the last evaluation and the newest samples, for notebooks."""
+        recorded, config = self.record, self.description.config
+        seconds = f" in {recorded.checkpoints[-1].train_seconds:.0f} s" if recorded.checkpoints else ""
+        facts = [
+            ("run", self.name),
+            ("variant", config.variant),
+            ("data", label(config.dataset)),
+            ("trained", f"{recorded.last_step:,} steps{seconds}"),
+            ("health", self.health or "no end recorded"),
+            ("alarms", alarm_tag(recorded.alarms) or "none"),
+        ]
+        parts = [notebook_html.table(facts)]
+        if recorded.evaluations:
+            parts.append(self._metrics_table())
+        if self.picture:
+            step = int(self.picture.stem.removeprefix("step-"))
+            parts.append(notebook_html.picture_of_file(self.picture, f"samples at step {step:,}"))
+        return "".join(parts)
+
+    def _metrics_table(self) -> str:
+        """Return the metrics of the last evaluation, beside those at the best distance."""
+        evaluations, metric = self.record.evaluations, self.description.metric
+        best = self.best.get(f"{metric}_best_step")
+        at_best = next((each.values for each in evaluations if each.step == best), None)
+        last = f"step {evaluations[-1].step:,}"
+        if at_best is None or best == evaluations[-1].step:
+            note = "" if at_best is None else f", the best {metric}"
+            return notebook_html.table(self.metrics.items(), ("", last + note))
+        rows = [(name, value, at_best.get(name)) for name, value in self.metrics.items()]
+        return notebook_html.table(rows, ("", last, f"step {best:,}, the best {metric}"))
+
+
+def read_run(run: str | RunFolder) -> RunResult:
+    """Read what a run recorded, whoever trained it; the run may still be going on.
+
+    Parameters
+    ----------
+    run : str or RunFolder
+        An id, a unique prefix of one, a name or ``last``; or the run's folder.
+
+    Raises
+    ------
+    RequestError
+        If there is no such run.
+    WorkError
+        If the run's description or record is damaged.
+    """
+    folder = run_folder.find(run) if isinstance(run, str) else run
+    return RunResult(folder, folder.describe(), record.read(folder.record_path))
+
+
+def _frame(rows: Sequence[dict[str, float]], names: Sequence[str]) -> "pd.DataFrame":
+    """Return rows as a frame of float64 with the index ``step``."""
+    import pandas as pd
+
+    index = pd.Index([int(row["step"]) for row in rows], name="step", dtype="int64")
+    return pd.DataFrame(rows, columns=list(names), dtype="float64").set_axis(index)

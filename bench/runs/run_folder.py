@@ -45,6 +45,9 @@ class RunFolder:
 
     path: Path
 
+    def __repr__(self) -> str:
+        return f"RunFolder({str(self.path)!r})"
+
     @property
     def id(self) -> str:
         """The run's id, the same as in MLflow where it is tracked."""

@@ -90,6 +90,9 @@ class StudyPlan:
     frechet_metric: str
     data_hash: str
 
+    def __repr__(self) -> str:
+        return f"StudyPlan({self.name}: {self.file.trials} trials of {self.variant})"
+
     @cached_property
     def base(self) -> Configuration:
         """The configuration that every trial starts from: today's defaults, without figures per run."""

@@ -83,6 +83,13 @@ class StudyResult:
     parent: str | None
     is_leader: bool
 
+    def __repr__(self) -> str:
+        return repr(self.result)
+
+    def _repr_html_(self) -> str:
+        """Return the study's summary, for notebooks."""
+        return self.result._repr_html_()
+
 
 @dataclass(frozen=True)
 class StudiesResult:
@@ -98,6 +105,13 @@ class StudiesResult:
 
     studies: list[StudyResult]
     winners: multirun.MultirunResult | None
+
+    def __repr__(self) -> str:
+        return f"StudiesResult({', '.join(map(repr, self.studies))}, winners={self.winners!r})"
+
+    def _repr_html_(self) -> str:
+        """Return the summaries of all studies, for notebooks."""
+        return "".join(each._repr_html_() for each in self.studies)
 
 
 def plan_studies(

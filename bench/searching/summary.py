@@ -5,6 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import optuna
 import pandas as pd
@@ -80,6 +81,17 @@ class StudySummary:
     pruned: dict[str, int]
     spent: int
     budget: int
+
+    def __repr__(self) -> str:
+        best = self._describe(self.best) if self.best else "no trial is complete"
+        return f"StudySummary({self.plan.name}: {self.spent} of {self.budget} trials; best: {best})"
+
+    def _repr_html_(self) -> str:
+        """Return the summary and the table of trials, for notebooks."""
+        facts = f'<pre style="white-space: pre-wrap">{escape(self.summary())}</pre>'
+        if not self.ranked:
+            return facts
+        return facts + str(render(Tables((self._table(),), self.trials, self.notes), "html"))
 
     @property
     def failed(self) -> int:

@@ -51,6 +51,11 @@ class Record:
     end: End | None = None
     sessions: list[Session] = field(default_factory=list)
 
+    def __repr__(self) -> str:
+        counts = f"{self.last_step:,} steps, {len(self.evaluations)} evaluations"
+        end = f"{self.end.status} {self.end.health}" if self.end else "no end"
+        return f"Record({counts}, {len(self.checkpoints)} checkpoints, {end})"
+
     @property
     def last_step(self) -> int:
         """The last recorded step; 0 where there is none."""

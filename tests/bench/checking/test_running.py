@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from html import escape
 from typing import Any
 
 import pytest
@@ -58,6 +59,11 @@ def test_a_report_has_every_check_for_the_declared_kind_of_samples() -> None:
     assert [failure.name for failure in report.failures] == ["micro_batches"]
     assert report.summary == "dcgan: 1 of 18 checks failed"
     assert all(result.statement and not result.statement.endswith(".") for result in report.results)
+    assert repr(report) == "CheckReport(dcgan: 1 of 18 checks failed)"
+    html = report._repr_html_()
+    assert html.count("<tr>") == 1 + len(report.results)
+    for result in report.results:
+        assert escape(result.reason or result.statement) in html
 
 
 def test_from_python_a_failure_is_an_error_that_names_the_check_and_the_reason() -> None:

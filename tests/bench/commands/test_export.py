@@ -148,7 +148,7 @@ def test_the_file_says_where_it_is_from_and_what_it_maps(
         "input": "latent",
         "output": "image",
         "latent_dim": "6",
-        "prior": "6 columns U[-1, 1)",
+        "latent_prior": "6 columns U[-1, 1)",
         "sample_shape": "[1, 28, 28]",
         "value_range": "[-1, 1]",
     }
@@ -160,7 +160,7 @@ def test_the_file_names_classes_and_values_without_bounds(
 ) -> None:
     found = exported("classes", suffix).metadata()
     assert json.loads(found["classes"]) == [f"digit {number}" for number in range(10)]
-    assert found["prior"] == "6 columns N(0, 1), then one-hot of 10 classes"
+    assert found["latent_prior"] == "6 columns N(0, 1), then one-hot of 10 classes"
     found = exported("points", suffix).metadata()
     assert (found["value_range"], found["output"]) == ("unbounded", "points")
 

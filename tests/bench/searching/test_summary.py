@@ -14,6 +14,7 @@ from bench.configuration import EXECUTION_SETTINGS, resolve
 from bench.searching import trials as marks
 from bench.searching.importances import importances_of
 from bench.searching.plan import StudyPlan
+from bench.searching.study import StudiesResult, StudyResult
 from bench.searching.study_file import StudyFile
 from bench.searching.study_files import write_files
 from bench.searching.summary import summarize
@@ -106,6 +107,24 @@ def test_the_best_is_compared_with_the_default() -> None:
     assert f"{difference:+.4g} against the default" in text
     for said in ("budget of 20", "seeds 3, 4", "last evaluation", "luckiest", "too low", "0 (default)"):
         assert said in text
+
+
+def test_a_study_is_one_line_in_python_and_a_table_in_a_notebook() -> None:
+    plan = plan_of(trials=3)
+    study = study_of(plan)
+    empty = StudyResult(plan, summarize(study, plan), None, True)
+    assert repr(empty) == f"StudySummary({plan.name}: 0 of 3 trials; best: no trial is complete)"
+    assert "<table" not in empty._repr_html_()
+    run_trial(study, plan)
+    done = StudyResult(plan, summarize(study, plan), None, True)
+    both = StudiesResult([empty, done], None)
+    assert repr(both) == f"StudiesResult({empty!r}, {done!r}, winners=None)"
+    assert f"{plan.name}: 1 of 3 trials; best: trial 0: {METRIC} {study.best_value:.4g}" in repr(done)
+    for text in (repr(both), repr(plan)):
+        assert "\n" not in text
+        assert len(text) < 500
+    assert both._repr_html_() == empty._repr_html_() + done._repr_html_()
+    assert "<table" in done._repr_html_()
 
 
 def test_the_summary_counts_steps_and_steps_saved_by_pruning() -> None:
