@@ -92,6 +92,8 @@ def command(
 
 
 def _dry_run(plans: "list[StudyPlan]") -> Report:
+    from bench.searching.early_ends import rules_of
+
     parts = []
     for plan in plans:
         file = plan.file
@@ -101,12 +103,13 @@ def _dry_run(plans: "list[StudyPlan]") -> Report:
             *((f"search {name}", words) for name, words in plan.space.describe().items()),
             *(("left out", f"{name}: {plan.variant} has no such knob") for name in plan.space.left_out),
             ("sampler", file.sampler.name),
-            ("pruner", file.pruner.name if len(plan.goals) == 1 else "none (several objectives)"),
+            *rules_of(plan).items(),
             ("seeds of a trial", ", ".join(map(str, file.seeds))),
             ("budget", f"{file.trials} trials of {plan.steps_of_a_trial:,} steps"),
         ]
         parts.append(table(rows))
-    return Report({"studies": [asdict(plan.describe()) for plan in plans]}, "\n\n".join(parts))
+    data = [asdict(plan.describe()) | {"early_ends": rules_of(plan)} for plan in plans]
+    return Report({"studies": data}, "\n\n".join(parts))
 
 
 def _report(result: "StudiesResult") -> Report:

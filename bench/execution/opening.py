@@ -29,13 +29,13 @@ def opening(run: RunFolder, description: RunDescription, step: int | None = None
     lines = {
         "run": description.name,
         "folder": str(run.path),
-        "preset": _length_text(description.config.flat()),
+        "preset": length_text(description.config.flat()),
         "judge": judge_text(description.metric, description.protocol),
         "resume": f"bench run --resume {description.name}",
     }
     if step is not None:
         lines["goes on"] = f"after step {step:,}"
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def opening_of_many(
@@ -54,7 +54,7 @@ def opening_of_many(
     judges : sequence of str
         Metric and protocol of each variant's judge.
     """
-    presets = dict.fromkeys(_length_text(each.flat()) for each in configurations)
+    presets = dict.fromkeys(length_text(each.flat()) for each in configurations)
     lines = {
         "runs": name,
         "folder": str(folder),
@@ -62,7 +62,7 @@ def opening_of_many(
         "judge": "; ".join(dict.fromkeys(judges)),
         "resume": "the same command again",
     }
-    return _aligned(lines)
+    return aligned(lines)
 
 
 def judge_text(metric: str, protocol: str) -> str:
@@ -70,7 +70,7 @@ def judge_text(metric: str, protocol: str) -> str:
     return f"{metric} and others by {protocol}"
 
 
-def _length_text(config: Mapping[str, JsonScalar]) -> str:
+def length_text(config: Mapping[str, JsonScalar]) -> str:
     """Return preset, variant, data and length of a configuration as text."""
     size = "" if config["image_size"] is None else f" at {config['image_size']} px"
     return (
@@ -79,5 +79,7 @@ def _length_text(config: Mapping[str, JsonScalar]) -> str:
     )
 
 
-def _aligned(lines: Mapping[str, str]) -> str:
-    return "\n".join(f"{name:<8}{text}" for name, text in lines.items())
+def aligned(lines: Mapping[str, str]) -> str:
+    """Return named texts as lines, the texts in one column."""
+    width = max(8, *(len(name) + 2 for name in lines))
+    return "\n".join(f"{name:<{width}}{text}" for name, text in lines.items())

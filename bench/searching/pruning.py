@@ -42,8 +42,15 @@ class MedianAtSamePoint(BasePruner):
         return value > median(others)
 
 
-def pruner_for(pruner: Pruner, evaluations: list[int], seeds: int) -> BasePruner:
-    """Return the pruner of a study file.
+def collapse_step(pruner: Pruner, evaluations: list[int]) -> int | None:
+    """Return the first step at which a collapsed evaluation ends a trial; None if none does."""
+    if pruner.collapse_after >= 1:
+        return None
+    return next(step for step in evaluations if step >= pruner.collapse_after * evaluations[-1])
+
+
+def pruning_points(pruner: Pruner, evaluations: list[int], seeds: int) -> frozenset[int]:
+    """Return the points at which a pruner may end a trial of one objective.
 
     Parameters
     ----------
@@ -54,12 +61,19 @@ def pruner_for(pruner: Pruner, evaluations: list[int], seeds: int) -> BasePruner
     seeds : int
         Seeds of a trial; the points of its later ones follow those of the first.
     """
+    if pruner.name == "none":
+        return frozenset()
     length = evaluations[-1]
+    warmup = pruner.warmup * length if pruner.name == "median" else 0
+    first = [step for step in evaluations if step >= warmup]
+    # the last point's value is the objective itself: pruning there saves nothing
+    return frozenset(index * length + step for index in range(seeds) for step in first) - {length * seeds}
+
+
+def pruner_for(pruner: Pruner, evaluations: list[int], seeds: int) -> BasePruner:
+    """Return the pruner of a study file; the parameters are those of :func:`pruning_points`."""
     if pruner.name == "none":
         return NopPruner()
     if pruner.name == "hyperband":
-        return HyperbandPruner(min_resource=evaluations[0], max_resource=length * seeds)
-    first = [step for step in evaluations if step >= pruner.warmup * length]
-    points = {index * length + step for index in range(seeds) for step in first}
-    # the last point's value is the objective itself: pruning there saves nothing
-    return MedianAtSamePoint(pruner.startup_trials, frozenset(points - {length * seeds}))
+        return HyperbandPruner(min_resource=evaluations[0], max_resource=evaluations[-1] * seeds)
+    return MedianAtSamePoint(pruner.startup_trials, pruning_points(pruner, evaluations, seeds))

@@ -144,9 +144,11 @@ def run_studies(plans: Sequence[StudyPlan], options: ExecutionOptions, progress:
     until = None if options.timeout is None else time.time() + 60 * options.timeout
     studies = [_search(each, options, until, progress) for each in plans]
     over = all(each.result.is_over for each in studies)
-    for each in studies:
-        if each.result.best is None and (over or len(studies) == 1):
-            raise WorkError(f"study {each.plan.name}: no trial was completed: {each.result.counts}")
+    empty = [each.result for each in studies if each.result.best is None]
+    if empty and (over or len(studies) == 1):
+        from bench.searching.advice import nothing_completed
+
+        raise WorkError(". ".join(nothing_completed(result) for result in empty))
     # of several commands the last leader trains the winners
     if not plans[0].file.fresh_seeds or not over or not studies[-1].is_leader:
         return StudiesResult(studies, None)

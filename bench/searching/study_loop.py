@@ -15,10 +15,14 @@ import optuna
 from optuna.study import Study
 from optuna.trial import FrozenTrial, TrialState
 
+from bench.comparing.numbers import duration
 from bench.execution.jobs import Stopped
+from bench.execution.opening import aligned, length_text
 from bench.execution.progress import Progress
+from bench.execution.time_left import time_left, time_left_text
 from bench.runs import environment
 from bench.searching import trials
+from bench.searching.early_ends import reason_text, rules_of
 from bench.searching.plan import StudyPlan
 from bench.searching.space import short_text
 from bench.searching.storage import Storage, with_retries
@@ -105,9 +109,8 @@ class StudyLoop:
         """
         known = with_retries(self._trials)
         self._reported = {trial.number for trial in known if trial.state.is_finished()}
-        self.progress.info(
-            f"study {self.plan.name}: {trials.count_ended(known)} of {self.plan.file.trials} trials are over"
-        )
+        self.progress.info(opening_of_study(self.plan))
+        self.progress.info(f"{trials.count_ended(known)} of {self.plan.file.trials} trials are over")
         with stop_on_signal() as stop_requested:
             try:
                 while not with_retries(self._step):
@@ -161,15 +164,52 @@ class StudyLoop:
             # not a trial whose worker died or could not start
             if trial.state in trials.DONE or not trials.may_be_retried(trial):
                 self.pool.on_trial_end()
-            params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
-            result = trial.user_attrs.get(trials.REASON, "")
-            if trial.state == TrialState.COMPLETE:
-                result = ", ".join(f"{value:.4g}" for value in trial.values)
             best = improvements(known, self.plan) if len(self.plan.goals) == 1 else []
             so_far = f"; best {best[-1][1].values[0]:.4g} (trial {best[-1][1].number})" if best else ""
             count = f"[{trials.count_ended(known)}/{self.plan.file.trials}]"
-            state = trial.state.name.lower()
-            self.progress.info(f"{count} trial {trial.number} {state} {result} ({params}){so_far}")
+            left = time_left_text(self._time_left(known))
+            self.progress.info(f"{count} {end_text(trial, self.plan)}{so_far}{left}")
+
+    def _time_left(self, known: Sequence[FrozenTrial]) -> float | None:
+        """Estimate the seconds until the budget is spent, with this command's workers."""
+        now = datetime.now()
+        ended = [trial.duration.total_seconds() for trial in known if trial.duration is not None]
+        running = [
+            (now - trial.datetime_start).total_seconds()
+            for trial in known
+            if trial.state == TrialState.RUNNING and trial.datetime_start
+        ]
+        waiting = max(self.plan.file.trials - trials.count_spent(known), 0)
+        return time_left(ended, running, waiting, max(self.pool.count, len(running)))
+
+
+def opening_of_study(plan: StudyPlan) -> str:
+    """Return the lines with which a study begins."""
+    lines = {
+        "study": plan.name,
+        "folder": str(plan.folder),
+        "preset": length_text(plan.base.flat()),
+        "objective": "; ".join(goal.text for goal in plan.goals),
+        **rules_of(plan),
+        "resume": "the same command again",
+    }
+    return aligned(lines)
+
+
+def end_text(trial: FrozenTrial, plan: StudyPlan) -> str:
+    """Return how a trial ended, as text: values and health or the reason, time, and what was tried."""
+    if trial.state == TrialState.COMPLETE:
+        named = zip(plan.goals, trial.values, strict=True)
+        health = dict.fromkeys(trial.user_attrs.get(trials.HEALTH, {}).values())
+        facts = [f"{goal.metric} {value:.4g}" for goal, value in named]
+        facts += [f"health {' and '.join(health)}"] if health else []
+        result = ": " + ", ".join(facts)
+    else:
+        reason = reason_text(str(trial.user_attrs.get(trials.REASON, "")), plan.file.pruner)
+        result = f": {reason}" if reason else ""
+    took = "" if trial.duration is None else f", took {duration(trial.duration.total_seconds())}"
+    params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
+    return f"trial {trial.number} {trial.state.name.lower()}{result}{took} ({params})"
 
 
 def show_study(

@@ -13,6 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from bench.comparing.caveats import caveat_of
 from bench.comparing.rendering import Tables, TextTable, render
+from bench.searching.early_ends import reason_text
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
@@ -153,7 +154,7 @@ class StudySummary:
         """Return the summary without the table, one line per fact."""
         lines = [
             f"study {self.plan.name}",
-            f"best: {self._describe(self.best)}" + self._difference()
+            f"{self._best_label()}: {self._describe(self.best)}" + self._difference()
             if self.best
             else "best: no trial is complete",
             *([f"default: {self._describe(self.default)}"] if self.default else []),
@@ -229,12 +230,20 @@ class StudySummary:
         order = f"by {self.plan.goals[0].metric}; trials.csv has every trial"
         return TextTable(f"{kind}{first}, {order}", header, tuple(rows))
 
+    def _best_label(self) -> str:
+        if not self.is_several:
+            return "best"
+        count = len(self.front)
+        front = f"{count} trials stand" if count > 1 else "1 trial stands"
+        return f"{front} on the Pareto front; the best in {self.plan.goals[0].metric}"
+
     def _describe(self, trial: FrozenTrial) -> str:
         metrics = [goal.metric for goal in self.plan.goals]
         if trial.state == TrialState.COMPLETE:
             values = ", ".join(f"{m} {short_text(v)}" for m, v in zip(metrics, trial.values, strict=True))
         else:
-            values = f"{trial.state.name.lower()} {trial.user_attrs.get(REASON, '')}".strip()
+            reason = reason_text(str(trial.user_attrs.get(REASON, "")), self.plan.file.pruner)
+            values = f"{trial.state.name.lower()}, {reason}" if reason else trial.state.name.lower()
         params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
         return f"trial {trial.number}: {values} ({params})"
 
@@ -256,7 +265,13 @@ class StudySummary:
         return line + (others if self.steps_elsewhere else "")
 
     def _counts(self) -> str:
-        reasons = ", ".join(f"{count} {reason}" for reason, count in self.pruned.items())
+        counts = {
+            f"{kind} (collapse_after {self.plan.file.pruner.collapse_after:g})"
+            if kind == "collapsed"
+            else kind: count
+            for kind, count in self.pruned.items()
+        }
+        reasons = ", ".join(f"{count} {kind}" for kind, count in counts.items())
         parts = [
             f"{self.counts['COMPLETE']} complete",
             f"{self.counts['PRUNED']} pruned" + (f" ({reasons})" if reasons else ""),

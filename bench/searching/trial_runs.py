@@ -19,6 +19,7 @@ from bench.runs.run_folder import RunFolder
 from bench.searching import trials
 from bench.searching.objective import ObjectiveCallback
 from bench.searching.plan import StudyPlan
+from bench.searching.pruning import collapse_step, pruning_points
 from bench.searching.storage import StorageAway, with_retries
 from bench.system import paths
 from bench.system.errors import WorkError
@@ -90,6 +91,8 @@ class TrialRuns:
         self.runs: dict[str, str] = dict(trial.user_attrs.get(trials.RUNS, {}))
         self.callbacks: dict[str, ObjectiveCallback] = {}
         self.pruned: str | None = None
+        self.health: dict[str, str] = dict(trial.user_attrs.get(trials.HEALTH, {}))
+        self._points = pruning_points(plan.file.pruner, plan.evaluations, len(plan.file.seeds))
         self._training = False
 
     def train(self) -> list[float]:
@@ -125,7 +128,7 @@ class TrialRuns:
         return self._means(self.plan.evaluations[-1])
 
     def save_progress(self) -> None:
-        """Save the trial's steps and its last evaluations as user attributes."""
+        """Save the trial's steps, its last evaluations and the health of its runs as user attributes."""
         measured = {
             seed: callback.evaluations[max(callback.evaluations)]
             for seed, callback in self.callbacks.items()
@@ -134,17 +137,19 @@ class TrialRuns:
         steps = sum(callback.step for callback in self.callbacks.values())
         with_retries(lambda: self.trial.set_user_attr(trials.STEPS, steps))
         with_retries(lambda: self.trial.set_user_attr(trials.MEASURED, measured))
+        with_retries(lambda: self.trial.set_user_attr(trials.HEALTH, self.health))
 
     def _train(self, seed: int) -> None:
         """Train one seed, or resume its run if there is one."""
         if not self._is_usable(seed):
-            start(
+            result = start(
                 self.plan.configuration(self.trial.params, seed),
                 self.progress,
                 study=StudyTrial(name=self.plan.name, trial=self.trial.number),
                 on_start=self._on_start,
                 tracker=self.tracker,
             )
+            self._keep_health(seed, result.record)
             return
         run = self._folder(seed)
         # a worker that was taken for dead releases the run at its next report
@@ -155,14 +160,22 @@ class TrialRuns:
         recorded = record.read(run.record_path)
         if not recorded.is_over():
             here = self.plan.base.harness.model_dump(include=set(EXECUTION_SETTINGS - {"threads"}))
-            resume(run, self.progress, execution_settings=here, on_start=self._on_start, tracker=self.tracker)
+            result = resume(
+                run, self.progress, execution_settings=here, on_start=self._on_start, tracker=self.tracker
+            )
+            self._keep_health(seed, result.record)
             return
         assert recorded.end
+        self._keep_health(seed, recorded)
         # trained to its end before the worker died
         self._follow(seed, recorded, lambda _: False)
-        health, ends = recorded.end.health, self.plan.file.pruner.collapse_after < 1
-        if health.startswith("diverged") or (ends and health.startswith("collapsed")):
+        health, ends = recorded.end.health, collapse_step(self.plan.file.pruner, self.plan.evaluations)
+        if health.startswith("diverged") or (ends is not None and health.startswith("collapsed")):
             self.pruned = health
+
+    def _keep_health(self, seed: int, recorded: record.Record) -> None:
+        if recorded.end:
+            self.health[str(seed)] = recorded.end.health
 
     def _is_usable(self, seed: int) -> bool:
         """Whether a seed has a run to resume; a damaged run is left as it is, with a warning."""
@@ -210,10 +223,10 @@ class TrialRuns:
         # an evaluation before a resume was judged when it was made
         if past:
             return False
-        if is_collapsed and pruner.collapse_after < 1 and step >= pruner.collapse_after * last:
+        first = collapse_step(pruner, self.plan.evaluations)
+        if is_collapsed and first is not None and step >= first:
             self.pruned = f"collapsed@{step}"
-        # at the last point pruning saves nothing
-        elif single and point < last * len(self.plan.file.seeds) and with_retries(self.trial.should_prune):
+        elif single and point in self._points and with_retries(self.trial.should_prune):
             self.pruned = f"{pruner.name}@{step}"
         return self.pruned is not None
 

@@ -18,6 +18,7 @@ from bench.searching.storage import WORKER, Storage
 RUNS = "runs"  # seed to id of its run
 STEPS = "steps"  # training steps so far, including those of the trial that it retries
 MEASURED = "measured"  # seed to the metrics of its last evaluation
+HEALTH = "health"  # seed to the health tag of its run
 REASON = "reason"  # why it was pruned or failed; missing or empty if its worker died
 DEATHS = "deaths"  # workers that died with these params so far
 RETRY_OF = "retry_of"  # number of the trial that it retries

@@ -78,7 +78,8 @@ def run_trial(
         # this worker was taken for dead, and another worker retries the trial
         progress.info(f"trial {trial.number} was given to another worker")
         return reason
-    progress.info(f"trial {trial.number}: {state.name} {values or reason}")
+    result = reason or ", ".join(f"{value:.4g}" for value in values or ())
+    progress.info(f"trial {trial.number} {state.name.lower()}: {result}")
     return reason
 
 

@@ -16,7 +16,15 @@ MOST_DEATHS = 3  # of workers per slot before any trial ends; more mean that no 
 
 
 class WorkerPool(Protocol):
-    """Workers of one command, as processes or as cluster jobs."""
+    """Workers of one command, as processes or as cluster jobs.
+
+    Attributes
+    ----------
+    count : int
+        Workers at a time.
+    """
+
+    count: int
 
     def refill(self, more: bool) -> None:
         """Start missing workers if trials are left; WorkError if workers keep dying."""

@@ -99,6 +99,21 @@ def test_a_length_in_epochs_takes_the_place_of_the_files_steps(capsys: pytest.Ca
     assert told(capsys)["studies"][0]["config"]["steps"] == 100
 
 
+def test_a_dry_run_of_two_objectives_says_what_ends_a_trial_early(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    two = "objectives: [{metric: frechet_distance}, {metric: effective_classes}]\n"
+    file.write_text(FILE.replace("{name: none, collapse_after: 1}", "{name: median}") + two)
+    assert main(["study", str(file), "--dry-run"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    early = {line.partition("  ")[0]: line.partition("  ")[2].strip() for line in lines}
+    assert early["pruner"] == "none: median needs one objective, and there are 2"
+    assert early["collapse"] == (
+        "a collapsed evaluation from step 8 of a run on ends its trial (collapse_after 0.5)"
+    )
+    assert early["divergence"] == "a trial whose loss is not finite ends at once"
+
+
 def test_an_objective_may_not_be_named_twice_by_two_names(
     file: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -206,7 +221,13 @@ def test_a_trial_that_diverges_is_pruned_at_once_and_told(
         FILE.replace("declared, lr: {knobs: [lr_g, lr_d]}", "declared, lr_d: {choices: [1.0e+30]}")
     )
     assert main(["study", str(file), "--trials", "1", "--set", "tracking=false"]) == 1
-    assert "no trial was completed" in capsys.readouterr().err
+    lines = capsys.readouterr().err.splitlines()
+    assert "no trial was completed: of 1 that ended, 1 diverged; search lower learning rates" in lines[-1]
+    # before it began it said what ends a trial, and then why this one ended
+    assert "pruner      none" in lines
+    assert "collapse    ends no trial (collapse_after 1)" in lines
+    assert any(re.match(r"\[1/1\] trial 0 pruned: diverged at step \d+, took", line) for line in lines)
+    assert not any("{" in line for line in lines)
     (run,) = run_folder.all_runs()
     end = record.read(run.record_path).end
     assert end

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +13,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from bench.configuration import EXECUTION_SETTINGS, resolve
 from bench.searching import trials as marks
+from bench.searching.advice import nothing_completed
 from bench.searching.importances import importances_of
 from bench.searching.plan import StudyPlan
 from bench.searching.study import StudiesResult, StudyResult
 from bench.searching.study_file import StudyFile
 from bench.searching.study_files import write_files
+from bench.searching.study_loop import end_text
 from bench.searching.summary import summarize
 
 METRIC = "fd_digits_garments"
@@ -142,7 +145,7 @@ def test_the_summary_counts_steps_and_steps_saved_by_pruning() -> None:
     assert (result.counts["COMPLETE"], result.counts["PRUNED"], result.failed) == (1, 2, 1)
     assert result.pruned == {"median": 1, "collapsed": 1}
     assert result.spent == 4
-    assert "1 complete, 2 pruned (1 median, 1 collapsed), 1 failed" in result.text()
+    assert "1 complete, 2 pruned (1 median, 1 collapsed (collapse_after 0.5)), 1 failed" in result.text()
     assert "375 taken of 600 without pruning, 38% saved; 30 more" in result.text()
 
 
@@ -262,7 +265,15 @@ def test_several_objectives_have_a_pareto_front() -> None:
     one = result.front[-1]
     read = resolve({}, old.parent / f"trial-{one.number}.yaml")
     assert (read.flat()["gamma"], read.flat()["lr_g"]) == (one.params["gamma"], one.params["lr"])
-    assert "Pareto front" in result.text()
+    text = result.text()
+    assert (
+        f"- {len(free)} trials stand on the Pareto front; the best in {METRIC}: trial {result.best.number}"
+        in text
+    )
+    # all of them are rows of one table
+    rows = [line for line in text.splitlines() if re.match(r"\| \d", line)]
+    assert {int(re.findall(r"\d+", row)[0]) for row in rows} >= {one.number for one in result.front[:10]}
+    assert "{" not in text
 
 
 def test_without_a_complete_trial_there_is_no_best() -> None:
@@ -276,6 +287,57 @@ def test_without_a_complete_trial_there_is_no_best() -> None:
     assert result.default.state == TrialState.PRUNED
     assert "no trial is complete" in result.text()
     assert "best.yaml" not in write_files(study, plan, result)
+
+
+@pytest.mark.parametrize("goals", [1, 2])
+@pytest.mark.parametrize(
+    ("state", "reason", "told"),
+    [
+        (
+            TrialState.PRUNED,
+            "collapsed@50",
+            "of 2 that ended, 2 collapsed; a collapsed evaluation from step 50 of 100",
+        ),
+        (TrialState.PRUNED, "diverged@3", "of 2 that ended, 2 diverged; search lower learning rates"),
+        (TrialState.FAIL, "ValueError: no", "of 2 that ended, 2 failed; the reasons stand in trials.csv"),
+    ],
+)
+def test_a_study_in_which_nothing_was_completed_says_why_and_what_to_change(
+    state: TrialState, reason: str, told: str, goals: int
+) -> None:
+    plan = (plan_of if goals == 1 else two_goals)()
+    study = study_of(plan)
+    for _ in range(2):
+        run_trial(study, plan, state, 50, reason)
+    line = nothing_completed(summarize(study, plan))
+    assert line.startswith(f"study {plan.name}: no trial was completed")
+    assert told in line
+    assert ("collapse_after: 1" in line) == (reason == "collapsed@50")
+    assert "{" not in line
+    assert "\n" not in line
+
+
+def test_a_study_that_had_no_time_says_so() -> None:
+    plan = plan_of()
+    line = nothing_completed(summarize(study_of(plan), plan))
+    assert line.endswith("none has ended: give the same command again, with a longer --timeout")
+
+
+def test_the_end_of_a_trial_is_told_with_values_health_and_reason() -> None:
+    plan = two_goals()
+    study = study_of(plan)
+    done, pruned = run_trial(study, plan), run_trial(study, plan, TrialState.PRUNED, 50, "collapsed@50")
+    tried = ", ".join(f"{name} {value:.4g}" for name, value in done.params.items())
+    distance, classes = done.values
+    values = f"{METRIC} {distance:.4g}, effective_classes {classes:.4g}"
+    assert end_text(done, plan) == f"trial 0 complete: {values}, took 0 s ({tried})"
+    assert end_text(pruned, plan).startswith(
+        "trial 1 pruned: collapsed at step 50 (collapse_after 0.5), took 0 s ("
+    )
+    trial = study.ask(plan.space.distributions())
+    trial.set_user_attr(marks.HEALTH, {"0": "ok", "1": "collapsed@75"})
+    study.tell(trial, done.values)
+    assert ", health ok and collapsed@75, took" in end_text(study.trials[-1], plan)
 
 
 def test_data_is_json_and_metrics_are_numbers() -> None:
