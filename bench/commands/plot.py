@@ -1,7 +1,7 @@
 """``bench plot``: draw the figures of runs, or of a comparison."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import click
 
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
     "last or a step [default: best].",
 )
 @click.option(
+    "--animation",
+    type=click.Choice(["webp", "gif", "none"]),
+    help="For single runs: format of `progress`, the samples of the same latents at each evaluation, and "
+    "`walk`, a walk through the latents [default: webp].",
+)
+@click.option(
     "--out",
     metavar="DIR",
     type=OutFolder(),
@@ -40,10 +46,14 @@ def command(
     runs: tuple[str, ...],
     steps: str | None,
     checkpoint: str | None,
+    animation: Literal["webp", "gif", "none"] | None,
     out: Path | None,
     **selection: str | None,
 ) -> Report:
     """Draw figures of runs, or of a comparison over seeds.
+
+    Of each RUN this also draws two animated pictures: `progress` shows the samples of the same latents at
+    every evaluation, `walk` the images along a closed path through the latents of the checkpoint.
 
     RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs, the figures show
     training scalars over seeds, and samples during training.
@@ -53,20 +63,24 @@ def command(
         if chosen or steps is not None:
             option = chosen[0] if chosen else "steps"
             raise RequestError(f"--{option} is an option of comparisons: give either RUNs or a selection")
-        return _each(runs, checkpoint or "best", out)
+        return _each(runs, checkpoint or "best", animation or "webp", out)
     if not chosen:
         words = ", ".join(f"--{name}" for name in SELECTION)
         raise RequestError(f"nothing to plot: give a RUN, or a selection by {words}")
-    if checkpoint is not None:
-        raise RequestError("--checkpoint is an option of single runs: a comparison shows whole runs")
+    for name, value in (("checkpoint", checkpoint), ("animation", animation)):
+        if value is not None:
+            raise RequestError(f"--{name} is an option of single runs: a comparison shows whole runs")
     if out is None:
         raise RequestError("a comparison needs a folder for its figures: give --out DIR")
     return _comparison(selection, _numbers(steps), out)
 
 
-def _each(words: tuple[str, ...], checkpoint: str, out: Path | None) -> Report:
+def _each(
+    words: tuple[str, ...], checkpoint: str, animation: Literal["webp", "gif", "none"], out: Path | None
+) -> Report:
+    from bench.figures.animations import draw_animations
     from bench.figures.of_run import draw_run
-    from bench.runs.generator import checkpoint_file
+    from bench.runs.generator import checkpoint_file, load
     from bench.runs.run_folder import find
 
     runs: dict[str, RunFolder] = {}
@@ -78,6 +92,9 @@ def _each(words: tuple[str, ...], checkpoint: str, out: Path | None) -> Report:
     for run in runs.values():
         folder = out / run.describe().name if out and len(runs) > 1 else out
         files += map(str, draw_run(run, checkpoint, folder))
+        if animation != "none":
+            drawn = draw_animations(load(run, checkpoint), folder or run.figures, animation)
+            files += map(str, drawn)
     return Report({"files": files}, "\n".join(files))
 
 

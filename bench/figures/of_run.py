@@ -151,7 +151,7 @@ def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
     recorded, description = record.read(run.record_path), run.describe()
     judged = Judged(recorded.evaluations, description.metric, dict(description.real))
     path = (folder or run.figures) / "trajectories"
-    return save_trajectories(recorded.steps, description.scalars, _name(run), path, judged)
+    return save_trajectories(recorded.steps, description.scalars, name_of(run), path, judged)
 
 
 def draw_samples(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:
@@ -181,13 +181,14 @@ def draw_samples(materials: Materials, folder: Path, most_features: int | None =
     return files + _save_interpolations(materials, title, folder)
 
 
-def _name(run: RunFolder) -> str:
+def name_of(run: RunFolder) -> str:
+    """Return a run's variant, data set and seed, for titles."""
     config = run.describe().config
     return f"{config.variant}, {datasets.label(config.dataset)}, seed {config.seed}"
 
 
 def _title(trained: TrainedGenerator) -> str:
-    return f"{_name(trained.run)}, step {trained.step:,}"
+    return f"{name_of(trained.run)}, step {trained.step:,}"
 
 
 def some_reals(array: DataArray, count: int, seed: int = 0) -> Tensor:

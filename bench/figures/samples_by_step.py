@@ -1,6 +1,7 @@
 """Samples of several runs as training went on, from the sample pictures that they saved."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,8 +86,13 @@ def check_steps(runs: Sequence[RunFolder], steps: Sequence[int] | None) -> None:
             raise RequestError(f"step {step} has no sample grid in any of the runs: there are {there}")
 
 
+def grid_path(run: RunFolder, step: int) -> Path:
+    """Return the file of the sample picture of an evaluation, which may be absent."""
+    return run.samples / f"step-{step:08d}.png"
+
+
 def _cell(run: RunFolder, step: int, image_size: int | None) -> np.ndarray | None:
-    path = run.samples / f"step-{step:08d}.png"
+    path = grid_path(run, step)
     if not path.exists():
         return None
     if image_size is None:

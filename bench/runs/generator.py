@@ -268,8 +268,8 @@ class TrainedGenerator:
         found = [self._as_judged(sample) for sample in samples if sample is not None]
         return torch.cat(found) if found else None
 
-    def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
-        """Generate samples of latents on paths between latents.
+    def path(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
+        """Return latents on paths between latents.
 
         The classes of conditional latents are mixed linearly: ends of the same class keep it.
 
@@ -278,9 +278,32 @@ class TrainedGenerator:
         start, end : Tensor
             Latents, float32 (n, width) each.
         steps : int
-            Samples per path, those of start and end among them; at least 2.
+            Latents per path, start and end among them; at least 2.
         path : {"linear", "slerp"}
             Straight line or great circle.
+
+        Returns
+        -------
+        Tensor
+            float32 (n, steps, width).
+
+        Raises
+        ------
+        RequestError
+            If there is no such path.
+        """
+        width = start.shape[1] - len(self.class_names)
+        points = latent_paths.along(path, start[:, :width], end[:, :width], steps)
+        classes = latent_paths.along("linear", start[:, width:], end[:, width:], steps)
+        return torch.cat((points, classes), dim=-1)
+
+    def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
+        """Generate samples of latents on paths between latents.
+
+        Parameters
+        ----------
+        start, end, steps, path
+            As for :meth:`path`.
 
         Returns
         -------
@@ -292,10 +315,7 @@ class TrainedGenerator:
         RequestError
             If there is no such path.
         """
-        width = start.shape[1] - len(self.class_names)
-        points = latent_paths.along(path, start[:, :width], end[:, :width], steps)
-        classes = latent_paths.along("linear", start[:, width:], end[:, width:], steps)
-        points = torch.cat((points, classes), dim=-1)
+        points = self.path(start, end, steps, path)
         return self.generate(points.flatten(0, 1)).unflatten(0, (len(start), steps))
 
     def interpolate_images(

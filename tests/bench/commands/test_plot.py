@@ -131,7 +131,11 @@ def test_plot_draws_each_run_into_a_folder_of_its_own(
     report = answer(capsys, "plot", runs[0].id, runs[1].id, runs[0].id, "--out", str(tmp_path))
     files = report["files"]
     assert isinstance(files, list)
-    assert len(files) == len(set(files)) == 20
+    assert len(files) == len(set(files)) == 24
+    for run in runs:
+        assert {"progress.webp", "walk.webp"} <= {
+            path.name for path in (tmp_path / run.describe().name).iterdir()
+        }
     assert {path.name for path in tmp_path.iterdir()} == {run.describe().name for run in runs}
     assert all(Path(file).exists() for file in files)
 
@@ -140,10 +144,12 @@ def test_plot_draws_one_run_where_it_is_told_or_into_its_figures(
     trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = trained_run("began")
-    answer(capsys, "plot", run.id, "--checkpoint", "last", "--out", str(tmp_path))
+    words = ("plot", run.id, "--animation", "none")
+    answer(capsys, *words, "--checkpoint", "last", "--out", str(tmp_path))
     assert (tmp_path / "triptych.svg").exists()
+    assert not [*tmp_path.glob("*.webp"), *tmp_path.glob("*.gif")]
     (run.figures / "triptych.svg").unlink()
-    answer(capsys, "plot", run.id)
+    answer(capsys, *words)
     assert (run.figures / "triptych.svg").exists()
 
 
@@ -177,6 +183,8 @@ def test_plot_with_a_selection_compares(
             ["plot", "--variant", "began", "--checkpoint", "last", "--out", "OUT"],
             "is an option of single runs",
         ),
+        (["plot", "--variant", "began", "--animation", "gif", "--out", "OUT"], "--animation is an option of"),
+        (["plot", "RUN", "--animation", "mp4", "--out", "OUT"], "webp"),
         (["plot", "--variant", "began-v9", "--out", "OUT"], "began-v9"),
         (["plot", "--variant", "began", "--steps", "4;8", "--out", "OUT"], "whole numbers"),
         (["plot", "--variant", "began", "--steps", "5", "--out", "OUT"], "there are 4, 8, 9"),
