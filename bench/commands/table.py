@@ -7,15 +7,21 @@ import click
 
 from bench.commands.options import OutFile, comparison, selection
 from bench.commands.output import Report, reporting
-from bench.comparing.defaults import FORMATS
+from bench.comparing.defaults import FOR_PEOPLE, FORMATS
 
 if TYPE_CHECKING:
     from bench.comparing.rendering import Tables
 
 
+
 @click.command("table")
 @selection
 @comparison
+@click.option(
+    "--wide",
+    is_flag=True,
+    help="One table with a line per group: data sets and metrics side by side (md, latex, html).",
+)
 @click.option("--paper", metavar="NAME", help="Compare with a published table instead: table3.")
 @click.option(
     "--format",
@@ -30,6 +36,7 @@ if TYPE_CHECKING:
 def command(
     form: str,
     out: Path | None,
+    wide: bool,
     paper: str | None,
     select: str | None,
     metrics: tuple[str, ...],
@@ -38,8 +45,9 @@ def command(
 ) -> Report:
     """Summarise runs over their seeds in a table.
 
-    Each group of runs that differ only in their seed has a line. Runs are compared only if protocol and
-    data are the same, and of a training scalar the knobs that its scale depends on. Otherwise the command
+    Each group of runs that differ only in their seed has a line. Each data set has a section, in the order of
+    --dataset. On one data set runs are compared only if their protocol is the same, and of a training scalar
+    the knobs that its scale depends on. Otherwise the command
     fails and names the options that select comparable runs.
     """
     from bench.comparing.rendering import plain, render
@@ -48,11 +56,18 @@ def command(
 
     if form == "parquet" and out is None:
         raise RequestError("--format parquet is binary: it needs --out FILE")
+    if wide and form not in FOR_PEOPLE:
+        raise RequestError(
+            f"--wide is a layout of {', '.join(FOR_PEOPLE)}: --format {form} has one row per data set, metric "
+            "and group"
+        )
     if out is not None and not out.parent.is_dir():
         raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")
     if paper is None:
-        tables = _summary(select, metrics, baseline, **runs)
+        tables = _summary(wide, select, metrics, baseline, **runs)
     else:
+        if wide:
+            raise RequestError("--wide has no meaning with --paper, which has one layout")
         tables = _beside(paper, select, metrics, baseline, **runs)
     rendered = render(tables, form)
     data = plain(tables) | {"out": None if out is None else str(out)}
@@ -67,15 +82,17 @@ def command(
 
 
 def _summary(
-    select: str | None, metrics: tuple[str, ...], baseline: str | None, **runs: str | None
+    wide: bool, select: str | None, metrics: tuple[str, ...], baseline: str | None, **runs: str | None
 ) -> "Tables":
+    from bench.comparing import result_tables
     from bench.comparing.frame import results
-    from bench.comparing.rendering import of_summary
-    from bench.comparing.summary import default_metrics, summarise
+    from bench.comparing.sections import by_data, summarise_by_data
 
     selected = results(select=select or "last", **runs)
     last = selected if select in (None, "last") else results(select="last", **runs)
-    return of_summary(summarise(selected, last, metrics or default_metrics(last), baseline))
+    order = [name.strip() for name in (runs["dataset"] or "").split(",")]
+    sections = summarise_by_data(by_data(selected, last, order), metrics, baseline)
+    return result_tables.wide(sections) if wide else result_tables.of_sections(sections)
 
 
 def _beside(

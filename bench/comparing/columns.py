@@ -7,8 +7,9 @@ The role follows from the name and from what the runs declare, never from a colu
   metrics that it measured (:mod:`bench.comparing.measured`);
 - a scalar of training: the names in the column ``scalars``, which holds what each run's variant declares of
   its scalars (:mod:`bench.comparing.scalars`). A scalar that selects checkpoints has two columns, ``NAME``
-  (mean since the checkpoint before the selected step) and ``NAME_best`` (best of these means of the run); one
-  with a panel of its own has the column ``NAME`` (value at the selected step);
+  (mean over the last steps up to the selected one, :mod:`bench.comparing.smoothing`) and ``NAME_best`` (best
+  mean between two checkpoints of the run); one with a panel of its own has the column ``NAME`` (value at the
+  selected step);
 - the group;
 - a knob: every other name that a run has a value of.
 """
@@ -16,7 +17,7 @@ The role follows from the name and from what the runs declare, never from a colu
 import pandas as pd
 
 from bench.comparing.measured import METRICS, metrics_of_runs
-from bench.comparing.scalars import SCALARS, all_of, columns_of, selecting
+from bench.comparing.scalars import BEST, SCALARS, all_of, columns_of, selecting
 from bench.configuration import EXECUTION_SETTINGS
 from bench.judging.metrics import is_metric
 
@@ -82,9 +83,11 @@ def scalar_columns(frame: pd.DataFrame) -> list[str]:
 def comparable_columns(frame: pd.DataFrame) -> list[str]:
     """Names of the numbers that can be compared.
 
-    These are every judged metric, and the scalars that select checkpoints as far as a run has a mean.
+    These are every judged metric, and of the scalars that select checkpoints the recent and the best mean, as
+    far as a run has them.
     """
-    means = [name for name in selecting(all_of(frame)) if name in frame]
+    names = list(selecting(all_of(frame)))
+    means = [name for name in [*names, *(name + BEST for name in names)] if name in frame]
     return metric_columns(frame) + [name for name in means if frame[name].notna().any()]
 
 

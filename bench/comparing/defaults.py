@@ -1,6 +1,7 @@
 """Formats of tables, and the metrics that tables report by default; imports nothing heavy, for the help."""
 
 FORMATS = ("md", "csv", "latex", "html", "json", "parquet")
+FOR_PEOPLE = ("md", "latex", "html")
 
 # beside the Frechet distance of the runs and the first scalar of training that selects their checkpoints
 OF_KNOWN_MODES = ("modes_covered", "high_quality", "reverse_kl")

@@ -5,6 +5,7 @@ and refuses all others.
 """
 
 import ast
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -44,6 +45,9 @@ REFUSED: dict[type[ast.AST], str] = {
     ast.Is: "the operator is (write ==)",
     ast.IsNot: "the operator is not (write !=)",
 }
+
+_TEXT = re.compile(r"'[^']*'|\"[^\"]*\"")
+_EQUALITY = re.compile(r"(?P<name>[\w)]+)\s*(?<![=!<>:])=(?!=)")  # a single sign
 
 CONSTANTS: dict[type, str] = {
     type(None): "None (a missing value is one for which NAME != NAME)",
@@ -152,6 +156,8 @@ def parse(where: str, columns: Sequence[str] | None = None) -> Expression:
     except SyntaxError as error:
         place = f" at character {error.offset}" if error.offset else ""
         hint = "columns are written without backticks" if "`" in text else ALLOWED
+        if equality := _EQUALITY.search(_TEXT.sub("''", text)):
+            hint = f"equality is written ==, as in {equality['name']} == ..."
         raise RequestError(f"it is no expression ({error.msg}{place}); {hint}") from None
     except ValueError:
         raise RequestError(f"it holds characters that are no text; {ALLOWED}") from None

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 import pandas as pd
 
@@ -14,6 +15,7 @@ from bench.comparing.groups import with_groups
 from bench.comparing.measured import METRICS
 from bench.comparing.scalars import BEST, SCALARS, columns_of, compared, of_runs, selecting, to_cell
 from bench.comparing.selection import RULES, SelectionRule, check_rule, rule_named
+from bench.comparing.smoothing import steps_of_mean
 from bench.runs import record
 from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import HealthRules, RunDescription
@@ -27,7 +29,7 @@ from variants.scalars import TrainingScalar
 
 
 def results(
-    experiment: str | None = None,
+    experiment: str | Sequence[str] | None = None,
     variant: str | Sequence[str] | None = None,
     dataset: str | Sequence[str] | None = None,
     where: str | None = None,
@@ -40,8 +42,9 @@ def results(
 
     Parameters
     ----------
-    experiment : str, optional
-        Only runs of this experiment.
+    experiment : str or sequence of str, optional
+        Only runs of this experiment, or of several. The name of an experiment that has trials of studies
+        only, or of a study, stands for these trials.
     variant, dataset : str or sequence of str, optional
         Only runs of these; one name, names with commas between, or a sequence.
     where : str, optional
@@ -51,8 +54,8 @@ def results(
         Name of the rule that selects each run's step: ``last``, ``best-fid``, or ``best-NAME`` for a scalar
         NAME that selects checkpoints of one of the runs.
     study : str, optional
-        Only runs of this study's trials. Without it the trials of all studies are left out: they are
-        pruned, and the best of them is best partly by luck.
+        Only runs of this study's trials; the beginning of its name up to a hyphen is enough. Without it the
+        trials of all studies are left out: they are pruned, and the best of them is best partly by luck.
 
     Returns
     -------
@@ -62,9 +65,10 @@ def results(
         ``alarms`` are those raised so far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric``
         names the run's Frechet distance; ``health_rules`` is a hash of the rules of health; ``step`` is
         the selected step, Int64), the metrics at that step, by name; the scalars that the runs declare
-        (:func:`bench.comparing.scalars.compared`): of one that selects checkpoints ``NAME`` (mean since the
-        checkpoint before) and ``NAME_best`` (best of these means of the run, once it has ended), of others
-        ``NAME`` (after that step); the number of ``parameters``, and ``parameters_NAME`` of each network;
+        (:func:`bench.comparing.scalars.compared`): of one that selects checkpoints ``NAME`` (mean over the
+        last steps up to that step, a hundredth of the run, as curves of figures are averaged) and
+        ``NAME_best`` (best mean between two checkpoints of the run, once it has ended), of others ``NAME``
+        (after that step); the number of ``parameters``, and ``parameters_NAME`` of each network;
         ``train_seconds`` (up to the last checkpoint) and ``processor``; then every other knob by its name.
 
     Raises
@@ -74,11 +78,11 @@ def results(
     """
     found = survey()
     everything, damaged = found.runs, dict(found.damaged)
-    studies = {name for _, description in everything if (name := _study(description))}
-    if study is not None and study not in studies:
-        raise unknown(f"study (of the runs in {paths.runs()})", study, studies)
-    described = [pair for pair in everything if _study(pair[1]) == study]
-    wanted = {"experiment": [experiment] if experiment else None}
+    chosen_studies = _studies(everything, experiment, study)
+    described = [pair for pair in everything if _study(pair[1]) in chosen_studies]
+    # trials that an experiment's name stands for may have been made in another experiment
+    by_experiment = experiment and (study is not None or chosen_studies == {None})
+    wanted = {"experiment": _names(experiment) if by_experiment else None}
     wanted |= {"variant": _names(variant), "dataset": _names(dataset)}
     for key, names in wanted.items():
         present = {getattr(description.config, key) for _, description in described}
@@ -174,6 +178,38 @@ def _rule(select: str, descriptions: Sequence[RunDescription]) -> SelectionRule:
     return rule_named(select, directions)
 
 
+def _studies(
+    runs: Sequence[tuple[RunFolder, RunDescription]],
+    experiment: str | Sequence[str] | None,
+    study: str | None,
+) -> set[str | None]:
+    """Return the studies whose trials are chosen; None stands for the runs that are no trials.
+
+    A study may be named by the beginning of its name, if no other begins so. The name of an experiment that
+    has trials only, or of a study, stands for these trials.
+    """
+    experiments: dict[str, set[str]] = {}
+    for _, description in runs:
+        if name := _study(description):
+            experiments.setdefault(name, set()).add(description.config.experiment)
+    if study is not None:
+        found = [name for name in experiments if name == study or name.startswith(f"{study}-")]
+        if len(found) > 1 and study not in found:
+            raise RequestError(f"study {shown(study)} means {len(found)} studies: {', '.join(sorted(found))}")
+        if not found:
+            raise unknown(f"study (of the runs in {paths.runs()})", study, experiments)
+        return {study if study in found else found[0]}
+    asked = _names(experiment) or []
+    if any(description.config.experiment in asked for _, description in runs if not _study(description)):
+        return {None}
+    named = {
+        name
+        for name, of in experiments.items()
+        if any(each in of or name == each or name.startswith(f"{each}-") for each in asked)
+    }
+    return {*named} or {None}
+
+
 def _study(description: RunDescription) -> str | None:
     """Name of the study that a run belongs to, None for other runs."""
     return description.study.name if description.study else None
@@ -239,13 +275,32 @@ def _values(
     scalars: Sequence[TrainingScalar], events: RecordEvents, step: int | None
 ) -> dict[str, float | None]:
     """Return the cells of a run's scalars, by column."""
-    recorded, end = events.record, events.record.end
-    means: Mapping[str, float] = next((each.means for each in recorded.checkpoints if each.step == step), {})
+    end = events.record.end
     at_step = events.step(step) if step is not None else {}
+    means = _recent_means(events, step, [s.name for s in scalars if s.selects]) if step is not None else {}
     values = {s.name: (means if s.selects else at_step).get(s.name) for s in scalars}
     return values | {
         s.name + BEST: end.best.get(s.name + BEST) if end else None for s in scalars if s.selects
     }
+
+
+def _recent_means(events: RecordEvents, step: int, names: Sequence[str]) -> dict[str, float]:
+    """Return the mean of scalars over the last steps up to a step, a hundredth of the run's steps.
+
+    Of a scalar that fewer steps record the last value counts; one that none did since the checkpoint before
+    the step has no mean.
+    """
+    window = steps_of_mean(events.last_step)
+    start = max((each.step for each in events.record.checkpoints if each.step < step), default=0)
+    values: dict[str, list[float]] = {name: [] for name in names}
+    for at, row in zip(range(step, 0, -1), events.back_from(step), strict=False):
+        recent = at > step - window
+        if not recent and (at <= start or all(values.values())):
+            break
+        for name, found in values.items():
+            if name in row and (recent or not found):
+                found.append(row[name])
+    return {name: fmean(found) for name, found in values.items() if found}
 
 
 def _digest(rules: HealthRules) -> str:

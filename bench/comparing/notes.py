@@ -108,10 +108,6 @@ def _intervals(table: pd.DataFrame) -> list[str]:
             "Parentheses hold the range of the runs, which is no confidence interval: fewer than "
             f"{statistics.MINIMUM_RUNS} runs are too few for one."
         )
-    notes.append(
-        "Beside the collapsed runs stands the exact interval of their rate (Clopper-Pearson), which at any "
-        "number of runs covers the true rate with a probability of at least 0.95."
-    )
     return notes
 
 

@@ -13,9 +13,7 @@ import jinja2
 import pandas as pd
 from tabulate import tabulate
 
-from bench.comparing.numbers import MISSING, decimals, number, with_interval, with_range
-from bench.comparing.statistics import CONFIDENCE
-from bench.comparing.summary import Estimate, GroupResult, Summary
+from bench.comparing.numbers import MISSING
 from bench.system.json_values import Json
 
 _HTML = """\
@@ -29,14 +27,23 @@ _HTML = """\
 .bench-tables th:first-child, .bench-tables td:first-child { text-align: left; white-space: normal; }
 .bench-tables td { font-variant-numeric: tabular-nums; font-weight: normal; }
 .bench-tables th { white-space: normal; vertical-align: bottom; }
-.bench-tables thead tr { border-top: 2px solid; border-bottom: 1px solid; }
+.bench-tables thead { border-top: 2px solid; border-bottom: 1px solid; }
+.bench-tables h3 { font-size: 16px; margin: 1em 0 0.5em; }
+.bench-tables .labels th { text-align: left; padding-left: 1.5em; }
+.bench-tables .labels th:first-child { padding-left: 0; }
 .bench-tables tbody tr:last-child { border-bottom: 2px solid; }
 .bench-tables ul { padding-left: 1.2em; font-size: 12px; max-width: 60em; }
 </style>
 {% for table in tables -%}
+{% if table.section and (loop.first or table.section != loop.previtem.section) -%}
+<h3>{{ table.section }}</h3>
+{% endif -%}
 <table>
 <caption>{{ table.caption }}</caption>
-<thead><tr>{% for word in table.header %}<th scope="col">{{ word }}</th>{% endfor %}</tr></thead>
+<thead>{% if table.spans %}<tr class="labels">
+{%- for label, count in table.spans %}<th scope="colgroup" colspan="{{ count }}">{{ label }}</th>{% endfor -%}
+</tr>
+{% endif %}<tr>{% for word in table.header %}<th scope="col">{{ word }}</th>{% endfor %}</tr></thead>
 <tbody>
 {% for row in table.rows -%}
 <tr>{% for cell in row %}<td>{{ cell | minus }}</td>{% endfor %}</tr>
@@ -58,11 +65,14 @@ _LATEX = r"""% \usepackage{booktabs, graphicx}
 \centering
 \small
 \setlength{\tabcolsep}{4pt}
-\caption{<< table.caption | tex >>.}
+\caption{<< table.whole_caption | tex >>.}
 % shrunk only where it is wider than the line
 \resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%
 \begin{tabular}{l<< "r" * (table.header | length - 1) >>}
 \toprule
+<% if table.spans %>
+<< table.spans | spanned >>
+<% endif %>
 << table.header | map("stacked") | join(" & ") >> \\
 \midrule
 <% for row in table.rows %>
@@ -110,11 +120,33 @@ class TextTable:
         LaTeX, where width is short.
     rows : tuple of tuple of str
         Cells, as many per row as in the header.
+    section : str
+        Name of the section that the table belongs to; empty where there is one section only.
+    spans : tuple of (str, int)
+        Labels above the header, from left to right, with the number of columns below each; none where the
+        header has one line.
     """
 
     caption: str
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    section: str = ""
+    spans: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def whole_caption(self) -> str:
+        """The caption after the name of the section."""
+        return ": ".join(filter(None, (self.section, self.caption)))
+
+    @property
+    def flat_header(self) -> tuple[str, ...]:
+        """The header in one line: the first column below each label has it in front of its own heading."""
+        words = list(self.header)
+        place = 0
+        for label, count in self.spans:
+            words[place] = ": ".join(filter(None, (label, words[place])))
+            place += count
+        return tuple(words)
 
 
 @dataclass(frozen=True)
@@ -134,78 +166,6 @@ class Tables:
     texts: tuple[TextTable, ...]
     frame: pd.DataFrame
     notes: tuple[str, ...]
-
-
-def of_summary(summary: Summary) -> Tables:
-    """Return the tables of a summary, one per metric."""
-    notes = summary.notes
-    if summary.baseline is not None:
-        notes += (
-            f"Differences to {summary.baseline} are of interquartile means over shared seeds, resampled in "
-            f"pairs; P(better) is the probability that a run is better than one of {summary.baseline}, over "
-            "all pairs of runs; ties count half, a diverged run as worse than any other.",
-        )
-    texts = tuple(_metric_table(summary.of_metric(metric), summary) for metric in summary.metrics)
-    return Tables(texts, summary.table, notes)
-
-
-def _metric_table(results: list[GroupResult], summary: Summary) -> TextTable:
-    selects = summary.rule.name != "last"
-    baseline = summary.baseline
-    header = ["group", "runs", "collapsed\n[exact]", "mean", _headed("IQM", [r.iqm for r in results])]
-    if selects:
-        header += ["mean\nat the end", _headed("IQM at the end", [r.last_iqm for r in results])]
-    if baseline is not None:
-        header.append(_headed(f"difference to\n{baseline}", [r.difference for r in results], " "))
-        header.append(_headed(f"P(better than\n{baseline})", [r.improvement for r in results], " "))
-    rows = []
-    for result in results:
-        runs = str(result.iqm.count) + (f" + {result.diverged} diverged" if result.diverged else "")
-        low, high = result.collapse_interval
-        cells = [result.group, runs, f"{result.collapsed} of {result.complete} [{low:.2f}, {high:.2f}]"]
-        cells += [_mean(result.mean, result.iqm), spread(result.iqm)]
-        if selects:
-            cells += [_mean(result.last_mean, result.last_iqm), spread(result.last_iqm)]
-        if baseline is not None:
-            improvement = result.improvement or Estimate(0)
-            cells.append(spread(result.difference or Estimate(0), sign=True))
-            cells.append(with_interval(improvement.value, improvement.interval, places=2))
-        rows.append(tuple(cells))
-    first = results[0]
-    step = {"last": "last evaluation"}.get(summary.rule.name, f"step selected by {summary.rule.name}")
-    return TextTable(f"{first.metric} ({first.better} is better), {step}", tuple(header), tuple(rows))
-
-
-def _headed(title: str, estimates: list[Estimate | None], between: str = "\n") -> str:
-    """Heading of a column, with the kinds of uncertainty beside its numbers: intervals, ranges or both."""
-    kinds = []
-    if any(each and each.interval for each in estimates):
-        kinds.append(f"[{CONFIDENCE:.0%} bootstrap]")
-    if any(each and each.extent and not each.interval for each in estimates):
-        kinds.append("(range)")
-    return title + (between + " or ".join(kinds) if kinds else "")
-
-
-def _mean(mean: float | None, beside: Estimate) -> str:
-    """The mean with as many decimals as the interquartile mean beside it."""
-    bounds = beside.interval or beside.extent
-    places = None if beside.value is None or bounds is None else decimals(beside.value, bounds)
-    return number(mean, places)
-
-
-def spread(estimate: Estimate, sign: bool = False) -> str:
-    """A number with its interval, or with the range of its runs where they are too few for an interval.
-
-    Parameters
-    ----------
-    estimate : Estimate
-        The number.
-    sign : bool
-        Whether a positive number has a sign.
-    """
-    if estimate.value is not None and estimate.extent is not None and estimate.interval is None:
-        return with_range(estimate.value, estimate.extent, sign)
-    return with_interval(estimate.value, estimate.interval, sign)
 
 
 def render(tables: Tables, form: str) -> str | bytes:
@@ -242,9 +202,12 @@ def plain(tables: Tables) -> dict[str, Json]:
 
 
 def _markdown(texts: Sequence[TextTable], notes: Sequence[str]) -> str:
-    parts = []
+    parts, section = [], ""
     for table in texts:
-        header, *rows = [list(map(_markdown_cell, line)) for line in (table.header, *table.rows)]
+        if table.section != section:
+            section = table.section
+            parts.append(f"## {_markdown_text(section)}")
+        header, *rows = [list(map(_markdown_cell, line)) for line in (table.flat_header, *table.rows)]
         alignment = ["left", *["right"] * (len(header) - 1)]
         drawn = tabulate(rows, header, tablefmt="pipe", colalign=alignment, disable_numparse=True)
         parts.append(f"{_markdown_text(table.caption)}\n\n{drawn}")
@@ -271,8 +234,18 @@ def _latex(tables: Tables) -> str:
         keep_trailing_newline=True,
         autoescape=False,
     )
-    environment.filters |= {"tex": _tex, "stacked": _stacked}
+    environment.filters |= {"tex": _tex, "stacked": _stacked, "spanned": _spanned}
     return environment.from_string(_LATEX).render(tables=tables.texts, notes=tables.notes)
+
+
+def _spanned(spans: Sequence[tuple[str, int]]) -> str:
+    """Return the line of labels above a header, with a rule below each."""
+    cells, rules, place = [], [], 1
+    for label, count in spans:
+        cells.append(rf"\multicolumn{{{count}}}{{c}}{{{_tex(label)}}}" if label else "&" * (count - 1))
+        rules += [rf"\cmidrule(lr){{{place}-{place + count - 1}}}"] if label else []
+        place += count
+    return " & ".join(cells) + r" \\" + "\n" + " ".join(rules)
 
 
 def _stacked(header: str) -> str:

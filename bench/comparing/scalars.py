@@ -99,6 +99,11 @@ def scalar_of_column(run: pd.Series, column: str) -> TrainingScalar | None:
     return next((s for s in of_run(run) if column == s.name or _is_best(s, column)), None)
 
 
+def selecting_scalar(frame: pd.DataFrame, column: str) -> TrainingScalar | None:
+    """Return the scalar that selects checkpoints and whose mean, or best mean, is in a column of a frame."""
+    return next((s for s in of_runs(frame).values() if s.selects and column in (s.name, s.name + BEST)), None)
+
+
 def selecting(declared: Iterable[TrainingScalar]) -> dict[str, Better]:
     """Return the direction of better values of each scalar that selects checkpoints, by name."""
     return {scalar.name: scalar.better for scalar in declared if scalar.selects and _directed(scalar.better)}

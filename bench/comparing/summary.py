@@ -1,137 +1,26 @@
 """Results of groups of runs in numbers: centres, intervals and comparisons with a baseline."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from bench.comparing import statistics
+from bench.comparing.absent_metrics import absent_metric
 from bench.comparing.columns import comparable_columns
 from bench.comparing.comparable import require_comparable
 from bench.comparing.defaults import OF_ALL, OF_CLASSES, OF_KNOWN_MODES
+from bench.comparing.group_results import COLUMNS, Estimate, GroupResult
 from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
 from bench.comparing.measured import better_of
 from bench.comparing.notes import LeftOut, notes_of
-from bench.comparing.scalars import all_of, first_selecting, of_runs, selecting
+from bench.comparing.scalars import all_of, first_selecting, selecting, selecting_scalar
 from bench.comparing.selection import SelectionRule, rule_named
-from bench.comparing.statistics import Interval
+from bench.comparing.smoothing import steps_of_mean
 from bench.judging.protocol import Better
 from bench.system.errors import RequestError, shown, unknown
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A number over several runs, with its uncertainty.
-
-    Attributes
-    ----------
-    count : int
-        Runs, pairs of runs of one seed, or runs of the smaller of two sides that the number is over.
-    value : float or None
-        The number; None where there are no runs.
-    interval : (float, float) or None
-        Nominal 95 % bootstrap interval; None below :data:`bench.comparing.statistics.MINIMUM_RUNS`.
-    coverage : float or None
-        Lowest measured coverage of such an interval; None without one.
-    extent : (float, float) or None
-        Lowest and highest of the values; None below two, and for a probability.
-    """
-
-    count: int
-    value: float | None = None
-    interval: Interval | None = None
-    coverage: float | None = None
-    extent: Interval | None = None
-
-
-# Columns of the table of results, which CSV, JSON and Parquet hold, with their types.
-COLUMNS: Mapping[str, str] = {
-    **dict.fromkeys(("metric", "better", "group"), "object"),
-    **dict.fromkeys(("runs", "diverged", "collapsed", "complete"), "Int64"),
-    **dict.fromkeys(("collapse_rate", "collapse_low", "collapse_high", "mean"), "float64"),
-    **dict.fromkeys(("iqm", "iqm_low", "iqm_high", "iqm_coverage", "lowest", "highest"), "float64"),
-    **dict.fromkeys(("last_mean", "last_iqm", "last_iqm_low", "last_iqm_high"), "float64"),
-    "last_runs": "Int64",
-    **dict.fromkeys(("last_lowest", "last_highest"), "float64"),
-    **dict.fromkeys(("difference", "difference_low", "difference_high", "difference_coverage"), "float64"),
-    **dict.fromkeys(("difference_lowest", "difference_highest"), "float64"),
-    "pairs": "Int64",
-    **dict.fromkeys(("improvement", "improvement_low", "improvement_high"), "float64"),
-    "improvement_coverage": "float64",
-    "improvement_runs": "Int64",
-}
-
-
-@dataclass(frozen=True)
-class GroupResult:
-    """One metric of one group of runs.
-
-    Attributes
-    ----------
-    metric, better, group : str
-        The metric, whether lower or higher is better, and the group.
-    diverged, collapsed, complete : int
-        Runs without a value since they diverged; runs that ended collapsed; all runs.
-    collapse_interval : (float, float)
-        Exact 95 % interval of the rate of collapse.
-    mean, last_mean : float or None
-        At the selected step, and at the last evaluation; None without a run that has a value.
-    iqm, last_iqm : Estimate
-        Interquartile means at the selected step, and at the last evaluation.
-    difference : Estimate or None
-        Difference to the baseline over shared seeds; None without a baseline and for it.
-    improvement : Estimate or None
-        Probability that a run of the group is better than one of the baseline, diverged runs being worse
-        than all others; None as above.
-    """
-
-    metric: str
-    better: Better
-    group: str
-    diverged: int
-    collapsed: int
-    complete: int
-    collapse_interval: Interval
-    mean: float | None
-    iqm: Estimate
-    last_mean: float | None
-    last_iqm: Estimate
-    difference: Estimate | None
-    improvement: Estimate | None
-
-    def columns(self) -> dict[str, str | float | None]:
-        """Values by the names of :data:`COLUMNS`."""
-        difference, improvement = self.difference or Estimate(0), self.improvement or Estimate(0)
-        low, high = self.collapse_interval
-        return {
-            "metric": self.metric,
-            "better": self.better,
-            "group": self.group,
-            "runs": self.iqm.count,
-            "diverged": self.diverged,
-            "collapsed": self.collapsed,
-            "complete": self.complete,
-            "collapse_rate": self.collapsed / self.complete,
-            "collapse_low": low,
-            "collapse_high": high,
-            "mean": self.mean,
-            **_with_interval("iqm", self.iqm),
-            "iqm_coverage": self.iqm.coverage,
-            **_extent("", self.iqm),
-            "last_mean": self.last_mean,
-            **_with_interval("last_iqm", self.last_iqm),
-            "last_runs": self.last_iqm.count or None,
-            **_extent("last_", self.last_iqm),
-            **_with_interval("difference", difference),
-            "difference_coverage": difference.coverage,
-            **_extent("difference_", difference),
-            "pairs": None if self.difference is None else difference.count,
-            **_with_interval("improvement", improvement),
-            "improvement_coverage": improvement.coverage,
-            "improvement_runs": None if self.improvement is None else improvement.count,
-        }
 
 
 @dataclass(frozen=True)
@@ -148,12 +37,15 @@ class Summary:
         How each run's step was selected.
     baseline : str or None
         The group that others are compared with.
+    moments : mapping
+        Of each metric, what part of a run its values are of, such as "last evaluation".
     """
 
     results: tuple[GroupResult, ...]
     notes: tuple[str, ...]
     rule: SelectionRule
     baseline: str | None
+    moments: Mapping[str, str]
 
     @property
     def metrics(self) -> list[str]:
@@ -193,8 +85,8 @@ def direction(frame: pd.DataFrame, metric: str) -> Better:
     ValueError
         If the name is neither.
     """
-    directions = selecting(of_runs(frame).values())
-    return directions[metric] if metric in directions else better_of(metric, frame)
+    scalar = selecting_scalar(frame, metric)
+    return better_of(metric, frame) if scalar is None or scalar.better is None else scalar.better
 
 
 def summarise(
@@ -223,12 +115,7 @@ def summarise(
     known = list(dict.fromkeys([*comparable_columns(last), *comparable_columns(selected)]))
     for metric in metrics:
         if metric not in known:
-            if metric in of_runs(selected):
-                raise RequestError(
-                    f"{metric} is a scalar of training that selects no checkpoints: tables compare "
-                    f"{', '.join(known)}; bench plot draws the others"
-                )
-            raise unknown("metric", metric, known)
+            raise absent_metric(metric, selected, known)
     require_comparable(kept, metrics)
     groups = _groups(kept)
     if baseline is not None:
@@ -244,9 +131,26 @@ def summarise(
         valueless = values.isna() & ~is_diverged(kept) & kept["group"].isin(measured)
         without[metric] = list(kept.loc[valueless, "name"])
     rule = rule_named(str(kept["select"].iloc[0]), selecting(all_of(kept)))
-    summary = Summary(tuple(results), (), rule, baseline)
+    moments = {metric: _moment(metric, kept, rule) for metric in metrics}
+    summary = Summary(tuple(results), (), rule, baseline, moments)
     notes = notes_of(summary.table, kept, rule, LeftOut(unfinished, copies, missing, without))
-    return Summary(summary.results, tuple(notes), rule, baseline)
+    return replace(summary, notes=tuple(notes))
+
+
+def _moment(metric: str, kept: pd.DataFrame, rule: SelectionRule) -> str:
+    """Say what part of a run the values of a metric are of."""
+    step = "last evaluation" if rule.name == "last" else f"step selected by {rule.name}"
+    scalar = selecting_scalar(kept, metric)
+    if scalar is None:
+        return step
+    if metric != scalar.name:
+        return "best mean between two checkpoints"
+    windows = {steps_of_mean(int(steps)) for steps in kept["steps"]}
+    if windows == {1}:
+        return step
+    (count, *others) = windows
+    span = "last hundredth of each run's steps" if others else f"{count:,} steps"
+    return f"mean of the {span} up to the {step}"
 
 
 def _complete(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -306,6 +210,9 @@ def _result(
         metric,
         direction(frame, metric),
         group,
+        dataset=str(members["dataset"].iloc[0]),
+        data_hash=str(members["data_hash"].iloc[0]),
+        image_size=None if pd.isna(members["image_size"].iloc[0]) else int(members["image_size"].iloc[0]),
         diverged=int(is_diverged(members).sum()),
         collapsed=collapsed,
         complete=len(members),
@@ -363,13 +270,3 @@ def _improvement(
 def _coverage(kind: str, count: int) -> float | None:
     measured = statistics.coverage(kind, count)
     return None if measured is None else measured[0]
-
-
-def _with_interval(name: str, estimate: Estimate) -> dict[str, float | None]:
-    low, high = estimate.interval or (None, None)
-    return {name: estimate.value, f"{name}_low": low, f"{name}_high": high}
-
-
-def _extent(prefix: str, estimate: Estimate) -> dict[str, float | None]:
-    low, high = estimate.extent or (None, None)
-    return {f"{prefix}lowest": low, f"{prefix}highest": high}

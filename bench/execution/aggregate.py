@@ -54,7 +54,8 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
     from bench.comparing.comparable import require_comparable
     from bench.comparing.frame import results
     from bench.comparing.groups import with_groups
-    from bench.comparing.rendering import of_summary, plain, render
+    from bench.comparing.rendering import plain, render
+    from bench.comparing.result_tables import of_summary
     from bench.comparing.summary import default_metrics, summarise
     from bench.figures.of_comparison import draw_comparison
 

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.comparing.numbers import listed
+from bench.comparing.smoothing import steps_of_mean
 from bench.figures import style
-from bench.figures.trajectory_axes import WINDOWS, describe_scalar_axis, shown_by
+from bench.figures.trajectory_axes import describe_scalar_axis, shown_by
 from variants.scalars import Panel, TrainingScalar
 
 if TYPE_CHECKING:
@@ -24,7 +25,8 @@ def compare_trajectories(
     """Draw scalars by step for groups of runs, one above the other: means over seeds, bands from min to max.
 
     Each run is first averaged over windows of steps, a hundredth of the longest run; the legend has the
-    number of steps. A second axis has epochs where a step is the same part of an epoch in every run.
+    number of steps. Where all runs have one length, a curve ends with the means that tables have. A
+    second axis has epochs where a step is the same part of an epoch in every run.
 
     Parameters
     ----------
@@ -50,14 +52,16 @@ def compare_trajectories(
     having = {scalar.name: set(shown.loc[shown[scalar.name].notna(), "group"]) for scalar in present}
     groups = list(dict.fromkeys(shown["group"]))
     drawn = [group for group in groups if any(group in those for those in having.values())]
-    window = max(1, int(shown["step"].max()) // WINDOWS)
+    last = int(shown["step"].max())
+    window = steps_of_mean(last)
     with style.styled():
         figure = style.blank(7, 2.5 * len(present) + 0.9, layout="constrained")
         axes = figure.subplots(len(present), 1, sharex=True, squeeze=False)[:, 0]
         labels = {group: _label(shown[shown["group"] == group], having) for group in drawn}
         for axis, scalar in zip(axes, present, strict=True):
             for number, (group, label) in enumerate(labels.items()):
-                _draw_group(axis, shown[shown["group"] == group], scalar.name, window, number, label)
+                rows = shown[shown["group"] == group]
+                _draw_group(axis, over_seeds(rows, scalar.name, window, last), number, label)
             describe_scalar_axis(axis, scalar.panel or Panel(scalar.name))
         axes[-1].set_xlabel("step")
         _add_epochs(axes[0], shown[shown["group"].isin(drawn)])
@@ -96,7 +100,7 @@ def _absences(groups: Sequence[str], having: dict[str, set[str]]) -> str:
     return "".join(f"\n{part}" for line in lines for part in textwrap.wrap(line, LETTERS))
 
 
-def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
+def over_seeds(frame: "pd.DataFrame", name: str, window: int, last: int) -> "pd.DataFrame":
     """Average one group's runs over windows of steps, and compare the runs in each window.
 
     Parameters
@@ -106,7 +110,10 @@ def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
     name : str
         The scalar's column.
     window : int
-        Steps in a window; the first holds steps 1 to `window`.
+        Steps in a window.
+    last : int
+        The last step of the last window: of the longest run, so that its curve ends with the mean that tables
+        have. The first window may be shorter.
 
     Returns
     -------
@@ -114,7 +121,7 @@ def over_seeds(frame: "pd.DataFrame", name: str, window: int) -> "pd.DataFrame":
         One row per window: step (mean of its steps), mean, least, most over the runs' own means, and runs.
     """
     rows = frame[["run_id", "step", name]].dropna()
-    windows = rows.assign(window=(rows["step"] - 1) // window)
+    windows = rows.assign(window=-((last - rows["step"]) // window))
     of_runs = windows.groupby(["run_id", "window"], as_index=False)[["step", name]].mean()
     return of_runs.groupby("window").agg(
         step=("step", "mean"),
@@ -131,8 +138,7 @@ def _label(rows: "pd.DataFrame", having: dict[str, set[str]]) -> str:
     return f"{rows['group'].iloc[0]} ({seeds} seed{'s' * (seeds != 1)})"
 
 
-def _draw_group(axis: "Axes", rows: "pd.DataFrame", name: str, window: int, number: int, label: str) -> None:
-    curve = over_seeds(rows, name, window)
+def _draw_group(axis: "Axes", curve: "pd.DataFrame", number: int, label: str) -> None:
     if curve.empty:
         return
     look = style.line(number)

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bench.comparing.smoothing import steps_of_mean
 from bench.figures import style
 from bench.figures.trajectory_axes import (
     COUNTS,
     MOST_POINTS,
     SHARES,
-    WINDOWS,
     describe_metric_axis,
     describe_scalar_axis,
     extremes,
@@ -138,11 +138,12 @@ class Series:
     def draw_mean(self, axis: "Axes", label: str, colour: str, line: style.LineStyle = "-") -> None:
         """Draw the mean over the last steps; of one value a point."""
         smooth = np.convolve(self.values, np.ones(self.window) / self.window, mode="valid")
-        every = max(1, len(smooth) // MOST_POINTS)
+        # with the last one, which tables have, too
+        shown = np.arange(len(smooth) - 1, -1, -max(1, len(smooth) // MOST_POINTS))[::-1]
         marker = "o" if len(smooth) == 1 else None
         axis.plot(
-            self.steps[self.window - 1 :][::every],
-            smooth[::every],
+            self.steps[self.window - 1 :][shown],
+            smooth[shown],
             color=colour,
             linestyle=line,
             linewidth=1.3,
@@ -177,9 +178,9 @@ def _series(rows: list[StepRow], name: str, panel: Panel) -> Series | None:
     shown = shown_by(panel, values)
     if not shown.any():
         return None
-    steps_of_mean = max(1, len(rows) // WINDOWS)
-    window = max(1, round(steps_of_mean * int(shown.sum()) / len(rows)))
-    return Series(name, steps[shown], values[shown], steps_of_mean, window)
+    steps_of_window = steps_of_mean(len(rows))
+    window = max(1, round(steps_of_window * int(shown.sum()) / len(rows)))
+    return Series(name, steps[shown], values[shown], steps_of_window, window)
 
 
 def _draw_one(axis: "Axes", panel: Panel, series: Series, colour: str) -> None:

@@ -15,7 +15,6 @@ SHARES = "shares"
 LABELS = {CLASSES_COVERED: "classes covered", MODES_COVERED: "modes covered", SHARES: "share"}
 COUNTS = MODES_COVERED, CLASSES_COVERED
 MOST_POINTS = 1000  # of a curve in a file: a million steps would make an SVG that nobody can open
-WINDOWS = 100  # windows of smoothing in the longest run
 
 
 def describe_metric_axis(axis: "Axes", name: str) -> None:

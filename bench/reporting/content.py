@@ -5,13 +5,14 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from bench.comparing.columns import comparable_columns
 from bench.comparing.frame import results
 from bench.comparing.groups import is_complete, once_per_seed, with_groups
-from bench.comparing.rendering import TextTable, of_summary
+from bench.comparing.rendering import TextTable
+from bench.comparing.result_tables import of_summary
 from bench.comparing.scalars import all_of, selecting
+from bench.comparing.sections import by_data, require_names, summary_of
 from bench.comparing.selection import rule_named
-from bench.comparing.summary import Summary, default_metrics, summarise
+from bench.comparing.summary import Summary, default_metrics
 from bench.datasets import label
 from bench.reporting import figures, repeating, tables
 from bench.reporting.figures import Figure, RunFigures
@@ -20,7 +21,6 @@ from bench.reporting.repeating import Command
 from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
-from bench.system.errors import RequestError, unknown
 from variants.registry import all_variants
 
 
@@ -143,18 +143,15 @@ def gather(
     """
     selected = results(select=select, **chosen)
     last = selected if select == "last" else results(select="last", **chosen)
-    _check(selected, last, metrics, baseline)
-    order = selected.sort_values(["dataset", "image_size", "created"], kind="stable")["data_hash"]
-    parts = [
-        tuple(frame[frame["data_hash"] == digest].reset_index(drop=True) for frame in (selected, last))
-        for digest in order.unique()
-    ]
+    order = [name.strip() for name in (chosen.get("dataset") or "").split(",")]
+    parts = by_data(selected, last, order)
     # everything that may be refused is computed before the first figure is drawn
-    summaries = [_summary(part, final, metrics, baseline) for part, final in parts]
+    require_names(parts, metrics, baseline)
+    summaries = [summary_of(part, metrics, baseline) for part in parts]
     ordered = selected.sort_values(["variant", "seed", "created"], kind="stable")["run_id"]
     described = {run_id: RunFolder(paths.runs() / run_id).describe() for run_id in ordered}
     sections = [
-        _section(part, summary, described) for (part, _), summary in zip(parts, summaries, strict=True)
+        _section(part.selected, summary, described) for part, summary in zip(parts, summaries, strict=True)
     ]
     return _content(title, selected, sections, list(described.values()))
 
@@ -180,44 +177,6 @@ def _content(
         tuple(repeating.verifications([d for d in descriptions if d.id in ended])),
         len(selected),
     )
-
-
-def _check(selected: pd.DataFrame, last: pd.DataFrame, metrics: Sequence[str], baseline: str | None) -> None:
-    """Refuse unknown metrics and baselines, and runs of which none is complete."""
-    if selected.empty:
-        raise RequestError("there is no finished run to report: no run meets what was asked for")
-    known = list(dict.fromkeys([*comparable_columns(last), *comparable_columns(selected)]))
-    for metric in metrics:
-        if metric not in known:
-            raise unknown("metric", metric, known)
-    if not is_complete(selected).any():
-        raise RequestError(f"there is no finished run to report: {len(selected)} have not come to an end")
-    if baseline is not None and not any(
-        _has(selected[selected["data_hash"] == digest], baseline) for digest in selected["data_hash"].unique()
-    ):
-        raise unknown("baseline", baseline, selected["variant"].unique())
-
-
-def _has(part: pd.DataFrame, baseline: str) -> bool:
-    """Whether a section has a group or variant of that name."""
-    complete = part[is_complete(part)].reset_index(drop=True)
-    return baseline in set(complete["variant"]) | set(with_groups(complete)["group"])
-
-
-def _summary(
-    part: pd.DataFrame, final: pd.DataFrame, metrics: Sequence[str], baseline: str | None
-) -> Summary | None:
-    """The comparison of one section's groups; None where no run is complete."""
-    whole = part[is_complete(part)]
-    if whole.empty:
-        return None
-    # the frames also have columns that only runs of other data sets fill
-    here = {
-        name for frame in (part, final) for name in comparable_columns(frame) if frame[name].notna().any()
-    }
-    asked = [metric for metric in metrics if metric in here] or list(metrics)
-    reported = asked or [metric for metric in default_metrics(final) if metric in here]
-    return summarise(part, final, reported, baseline if baseline and _has(part, baseline) else None)
 
 
 def _section(part: pd.DataFrame, summary: Summary | None, described: dict[str, RunDescription]) -> Section:

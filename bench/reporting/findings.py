@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from bench.comparing.group_results import GroupResult
 from bench.comparing.groups import is_collapsed, is_diverged
 from bench.comparing.numbers import listed, number
-from bench.comparing.rendering import spread
+from bench.comparing.result_tables import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
-from bench.comparing.summary import GroupResult, Summary
+from bench.comparing.summary import Summary
 from bench.health.verdict import (
     COLLAPSED_ABOVE,
     COLLAPSED_BELOW,

@@ -1,5 +1,6 @@
 """Reads a record's events and single steps; its many step lines are checked and not kept."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.runs.record.events import StepRow, parse
@@ -54,15 +55,28 @@ class RecordEvents:
             self.record.add(checked(self._order, line, self._number))
         self.record.steps.clear()
 
+    @property
+    def last_step(self) -> int:
+        """The last recorded step; 0 where there is none."""
+        return self._order.step
+
     def step(self, step: int) -> StepRow:
-        """Return the scalars of a step, or {} if the record has no such step.
+        """Return the scalars of a step, or {} if the record has no such step."""
+        return next(self.back_from(step), {})
+
+    def back_from(self, step: int) -> Iterator[StepRow]:
+        """Yield the scalars of a step, then of the step before it, and so on to the first.
 
         Of a step that was trained again after a resume the last line counts, so this holds for the steps of
         evaluations and checkpoints that no session discarded.
         """
         place = self._lines.rfind(b'\n{"step": %d,' % step)
-        if place < 0:
-            return {}
-        row = parse(self._lines[place + 1 : self._lines.index(b"\n", place + 1)])
-        assert isinstance(row, dict)
-        return row
+        while place >= 0 and step:
+            start, end = place + 1, self._lines.index(b"\n", place + 1)
+            # other lines are events, and steps that a resume discarded
+            if self._lines.startswith(b'{"step": %d,' % step, start):
+                row = parse(self._lines[start:end])
+                assert isinstance(row, dict)
+                yield row
+                step -= 1
+            place = self._lines.rfind(b"\n", 0, place)

@@ -13,7 +13,7 @@ from bench.comparing.groups import with_groups
 from bench.comparing.summary import summarise
 from bench.judging.metrics.registry import METRICS
 from bench.runs import record
-from bench.runs.description import MetricDeclaration, RunDescription
+from bench.runs.description import MetricDeclaration, RunDescription, StudyTrial
 from bench.runs.record import events, events_only, reading
 from bench.runs.run_folder import RunFolder, all_runs
 from bench.system.errors import RequestError
@@ -58,7 +58,8 @@ def test_numbers_are_those_of_the_selected_step(
         assert row["select"] == rule
         for name, value in steps[chosen].items():
             assert row[name] == value
-        assert row[scalar] == means[chosen]
+        # of nine steps the last hundredth is one
+        assert row[scalar] == whole.steps[chosen - 1][scalar]
         assert row[f"{scalar}_best"] == min(means.values())
         if other:
             assert row[other] == whole.steps[chosen - 1][other]
@@ -135,6 +136,122 @@ def test_a_knob_with_the_name_of_a_metric_has_no_column(home: Path, monkeypatch:
     assert "critic_steps" not in results()
 
 
+def lengthened(home: Path, folder: Path, steps: list[dict[str, Any]], *events: dict[str, Any]) -> RunFolder:
+    """A copy of a run below a folder, with other steps and its last three events after them."""
+    run = next(run for run in all_runs() if "began-v3" in run.describe().name)
+    lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
+    copy = RunFolder(folder / "mlruns" / "runs" / run.id)
+    copy.path.mkdir(parents=True)
+    copy.description_path.write_text(run.description_path.read_text())
+    last = steps[-1]["step"]
+    ends = [line | {"step": last} for line in lines if "event" in line][-3:]
+    rows = [lines[0], *steps, *events, *ends]
+    copy.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return copy
+
+
+def test_a_scalar_that_selects_counts_with_its_mean_over_the_last_hundredth_of_the_run(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = [1 / step for step in range(1, 451)]
+    steps = [{"step": step, "loss_d": 1.0, "M": value, "k": value} for step, value in enumerate(values, 1)]
+    lengthened(home, tmp_path, steps)
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path))
+    (row,) = results().to_dict("records")
+    assert row["M"] == pytest.approx(sum(values[-4:]) / 4, rel=1e-12)
+    assert row["k"] == values[-1]
+
+
+def test_steps_that_a_resume_discarded_do_not_count(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = [{"step": step, "M": float(step)} for step in range(1, 301)]
+    run = lengthened(home, tmp_path, steps)
+    lines = run.record_path.read_text().splitlines()
+    session = json.loads(lines[0]) | {"step": 298}
+    again = [json.dumps({"step": step, "M": 1000.0}) for step in (299, 300)]
+    run.record_path.write_text("\n".join([*lines[:-3], json.dumps(session), *again, *lines[-3:]]) + "\n")
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path))
+    (row,) = results().to_dict("records")
+    assert row["M"] == pytest.approx((298 + 1000 + 1000) / 3)
+
+
+def test_a_scalar_of_few_steps_counts_with_its_last_value(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every = 16
+    steps = [
+        {"step": step, "k": 0.5} | ({"M": float(step)} if step % every == 1 else {}) for step in range(1, 301)
+    ]
+    lengthened(home, tmp_path, steps)
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path))
+    (row,) = results().to_dict("records")
+    assert row["M"] == 289
+
+
+STUDIES = {
+    0: ("search-began-1a2b3c", "search"),
+    1: ("search-began-v3-4d5e6f", "other"),
+    2: ("deep-7a8b9c", "first"),
+}
+
+
+@pytest.fixture
+def trials(home: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of all runs; three of them are trials of studies now."""
+    described = RunFolder.describe
+    place = {run.id: number for number, run in enumerate(all_runs())}
+
+    def describe(run: RunFolder) -> RunDescription:
+        description = described(run)
+        if place[run.id] < 2:
+            return description
+        study, experiment = STUDIES[place[run.id] - 2]
+        config = description.config.model_copy(update={"experiment": experiment})
+        trial = StudyTrial(name=study, trial=place[run.id])
+        return description.model_copy(update={"study": trial, "config": config})
+
+    monkeypatch.setattr(RunFolder, "describe", describe)
+    return [run.id for run in all_runs()]
+
+
+@pytest.mark.parametrize(
+    ("choice", "places"),
+    [
+        ({}, [0, 1]),
+        ({"study": "search-began-1a2b3c"}, [2]),
+        ({"study": "deep"}, [4]),
+        ({"study": "search-began-v3"}, [3]),
+        ({"experiment": "search"}, [2, 3]),  # of the study's name, whatever experiment it was made in
+        ({"experiment": "other"}, [3]),
+        ({"experiment": "deep"}, [4]),
+        ({"experiment": "first"}, [0]),  # where others than trials are, these count
+        ({"experiment": "first,second"}, [0, 1]),
+        ({"experiment": ["second"]}, [1]),
+        ({"experiment": "first", "study": "deep"}, [4]),
+    ],
+)
+def test_studies_are_chosen_by_the_beginning_of_their_name_also_as_an_experiment(
+    trials: list[str], choice: dict[str, Any], places: list[int]
+) -> None:
+    assert list(results(**choice)["run_id"]) == [trials[place] for place in places]
+
+
+@pytest.mark.parametrize(
+    ("choice", "message"),
+    [
+        ({"study": "search"}, "means 2 studies: search-began-1a2b3c, search-began-v3-4d5e6f"),
+        ({"study": "dep"}, "unknown study .*deep-7a8b9c, search-began-1a2b3c"),
+        ({"experiment": "thrid"}, "unknown experiment.*first, second"),
+    ],
+)
+def test_a_study_that_is_not_there_or_not_the_only_one_is_refused(
+    trials: list[str], choice: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(RequestError, match=message):
+        results(**choice)
+
+
 def test_a_rule_of_a_scalar_that_no_run_selects_by_is_refused_with_those_there_are(home: Path) -> None:
     with pytest.raises(RequestError, match="'best-M': allowed are best-fid, best-wasserstein, last"):
         results(variant="wgan-gp", select="best-M")
@@ -149,7 +266,7 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     assert {"gamma", "lr_g", "batch_size", "device"} <= set(columns[place:])
     judged = next(run for run in all_runs() if "began-v3" in run.describe().name)
     metrics = record.read(judged.record_path).evaluations[-1].values
-    assert comparable_columns(results()) == [*metrics, "M", "wasserstein"]
+    assert comparable_columns(results()) == [*metrics, "M", "wasserstein", "M_best", "wasserstein_best"]
 
 
 def test_values_that_some_runs_lack_are_missing_and_types_stay(home: Path) -> None:
@@ -304,7 +421,7 @@ def test_long_records_are_read_without_their_steps(
     for module in (events_only, reading):
         monkeypatch.setattr(module, "parse", lambda line: parsed.append(line) or events.parse(line))
     assert len(results()) == 20
-    # of each record the events, the first step line and that of the evaluation
-    assert len(parsed) <= 20 * (len(rows) - 4000 + 2)
+    # of each record the events, the first step line, and a hundredth of the steps
+    assert len(parsed) <= 20 * (len(rows) - 4000 + 1 + 41)
     record.read(tmp_path / "mlruns" / "runs" / "run0" / "record.jsonl")
     assert len(parsed) > 4000

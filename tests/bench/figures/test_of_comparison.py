@@ -1,15 +1,19 @@
 """The figures of a comparison of real runs."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from bench.comparing.frame import results
+from bench.figures import style
 from bench.figures.grid import read_grid
 from bench.figures.of_comparison import draw_comparison, drawn_scalars
+from bench.figures.of_run import draw_trajectories
 from bench.figures.points import read_points
 from bench.figures.samples_by_step import draw_samples_by_step, judged_steps, shared_steps
 from bench.runs.run_folder import RunFolder
@@ -38,6 +42,36 @@ def test_a_critic_alone_has_the_figures_of_its_own_scalars(trained_run: Runs, tm
     # a frame that does not say what its runs declare has samples alone
     unknown = draw_comparison(frame.drop(columns="scalars"), tmp_path / "unknown", [4, 9])
     assert {file.name for file in unknown} == {"samples-by-step.png", "samples-by-step.svg"}
+
+
+def test_the_curves_of_both_figures_end_with_the_numbers_of_the_table(
+    trained_run: Runs, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = trained_run("began")
+    copy = RunFolder(tmp_path / "mlruns" / "runs" / run.id)
+    copy.path.mkdir(parents=True)
+    copy.description_path.write_text(run.description_path.read_text())
+    lines = run.record_path.read_text().splitlines()
+    ends = [json.loads(line) | {"step": 450} for line in lines if "event" in line][-3:]
+    draws = np.random.default_rng(0).uniform(0.1, 0.9, 450)
+    steps = [{"step": step, "M": value, "k": 0.1} for step, value in enumerate(draws, 1)]
+    rows = [json.loads(lines[0]), *steps, *ends]
+    copy.record_path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path))
+    drawn: list[Any] = []
+    monkeypatch.setattr(style, "save", lambda figure, path: drawn.append(figure) or [])
+    frame = results()
+    draw_trajectories(copy, tmp_path)
+    draw_comparison(frame, tmp_path)
+    expected = draws[-4:].mean()
+    label = next(scalar.panel.label for scalar in drawn_scalars(frame) if scalar.name == "M" and scalar.panel)
+    assert frame["M"].tolist() == pytest.approx([expected])
+    of_run, of_seeds = (
+        next(axis for axis in figure.axes if axis.get_ylabel() == label) for figure in drawn[:2]
+    )
+    smooth = next(line for line in of_run.lines if "mean" in str(line.get_label()))
+    assert smooth.get_ydata()[-1] == pytest.approx(expected)
+    assert of_seeds.lines[0].get_ydata()[-1] == pytest.approx(expected)
 
 
 def test_the_title_names_scalars_whose_values_cannot_be_compared(

@@ -209,12 +209,13 @@ def test_thinning_keeps_the_extremes_of_every_stretch(count: int) -> None:
 
 
 def test_each_run_is_averaged_over_windows_before_the_seeds_are() -> None:
-    found = over_seeds(frame(a=[[1, 3, 5, 7, 100], [3, 5, 7, 9]]), "M", 2)
-    assert found["mean"].tolist() == [(2 + 4) / 2, (6 + 8) / 2, 100]
-    assert found["least"].tolist() == [2, 6, 100]
-    assert found["most"].tolist() == [4, 8, 100]
-    assert found["runs"].tolist() == [2, 2, 1]
-    assert found["step"].tolist() == [1.5, 3.5, 5]
+    found = over_seeds(frame(a=[[100, 1, 3, 5, 7], [50, 3, 5, 7]]), "M", 2, last=5)
+    # the last window is whole, the first one need not be
+    assert found["mean"].tolist() == [75, (2 + 4) / 2, (6 + 7) / 2]
+    assert found["least"].tolist() == [50, 2, 6]
+    assert found["most"].tolist() == [100, 4, 7]
+    assert found["runs"].tolist() == [2, 2, 2]
+    assert found["step"].tolist() == [1, 2.5, 4.25]
 
 
 def test_a_comparison_of_many_long_runs_is_a_small_file(tmp_path: Path) -> None:
