@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from bench.comparing.rendering import Tables
 
 
-
 @click.command("table")
 @selection
 @comparison
@@ -47,8 +46,8 @@ def command(
 
     Each group of runs that differ only in their seed has a line. Each data set has a section, in the order of
     --dataset. On one data set runs are compared only if their protocol is the same, and of a training scalar
-    the knobs that its scale depends on. Otherwise the command
-    fails and names the options that select comparable runs.
+    the knobs that its scale depends on. Otherwise the command fails and names the options that select
+    comparable runs.
     """
     from bench.comparing.rendering import plain, render
     from bench.system.atomic_files import write_bytes
@@ -58,8 +57,8 @@ def command(
         raise RequestError("--format parquet is binary: it needs --out FILE")
     if wide and form not in FOR_PEOPLE:
         raise RequestError(
-            f"--wide is a layout of {', '.join(FOR_PEOPLE)}: --format {form} has one row per data set, metric "
-            "and group"
+            f"--wide is a layout of {', '.join(FOR_PEOPLE)}: --format {form} has one row per group, metric "
+            "and data set"
         )
     if out is not None and not out.parent.is_dir():
         raise RequestError(f"--out {shown(str(out))}: there is no folder {shown(str(out.parent))}")

@@ -27,10 +27,13 @@ _HTML = """\
 .bench-tables th:first-child, .bench-tables td:first-child { text-align: left; white-space: normal; }
 .bench-tables td { font-variant-numeric: tabular-nums; font-weight: normal; }
 .bench-tables th { white-space: normal; vertical-align: bottom; }
+.bench-tables td:first-child { min-width: 6em; }
+.bench-tables .labels th { text-align: center; white-space: nowrap; }
+.bench-tables .labels th:not(:empty) { background: linear-gradient(currentColor, currentColor) no-repeat; }
+.bench-tables .labels th:not(:empty) { background-size: calc(100% - 1.8em) 1px; }
+.bench-tables .labels th:not(:empty) { background-position: 0.9em 100%; }
 .bench-tables thead { border-top: 2px solid; border-bottom: 1px solid; }
 .bench-tables h3 { font-size: 16px; margin: 1em 0 0.5em; }
-.bench-tables .labels th { text-align: left; padding-left: 1.5em; }
-.bench-tables .labels th:first-child { padding-left: 0; }
 .bench-tables tbody tr:last-child { border-bottom: 2px solid; }
 .bench-tables ul { padding-left: 1.2em; font-size: 12px; max-width: 60em; }
 </style>

@@ -62,11 +62,18 @@ def by_data(selected: pd.DataFrame, last: pd.DataFrame, datasets: Sequence[str] 
     list of DataPart
         One for each hash of data: data sets in order, then by the size of their images and their first run.
     """
+    if selected.empty:
+        return []
     place = [datasets.index(name) if name in datasets else len(datasets) for name in selected["dataset"]]
     ordered = selected.assign(place=place)
     ordered = ordered.sort_values(["place", "dataset", "image_size", "created"], kind="stable")
     firsts = ordered.drop_duplicates("data_hash")[["dataset", "image_size", "data_hash"]]
-    headings = _headings([*firsts.itertuples(index=False, name=None)])
+    headings = _headings(
+        [
+            (name, None if pd.isna(size) else int(size), digest)
+            for name, size, digest in firsts.itertuples(index=False, name=None)
+        ]
+    )
     return [
         DataPart(
             headings[digest],
@@ -76,15 +83,15 @@ def by_data(selected: pd.DataFrame, last: pd.DataFrame, datasets: Sequence[str] 
     ]
 
 
-def _headings(data: Sequence[tuple[str, float | None, str]]) -> dict[str, str]:
+def _headings(data: Sequence[tuple[str, int | None, str]]) -> dict[str, str]:
     """Return names by hash of data, with the size of images and the hash where they tell data apart."""
     found = {}
     for name, size, digest in data:
         namesakes = [each for each in data if each[0] == name]
         heading = label(name)
-        if len(namesakes) > 1 and not pd.isna(size):
-            heading += f" at {int(size or 0)} px"
-        if len([each for each in namesakes if each[1] == size or (pd.isna(each[1]) and pd.isna(size))]) > 1:
+        if len(namesakes) > 1 and size is not None:
+            heading += f" at {size} px"
+        if len([each for each in namesakes if each[1] == size]) > 1:
             heading += f" @{digest[:8]}"
         found[digest] = heading
     return found

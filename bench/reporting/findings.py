@@ -55,13 +55,15 @@ def _best(results: list[GroupResult], baseline: str | None) -> str:
     metric, lower = results[0].metric, results[0].better == "lower"
     ordered = sorted(results, key=lambda result: (result.iqm.value or 0.0) * (1 if lower else -1))
     first = ordered[0]
+    if len(ordered) == 1:
+        if first.iqm.count == 1:
+            return f"{metric}: {first.group} has {number(first.iqm.value)} in its only run."
+        return f"{metric}: {first.group} has an IQM of {_value(first)}; there is no other group."
     kind = "lowest" if lower else "highest"
     sharing = [result.group for result in ordered if result.iqm.value == first.iqm.value]
     if len(sharing) > 1:
         return f"{metric}: {listed(sharing)} share the {kind} IQM, {number(first.iqm.value)}."
     sentence = f"{metric}: {first.group} has the {kind} IQM, {_value(first)}"
-    if len(ordered) == 1:
-        return f"{sentence}."
     second = next((result for result in ordered[1:] if result.group == baseline), ordered[1])
     if second.group == baseline:
         other = f"the baseline {baseline} has {_value(second)}"

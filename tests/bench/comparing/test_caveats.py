@@ -10,7 +10,8 @@ from bench.comparing.caveats import caveats
 from bench.comparing.frame import results
 from bench.comparing.groups import with_groups
 from bench.comparing.published import side_by_side, table_named
-from bench.comparing.rendering import of_summary, render
+from bench.comparing.rendering import render
+from bench.comparing.result_tables import of_summary
 from bench.comparing.summary import summarise
 from variants.registry import all_variants
 

@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from bench.comparing.defaults import FORMATS
-from bench.comparing.rendering import Tables, TextTable, of_summary, plain, render
+from bench.comparing.rendering import Tables, TextTable, plain, render
+from bench.comparing.result_tables import of_sections, of_summary, wide
+from bench.comparing.sections import Section
 from bench.comparing.statistics import coverage
 from bench.comparing.summary import Summary, summarise
 
@@ -36,6 +38,17 @@ def summary(runs: Runs) -> Summary:
 def hostile() -> Tables:
     table = TextTable(HOSTILE, (HOSTILE, "n"), ((HOSTILE, "-0.5"), ("[first] \u4e2d", "-")))
     return Tables((table,), pd.DataFrame({HOSTILE: [HOSTILE]}), (HOSTILE,))
+
+
+def laid_out(kind: str, summary: Summary) -> Tables:
+    """The tables of one data set, of two in sections, and of two side by side."""
+    sections = [Section("mnist-5k", summary), Section("ring_8", summary)]
+    return {"one": of_summary, "sections": lambda _: of_sections(sections), "wide": lambda _: wide(sections)}[
+        kind
+    ](summary)
+
+
+LAYOUTS = ("one", "sections", "wide")
 
 
 class Cells(HTMLParser):
@@ -167,21 +180,24 @@ def test_markdown_escapes_markup() -> None:
     assert "a_b" in text  # no emphasis within a word
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("form", ["csv", "parquet", "json"])
-def test_programs_get_whole_numbers(form: str, summary: Summary, tmp_path: Path) -> None:
-    content = render(of_summary(summary), form)
+def test_programs_get_whole_numbers(form: str, layout: str, summary: Summary, tmp_path: Path) -> None:
+    tables = laid_out(layout, summary)
+    content = render(tables, form)
     if form == "csv":
         back = pd.read_csv(io.StringIO(str(content)))
     elif form == "parquet":
         assert isinstance(content, bytes)
         back = pd.read_parquet(io.BytesIO(content))
-        assert back.attrs["notes"] == list(of_summary(summary).notes)
+        assert back.attrs["notes"] == list(tables.notes)
     else:
         read = json.loads(content)
         back = pd.DataFrame(read["rows"])
-        assert read["notes"] == list(of_summary(summary).notes)
-        assert read == plain(of_summary(summary))
-    pd.testing.assert_frame_equal(back, summary.table, check_dtype=False, check_exact=True)
+        assert read["notes"] == list(tables.notes)
+        assert read == plain(tables)
+    expected = pd.concat([summary.table] * (1 if layout == "one" else 2), ignore_index=True)
+    pd.testing.assert_frame_equal(back, expected, check_dtype=False, check_exact=True)
 
 
 def test_json_is_strict(summary: Summary) -> None:
@@ -191,10 +207,16 @@ def test_json_is_strict(summary: Summary) -> None:
     json.loads(render(of_summary(summary), "json"), parse_constant=refuse)
 
 
-def test_html_holds_the_same_cells_escaped(summary: Summary) -> None:
-    tables = of_summary(summary)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_html_holds_the_same_cells_escaped(layout: str, summary: Summary) -> None:
+    tables = laid_out(layout, summary)
     page = str(render(tables, "html"))
-    expected = [cell for table in tables.texts for line in (table.header, *table.rows) for cell in line]
+    expected = [
+        cell
+        for table in tables.texts
+        for line in ([label for label, _ in table.spans], table.header, *table.rows)
+        for cell in line
+    ]
     assert [cell.strip().replace("\u2212", "-") for cell in Cells(page).cells] == expected
     wild = Cells(str(render(hostile(), "html")))
     assert "b" not in wild.tags
@@ -208,10 +230,32 @@ def test_html_styles_only_its_own() -> None:
     assert all(selector.startswith(".bench-tables") for selector in selectors)
 
 
+def test_sections_have_headings_and_captions_that_name_them(summary: Summary) -> None:
+    tables = laid_out("sections", summary)
+    markdown = str(render(tables, "md"))
+    assert re.findall(r"^## (.*)$", markdown, re.MULTILINE) == ["mnist-5k", "ring_8"]
+    assert re.findall("<h3>(.*)</h3>", str(render(tables, "html"))) == ["mnist-5k", "ring_8"]
+    captions = re.findall(r"\\caption\{(.*)\.\}", str(render(tables, "latex")))
+    assert captions[2] == r"ring\_8: fd\_x (lower is better), last evaluation"
+    assert len(captions) == 4
+
+
+def test_labels_above_a_header_span_their_columns(summary: Summary) -> None:
+    tables = laid_out("wide", summary)
+    (table,) = tables.texts
+    assert sum(count for _, count in table.spans) == len(table.header) == len(table.rows[0])
+    assert str(render(tables, "html")).count('colspan="4"') == 4
+    latex = str(render(tables, "latex"))
+    assert r"\multicolumn{4}{c}{mnist-5k: fd\_x}" in latex
+    assert r"\cmidrule(lr){2-5}" in latex
+    header = next(line for line in str(render(tables, "md")).splitlines() if line.startswith("| group"))
+    assert [cell.strip() for cell in header.split("|")[2:4]] == ["mnist-5k: fd_x: mean", "IQM [95%]"]
+
+
 @pytest.mark.skipif(shutil.which("pdflatex") is None, reason="pdflatex is not installed")
-@pytest.mark.parametrize("kind", ["summary", "hostile"])
+@pytest.mark.parametrize("kind", [*LAYOUTS, "hostile"])
 def test_latex_compiles(kind: str, summary: Summary, tmp_path: Path) -> None:
-    body = render(of_summary(summary) if kind == "summary" else hostile(), "latex")
+    body = render(hostile() if kind == "hostile" else laid_out(kind, summary), "latex")
     assert isinstance(body, str)
     head = r"\documentclass{article}\usepackage{booktabs,graphicx}\begin{document}"
     (tmp_path / "t.tex").write_text(f"{head}\n{body}\n\\end{{document}}\n", encoding="utf-8")
@@ -236,9 +280,12 @@ def test_latex_has_one_booktabs_table_a_metric(summary: Summary) -> None:
     assert r"\shortstack[r]{difference to\\began [95\% bootstrap]}" in text
 
 
+@pytest.mark.parametrize("layout", LAYOUTS)
 @pytest.mark.parametrize("form", FORMATS)
-def test_every_format_ends_as_files_do_and_is_the_same_twice(form: str, summary: Summary) -> None:
-    content = render(of_summary(summary), form)
-    assert content == render(of_summary(summary), form)
+def test_every_format_ends_as_files_do_and_is_the_same_twice(
+    form: str, layout: str, summary: Summary
+) -> None:
+    content = render(laid_out(layout, summary), form)
+    assert content == render(laid_out(layout, summary), form)
     if form != "parquet":
         assert str(content).endswith("\n")

@@ -8,9 +8,10 @@ import pandas as pd
 import pytest
 
 from bench.comparing import statistics
+from bench.comparing.group_results import COLUMNS
 from bench.comparing.measured import METRICS
 from bench.comparing.scalars import to_cell
-from bench.comparing.summary import COLUMNS, Summary, default_metrics, summarise
+from bench.comparing.summary import Summary, default_metrics, summarise
 from bench.system.errors import RequestError
 from variants.scalars import TrainingScalar
 
@@ -214,11 +215,12 @@ def test_a_metric_that_is_not_comparable_is_refused_not_dropped(runs: Runs) -> N
 @pytest.mark.parametrize(
     ("metric", "baseline", "message"),
     [
-        ("fid", None, "unknown metric 'fid'"),
+        ("fid", None, "no run has fid, which needs the extractor inception"),
+        ("fd_y", None, "unknown metric 'fd_y'"),
         (
             "k",
             None,
-            r"k is a scalar of training that selects no checkpoints: tables compare .*\bM; bench plot",
+            r"k is a scalar of training that selects no checkpoints: tables compare .*M_best; bench plot",
         ),
         ("fd_x", "bgan", "did you mean 'began"),
         ("fd_x", "began", r"means 2 groups: give began \(gamma=0.5\) or began \(gamma=0.7\)"),

@@ -5,8 +5,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from bench.comparing.group_results import Estimate, GroupResult
 from bench.comparing.selection import rule_named
-from bench.comparing.summary import Estimate, GroupResult, Summary
+from bench.comparing.summary import Summary
 from bench.health.verdict import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
 from bench.reporting.findings import findings, is_well, meaning, tag
 from variants.registry import all_variants
@@ -14,19 +15,20 @@ from variants.registry import all_variants
 Row = tuple[str, float, tuple[float, float] | None]
 
 
-def first_finding(rows: list[Row], better: str = "lower", baseline: str | None = None) -> str:
+def first_finding(rows: list[Row], better: str = "lower", baseline: str | None = None, runs: int = 5) -> str:
     """The first finding about groups with these interquartile means and intervals."""
     results = []
     for place, (group, iqm, interval) in enumerate(rows):
-        extent = (iqm - 0.25, iqm + 0.25)
-        centre = Estimate(5, iqm, interval, 0.91 - place / 100, extent)
+        extent = (iqm - 0.25, iqm + 0.25) if runs > 1 else None
+        centre = Estimate(runs, iqm, interval, 0.91 - place / 100, extent)
         results.append(
             GroupResult(
-                "m", better, group, 0, 0, 5, (0.0, 0.5), iqm + 1.5, centre, None, Estimate(0), None, None
+                *("m", better, group, "mnist-5k", "d" * 64, 28, 0, 0, runs, (0.0, 0.5)),
+                *(iqm + 1.5, centre, None, Estimate(0), None, None),
             )
         )
     kept = pd.DataFrame({"group": [row[0] for row in rows], "health": "ok", "status": "FINISHED"})
-    return findings(Summary(tuple(results), (), rule_named("last", {}), baseline), kept, 0)[0]
+    return findings(Summary(tuple(results), (), rule_named("last", {}), baseline, {}), kept, 0)[0]
 
 
 A, B, C = ("a", 1.0, (0.5, 1.5)), ("b", 2.0, (1.4, 2.5)), ("c", 3.0, (2.8, 3.5))
@@ -54,11 +56,20 @@ def test_the_best_group_and_whether_intervals_overlap(words: dict[str, Any], exp
     assert expected in first_finding(**words)
 
 
+@pytest.mark.parametrize("better", ["lower", "higher"])
+def test_a_group_without_another_is_best_of_nothing(better: str) -> None:
+    alone = first_finding([("a", 1.25, None)], better, runs=1)
+    assert alone == "m: a has 1.25 in its only run."
+    assert first_finding([A], better) == (
+        "m: a has an IQM of 1.00 [0.50, 1.50], mean 2.50; there is no other group."
+    )
+
+
 def test_collapses_are_counted_with_the_exact_interval_of_their_rate() -> None:
     kept = pd.DataFrame(
         {"group": ["a"] * 5 + ["b"] * 5, "health": ["collapsed@9"] + ["ok"] * 9, "status": "FINISHED"}
     )
-    (sentence,) = findings(Summary((), (), rule_named("last", {}), None), kept, 0)
+    (sentence,) = findings(Summary((), (), rule_named("last", {}), None, {}), kept, 0)
     assert sentence == "Collapsed runs: 1 of 5 of a (a rate of 0.20 [0.01, 0.72])."
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 
 from bench.comparing.frame import results
 from bench.comparing.numbers import MISSING
-from bench.comparing.rendering import of_summary
+from bench.comparing.result_tables import of_summary
 from bench.comparing.summary import default_metrics, summarise
 from bench.reporting.content import Content, gather
 from bench.reporting.page import render
