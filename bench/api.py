@@ -189,7 +189,7 @@ def load(run: str | RunFolder | RunResult, checkpoint: str | int = "best") -> Tr
     Parameters
     ----------
     run : str, RunFolder or RunResult
-        An id, a unique prefix of one, a name or ``last``; or what :func:`run` returned.
+        An id or name, a unique beginning, or ``last``; or what :func:`run` returned.
     checkpoint : str or int
         ``best`` (by Frechet distance), ``best-NAME`` (by a training scalar NAME that selects), ``last`` or a
         step.

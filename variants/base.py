@@ -193,6 +193,8 @@ class Variant(nn.Module, ABC):
     """
 
     name: ClassVar[str]
+    # name in the names of runs, at most eight characters; empty: the beginning of `name`
+    short_name: ClassVar[str] = ""
     title: ClassVar[str]
     source: ClassVar[str]
     Hyperparameters: ClassVar[type[VariantHyperparameters]]

@@ -51,6 +51,7 @@ class BeganCs(BoundaryEquilibrium):
     """
 
     name = "began-cs"
+    short_name = "cs"
     title = "BEGAN-CS: constrained latent space"
     source = "Chang, Lin, Lee, Juan, Wei, Chen 2018, ECCV"
     Hyperparameters = BeganCsHyperparameters

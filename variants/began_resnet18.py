@@ -137,6 +137,7 @@ class BeganResnet18(BoundaryEquilibrium):
     """
 
     name = "began-resnet18"
+    short_name = "res18"
     title = "ResNet-18 BEGAN"
     source = "a bachelor's thesis, Kyiv 2025"
     Hyperparameters = BeganResnet18Hyperparameters

@@ -99,6 +99,7 @@ class BeganV3(BoundaryEquilibrium):
     """
 
     name = "began-v3"
+    short_name = "v3"
     title = "BEGAN v3: variational discriminator"
     source = "Park, Huh, Kim 2020, Electronics 9, 688"
     Hyperparameters = BeganV3Hyperparameters

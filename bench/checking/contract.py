@@ -24,6 +24,8 @@ def description(subject: Subject) -> None:
     for name in ("name", "title", "source", "__doc__"):
         if not (getattr(kind, name, None) or "").strip():
             raise CheckFailed(f"{name} is empty: give a text")
+    if len(kind.short_name) > 8 or kind.short_name != "".join(kind.short_name.split()):
+        raise CheckFailed(f"short_name {kind.short_name!r}: at most eight characters, no spaces")
     declared = [scalar.name for scalar in kind.scalars]
     if twice := [name for name in declared if declared.count(name) > 1]:
         raise CheckFailed(f"scalar {twice[0]} is declared twice")

@@ -1,6 +1,7 @@
 """``bench doctor``: report what this machine has and what is missing."""
 
 from dataclasses import asdict
+from shlex import quote
 
 import click
 
@@ -62,7 +63,7 @@ def command() -> Report:
         rows = [(*each.values(),) for each in ({**row, "names": ", ".join(row["names"])} for row in plugins)]
         parts.insert(3, "Plug-ins\n" + table(rows, tuple(plugins[0])))
     if interrupted:
-        parts.append("Interrupted\n" + "\n".join(f"bench run --resume {name}" for name in interrupted))
+        parts.append("Interrupted\n" + "\n".join(f"bench run --resume {quote(name)}" for name in interrupted))
     if damaged:
         parts.append("Damaged\n" + "\n".join(damaged.values()))
     report = {

@@ -33,9 +33,8 @@ from bench.commands.output import Report, progress, reporting, table
 def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int, checkpoint: str) -> Report:
     """Measure a checkpoint of a run again.
 
-    The values are compared with the recorded ones if the protocol is the same. RUN is an id, a unique
-    prefix of one, a name or `last`. Nothing is recorded. The table also has the scores of held-out real
-    samples.
+    The values are compared with the recorded ones if the protocol is the same. RUN is an id or name, a unique
+    beginning, or `last`. Nothing is recorded. The table also has the scores of held-out real samples.
     """
     from bench.execution.reevaluation import reevaluate
     from bench.runs.run_folder import find

@@ -24,7 +24,7 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
 
     The program needs neither this project nor the checkpoint.
 
-    RUN is an id, a unique prefix of one, a name or `last`. The program maps latents (any number,
+    RUN is an id or name, a unique beginning, or `last`. The program maps latents (any number,
     latent_dim) to images or points. Its output is compared with the generator's before the file appears.
     The file holds its prior, latent size, range of values, classes and origin: `metadata_props` of .onnx,
     `generator.json` within .pt2. Three lines of Python are printed that run the file.

@@ -54,7 +54,7 @@ def command(
     Each row is a path, between samples or between real images. A path between samples of a conditional
     run has one class: row after row, the classes in turn.
 
-    RUN is an id, a unique prefix of one, a name or `last`.
+    RUN is an id or name, a unique beginning, or `last`.
     """
     from bench.figures.grid import check_png, save_grid
     from bench.runs.generator import load

@@ -60,13 +60,14 @@ def datasets() -> dict[str, str]:
 
 
 def runs() -> dict[str, str]:
-    """Return the names of all runs, the newest last, and ``last``."""
+    """Return the names of all runs with hyphens for spaces, the newest last, and ``last``."""
     found = []
     for file in paths.runs().glob("*/run.json"):
         # a damaged run is named by commands, not by the shell
         with suppress(OSError, ValueError, KeyError, TypeError):
             content = json.loads(file.read_bytes())
-            found.append((str(content["created"]), str(content["name"])))
+            # a space would end the word
+            found.append((str(content["created"]), str(content["name"]).replace(" ", "-")))
     return {name: created for created, name in sorted(found)} | {"last": "the newest run"}
 
 

@@ -55,7 +55,7 @@ def command(
     Of each RUN this also draws two animated pictures: `progress` shows the samples of the same latents at
     every evaluation, `walk` the images along a closed path through the latents of the checkpoint.
 
-    RUN is an id, a unique prefix of one, a name or `last`. With a selection instead of RUNs, the figures show
+    RUN is an id or name, a unique beginning, or `last`. With a selection instead of RUNs, the figures show
     training scalars over seeds, and samples during training.
     """
     chosen = [name for name in SELECTION if selection[name] is not None]

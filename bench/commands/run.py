@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING
 
 import click
@@ -71,7 +72,10 @@ PRESETS = ", ".join(f"{name} ({meaning})" for name, meaning in MEANT_FOR.items()
     "--experiment", metavar="NAME", help=f"MLflow experiment to record the run in [default: {EXPERIMENT}]."
 )
 @click.option(
-    "--resume", metavar="RUN", type=names.Run, help="Resume a run: an id, a unique prefix, a name or `last`."
+    "--resume",
+    metavar="RUN",
+    type=names.Run,
+    help="Resume a run: its id or name, a beginning, or `last`.",
 )
 @click.option("--parent", hidden=True, help="MLflow run that a run of several belongs to.")
 @click.option("--dry-run", is_flag=True, help="Print configuration, parameter counts and the cost of a step.")
@@ -199,7 +203,7 @@ def _nothing_to_train(run: "RunFolder") -> Report:
     result = RunResult(run, run.describe(), RecordEvents(run.record_path).record)
     line = f"{result.end_text}: nothing to train"
     if result.description.tracking:
-        line += f"; bench track {result.description.name} sends what its store may lack"
+        line += f"; bench track {quote(result.description.name)} sends what its store may lack"
     if not click.get_current_context().obj["json"] and is_first():
         click.echo(line, err=True)
     return Report(data(result), text(result))
@@ -222,5 +226,5 @@ def _report(train: Callable[..., "RunResult"]) -> Report:
                 raise click.exceptions.Exit(0)
             result = train(Progress(quiet=quiet), ranks=ranks, tracker=tracker)
     except Interrupted as error:
-        raise stopped(f"stopped; resume with: bench run --resume {error}") from None
+        raise stopped(f"stopped; resume with: bench run --resume {quote(str(error))}") from None
     return Report(data(result), text(result))

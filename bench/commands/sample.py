@@ -42,7 +42,7 @@ def command(
 ) -> Report:
     """Draw unselected samples of a run into one PNG.
 
-    RUN is an id, a unique prefix of one, a name or `last`. Images of a conditional run have a row for each
+    RUN is an id or name, a unique beginning, or `last`. Images of a conditional run have a row for each
     class, with the same z in every row.
     """
     from bench.figures.grid import check_png

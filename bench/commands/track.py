@@ -29,7 +29,7 @@ def command(runs: tuple[str, ...], every: bool) -> Report:
     An interrupted run is sent up to its last checkpoint and can still be resumed.
     """
     if bool(runs) == every:
-        raise RequestError("track: name runs (an id, a unique prefix of one, a name, or last), or give --all")
+        raise RequestError("track: name runs (an id or name, a unique beginning, or last), or give --all")
     from bench.execution.resending import Sender
     from bench.runs.run_folder import all_runs, find
 

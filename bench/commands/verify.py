@@ -27,7 +27,7 @@ from bench.commands.output import Report, progress, reporting, table
 def command(run: str, steps: int | None, tolerance: float | None) -> Report:
     """Train a run again and compare every recorded value.
 
-    RUN is an id, a unique prefix of one, a name or `last`. Exit status 0: everything was compared and is the
+    RUN is an id or name, a unique beginning, or `last`. Exit status 0: everything was compared and is the
     same. Exit status 1: a value differs, and its step is named; or not everything could be compared, and the
     report says NOT VERIFIED and lists the rest.
     """

@@ -5,16 +5,20 @@ its column ``scalars``, so that a selection, a sorted copy or a single row of th
 columns with it.
 """
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import TypeGuard
+from typing import TYPE_CHECKING, TypeGuard
 
-import pandas as pd
 from pydantic import TypeAdapter
 
 from bench.judging.protocol import Better
 from variants.scalars import TrainingScalar
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SCALARS = "scalars"  # the column
 BEST = "_best"  # ends the name of the column of a run's best mean

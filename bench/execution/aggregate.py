@@ -1,4 +1,4 @@
-"""What the runs of a multirun amount to: a table, figures, and numbers for the MLflow run above them."""
+"""What the runs of a multirun amount to: a table and figures, artifacts of the MLflow run above them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,12 +7,6 @@ from typing import Any
 
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError
-
-# columns of the summary that the MLflow run above several shows
-SHOWN = (
-    *("mean", "lowest", "highest", "iqm", "iqm_low", "iqm_high", "iqm_coverage"),
-    *("runs", "diverged", "collapsed", "complete", "collapse_rate", "collapse_low", "collapse_high"),
-)
 
 
 @dataclass(frozen=True)
@@ -25,15 +19,12 @@ class Aggregate:
         The table, in Markdown.
     data : dict
         The same in plain values.
-    metrics : dict
-        ``GROUP/METRIC/STATISTIC`` to value.
     files : list of str
         Names of the files and folders that were written.
     """
 
     text: str
     data: dict[str, Any]
-    metrics: dict[str, float]
     files: list[str]
 
 
@@ -62,7 +53,7 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
     frame = results(select="last")
     frame = frame[frame["run_id"].isin(run_ids)].reset_index(drop=True)
     if frame.empty:
-        return Aggregate("no run is complete", {}, {}, [])
+        return Aggregate("no run is complete", {}, [])
     grouped = with_groups(frame)
     metrics, refused = [], []
     for metric in default_metrics(frame):
@@ -79,19 +70,4 @@ def aggregate(run_ids: Sequence[str], folder: Path, baseline: str, notes: Sequen
     write_text(folder / "table.md", text + "\n")
     write_text(folder / "table.csv", str(render(tables, "csv")))
     draw_comparison(frame, folder / "figures")
-    values = {
-        f"{result.group}/{result.metric}/{name}": float(value)
-        for result in summary.results
-        for name in SHOWN
-        if (value := result.columns()[name]) is not None
-    }
-    return Aggregate(text, plain(tables), _named(values), ["table.md", "table.csv", "figures"])
-
-
-def _named(values: dict[str, float]) -> dict[str, float]:
-    """Names as MLflow allows them: a group may hold ``(lr_g=0.001)``."""
-    allowed = set("_-.:/ ")
-    return {
-        "".join(c if c.isalnum() or c in allowed else "_" for c in name): value
-        for name, value in values.items()
-    }
+    return Aggregate(text, plain(tables), ["table.md", "table.csv", "figures"])

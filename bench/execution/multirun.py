@@ -25,6 +25,7 @@ from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.generator import configuration_of
 from bench.runs.multirun_description import MULTIRUN_FILE, MultirunDescription, MultirunMember
 from bench.runs.run_folder import RunFolder
+from bench.runs.run_names import multirun_name
 from bench.system import paths
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError
@@ -87,8 +88,8 @@ class Multirun:
     def name(self) -> str:
         """Variants, data set and seeds as text."""
         seeds = list(dict.fromkeys(c.harness.seed for c in self.configurations))
-        data = self.configurations[0].harness.dataset.partition(":")[0]
-        return f"{', '.join(self.variants)} on {data}, seeds {', '.join(map(str, seeds))}"
+        variants = list(dict.fromkeys(c.variant for c in self.configurations))
+        return multirun_name(variants, self.configurations[0].harness.dataset, seeds)
 
     @property
     def folder(self) -> Path:
@@ -318,8 +319,7 @@ def train(multirun: Multirun, workers: int, progress: Progress) -> MultirunResul
         )
         summary = ParentSummary(
             runs=[run.id for run in runs],
-            metrics=aggregated.metrics,
-            step=len(runs),
+            text=aggregated.text,
             files=aggregated.files,
             status="FAILED" if failed else "FINISHED",
         )

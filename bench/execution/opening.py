@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 
 from bench.configuration import Configuration
 from bench.runs.description import RunDescription
@@ -31,7 +32,7 @@ def opening(run: RunFolder, description: RunDescription, step: int | None = None
         "folder": str(run.path),
         "preset": length_text(description.config.flat()),
         "judge": judge_text(description.metric, description.protocol),
-        "resume": f"bench run --resume {description.name}",
+        "resume": f"bench run --resume {quote(description.name)}",
     }
     if step is not None:
         lines["goes on"] = f"after step {step:,}"

@@ -17,7 +17,7 @@ from bench.tracking.messages import ParentRun, ParentSummary
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
 
-KILLED = ParentSummary(runs=[], metrics={}, step=0, files=[], status="KILLED")
+KILLED = ParentSummary(runs=[], text="", files=[], status="KILLED")
 
 
 @dataclass(frozen=True)

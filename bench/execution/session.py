@@ -6,8 +6,10 @@ from array import array
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib import import_module
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 from filelock import Timeout
@@ -26,6 +28,7 @@ from bench.runs.description import RunDescription, StudyTrial
 from bench.runs.generator import configuration_of, load
 from bench.runs.result import RunResult
 from bench.runs.run_folder import RunFolder
+from bench.runs.run_names import run_name
 from bench.system import os_errors
 from bench.system.errors import RequestError, WorkError
 from bench.system.interruption import stop_on_signal
@@ -109,16 +112,15 @@ def start(
     with tracking(configuration.harness.tracking, progress, tracker) as tracker:
         setup = set_up(configuration, progress, ranks)
         harness = setup.configuration.harness
-        data = harness.dataset.partition(":")[0]
-        token = uuid.uuid4().hex
-        name = f"{setup.variant.name}-{data}-s{harness.seed}-{token[:6]}"
-        description = setup.describe(token, name, parent, study)
+        name = partial(run_name, type(setup.variant), harness.dataset, harness.seed)
+        description = setup.describe("", name(), parent, study)
         disk.check_room(setup.configuration, setup.variant)
+        run_id = uuid.uuid4().hex
         if tracker:
             # the optimizers import torch._dynamo, which takes as long as importing torch
             store = current_store()
             run_id = tracker.create(description, store, lambda: import_module("torch._dynamo"))
-            description = description.model_copy(update={"id": run_id})
+        description = description.model_copy(update={"id": run_id, "name": name(run_id)})
         run = run_folder.create(description)
         with run.lock():
             resuming.begin(run, record.Record(), setup.session(description.environment, ranks), None)
@@ -279,7 +281,7 @@ def _train(
             raise Interrupted(description.name) from None
         except RankLost as error:
             status = "FAILED"
-            again = f"resume with: torchrun ... -m bench run --resume {description.name}"
+            again = f"resume with: torchrun ... -m bench run --resume {quote(description.name)}"
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
@@ -295,7 +297,7 @@ def _train(
 
 def resume_advice(step: int, name: str) -> str:
     """Return how to resume a run that a fault of the machine stopped."""
-    return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {name}"
+    return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {quote(name)}"
 
 
 def end(

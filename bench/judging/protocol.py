@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 # What a metric can require of an extractor: features of any samples, images with a network's features of
 # them, predicted classes, known modes, and a rule for which samples lie well on their mode. Labels come from

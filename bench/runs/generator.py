@@ -74,7 +74,7 @@ def load(run: RunFolder | str, checkpoint: str = "best") -> "TrainedGenerator":
     Parameters
     ----------
     run : RunFolder or str
-        The run, or what a user types for it: an id, a unique prefix of one, a name, or ``last``.
+        The run, or what a user types for it: an id or name, a unique beginning, or ``last``.
     checkpoint : str
         ``best`` (by Fréchet distance), ``best-NAME`` for a scalar that selects checkpoints, ``last`` or a
         step that has a checkpoint.

@@ -142,7 +142,7 @@ def read_run(run: str | RunFolder) -> RunResult:
     Parameters
     ----------
     run : str or RunFolder
-        An id, a unique prefix of one, a name or ``last``; or the run's folder.
+        An id or name, a unique beginning, or ``last``; or the run's folder.
 
     Raises
     ------

@@ -9,6 +9,7 @@ from filelock import FileLock, Timeout
 from bench.runs import description, record
 from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import RunDescription
+from bench.runs.run_names import with_hyphens
 from bench.system import paths
 from bench.system.atomic_files import write_text
 from bench.system.errors import RequestError, WorkError, shown
@@ -181,7 +182,9 @@ def all_runs() -> list[RunFolder]:
 
 
 def find(word: str) -> RunFolder:
-    """Return the run that a word names: an id, a unique prefix of one, a name, or ``last``.
+    """Return the run that a word names: an id or name, a unique beginning, or ``last``.
+
+    A name may have hyphens in place of its spaces, so that a shell needs no quotes.
 
     Raises
     ------
@@ -196,20 +199,26 @@ def find(word: str) -> RunFolder:
     if not ids:
         raise RequestError(f"run {shown(word)} does not exist: there are no runs in {paths.runs()}")
     matches = [word] if word in ids else [run_id for run_id in ids if word and run_id.startswith(word)]
-    if word == "last" or word in names.values() or not matches:
+    hyphened = {run_id: with_hyphens(name) for run_id, name in names.items()}
+    key = with_hyphens(word)
+    if word == "last" or key in hyphened.values() or not matches:
         # the word may name a damaged run
         warn_of_damaged(found.damaged)
-        matches = [run_id for run_id, name in names.items() if name == word]
+        matches = [run_id for run_id, name in hyphened.items() if name == key]
+        if word and not matches:
+            matches = [run_id for run_id, name in hyphened.items() if name.startswith(key)]
         matches = list(names)[-1:] if word == "last" else matches
     if len(matches) > 1:
-        raise RequestError(
-            f"run {shown(word)} means {len(matches)} runs: {', '.join(run_id for run_id in matches[:4])}"
-        )
+        # a name shows whose it is; two runs of one name have ids
+        several = [names.get(run_id, run_id) for run_id in matches]
+        several = several if len(set(several)) == len(several) else matches
+        more = f" and {len(several) - 4} more" if len(several) > 4 else ""
+        raise RequestError(f"run {shown(word)} means {len(several)} runs: {', '.join(several[:4])}{more}")
     if not matches:
         recent = ", ".join(list(names.values())[-3:])
         such_as = f" such as {recent}" if recent else ""
         raise RequestError(
-            f"run {shown(word)} does not exist: give an id, a unique prefix of one, a name{such_as}, or last"
+            f"run {shown(word)} does not exist: give an id, a name{such_as}, a unique beginning, or last"
         )
     run = RunFolder(paths.runs() / matches[0])
     if line := found.damaged.get(run.description_path):

@@ -187,8 +187,7 @@ def _search(
 
 def summary_of(result: "StudySummary", files: list[str]) -> ParentSummary:
     """Return the summary for the study's run in MLflow."""
-    over = sum(result.counts[state] for state in ("COMPLETE", "PRUNED", "FAIL"))
-    return ParentSummary([], result.metrics(), over, files, "FINISHED" if result.is_over else "KILLED")
+    return ParentSummary([], result.text(), files, "FINISHED" if result.is_over else "KILLED")
 
 
 def run_cluster_job(plain: Mapping[str, Json], shared: bool, until: float | None) -> None:

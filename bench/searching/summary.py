@@ -1,7 +1,6 @@
 """The summary of a study: best trials, importances of the searched values, steps saved by pruning."""
 
 import math
-import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -194,19 +193,6 @@ class StudySummary:
                 for row in self.trials.astype(object).to_dict("records")
             ],
         }
-
-    def metrics(self) -> dict[str, float]:
-        """Return the metrics of the study's run in MLflow, under names that MLflow allows."""
-        metrics = {
-            "share_saved": self.share_saved,
-            "steps_taken": float(self.steps_taken),
-            **{f"trials/{name}": float(self.counts[name.upper()]) for name in ("complete", "pruned", "fail")},
-            **{f"importance/{m}/{p}": share for m, of in self.importances.items() for p, share in of.items()},
-        }
-        if self.default and self.default.state == TrialState.COMPLETE:
-            values = zip(self.plan.goals, self.default.values, strict=True)
-            metrics |= {f"default/{goal.metric}": value for goal, value in values if math.isfinite(value)}
-        return {re.sub(r"[^\w.:/ -]", "_", name): value for name, value in metrics.items()}
 
     def _table(self) -> TextTable:
         names = [dimension.name for dimension in self.plan.space.dimensions]

@@ -7,10 +7,8 @@ the store is there, and gets what it lacks from the record.
 
 import hashlib
 import importlib
-import tempfile
 import time
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 from filelock import FileLock, Timeout
 from mlflow import MlflowClient
@@ -19,12 +17,13 @@ from bench.runs import record
 from bench.runs.record import Evaluation, Event, StepRow
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
-from bench.tracking import grids, store
+from bench.tracking import grids, metric_names, notes, store
 from bench.tracking.opening import Store, StoreLost
 from bench.tracking.patience import PATIENCE_SECONDS
 
 SYSTEM_SECONDS = 10
-RECORD = "bench.runs.record"  # tag: hash of the record that the store has completely
+# tag, hidden by MLflow's pages: hash of the record that the store has completely
+RECORD = "mlflow.bench.record"
 
 
 class Follower:
@@ -72,6 +71,7 @@ class Follower:
         self._alarms = ""
         self._tail = record.Tail(run.record_path)
         self._pending: list[StepRow | Event] = []
+        self._evaluations: dict[int, Mapping[str, float]] = {}
         self._grids: dict[str, int] | None = None
         self._slot = 0
         self._ready = False
@@ -133,6 +133,8 @@ class Follower:
             self.id = store.create_run(opened, self._description, **{store.RUN: self.run.id})
         # here rather than at creation, because training does not wait for this
         store.describe_run(client, self.id, self.run.id, self._description)
+        if not self._over:
+            notes.send(client, self.id, notes.of_run(self._description, None, {}, in_training=True))
         # an earlier process may have logged the current slot
         self._slot = self._slot_now()
 
@@ -154,8 +156,10 @@ class Follower:
         for batch in store.batched((p for p in points if not self._has(client, p)), store.POINTS):
             self._send_points(client, batch)
         for entry in self._pending:
-            if isinstance(entry, Evaluation) and not self._numbers_only:
-                self._send_grid(client, entry.step)
+            if isinstance(entry, Evaluation):
+                self._evaluations[entry.step] = entry.values
+                if not self._numbers_only:
+                    self._send_grid(client, entry.step)
         self._pending = []
 
     def _has(self, client: MlflowClient, point: store.Point) -> bool:
@@ -220,11 +224,12 @@ class Follower:
         self.send()
         client, end = self.client, self._tail.end
         if end is None:
+            self._describe(client)
             self._end("KILLED")
             return
         self.send(final=True)
         step = end.step
-        best = [(name, step, value) for name, value in end.best.items()]
+        best = [(metric_names.of_best(name), step, value) for name, value in end.best.items()]
         self._send_points(client, [point for point in best if not (self._over and self._has(client, point))])
         tags = client.get_run(self.id).data.tags
         digest = self._digest()
@@ -236,7 +241,13 @@ class Follower:
         if not self._numbers_only:
             self._send_products(client, end.status, present)
         store.send_tags(client, self.id, {"health": end.health, RECORD: digest})
+        self._describe(client)
         self._end(end.status)
+
+    def _describe(self, client: MlflowClient) -> None:
+        """Set the description that MLflow's pages show, with the verdict."""
+        last = self._evaluations[max(self._evaluations)] if self._evaluations else {}
+        notes.send(client, self.id, notes.of_run(self._description, self._tail.end, last))
 
     def _digest(self) -> str:
         return hashlib.sha256(self.run.record_path.read_bytes()).hexdigest()
@@ -251,14 +262,12 @@ class Follower:
         """Upload checkpoints and figures, and a finished run's generator as a model."""
         for folder in (self.run.checkpoints, self.run.figures):
             self.files += store.send_files(client, self.id, folder, folder.name, present)
-        if status != "FINISHED" or (present and store.files_of(client, self.id, "generator")):
+        if status != "FINISHED":
             return
         # imported late: torch would delay the start of training
-        from bench.tracking.model import save_generator
+        from bench.tracking.model import log_generator
 
-        with tempfile.TemporaryDirectory() as temporary:
-            save_generator(self.run, Path(temporary) / "generator")
-            self.files += store.send_files(client, self.id, Path(temporary) / "generator", "generator")
+        self.files += log_generator(client, self.id, self.run, self._evaluations, self._began)
 
 
 def points_of(entry: StepRow | Event) -> list[store.Point]:
@@ -266,8 +275,9 @@ def points_of(entry: StepRow | Event) -> list[store.Point]:
     match entry:
         case dict():
             step = int(entry["step"])
-            return [(name, step, value) for name, value in entry.items() if name != "step"]
+            names = (name for name in entry if name != "step")
+            return [(metric_names.of_step(name), step, entry[name]) for name in names]
         case Evaluation(step=step):
-            return [(name, step, value) for name, value in entry.values.items()]
+            return [(metric_names.of_evaluation(name), step, v) for name, v in entry.values.items()]
         case _:
             return []

@@ -48,10 +48,8 @@ class ParentSummary:
     ----------
     runs : list of str
         Ids of the runs directly below it; empty for a study, whose trials are shown already.
-    metrics : dict
-        Aggregate values by name.
-    step : int
-        Number of runs or trials behind the aggregate values.
+    text : str
+        Results in Markdown, for the description of the run.
     files : list of str
         Names of files and folders to upload as artifacts.
     status : str
@@ -59,8 +57,7 @@ class ParentSummary:
     """
 
     runs: list[str]
-    metrics: dict[str, float]
-    step: int
+    text: str
     files: list[str]
     status: str
 
@@ -197,6 +194,17 @@ class FinishParent:
 
 
 @dataclass(frozen=True)
+class ShareView:
+    """Set the columns of an experiment's page in MLflow. Answer: :class:`ViewShared`."""
+
+    uri: str
+    experiment: str
+    metrics: list[str]
+    tags: list[str]
+    kind: Literal["share_view"] = "share_view"
+
+
+@dataclass(frozen=True)
 class Done:
     """A request was carried out."""
 
@@ -222,6 +230,14 @@ class RunSent:
 
 
 @dataclass(frozen=True)
+class ViewShared:
+    """The id of the experiment whose page has the columns; None if the store lacks the experiment."""
+
+    experiment_id: str | None
+    kind: Literal["view_shared"] = "view_shared"
+
+
+@dataclass(frozen=True)
 class Failure:
     """A request failed, and why."""
 
@@ -239,9 +255,17 @@ class Notice:
 
 
 Request: TypeAlias = (
-    OpenStore | CreateRun | FollowRun | FinishRun | SendRun | OpenParent | ShowTrials | FinishParent
+    OpenStore
+    | CreateRun
+    | FollowRun
+    | FinishRun
+    | SendRun
+    | OpenParent
+    | ShowTrials
+    | FinishParent
+    | ShareView
 )
-Answer: TypeAlias = Done | RunId | RunSent | Failure
+Answer: TypeAlias = Done | RunId | RunSent | ViewShared | Failure
 
 # built at first use: each side reads only one of them
 _DEFERRED = ConfigDict(defer_build=True)

@@ -34,6 +34,7 @@ os.environ.setdefault("PGCONNECT_TIMEOUT", str(max(2, int(PATIENCE_SECONDS / 3))
 # the link has the credentials in it
 os.environ.setdefault("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true")
 
+UPLOADS = ("log_artifact", "log_model_artifacts")
 UPLOAD_BYTES_PER_SECOND = 2**20  # slower than this counts as not answering
 ARTIFACTS = "artifacts"
 SQLITE_HEAD = b"SQLite format 3\0"
@@ -58,7 +59,7 @@ class DeadlineClient(MlflowClient):
 
     def __getattribute__(self, name: str) -> Any:
         attribute = super().__getattribute__(name)
-        if name.startswith("_") or name == "log_artifact" or not callable(attribute):
+        if name.startswith("_") or name in UPLOADS or not callable(attribute):
             return attribute
         return deadline()(attribute)
 
@@ -66,6 +67,12 @@ class DeadlineClient(MlflowClient):
         """Upload a file; a large file may take longer."""
         with deadline(PATIENCE_SECONDS + Path(local_path).stat().st_size / UPLOAD_BYTES_PER_SECOND):
             super().log_artifact(run_id, local_path, artifact_path)
+
+    def log_model_artifacts(self, model_id: str, local_dir: str, artifact_path: str | None = None) -> None:
+        """Upload the files of a model; large files may take longer."""
+        size = sum(path.stat().st_size for path in Path(local_dir).rglob("*"))
+        with deadline(PATIENCE_SECONDS + size / UPLOAD_BYTES_PER_SECOND):
+            super().log_model_artifacts(model_id, local_dir, artifact_path)
 
 
 @dataclass(frozen=True)
@@ -211,8 +218,9 @@ def _relocate(path: Path, artifacts: Path) -> None:
             connection.execute(
                 "update experiments set artifact_location = ? where artifact_location = ?", (new, old)
             )
-            connection.execute(
-                "update runs set artifact_uri = ? || substr(artifact_uri, ?) "
-                "where substr(artifact_uri, 1, ?) = ?",
-                (new, len(old) + 1, len(old) + 1, f"{old}/"),
-            )
+            for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
+                connection.execute(
+                    f"update {table} set {column} = ? || substr({column}, ?) "
+                    f"where substr({column}, 1, ?) = ?",
+                    (new, len(old) + 1, len(old) + 1, f"{old}/"),
+                )

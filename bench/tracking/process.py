@@ -6,9 +6,10 @@ import signal
 import subprocess
 import sys
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from shlex import quote
 from threading import Thread
 
 from bench.runs.description import RunDescription
@@ -123,7 +124,7 @@ class TrackingProcess:
             name = self._followed[0].describe().name
             return (
                 f"{reason}, {STARTS} times; training goes on, and what is missing is sent at its end, or "
-                f"by: bench track {name}"
+                f"by: bench track {quote(name)}"
             )
         self._start()
         self._follow()
@@ -139,7 +140,7 @@ class TrackingProcess:
         self._followed = None
         problem = self._problem(messages.FinishRun())
         if problem and followed:
-            name = followed[0].describe().name
+            name = quote(followed[0].describe().name)
             return (
                 f"the store does not show all of {name} yet ({problem}); complete it with: bench track {name}"
             )
@@ -184,6 +185,22 @@ class TrackingProcess:
         Returns why the store does not show the summary, if it does not.
         """
         return self._problem(messages.FinishParent(address.full, parent, summary, folder))
+
+    def share_view(
+        self, experiment: str, metrics: Sequence[str], tags: Sequence[str], address: StoreAddress
+    ) -> str | None:
+        """Set the columns of an experiment's page in MLflow; return the experiment's id in the store, if any.
+
+        Raises
+        ------
+        WorkError
+            If the store cannot be reached or used.
+        """
+        match self._request(messages.ShareView(address.full, experiment, list(metrics), list(tags))):
+            case messages.ViewShared(experiment_id):
+                return experiment_id
+            case answer:
+                raise WorkError(_reason(answer))
 
     def close(self) -> str | None:
         """Wait until the store shows everything and end the process; return what went wrong, if anything."""

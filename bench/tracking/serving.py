@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from shlex import quote
 from typing import assert_never
 
 from mlflow import MlflowClient
@@ -18,7 +19,7 @@ from mlflow import MlflowClient
 from bench.runs.run_folder import RunFolder
 from bench.system import paths, store_address
 from bench.system.store_address import Redacting
-from bench.tracking import messages, store
+from bench.tracking import messages, store, views
 from bench.tracking.follower import Follower
 from bench.tracking.messages import Answer, Failure, Request, RunId, RunSent
 from bench.tracking.opening import Store, one_line, open_store
@@ -80,6 +81,8 @@ class RequestHandler:
                 self._show_trials(self._open(uri), snapshot)
             case messages.FinishParent(uri):
                 self._finish_parent(self._open(uri).client, request)
+            case messages.ShareView(uri, experiment, metrics, tags):
+                return messages.ViewShared(views.share(self._open(uri).client, experiment, metrics, tags))
             case _:
                 assert_never(request)
         return messages.Done()
@@ -112,7 +115,7 @@ class RequestHandler:
     def _finish_parent(self, client: MlflowClient, request: messages.FinishParent) -> None:
         run_id, summary = request.parent, request.summary
         store.adopt(client, run_id, summary.runs)
-        store.send_summary(client, run_id, summary.metrics, summary.step)
+        store.describe_parent(client, run_id, summary.text)
         for name in summary.files:
             path = request.folder / name
             if path.is_dir():
@@ -177,7 +180,7 @@ class RunSender:
             if self._away is not follower:
                 text = (
                     f"tracking: {one_line(error)}; training goes on, and what is missing is sent later, or "
-                    f"by: bench track {follower.name}"
+                    f"by: bench track {quote(follower.name)}"
                 )
                 self._report(messages.Notice(text, is_warning=True))
             self._away = follower

@@ -1,7 +1,7 @@
 """Writes to MLflow: runs, tags, params, metrics in batches, artifacts."""
 
 import os
-import time
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from itertools import islice
@@ -25,6 +25,7 @@ from mlflow.store.entities import PagedList
 from bench.runs.description import RunDescription
 from bench.system.atomic_files import PREFIX
 from bench.system.json_values import JsonScalar
+from bench.tracking import notes
 from bench.tracking.messages import ParentRun
 from bench.tracking.opening import Store
 
@@ -33,6 +34,7 @@ PARAMS = 100
 PARENT = "mlflow.parentRunId"
 STUDY = "optuna.study"
 TRIAL = "optuna.trial"
+SOURCE = "mlflow.source.name"
 RUN = "bench.run"  # id of the run's folder, by which the run is found in any store
 UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
 
@@ -85,10 +87,14 @@ def find_run(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def describe_run(client: MlflowClient, run_id: str, ours: str, description: RunDescription) -> None:
-    """Set a run's folder id, params and data set, unless the store has them."""
-    data = client.get_run(run_id).data
+    """Set a run's folder id, name, params and data set, unless the store has them."""
+    run = client.get_run(run_id)
+    data = run.data
     if data.tags.get(RUN) != ours:
         send_tags(client, run_id, {RUN: ours})
+    # a run is created before it has an id; a person may have given another name since
+    if run.info.run_name != description.name and description.name.startswith(run.info.run_name or ""):
+        client.update_run(run_id, name=description.name)
     knobs, about = description.config.flat(), description.data
     if knobs.keys() <= data.params.keys():
         return
@@ -116,7 +122,14 @@ def parent_run(store: Store, parent: ParentRun) -> str:
     tags = {tag: identity, **parent.tags, **_source(parent.command)}
     run_id = str(client.create_run(experiment, run_name=parent.name, tags=tags).info.run_id)
     send_params(client, run_id, parent.params)
+    notes.send(client, run_id, notes.of_parent(parent.command, ""))
     return run_id
+
+
+def describe_parent(client: MlflowClient, run_id: str, text: str) -> None:
+    """Set the description of a parent run: its results in Markdown, and its command."""
+    words = shlex.split(client.get_run(run_id).data.tags.get(SOURCE, ""))
+    notes.send(client, run_id, notes.of_parent(words[1:], text))
 
 
 def adopt(client: MlflowClient, parent: str, run_ids: Iterable[str]) -> None:
@@ -166,29 +179,26 @@ def _source(command: Iterable[str]) -> dict[str, str]:
     return {
         "mlflow.user": psutil.Process().username(),
         "mlflow.source.type": "LOCAL",
-        "mlflow.source.name": "bench " + " ".join(command),
+        SOURCE: shlex.join(["bench", *command]),
     }
 
 
 def tags_of(description: RunDescription) -> dict[str, JsonScalar]:
-    """Return the tags of a run's description."""
-    config, environment, trial = description.config, description.environment, description.study
-    facts = environment.model_dump(exclude={"packages", "commit"})
+    """Return the tags of a run's description; MLflow's pages hide those that begin with ``mlflow.``."""
+    config, commit, trial = description.config, description.environment.commit, description.study
     return {
         "variant": config.variant,
         "dataset": config.dataset,
         "preset": config.preset,
         "seed": config.seed,
-        "source.commit": environment.commit,
+        "source.commit": commit,
         "config.hash": description.config_hash,
         "data.hash": description.data.hash,
         "metric.protocol": description.protocol,
-        "mlflow.source.git.commit": environment.commit,
+        "mlflow.source.git.commit": commit,
         **_source(description.command),
         **({PARENT: description.parent} if description.parent else {}),
         **(trial_tags(trial.name, trial.trial) if trial else {}),
-        **{f"environment.{name}": value for name, value in facts.items()},
-        **{f"package.{name}": version for name, version in environment.packages.items()},
     }
 
 
@@ -216,17 +226,6 @@ def send_points(client: MlflowClient, run_id: str, points: Iterable[Point], bega
     for batch in batched(points, POINTS):
         metrics = [Metric(name, value, began + step, step) for name, step, value in batch]
         client.log_batch(run_id, metrics=metrics, synchronous=True)
-
-
-def send_summary(client: MlflowClient, run_id: str, values: Mapping[str, float], step: int) -> None:
-    """Set metrics of a parent run; values that the store has already are not sent."""
-    run = client.get_run(run_id)
-    changed = {n: value for n, value in values.items() if run.data.metrics.get(n) != value}
-    new = [(name, step, value) for name, value in changed.items() if name not in run.data.metrics]
-    send_points(client, run_id, new, run.info.start_time)
-    # MLflow shows the value with the latest timestamp
-    again = [(name, step, value) for name, value in changed.items() if name in run.data.metrics]
-    send_points(client, run_id, again, int(time.time() * 1000))
 
 
 def send_tags(client: MlflowClient, run_id: str, tags: Mapping[str, JsonScalar]) -> None:

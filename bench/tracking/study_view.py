@@ -14,7 +14,7 @@ from mlflow import MlflowClient
 from bench.runs import record
 from bench.runs.run_folder import RunFolder, is_held
 from bench.system.errors import WorkError
-from bench.tracking import store
+from bench.tracking import metric_names, store
 from bench.tracking.messages import TrialSnapshot
 
 STATE = "optuna.state"
@@ -156,7 +156,7 @@ class StudyView:
 
     def _show_best(self, best: Mapping[str, Mapping[int, float]]) -> None:
         for metric, values in best.items():
-            name = f"best/{metric}"
+            name = f"{metric_names.BEST}/{metric}"
             if name not in self._best:
                 self._best[name] = store.sent_steps(self.client, self.parent, name)
             numbers = [number for number in values if number not in self._best[name]]
@@ -214,6 +214,6 @@ def points_of(trial: TrialSnapshot) -> Iterator[store.Point]:
     """Yield the metric points of a trial: intermediate values, then final values."""
     for metric, values in trial.intermediate.items():
         for step, value in values.items():
-            yield metric, step, value
+            yield metric_names.of_evaluation(metric), step, value
     for metric, value in trial.values.items():
         yield f"objective/{metric}", 0, value

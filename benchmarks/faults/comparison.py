@@ -54,8 +54,8 @@ def not_in_store(folder: Path, uri: str) -> str | None:
     if found[0].info.status != "FINISHED":
         return f"the store has status {found[0].info.status}"
     steps, evaluations = numbers(folder)
-    for rows in (steps, evaluations):
-        for name in [name for name in rows[0] if name != "step"]:
+    for group, rows in (("train", steps), ("eval", evaluations)):
+        for name in [f"{group}/{name}" for name in rows[0] if name != "step"]:
             points = Counter(metric.step for metric in client.get_metric_history(run_id, name))
             wanted = Counter(row["step"] for row in rows)
             if points != wanted:

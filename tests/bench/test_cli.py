@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -149,7 +150,7 @@ def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.Capt
         f"folder  {run.path}",
         "preset  quick: began on mnist-5k at 28 px, batches of 8, 3 steps",
         f"judge   fd_digits_garments and others by {run.describe().protocol}",
-        f"resume  bench run --resume {name}",
+        f"resume  bench run --resume {shlex.quote(name)}",
     ]
     assert "\r" not in told
     for word in ("health", "alarms", "fd_digits_garments", "classes_covered", "best", "at step", "samples"):
@@ -168,7 +169,7 @@ def test_an_interrupted_run_says_how_to_go_on_and_does(
     _, err = process.communicate(timeout=120)
     assert process.returncode == 130, err
     line = next(line for line in err.splitlines() if "resume with: " in line)
-    resume = line.partition("resume with: bench ")[2].split()
+    resume = shlex.split(line.partition("resume with: bench ")[2])
     assert main([*resume, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["step"] == 400
 

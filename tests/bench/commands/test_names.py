@@ -28,7 +28,7 @@ def completed(*words: str) -> list[str]:
 @pytest.fixture
 def results(bench_home: Path) -> None:
     """Descriptions of two runs and of a study, and of a run whose description is damaged."""
-    for number, name in enumerate(("began-s0", "v3-s1")):
+    for number, name in enumerate(("began x s0", "v3 x s1")):
         folder = paths.runs() / str(number)
         folder.mkdir(parents=True)
         (folder / "run.json").write_text(json.dumps({"name": name, "created": f"2026-01-0{number + 1}"}))
@@ -68,8 +68,8 @@ def test_presets_and_data_sets_are_completed() -> None:
     + [("run", "--resume"), ("plot", "last"), ("track", "last")],
 )
 def test_runs_are_completed_by_name(words: tuple[str, ...]) -> None:
-    assert completed(*words, "") == ["began-s0", "v3-s1", "last"]
-    assert completed(*words, "v3") == ["v3-s1"]
+    assert completed(*words, "") == ["began-x-s0", "v3-x-s1", "last"]
+    assert completed(*words, "v3") == ["v3-x-s1"]
 
 
 @pytest.mark.usefixtures("results")

@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from bench.runs import run_folder
+from bench.runs.run_names import with_hyphens
 
 # runs command lines, and fails if one of them imported what takes long or started a process
 LIGHT = """
@@ -58,7 +59,7 @@ def test_a_run_that_is_over_is_answered_for_without_building_anything(home: Path
     runs = [run.describe() for run in run_folder.all_runs()]
     ends = {described.name: run_folder.find(described.id).is_over() for described in runs}
     assert all(ends.values())
-    lines = lightly(0, *(f"run --resume {name}" for name in ends), "run --resume last --json")
+    lines = lightly(0, *(f"run --resume {with_hyphens(name)}" for name in ends), "run --resume last --json")
     assert len(lines) == len(ends)
     for name, line in zip(ends, lines, strict=True):
         assert line.startswith(f"run {name} ")

@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 from typing import Any
 
@@ -86,7 +87,7 @@ def test_a_disk_that_fills_in_training_stops_it_in_one_line_and_the_run_ends_bit
         (run,) = all_runs()
         told = str(stopped.value)
         assert "No space left on device" in told
-        assert f"resume with: bench run --resume {run.describe().name}" in told
+        assert f"resume with: bench run --resume {quote(run.describe().name)}" in told
         assert "\n" not in told
         rows = record.read(run.record_path)
         assert not rows.is_over()

@@ -173,7 +173,7 @@ class Host:
         assert parent.info.status == parent_status
         assert "RUNNING" not in {run.info.status for run in runs}
         for path in (self.home / "mlruns" / "runs").glob("*/record.jsonl"):
-            sent = [point.step for point in client.get_metric_history(path.parent.name, "M")]
+            sent = [point.step for point in client.get_metric_history(path.parent.name, "train/M")]
             # what no checkpoint covers is sent at the run's end
             known_steps = [row["step"] for row in record.read(path).steps]
             assert sorted(sent) == known_steps[: len(sent)]

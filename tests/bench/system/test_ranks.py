@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 from typing import Any
 
@@ -150,7 +151,7 @@ def test_a_killed_rank_ends_the_run_clearly_and_another_number_goes_on(
     name = run.describe().name
     (line,) = [line for line in err.splitlines() if line.startswith("bench: ")]
     assert "another process of this run has ended" in line
-    assert f"bench run --resume {name}" in line
+    assert f"bench run --resume {quote(name)}" in line
     rows = record.read(run.record_path)
     assert rows.end is not None
     assert rows.end.status == "FAILED"

@@ -46,17 +46,16 @@ def stopped(configuration: Configuration, step: int = 4) -> RunFolder:
 
 def points(client: Any, run_id: str) -> Counter[tuple[str, int]]:
     """How often the store has each step of a metric, but for the machine's load and each session's best."""
-    names = [
-        n for n in client.get_run(run_id).data.metrics if not n.startswith("system/") and "_best" not in n
-    ]
+    names = [n for n in client.get_run(run_id).data.metrics if not n.startswith(("system/", "best/"))]
     return Counter((name, point.step) for name in names for point in client.get_metric_history(run_id, name))
 
 
 def recorded(run: RunFolder) -> Counter[tuple[str, int]]:
     """The same as it should be: what the record has, once each."""
     whole = record.read(run.record_path)
-    rows_of_metrics = [*whole.steps, *(evaluation.plain() for evaluation in whole.evaluations)]
-    return Counter((name, row["step"]) for row in rows_of_metrics for name in row if name != "step")
+    trained = [(f"train/{name}", row["step"]) for row in whole.steps for name in row if name != "step"]
+    judged = [(f"eval/{name}", each.step) for each in whole.evaluations for name in each.values]
+    return Counter([*trained, *judged])
 
 
 def pictures(client: Any, run_id: str) -> list[str]:

@@ -10,6 +10,7 @@ from systems.trio import EVERY, Trio
 
 from bench.runs import record
 from bench.runs.run_folder import RunFolder
+from bench.tracking import store
 from bench.tracking.follower import Follower
 from bench.tracking.opening import open_store
 from bench.tracking.store_choice import current_store
@@ -22,6 +23,10 @@ def test_a_point_a_step_that_records_a_scalar_and_the_best_of_each_that_selects(
     shutil.copytree(trio_run.path, target)
     run = RunFolder(target)
     opened = open_store(current_store(), bench_home / "mlruns")
+    # an upload of the generator that was broken off
+    begun = store.create_run(opened, run.describe(), **{store.RUN: run.id})
+    experiment = opened.client.get_run(begun).info.experiment_id
+    half = opened.client.create_logged_model(experiment, "generator", source_run_id=begun)
     follower = Follower(run, lambda: opened, over=True)
     follower.finish()
     follower.close()
@@ -29,11 +34,11 @@ def test_a_point_a_step_that_records_a_scalar_and_the_best_of_each_that_selects(
     seen, rows = client.get_run(follower.id), record.read(run.record_path)
     assert tools.points(client, follower.id) == tools.recorded(run)
     for name in ("agreement", "penalty", "setting", "loss_d", "loss_g", "lr_g", "lr_d", "lr_code"):
-        history = client.get_metric_history(follower.id, name)
+        history = client.get_metric_history(follower.id, f"train/{name}")
         assert [(each.step, each.value) for each in history] == [
             (row["step"], row[name]) for row in rows.steps if name in row
         ], name
-    penalties = client.get_metric_history(follower.id, "penalty")
+    penalties = client.get_metric_history(follower.id, "train/penalty")
     assert [each.step for each in penalties] == [step for step in range(1, 10) if step % EVERY == 1]
     assert seen.data.params["lr_code"] == "0.001"
     assert rows.end is not None
@@ -41,7 +46,7 @@ def test_a_point_a_step_that_records_a_scalar_and_the_best_of_each_that_selects(
     best = {f"{name}_best{end}" for name in ("agreement", "penalty", metric) for end in ("", "_step")}
     assert set(rows.end.best) == best
     for name in best:
-        (point,) = client.get_metric_history(follower.id, name)
+        (point,) = client.get_metric_history(follower.id, f"best/{name.replace('_best', '')}")
         assert (point.step, point.value) == (9, rows.end.best[name])
     assert seen.data.tags["alarms"] == record.alarm_tag(rows.alarms) == "penalty-up@4 setting-at-2.5@5"
     assert seen.data.tags["health"] == rows.end.health
@@ -50,6 +55,9 @@ def test_a_point_a_step_that_records_a_scalar_and_the_best_of_each_that_selects(
     again.finish()
     again.close()
     assert (again.points, again.files) == (0, 0)
+    (model,) = client.search_logged_models([experiment])
+    assert (model.model_id, model.status.value) == (half.model_id, "READY")
+    assert [each.model_id for each in client.get_run(follower.id).outputs.model_outputs] == [model.model_id]
 
 
 def test_a_session_goes_on_where_a_scalar_was_last_recorded(
@@ -69,4 +77,4 @@ def test_a_session_goes_on_where_a_scalar_was_last_recorded(
         follower.close()
     found, whole = tools.points(client, follower.id), tools.recorded(run)
     assert found == whole
-    assert {step for name, step in found if name == "penalty"} == {1, 4, 7}
+    assert {step for name, step in found if name == "train/penalty"} == {1, 4, 7}

@@ -12,6 +12,7 @@ import pytest
 
 from bench.system.atomic_files import PREFIX
 from bench.tracking.opening import open_store
+from bench.tracking.store import experiment_id
 from bench.tracking.store_choice import default_store
 
 OPEN = "from bench.system import paths; from bench.tracking import store_choice, opening; "
@@ -57,3 +58,18 @@ def test_a_store_is_made_in_a_folder_of_any_name_and_nothing_beside_it(
     assert (home / "mlruns" / "mlflow.db").read_bytes().startswith(b"SQLite format 3")
     assert [path.name for path in tmp_path.iterdir()] == [home.name]
     assert url2pathname(urlsplit(experiment.artifact_location).path).startswith(f"{home}/mlruns/artifacts/")
+
+
+def test_models_lie_in_a_moved_store(
+    bench_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = open_store(default_store(), bench_home / "mlruns")
+    experiment = experiment_id(opened, "mine")
+    model = opened.client.create_logged_model(experiment, "generator")
+    bench_home.rename(tmp_path / "moved")
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "moved"))
+    moved = open_store(default_store(), tmp_path / "moved" / "mlruns").client.get_logged_model(model.model_id)
+    assert moved.artifact_location.startswith((tmp_path / "moved" / "mlruns" / "artifacts").as_uri())
+    assert (
+        moved.artifact_location.partition("/mlruns/")[2] == model.artifact_location.partition("/mlruns/")[2]
+    )

@@ -4,6 +4,7 @@ import json
 import os
 import socket
 from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 from typing import Any
 
@@ -155,7 +156,7 @@ def test_a_store_that_is_away_at_a_resume_is_reported_and_completed_later(
     name = run.describe().name
     lines = said(capfd)
     assert any("tracked in http://127.0.0.1:9, which MLFLOW_TRACKING_URI names" in line for line in lines)
-    assert f"bench track {name}" in lines[-1]
+    assert f"bench track {quote(name)}" in lines[-1]
     assert "hunter22" not in " ".join(lines)
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
     assert main(["track", name]) == 0
@@ -173,7 +174,7 @@ def test_a_store_deleted_during_training_is_reported_in_one_line_and_created_aga
     assert len(lines) == 1, lines
     (line,) = lines
     assert "mlflow.db was deleted or replaced" in line
-    assert f"bench track {outcome.description.name}" in line
+    assert f"bench track {quote(outcome.description.name)}" in line
     assert main(["track", "--all"]) == 0
     client = store(bench_home)
     (experiment,) = [e for e in client.search_experiments() if e.name == "began-bench"]
@@ -189,7 +190,7 @@ def test_repeated_deaths_of_the_tracking_process_are_reported_with_advice(
     lines = said(capfd)
     again = "warning: tracking: the tracking process was killed by signal 9; it is started again"
     assert lines[:-1] == [again] * 3
-    assert lines[-1].endswith(f"bench track {outcome.description.name}")
+    assert lines[-1].endswith(f"bench track {quote(outcome.description.name)}")
     # the end tries once more
     assert store(bench_home).get_run(outcome.run.id).info.status == "FINISHED"
     assert tools.points(store(bench_home), outcome.run.id) == tools.recorded(outcome.run)
@@ -206,7 +207,7 @@ def test_a_sample_grid_is_sent_once_even_after_a_failed_attempt(
         images.write_text("in the way")
 
     outcome = start(small.tiny("began", tracking=True), LOUD, on_start=lambda run, setup: [At(1, block)])
-    assert f"bench track {outcome.description.name}" in said(capfd)[-1]
+    assert f"bench track {quote(outcome.description.name)}" in said(capfd)[-1]
     (bench_home / "mlruns" / "artifacts" / outcome.run.id / "artifacts" / "images").unlink()
     client = store(bench_home)
     whole = [f"{step}{kind}" for step in ("4", "8", "9") for kind in (".png", ".webp")]
@@ -279,7 +280,7 @@ def test_two_processes_send_a_run_in_turn(
     second.send()
     from bench.tracking import store as writing
 
-    late = [(name, row["step"], row[name]) for row in pending for name in row if name != "step"]
+    late = [(f"train/{name}", row["step"], row[name]) for row in pending for name in row if name != "step"]
     writing.send_points(opened.client, first.id, late, writing.created(run.describe()))
     second.close()
     second.close()

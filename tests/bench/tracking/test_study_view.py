@@ -104,10 +104,14 @@ def test_a_studys_run_shows_what_is_searched(tracker: TrackingProcess) -> None:
     # a trial that took longer may be shown after a later one
     show(tracker, parent, best={"fd": {0: 9.0, 2: 8.0, 4: 7.0}})
     assert sorted(points(parent, "best/fd")) == [(0, 9.0), (2, 8.0), (4, 7.0)]
-    summary = ParentSummary([], {"importance/gamma": 0.75}, 3, [], "FINISHED")
+    assert "bench study run file.yaml" in seen.data.tags["mlflow.note.content"]
+    summary = ParentSummary([], "- best: trial 3", [], "FINISHED")
     assert tracker.finish_parent(parent, summary, paths.results(), current_store()) is None
     assert store().get_run(parent).info.status == "FINISHED"
-    assert store().get_run(parent).data.metrics["importance/gamma"] == 0.75
+    note = store().get_run(parent).data.tags["mlflow.note.content"]
+    assert note == "- best: trial 3\n\n```sh\nbench study run file.yaml\n```"
+    # numbers of the whole study are in its files: as charts of one bar they would hide those of the trials
+    assert set(store().get_run(parent).data.metrics) == {"best/fd"}
     assert tracker.close() is None
     assert store().get_run(parent).info.status == "FINISHED"
 
@@ -154,8 +158,8 @@ def test_each_trial_is_one_run_with_the_trials_state(tracker: TrackingProcess) -
     assert complete.data.tags["optuna.trial"] == "0"
     assert complete.data.tags["optuna.state"] == "COMPLETE"
     assert complete.data.params == {"gamma": "0.5", "norm": ""}
-    assert complete.data.metrics == {"fd": 7.5, "objective/fd": 7.5}
-    assert points(complete.info.run_id, "fd") == [(4, 9.0), (8, 7.5)]
+    assert complete.data.metrics == {"eval/fd": 7.5, "objective/fd": 7.5}
+    assert points(complete.info.run_id, "eval/fd") == [(4, 9.0), (8, 7.5)]
     assert (complete.info.start_time, complete.info.end_time) == (1000, 61000)
     assert seen["trial 1"].data.tags["optuna.state"] == "PRUNED"
     assert seen["trial 1"].data.tags["reason"] == "worse than the median"
@@ -178,9 +182,9 @@ def test_after_a_killed_tracking_process_nothing_is_shown_twice() -> None:
     running = trial(1, intermediate={"fd": {4: 8.0, 8: 6.0}})
     show(second, parent, complete, running, best=best)
     assert {name: run.info.run_id for name, run in children(parent).items()} == before
-    assert points(before["trial 0"], "fd") == [(4, 9.0)]
+    assert points(before["trial 0"], "eval/fd") == [(4, 9.0)]
     assert points(before["trial 0"], "objective/fd") == [(0, 9.0)]
-    assert sorted(points(before["trial 1"], "fd")) == [(4, 8.0), (8, 6.0)]
+    assert sorted(points(before["trial 1"], "eval/fd")) == [(4, 8.0), (8, 6.0)]
     assert points(parent, "best/fd") == [(0, 9.0)]
     second.close()
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 from typing import Any
 
@@ -52,7 +53,15 @@ def test_mlflow_shows_the_record(small: SimpleNamespace, bench_home: Path) -> No
     assert tags["data.hash"] == described.data.hash
     assert tags["config.hash"] == described.config_hash
     assert tags["metric.protocol"].startswith("digits-garments@")
-    assert {"variant", "dataset", "preset", "seed", "source.commit", "package.torch"} <= set(tags)
+    assert {"variant", "dataset", "preset", "seed", "source.commit"} <= set(tags)
+    assert tags["bench.run"] == run.id
+    # few tags in sight: MLflow's pages hide its own, and machine and packages are in run.json
+    shown = {name for name in tags if not name.startswith("mlflow.")}
+    assert len(shown) <= 11
+    note = tags["mlflow.note.content"]
+    assert note.startswith(f"**{rows.end.health}** after 9 steps; fd_digits_garments ")
+    assert f"bench verify {run.id[:6]}" in note
+    assert described.protocol in note
     for name in (
         "M",
         "k",
@@ -65,16 +74,27 @@ def test_mlflow_shows_the_record(small: SimpleNamespace, bench_home: Path) -> No
         "lr_g",
         "kl_real",
     ):
-        history = client.get_metric_history(run.id, name)
+        history = client.get_metric_history(run.id, f"train/{name}")
         assert [(m.step, m.value) for m in history] == [(row["step"], row[name]) for row in rows.steps], name
-    assert steps(client, run.id, "fd_digits_garments") == [4, 8, 9]
-    assert seen.data.metrics["M_best"] == rows.end.best["M_best"]
+    assert steps(client, run.id, "eval/fd_digits_garments") == [4, 8, 9]
+    assert seen.data.metrics["best/M"] == rows.end.best["M_best"]
+    assert seen.data.metrics["best/M_step"] == rows.end.best["M_best_step"]
     assert [i.dataset.name for i in seen.inputs.dataset_inputs] == ["mnist-5k"]
     names = {item.path for item in client.list_artifacts(run.id)}
-    assert {"checkpoints", "figures", "generator", "images", "record.jsonl", "run.json"} <= names
+    assert {"checkpoints", "figures", "images", "record.jsonl", "run.json"} <= names
+    # the generator is a model that the run's page lists, with the metrics of its own evaluation
+    (output,) = seen.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    best = next(each for each in rows.evaluations if each.step == output.step)
+    assert (model.name, model.source_run_id, model.status.value) == ("generator", run.id, "READY")
+    assert output.step == rows.end.best["fd_digits_garments_best_step"]
+    assert {metric.key: metric.value for metric in model.metrics} == {
+        f"eval/{name}": value for name, value in best.values.items()
+    }
     mlflow.set_tracking_uri(f"sqlite:///{bench_home / 'mlruns' / 'mlflow.db'}")
-    generator = mlflow.pytorch.load_model(f"runs:/{run.id}/generator")
-    assert generator(torch.zeros(3, 6)).shape == (3, 1, 28, 28)
+    for address in (f"runs:/{run.id}/generator", f"models:/{output.model_id}"):
+        generator = mlflow.pytorch.load_model(address)
+        assert generator(torch.zeros(3, 6)).shape == (3, 1, 28, 28)
     assert not list(Path.cwd().glob("mlartifacts"))
 
 
@@ -156,8 +176,8 @@ def test_repeated_kills_leave_no_gap_no_duplicate_and_the_same_bits(
     assert small.same(small.final_state(run), small.final_state(whole))
     client = store(bench_home)
     for name in ("M", "k", "loss_d", "lr_g"):
-        assert steps(client, run.id, name) == list(range(1, total + 1)), name
-    assert steps(client, run.id, "classes_covered") == list(range(50, total + 1, 50))
+        assert steps(client, run.id, f"train/{name}") == list(range(1, total + 1)), name
+    assert steps(client, run.id, "eval/classes_covered") == list(range(50, total + 1, 50))
     assert client.get_run(run.id).info.status == "FINISHED"
     assert len(client.search_runs([client.get_run(run.id).info.experiment_id])) == 1
 
@@ -175,7 +195,7 @@ def test_a_stopped_run_is_killed_in_mlflow_and_resumes_in_the_same_run(
     assert client.get_run(run.id).info.status == "KILLED"
     resume(run, Progress(quiet=True))
     assert client.get_run(run.id).info.status == "FINISHED"
-    assert steps(client, run.id, "k") == list(range(1, 201))
+    assert steps(client, run.id, "train/k") == list(range(1, 201))
 
 
 def test_a_run_that_ends_before_its_first_step_is_killed_in_mlflow(
@@ -209,7 +229,7 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, bench_
     first = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.finish_run() is None
     assert client.get_run(first.id).info.status == "FINISHED"
-    assert steps(client, first.id, "k") == list(range(1, 10))
+    assert steps(client, first.id, "train/k") == list(range(1, 10))
     begun = tracker.create(first.describe(), current_store())
     assert tracker.finish_run() is None
     assert client.get_run(begun).info.status == "KILLED"
@@ -223,10 +243,12 @@ def test_one_process_tracks_one_run_after_another(small: SimpleNamespace, bench_
     seen = client.get_run(second.id)
     assert seen.info.status == "FINISHED"
     assert (seen.data.tags["optuna.study"], seen.data.tags["optuna.trial"]) == ("a study", "3")
-    assert steps(client, second.id, "k") == list(range(1, 10))
+    assert steps(client, second.id, "train/k") == list(range(1, 10))
     # of a study's hundreds of runs the store has the numbers, their folders all else
     assert {item.path for item in client.list_artifacts(second.id)} == {"run.json", "record.jsonl"}
-    assert {"checkpoints", "generator"} <= {item.path for item in client.list_artifacts(first.id)}
+    assert "checkpoints" in {item.path for item in client.list_artifacts(first.id)}
+    models = client.search_logged_models([seen.info.experiment_id])
+    assert [model.source_run_id for model in models] == [first.id]
 
 
 def test_a_run_that_cannot_be_finished_is_reported_and_does_not_block_the_next(
@@ -237,7 +259,7 @@ def test_a_run_that_cannot_be_finished_is_reported_and_does_not_block_the_next(
     (first.path / "samples").rename(first.path / "elsewhere")
     (first.path / "checkpoints").rename(first.path / "checkpoints-elsewhere")
     name = first.describe().name
-    assert f"bench track {name}" in (tracker.finish_run() or "")
+    assert f"bench track {quote(name)}" in (tracker.finish_run() or "")
     second = follow_trained(small, tracker, small.run(small.tiny("began")).run)
     assert tracker.finish_run() is None
     assert client.get_run(second.id).info.status == "FINISHED"
