@@ -1,9 +1,11 @@
 """``bench eval``: re-evaluate a checkpoint of a run."""
 
+from pathlib import Path
+
 import click
 
 from bench.commands import names
-from bench.commands.options import from_checkpoint
+from bench.commands.options import from_checkpoint, moved_data
 from bench.commands.output import Report, progress, reporting, table
 
 
@@ -29,8 +31,16 @@ from bench.commands.output import Report, progress, reporting, table
     help="Draws of latents; with several, mean and standard deviation are reported.",
 )
 @from_checkpoint
+@moved_data
 @reporting
-def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int, checkpoint: str) -> Report:
+def command(
+    run: str,
+    metrics: str | None,
+    samples: int | None,
+    eval_seeds: int,
+    checkpoint: str,
+    data: Path | None,
+) -> Report:
     """Measure a checkpoint of a run again.
 
     The values are compared with the recorded ones if the protocol is the same. RUN is an id or name, a unique
@@ -41,7 +51,7 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
 
     folder = find(run)
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))
-    result = reevaluate(folder, progress(), checkpoint, names, samples, eval_seeds)
+    result = reevaluate(folder, progress(), checkpoint, names, samples, eval_seeds, data)
     columns = {"measured now": result.values}
     if result.spread:
         columns["±"] = result.spread
@@ -53,7 +63,7 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
     ]
     head += [("judged by", protocol) for protocol in result.judged_by.values()]
     head.append(("other than recorded", "; ".join(result.differences) or "nothing"))
-    data = {
+    report = {
         "run_id": folder.id,
         "name": folder.describe().name,
         "step": result.step,
@@ -66,4 +76,4 @@ def command(run: str, metrics: str | None, samples: int | None, eval_seeds: int,
         "recorded": result.recorded,
         "differences": result.differences,
     }
-    return Report(data, table(head) + "\n\n" + table(rows, ("", *columns)))
+    return Report(report, table(head) + "\n\n" + table(rows, ("", *columns)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from bench.commands import names
-from bench.commands.options import OutFile, Seed, from_checkpoint
+from bench.commands.options import OutFile, Seed, from_checkpoint, moved_data
 from bench.commands.output import Report, reporting
 from bench.system.errors import RequestError
 
@@ -39,6 +39,7 @@ MOST_IMAGES = 10_000
 @click.option("--steps", type=click.IntRange(2, 1000), default=10, show_default=True, help="Images per path.")
 @click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of the end points.")
 @from_checkpoint
+@moved_data
 @click.option(
     "--out",
     metavar="FILE.png",
@@ -47,7 +48,15 @@ MOST_IMAGES = 10_000
 )
 @reporting
 def command(
-    run: str, path: str, between: str, rows: int, steps: int, seed: int, checkpoint: str, out: Path | None
+    run: str,
+    path: str,
+    between: str,
+    rows: int,
+    steps: int,
+    seed: int,
+    checkpoint: str,
+    data: Path | None,
+    out: Path | None,
 ) -> Report:
     """Draw interpolations between images into one PNG.
 
@@ -67,11 +76,11 @@ def command(
     if trained.makes_points:
         name = trained.run.describe().name
         raise RequestError(f"run {name} makes 2-D points: bench interpolate draws images")
-    images = _between(trained, between, path, rows, steps, seed)
+    images = _between(trained, between, path, rows, steps, seed, data)
     name = f"interpolation-{between}-{path}-step-{trained.step:08d}-seed-{seed}.png"
     file = out or trained.run.figures / name
     save_grid(images.flatten(0, 1), file, columns=steps)
-    data = {
+    report = {
         "run_id": trained.run.id,
         "step": trained.step,
         "between": between,
@@ -81,20 +90,29 @@ def command(
         "seed": seed,
         "file": str(file),
     }
-    return Report(data, str(file))
+    return Report(report, str(file))
 
 
 def _between(
-    trained: "TrainedGenerator", between: str, path: str, rows: int, steps: int, seed: int
+    trained: "TrainedGenerator",
+    between: str,
+    path: str,
+    rows: int,
+    steps: int,
+    seed: int,
+    data: Path | None,
 ) -> "Tensor":
     if between == "samples":
+        if data is not None:
+            raise RequestError("--data is an option of --between reals: samples need no data")
         return trained.interpolate(*trained.pairs_of_latents(rows, seed), steps, path)
-    from bench.figures.of_run import data_of, some_reals
+    from bench.figures.of_run import some_reals
+    from bench.runs.data_location import samples_of
 
     if not trained.encodes:
         name = trained.variant.name
         raise RequestError(f"--between reals: {name} has no encoder; allowed is --between samples")
-    real = some_reals(data_of(trained.run), 2 * rows, seed)
+    real = some_reals(samples_of(trained.run.describe(), data), 2 * rows, seed)
     images = trained.interpolate_images(real[:rows], real[rows:], steps, path)
     assert images is not None
     return images

@@ -163,6 +163,16 @@ def from_checkpoint(function: Command) -> Command:
     )(function)
 
 
+def moved_data(function: Command) -> Command:
+    """Decorator of a command: add ``--data``, None by default."""
+    return click.option(
+        "--data",
+        metavar="PATH",
+        type=click.Path(path_type=Path),
+        help="Folder to which the run's data moved [default: the recorded one].",
+    )(function)
+
+
 class OutFile(click.Path):
     """A file to write; refused before any work if the path names something other than a regular file."""
 

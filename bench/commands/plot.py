@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bench.commands import names
-from bench.commands.options import SELECTION, OutFolder, selection
+from bench.commands.options import SELECTION, OutFolder, moved_data, selection
 from bench.commands.output import Report, reporting
 from bench.system.errors import RequestError, shown
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     help="For single runs: best (by Frechet distance), best-NAME (by a training scalar NAME that selects), "
     "last or a step [default: best].",
 )
+@moved_data
 @click.option(
     "--animation",
     type=click.Choice(["webp", "gif", "none"]),
@@ -47,6 +48,7 @@ def command(
     steps: str | None,
     checkpoint: str | None,
     animation: Literal["webp", "gif", "none"] | None,
+    data: Path | None,
     out: Path | None,
     **selection: str | None,
 ) -> Report:
@@ -63,11 +65,11 @@ def command(
         if chosen or steps is not None:
             option = chosen[0] if chosen else "steps"
             raise RequestError(f"--{option} is an option of comparisons: give either RUNs or a selection")
-        return _each(runs, checkpoint or "best", animation or "webp", out)
+        return _each(runs, checkpoint or "best", animation or "webp", data, out)
     if not chosen:
         words = ", ".join(f"--{name}" for name in SELECTION)
         raise RequestError(f"nothing to plot: give a RUN, or a selection by {words}")
-    for name, value in (("checkpoint", checkpoint), ("animation", animation)):
+    for name, value in (("checkpoint", checkpoint), ("animation", animation), ("data", data)):
         if value is not None:
             raise RequestError(f"--{name} is an option of single runs: a comparison shows whole runs")
     if out is None:
@@ -76,10 +78,15 @@ def command(
 
 
 def _each(
-    words: tuple[str, ...], checkpoint: str, animation: Literal["webp", "gif", "none"], out: Path | None
+    words: tuple[str, ...],
+    checkpoint: str,
+    animation: Literal["webp", "gif", "none"],
+    data: Path | None,
+    out: Path | None,
 ) -> Report:
     from bench.figures.animations import draw_animations
     from bench.figures.of_run import draw_run
+    from bench.runs.data_location import samples_of
     from bench.runs.generator import checkpoint_file, load
     from bench.runs.run_folder import find
 
@@ -88,10 +95,12 @@ def _each(
         run = find(word)
         checkpoint_file(run, checkpoint)
         runs[run.id] = run
+    # all of them before anything is drawn
+    arrays = {run.id: samples_of(run.describe(), data) for run in runs.values()}
     files: list[str] = []
     for run in runs.values():
         folder = out / run.describe().name if out and len(runs) > 1 else out
-        files += map(str, draw_run(run, checkpoint, folder))
+        files += map(str, draw_run(run, checkpoint, folder, arrays[run.id]))
         if animation != "none":
             drawn = draw_animations(load(run, checkpoint), folder or run.figures, animation)
             files += map(str, drawn)

@@ -46,9 +46,9 @@ def command(
     class, with the same z in every row.
     """
     from bench.figures.grid import check_png
-    from bench.figures.of_run import data_of
     from bench.figures.pictures import save_samples
     from bench.runs.class_rows import COLUMNS, classes_shown
+    from bench.runs.data_location import samples_of
     from bench.runs.generator import load
     from bench.training.plan import Plan
 
@@ -71,7 +71,7 @@ def command(
     of_classes = "-".join(["class", *map(str, labels)]) + "-" if classes else ""
     name = f"samples-{of_classes}step-{trained.step:08d}-seed-{seed}.png"
     path = out or trained.run.figures / name
-    modes = data_of(trained.run).modes if trained.makes_points else None
+    modes = samples_of(trained.run.describe()).modes if trained.makes_points else None
     names = [trained.class_names[label] for label in labels]
     save_samples(samples, path, modes, count if in_rows else 10, names if in_rows else ())
     data = {

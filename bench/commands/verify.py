@@ -1,9 +1,11 @@
 """``bench verify``: train a run again and compare every recorded number."""
 
+from pathlib import Path
+
 import click
 
 from bench.commands import names
-from bench.commands.options import Real
+from bench.commands.options import Real, moved_data
 from bench.commands.output import Report, progress, reporting, table
 
 
@@ -23,8 +25,9 @@ from bench.commands.output import Report, progress, reporting, table
     help="Largest allowed difference, relative or (for numbers below 1) absolute [default: 0 (bit for bit) "
     "if processor, thread count and torch are those of the record, else 0.01].",
 )
+@moved_data
 @reporting
-def command(run: str, steps: int | None, tolerance: float | None) -> Report:
+def command(run: str, steps: int | None, tolerance: float | None, data: Path | None) -> Report:
     """Train a run again and compare every recorded value.
 
     RUN is an id or name, a unique beginning, or `last`. Exit status 0: everything was compared and is the
@@ -35,7 +38,7 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
     from bench.runs.run_folder import find
 
     folder = find(run)
-    result = verify(folder, progress(), steps, tolerance)
+    result = verify(folder, progress(), steps, tolerance, data)
     name = folder.describe().name
     how = "bit for bit" if result.exact else f"within {result.tolerance:g}"
     same = f"SAME, {how}" if result.verified else f"NOT VERIFIED: the same, {how}, as far as it was compared"
@@ -50,7 +53,7 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
         *[("not compared", what) for what in result.undecided],
         *[("note", note) for note in result.notes],
     ]
-    data = {
+    report = {
         "run_id": folder.id,
         "name": name,
         "verified": result.verified,
@@ -63,4 +66,4 @@ def command(run: str, steps: int | None, tolerance: float | None) -> Report:
         "not_compared": result.undecided,
         "notes": result.notes,
     }
-    return Report(data, table(rows), status=0 if result.verified else 1)
+    return Report(report, table(rows), status=0 if result.verified else 1)

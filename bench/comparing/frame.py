@@ -11,6 +11,7 @@ import pandas as pd
 from bench.comparing import measured
 from bench.comparing.columns import COST, IDENTITY, PARAMETERS, is_reserved, parameters_of
 from bench.comparing.condition import select_runs
+from bench.comparing.folders import as_recorded, with_one_name
 from bench.comparing.groups import with_groups
 from bench.comparing.measured import METRICS
 from bench.comparing.scalars import BEST, SCALARS, columns_of, compared, of_runs, selecting, to_cell
@@ -83,7 +84,7 @@ def results(
     # trials that an experiment's name stands for may have been made in another experiment
     by_experiment = experiment and (study is not None or chosen_studies == {None})
     wanted = {"experiment": _names(experiment) if by_experiment else None}
-    wanted |= {"variant": _names(variant), "dataset": _names(dataset)}
+    wanted |= {"variant": _names(variant), "dataset": as_recorded(_names(dataset))}
     for key, names in wanted.items():
         present = {getattr(description.config, key) for _, description in described}
         for name in names or ():
@@ -110,7 +111,7 @@ def results(
         rows.append(_row(run, description, events, rule, compared(free, knobs | metrics), metrics))
     warn_of_damaged(damaged)
     frame = _tidy(rows)
-    return frame if where is None else select_runs(frame, where)
+    return with_one_name(frame if where is None else select_runs(frame, where))
 
 
 def trajectories(frame: pd.DataFrame, names: Sequence[str] | None = None) -> pd.DataFrame:

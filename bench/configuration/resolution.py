@@ -14,7 +14,7 @@ from pydantic.fields import FieldInfo
 
 from bench.configuration.presets import kind_of, preset_layers, presets_of
 from bench.configuration.schema import EXECUTION_SETTINGS, UNHASHED_DEFAULTS, Harness
-from bench.datasets import class_names, preset_of, require_labels
+from bench.datasets import class_names, located, preset_of, require_labels
 from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant
 from variants.knobs import Knobs, Setting, unit_of
@@ -178,7 +178,10 @@ def resolve(given: Mapping[str, object], file: Path | None = None) -> Configurat
     else:
         preset = presets_of(variant)[0]
         below = preset_layers(variant, preset)
-    configuration = Configuration(variant, str(preset), merge([*below, *layers]))
+    values = merge([*below, *layers])
+    if isinstance(values.get("dataset"), str):
+        values["dataset"] = located(str(values["dataset"]))
+    configuration = Configuration(variant, str(preset), values)
     if variant.conditional:
         # refuses data without labels
         configuration.classes()

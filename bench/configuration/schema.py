@@ -1,5 +1,6 @@
 """The settings of the harness, each once: type, default, range and unit."""
 
+import os
 from typing import Any, Literal
 
 from pydantic import field_validator
@@ -124,6 +125,12 @@ class Harness(Knobs):
         if value is not None and not is_name(value):
             raise ValueError("empty or not printable")
         return value
+
+    @field_validator("data_root")
+    @classmethod
+    def _make_absolute(cls, value: str | None) -> str | None:
+        # a relative path means another folder to a command that is given elsewhere
+        return None if value is None else os.path.abspath(os.path.expanduser(value))
 
 
 def is_name(text: str) -> bool:

@@ -1,8 +1,11 @@
 """What is known of a data set by its name, without its files."""
 
+import os
 from pathlib import Path
+from typing import NamedTuple
 
-from bench.datasets.registry import JudgedBy, class_of, classes, find
+from bench.datasets.folder import PREFIX, Folder
+from bench.datasets.registry import ImageDataset, JudgedBy, class_of, classes, find
 from bench.system.errors import RequestError, shown
 
 
@@ -10,6 +13,60 @@ def label(name: str) -> str:
     """Return the name of a data set for figures and tables, which shortens the path of ``folder:PATH``."""
     kind, colon, path = name.partition(":")
     return f"{kind}:{Path(path).name}" if colon else name
+
+
+def located(name: str) -> str:
+    """Return the name of a data set as runs record it: the path of a folder is absolute.
+
+    Raises
+    ------
+    RequestError
+        If no data set has that name; a folder may be absent.
+    """
+    return class_of(name).located(name)
+
+
+def is_present(name: str) -> bool:
+    """Whether a data set can be used, as far as its name says: false for a folder that is absent."""
+    try:
+        find(name)
+    except RequestError:
+        return False
+    return True
+
+
+class Place(NamedTuple):
+    """Where data lie: the name of their data set, and the folder of published ones (None: the default)."""
+
+    name: str
+    data_root: str | None
+
+
+def moved(name: str, folder: Path) -> Place:
+    """Return the place of the data of a data set that were moved to a folder.
+
+    Parameters
+    ----------
+    name : str
+        The data set, as recorded.
+    folder : Path
+        The images of ``folder:PATH``, or the folder of the published data sets for one of these.
+
+    Raises
+    ------
+    RequestError
+        If the folder lacks files of the data set, or the data set has no files of the user's.
+    """
+    kind = class_of(name)
+    if issubclass(kind, Folder):
+        return Place(kind.located(f"{PREFIX}{folder}"), None)
+    root = Path(os.path.abspath(folder))
+    dataset = kind.from_name(name)
+    if not isinstance(dataset, ImageDataset) or not dataset.in_data_root:
+        raise RequestError(f"--data {shown(str(folder))}: {name} has no folder: its data are {kind.source}")
+    if missing := dataset.missing(root):
+        raise RequestError(f"--data {shown(str(folder))} lacks {name}: {missing}")
+    return Place(name, str(root))
 
 
 def preset_of(name: str) -> str:

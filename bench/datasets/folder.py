@@ -133,6 +133,7 @@ class Folder(ImageDataset):
     native_size = None
     published_count = None
     crop_description = "centre square"
+    in_data_root = False
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder
@@ -143,6 +144,12 @@ class Folder(ImageDataset):
     def is_named(cls, name: str) -> bool:
         """Return whether `name` starts with the prefix of a folder."""
         return name.startswith(PREFIX)
+
+    @classmethod
+    def located(cls, name: str) -> str:
+        """Return ``folder:PATH`` with an absolute PATH, whose links are kept."""
+        path = name.removeprefix(PREFIX)
+        return f"{PREFIX}{os.path.abspath(os.path.expanduser(path))}" if path else name
 
     @classmethod
     def from_name(cls, name: str) -> Self:

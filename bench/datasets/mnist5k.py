@@ -26,6 +26,7 @@ class Mnist5k(ImageDataset):
     published_count = 5000
     published_classes = DIGITS
     content = contents.DIGITS
+    in_data_root = False
 
     @staticmethod
     def path() -> Path | None:

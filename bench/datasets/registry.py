@@ -108,6 +108,11 @@ class Dataset(ABC):
         return cls()
 
     @classmethod
+    def located(cls, name: str) -> str:
+        """Return the name with an absolute path, where it has a path: it then means the same everywhere."""
+        return name
+
+    @classmethod
     @abstractmethod
     def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:
         """Return the shape of one sample.
@@ -146,6 +151,8 @@ class ImageDataset(Dataset):
         empty for a source of plain arrays, which have neither frames nor EXIF nor transparency.
     crop_description : str
         Effect of `crop`, for the description of the transform.
+    in_data_root : bool
+        Whether the files lie in the folder of the published data sets.
     """
 
     channels: ClassVar[int]
@@ -153,6 +160,7 @@ class ImageDataset(Dataset):
     published_count: ClassVar[int | None]
     reading_description: ClassVar[str] = READING
     crop_description: ClassVar[str] = "no crop"
+    in_data_root: ClassVar[bool] = True
 
     @classmethod
     def sample_shape(cls, image_size: int | None, channels: int | None) -> tuple[int, ...]:

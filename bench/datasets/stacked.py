@@ -42,6 +42,7 @@ class StackedMnist(ImageDataset):
     published_count = MODES * SAMPLES_PER_MODE
     published_classes = names_of_modes()
     content = contents.DIGITS  # in each channel
+    in_data_root = False
     # part of the cache key, which distinguishes the data set from mnist-5k with the same source file
     crop_description = (
         "three digits a picture, one a channel, each of the 1,000 triples 20 times (list 1); no crop"

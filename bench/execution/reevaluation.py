@@ -2,18 +2,20 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, stdev
 
 from bench import datasets
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.judging.extractors import availability, caution, names_by_metric
+from bench.judging.extractors import availability, names_by_metric, unfamiliar
 from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.judge import Judge
 from bench.runs import generator, record
+from bench.runs.data_location import configuration_at, samples_of
 from bench.runs.description import RunDescription
-from bench.runs.generator import TrainedGenerator, configuration_of
+from bench.runs.generator import TrainedGenerator
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError, unknown
@@ -64,6 +66,7 @@ def reevaluate(
     metrics: Sequence[str] = (),
     samples: int | None = None,
     eval_seeds: int = 1,
+    data: Path | None = None,
 ) -> Reevaluation:
     """Evaluate a checkpoint of a run.
 
@@ -81,11 +84,14 @@ def reevaluate(
         Generated samples; by default as many as in the run's evaluations.
     eval_seeds : int
         Number of draws of latents; the first draw is that of the run's evaluations.
+    data : Path, optional
+        Folder to which the run's data moved.
 
     Raises
     ------
     RequestError
-        If a metric or a checkpoint does not exist, or a count is not possible.
+        If a metric or a checkpoint does not exist, or a count is not possible; if the run's data are not in
+        the folder.
     WorkError
         If the data changed since the run, or a metric's weights are missing.
     """
@@ -96,9 +102,11 @@ def reevaluate(
         )
     loaded = generator.load(run, checkpoint)
     # evaluation is in float32, so runs in bfloat16 can be evaluated on a CPU without bfloat16
-    configuration = configuration_of(description).with_values(compute_dtype="float32")
+    configuration = configuration_at(description, data).with_values(compute_dtype="float32")
     if samples is not None:
         configuration = configuration.with_values(eval_samples=samples)
+    if data is not None:
+        samples_of(description, data, progress.info)
     own = set_up(configuration, progress)
     own.require_same_data(description)
     setups = [*_others(configuration, own, metrics, progress), own]
@@ -157,7 +165,7 @@ def _others(
         if metric in own.judge.metrics:
             continue
         if metric in own.judge.left_out:
-            reason = caution(
+            reason = unfamiliar(
                 own.judge.extractor, datasets.content(own.array.name), datasets.label(own.array.name)
             )
             raise RequestError(f"metric {metric} is not measured: {reason}")

@@ -14,9 +14,9 @@ from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.health import alarms, verdict
 from bench.runs import environment, record
+from bench.runs.data_location import configuration_at, samples_of
 from bench.runs.description import RunDescription
 from bench.runs.environment import Environment
-from bench.runs.generator import configuration_of
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
 from bench.training.history import History
@@ -32,7 +32,11 @@ ARITHMETIC = ("processor", "cpu_capability", "threads", "gpu")
 
 
 def verify(
-    run: RunFolder, progress: Progress, steps: int | None = None, tolerance: float | None = None
+    run: RunFolder,
+    progress: Progress,
+    steps: int | None = None,
+    tolerance: float | None = None,
+    data: Path | None = None,
 ) -> Verification:
     """Train the run again and compare every recorded number.
 
@@ -51,6 +55,8 @@ def verify(
     tolerance : float, optional
         Largest allowed difference, relative or (for numbers below 1) absolute. By default 0 if the run can be
         repeated exactly, otherwise :data:`TOLERANCE_ELSEWHERE`.
+    data : Path, optional
+        Folder to which the run's data moved.
 
     Returns
     -------
@@ -60,7 +66,7 @@ def verify(
     Raises
     ------
     RequestError
-        If the run is not over.
+        If the run is not over, or its data are not in the folder.
     WorkError
         If run.json does not match its digest, or data, configuration or protocol differ from run.json.
     Differs
@@ -70,7 +76,10 @@ def verify(
     if recorded.end is None or not recorded.is_over():
         raise RequestError(f"run {description.name} is not over: bench run --resume {run.id} first")
     check_as_written(run)
-    setup = set_up(as_recorded(description), progress)
+    configuration = as_recorded(description, data)
+    if data is not None:
+        samples_of(description, data, progress.info)
+    setup = set_up(configuration, progress)
     differences = differences_of_machines(description.environment, environment.facts())
     exact = not differences and setup.device.type == "cpu"
     allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance
@@ -105,9 +114,9 @@ def check_as_written(run: RunFolder) -> None:
             raise Differs(row.get("step", 0), "a line", line, json.dumps(row))
 
 
-def as_recorded(description: RunDescription) -> Configuration:
-    """Return the configuration with the run's device and thread count."""
-    configuration = configuration_of(description)
+def as_recorded(description: RunDescription, data: Path | None = None) -> Configuration:
+    """Return the configuration with the run's device and thread count, and its data in a folder if given."""
+    configuration = configuration_at(description, data)
     return configuration.with_values(
         device="cpu" if description.environment.gpu is None else configuration.harness.device,
         threads=description.environment.threads,
@@ -142,16 +151,18 @@ def check_identity(
     if not recorded.sessions:
         raise WorkError(f"{run.record_path} does not say in which session it began")
     then, now = description, setup.describe(run.id, description.name)
+    # the path of a folder is part of its name; the data are identified by their hash
+    now_at_then = setup.configuration.with_values(dataset=then.config.dataset)
     began, environment_then = recorded.sessions[0], then.environment
     packages = environment_then.packages
     pairs: list[tuple[str, object, object]] = [
         ("id", then.id, run.id),
-        ("configuration hash", then.config_hash, setup.configuration.hash(then.config.flat())),
+        ("configuration hash", then.config_hash, now_at_then.hash(then.config.flat())),
         ("protocol", then.protocol, now.protocol),
         ("metric", then.metric, now.metric),
         ("paired", then.paired, now.paired),
         ("real batches per step", then.real_batches_per_step, now.real_batches_per_step),
-        *_fields("data", then.data, now.data),
+        *_fields("data", then.data, now.data.model_copy(update={"name": then.data.name})),
         *(
             (f"network {name}", then.networks.get(name), now.networks.get(name))
             for name in dict.fromkeys([*then.networks, *now.networks])

@@ -1,6 +1,5 @@
 """All figures of one run."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,11 +21,11 @@ from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extractor
 from bench.runs import record
 from bench.runs.class_rows import COLUMNS, classes_shown
-from bench.runs.generator import TrainedGenerator, configuration_of, load
+from bench.runs.data_location import samples_of
+from bench.runs.generator import TrainedGenerator, load
 from bench.runs.latent_paths import PATHS
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
-from bench.system.errors import WorkError
 from variants.noise import derive_seed
 
 SHOWN = 25  # images of a panel of the triptych
@@ -54,29 +53,6 @@ class Materials:
     trained: TrainedGenerator
     array: DataArray
     extractor: Extractor
-
-
-def data_of(run: RunFolder, notify: Callable[[str], None] = lambda _: None) -> DataArray:
-    """Return the samples that a run was trained on.
-
-    Raises
-    ------
-    WorkError
-        If the data are not on this machine, or have changed.
-    """
-    description = run.describe()
-    harness = configuration_of(description).harness
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=harness.channels,
-        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
-        cache=paths.cache(),
-        notify=notify,
-    )
-    if array.hash != description.data.hash:
-        raise WorkError(f"the data of run {run.id} changed since: {array.name} has another hash")
-    return array
 
 
 def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
@@ -140,7 +116,7 @@ def draw_run(
         If the data or the judge's network is not on this machine, or a file is damaged.
     """
     trained = load(run, checkpoint)
-    array = array or data_of(run)
+    array = array or samples_of(run.describe())
     materials = Materials(trained, array, extractor or extractor_of(run, array))
     folder = folder or run.figures
     return draw_trajectories(run, folder) + draw_samples(materials, folder)

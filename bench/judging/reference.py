@@ -41,8 +41,8 @@ class Reference:
     statistics : SampleStatistics
         Moments, classes and modes of all real samples; features of the first
         :data:`MAXIMUM_PAIRED` samples, or of half of them, in :func:`pairing_order`.
-    name, split : str
-        Data set and part, such as `mnist-5k` and `train`.
+    split : str
+        Part of the data set, such as `train`.
     data_hash : str
         Content hash of the data.
     extractor_hash : str
@@ -50,7 +50,6 @@ class Reference:
     """
 
     statistics: SampleStatistics
-    name: str
     split: str
     data_hash: str
     extractor_hash: str
@@ -62,8 +61,8 @@ class Reference:
 
     @property
     def label(self) -> str:
-        """Name, split, count and the data's hash, for the protocol."""
-        return f"{self.name} {self.split} {self.count}@{self.data_hash[:8]}"
+        """Split, count and the data's hash, for the protocol: the same data have one wherever they lie."""
+        return f"{self.split} {self.count}@{self.data_hash[:8]}"
 
     def paired(self, samples: int) -> int:
         """Return how many samples of each side are compared pairwise when `samples` are generated.
@@ -99,8 +98,10 @@ def reference_statistics(
         Images uint8 (N, C, H, W) or points float32 (N, D), N at least 12.
     data_hash : str
         Content hash of the data, hexadecimal.
-    name, split : str
-        Data set and part, for the protocol.
+    name : str
+        Data set, for messages.
+    split : str
+        Part of the data set, for messages and the protocol.
     cache : Path
         The bench's cache folder; the file is `reference/HASH.safetensors` below it. A broken file, or one
         of other samples, is replaced. Where nothing can be written, a warning is logged.
@@ -128,7 +129,7 @@ def reference_statistics(
     if statistics is None:
         statistics = _measure(extractor, samples, label)
         _write(path, fingerprint, statistics)
-    return Reference(statistics, name, split, data_hash, extractor.hash)
+    return Reference(statistics, split, data_hash, extractor.hash)
 
 
 def cache_path(extractor: Extractor, data_hash: str, cache: Path) -> Path:

@@ -15,6 +15,7 @@ from bench.figures import of_run, style
 from bench.figures.grid import read_png
 from bench.figures.of_comparison import MOST_ROWS, draw_comparison, drawn_scalars
 from bench.reporting.findings import tag
+from bench.runs.data_location import samples_of
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
@@ -162,7 +163,7 @@ def _of_run(run: RunFolder, heading: str) -> RunFigures:
     with tempfile.TemporaryDirectory() as name:
         problem = ""
         try:
-            trained, array = load(run), of_run.data_of(run)
+            trained, array = load(run), samples_of(run.describe())
             materials = of_run.Materials(trained, array, of_run.extractor_of(run, array))
             of_run.draw_samples(materials, Path(name), of_run.FEATURES_AT_END)
         except (WorkError, RequestError) as error:

@@ -10,6 +10,7 @@ from bench.judging.extractors.choice import (
     extractor_for,
     names_by_metric,
     require_extractor,
+    unfamiliar,
 )
 from bench.judging.extractors.registry import Availability, ImageExtractor
 from bench.judging.protocol import Extractor
@@ -23,4 +24,5 @@ __all__ = [
     "extractor_for",
     "names_by_metric",
     "require_extractor",
+    "unfamiliar",
 ]

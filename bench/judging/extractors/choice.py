@@ -94,8 +94,8 @@ def extractor_for(
     return known[preferred].create(channels, cache, allow_download, device)
 
 
-def caution(extractor: Extractor, content: str, dataset: str) -> str:
-    """Return in one line why an extractor's numbers may mislead on a data set; empty where they need not.
+def unfamiliar(extractor: Extractor, content: str, dataset: str) -> str:
+    """Return in words how a data set differs from what an extractor was trained on; empty if it does not.
 
     Parameters
     ----------
@@ -109,11 +109,18 @@ def caution(extractor: Extractor, content: str, dataset: str) -> str:
     if knows(extractor, content):
         return ""
     shows = f"{dataset} shows {content}" if content else f"what {dataset} shows is not known"
+    return f"{extractor.name} was trained on {' and '.join(extractor.trained_on)}, and {shows}"
+
+
+def caution(extractor: Extractor, content: str, dataset: str) -> str:
+    """Return in one line why an extractor's numbers may mislead on a data set; empty where they need not.
+
+    The parameters are those of :func:`unfamiliar`.
+    """
+    reason = unfamiliar(extractor, content, dataset)
     lost = ", and nothing is measured of classes" if "classes" in extractor.provides else ""
-    return (
-        f"{extractor.name} was trained on {' and '.join(extractor.trained_on)}, and {shows}: distances, "
-        f"precision, coverage and the verdict on collapse may mislead{lost}"
-    )
+    misleading = "distances, precision, coverage and the verdict on collapse may mislead"
+    return f"{reason}: {misleading}{lost}" if reason else ""
 
 
 def names_by_metric() -> dict[str, str]:

@@ -167,3 +167,15 @@ def test_the_hash_of_what_was_possible_before_there_were_knobs_stays() -> None:
 def test_compiled_networks_do_not_recompute() -> None:
     with pytest.raises(RequestError, match="compile and activation_checkpointing: give one of them"):
         resolve({"variant": "began", "compile": "default", "activation_checkpointing": True})
+
+
+def test_paths_of_data_are_absolute_whatever_folder_a_command_is_given_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "me"))
+    for word, path in (("photos", "photos"), ("./a/../photos", "photos"), ("~/photos", "me/photos")):
+        harness = resolve({"variant": "began", "dataset": f"folder:{word}", "data_root": word}).harness
+        assert harness.dataset == f"folder:{tmp_path / path}"
+        assert harness.data_root == str(tmp_path / path)
+    assert resolve({"variant": "began", "dataset": "mnist"}).harness.dataset == "mnist"

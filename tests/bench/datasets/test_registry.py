@@ -5,9 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.datasets import judged_by, label, list_datasets, load, preset_of, require_dataset, sample_shape
+from bench.datasets import (
+    judged_by,
+    label,
+    list_datasets,
+    load,
+    moved,
+    preset_of,
+    require_dataset,
+    sample_shape,
+)
 from bench.datasets.points import GaussianMixture
-from bench.datasets.registry import classes, register
+from bench.datasets.registry import class_of, classes, register
 from bench.system.errors import RequestError
 from variants.plugins import RegistrationError
 
@@ -217,3 +226,23 @@ def test_a_class_that_is_no_data_set_is_refused(attributes, expected):
 def test_a_class_of_something_else_is_refused():
     with pytest.raises(RegistrationError, match="no subclass of ImageDataset or PointDataset"):
         register(dict)
+
+
+@pytest.mark.parametrize("name", sorted(NAMES - {"folder:PATH"}))
+def test_published_files_may_move_to_a_folder_that_has_them_and_other_data_have_none(name, tmp_path):
+    downloaded_or_put = {"celeba", "cifar10", "fashion-mnist", "lsun-bedroom", "mnist"}
+    words = "lacks" if name in downloaded_or_put else "has no folder"
+    with pytest.raises(RequestError, match=name) as error:
+        moved(name, tmp_path)
+    assert words in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_images_in_a_folder_may_move_to_any(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert moved("folder:/gone/away", Path("photos")) == (f"folder:{tmp_path}/photos", None)
+    folder = tmp_path / "MNIST/raw"
+    folder.mkdir(parents=True)
+    for file in class_of("mnist").needed:
+        (folder / file).touch()
+    assert moved("mnist", Path()) == ("mnist", str(tmp_path))

@@ -156,6 +156,7 @@ class Brightness(ImageExtractor):
     name = "brightness"
     width = 1
     preprocessing = "none"
+    trained_on = ()
 
     def extract(self, images: Tensor) -> tuple[Tensor, None]:
         return images.float().mean(dim=(1, 2, 3))[:, None], None

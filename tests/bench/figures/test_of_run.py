@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.figures.of_run import data_of, draw_run, extractor_of, some_reals
+from bench.figures.of_run import draw_run, extractor_of, some_reals
 from bench.runs import record
+from bench.runs.data_location import samples_of
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
@@ -99,7 +100,7 @@ def test_figures_are_of_the_checkpoint_that_was_asked_for(trained_run: Runs, tmp
 
 def test_a_triptych_shows_real_and_reconstructed_and_generated_images(trained_run: Runs) -> None:
     run = trained_run("began")
-    trained, real = load(run), some_reals(data_of(run), 25)
+    trained, real = load(run), some_reals(samples_of(run.describe()), 25)
     reconstructed = trained.reconstruct(real)
     assert reconstructed is not None
     with Image.open(run.figures / "triptych.png") as image:
@@ -118,7 +119,7 @@ def test_a_triptych_shows_real_and_reconstructed_and_generated_images(trained_ru
 
 
 def test_real_images_are_the_same_for_every_run_and_differ_by_seed(trained_run: Runs) -> None:
-    array = data_of(trained_run("began"))
+    array = samples_of(trained_run("began").describe())
     first = some_reals(array, 5)
     assert torch.equal(first, some_reals(array, 5))
     assert not torch.equal(first, some_reals(array, 5, seed=1))
@@ -127,7 +128,7 @@ def test_real_images_are_the_same_for_every_run_and_differ_by_seed(trained_run: 
 
 
 def test_real_points_are_points_of_the_data(trained_run: Runs) -> None:
-    array = data_of(trained_run("began", points="ring-8"))
+    array = samples_of(trained_run("began", points="ring-8").describe())
     real = some_reals(array, 5)
     assert real.shape == (5, 2)
     assert all((array.samples == point).all(axis=1).any() for point in real.numpy())
@@ -141,7 +142,7 @@ def test_neighbours_are_searched_with_the_extractor_of_the_run(
     dataset: str, name: str, trained_run: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = trained_run("began", points=dataset if name == "points" else "")
-    array = data_of(run)
+    array = samples_of(run.describe())
     described = run.describe()
     config = described.config.model_copy(update={"dataset": dataset})
     monkeypatch.setattr(RunFolder, "describe", lambda _: described.model_copy(update={"config": config}))

@@ -305,7 +305,7 @@ def test_a_metric_that_gives_no_number_is_refused_by_name_with_its_reason(
 def test_protocol(judge: Judge, shipped: DigitsGarments, reference: Reference) -> None:
     assert judge.protocol == (
         f"digits-garments@{shipped.hash[:8]} 28x28 bilinear antialias uint8; 1000 samples;"
-        " reference mnist-5k train 2500@9f8e7d6c; generator raw"
+        " reference train 2500@9f8e7d6c; generator raw"
     )
     assert Judge(shipped, reference, 100, generator="ema").protocol.endswith("generator ema")
 

@@ -65,7 +65,7 @@ def test_measured_once_then_read(counting: Counting, images: np.ndarray, tmp_pat
     read = statistics(counting, images, tmp_path)
     assert counting.count == 200
     assert_same(measured, read)
-    assert read.label == "mnist-5k train 200@abababab"
+    assert read.label == "train 200@abababab"
     assert list(tmp_path.rglob("*.*")) == [cache_path(counting, "ab" * 32, tmp_path)]
 
 

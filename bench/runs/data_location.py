@@ -1,0 +1,84 @@
+"""Where the data of a run lie: at the recorded place, or in a folder to which they were moved."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import datasets
+from bench.configuration import Configuration
+from bench.datasets import DataArray
+from bench.runs.description import RunDescription
+from bench.runs.generator import configuration_of
+from bench.system import paths
+from bench.system.errors import RequestError, WorkError, shown
+
+
+def configuration_at(description: RunDescription, folder: Path | None = None) -> Configuration:
+    """Return the configuration of a run, with its data in a folder.
+
+    Parameters
+    ----------
+    description : RunDescription
+        What run.json says.
+    folder : Path, optional
+        The images of a run on ``folder:PATH``, or the folder of the published data sets for a run on one of
+        them. The recorded place where not given.
+
+    Raises
+    ------
+    RequestError
+        If the folder does not exist or cannot hold such data, or if the recorded folder of images is gone and
+        no other one is given.
+    """
+    configuration = configuration_of(description)
+    name = configuration.harness.dataset
+    if folder is None:
+        if not datasets.is_present(name):
+            raise RequestError(
+                f"run {description.name} was trained on {name}, which is no folder here: where its images "
+                "moved, name their folder by --data PATH"
+            )
+        return configuration
+    if not folder.is_dir():
+        raise RequestError(f"--data {shown(str(folder))} is not a folder")
+    place = datasets.moved(name, folder)
+    root = place.data_root or configuration.harness.data_root
+    return configuration.with_values(dataset=place.name, data_root=root)
+
+
+def samples_of(
+    description: RunDescription, folder: Path | None = None, notify: Callable[[str], None] = lambda _: None
+) -> DataArray:
+    """Return the samples that a run was trained on.
+
+    Parameters
+    ----------
+    description, folder
+        As for :func:`configuration_at`.
+    notify : callable
+        Reports slow work, a line per call.
+
+    Raises
+    ------
+    RequestError
+        As :func:`configuration_at`; also if the folder has other data.
+    WorkError
+        If the data at the recorded place are missing or have changed.
+    """
+    harness = configuration_at(description, folder).harness
+    array = datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=harness.channels,
+        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
+        cache=paths.cache(),
+        notify=notify,
+    )
+    if array.hash == description.data.hash:
+        return array
+    hashes = f"{array.hash[:8]}, not {description.data.hash[:8]}"
+    if folder is not None:
+        raise RequestError(
+            f"--data {shown(str(folder))} has other data than run {description.name} was trained on: "
+            f"the hash is {hashes}"
+        )
+    raise WorkError(f"the data of run {description.name} changed since: the hash of {array.name} is {hashes}")
