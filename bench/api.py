@@ -43,7 +43,8 @@ def run(variant: str, *, quiet: bool = False, **knobs: Any) -> RunResult:
     RequestError
         If a name or value is not possible.
     WorkError
-        If data is missing; :class:`bench.training.trainer.Diverged` if a loss was not finite.
+        If data is missing; :class:`bench.training.trainer.Diverged` if a loss was not finite;
+        :class:`bench.execution.callbacks.Collapsed` if `stop_on` ended the run.
     """
     from bench.configuration import resolve
     from bench.execution.progress import Progress

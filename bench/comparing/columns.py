@@ -33,6 +33,7 @@ IDENTITY = (
     "trial",
     "status",
     "health",
+    "stopped_on",
     "alarms",
     "created",
     "commit",

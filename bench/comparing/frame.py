@@ -63,6 +63,7 @@ def results(
     DataFrame
         One row per run, oldest first. Columns: :data:`bench.comparing.columns.IDENTITY` (``status`` is
         FINISHED, FAILED, KILLED, or RUNNING for a run without an end; ``health`` is missing there;
+        ``stopped_on`` is ``collapse`` for a run that the knob `stop_on` ended, else missing;
         ``alarms`` are those raised so far, such as ``k-drop@1234 loss-rising@1700``, or empty; ``metric``
         names the run's Frechet distance; ``health_rules`` is a hash of the rules of health; ``step`` is
         the selected step, Int64), the metrics at that step, by name; the scalars that the runs declare
@@ -248,6 +249,7 @@ def _row(
         "trial": description.study.trial if description.study else None,
         "status": end.status if end else "RUNNING",
         "health": end.health if end else None,
+        "stopped_on": end.stopped_on if end else None,
         "alarms": record.alarm_tag(recorded.alarms),
         "created": description.created,
         "commit": environment.commit,

@@ -73,9 +73,16 @@ def is_collapsed(frame: pd.DataFrame) -> pd.Series:
     return frame["health"].astype("string").str.startswith("collapsed@").fillna(False).astype(bool)
 
 
+def is_stopped(frame: pd.DataFrame) -> pd.Series:
+    """Whether the knob `stop_on` ended each run."""
+    if "stopped_on" not in frame:
+        return pd.Series(False, index=frame.index)
+    return frame["stopped_on"].notna()
+
+
 def is_complete(frame: pd.DataFrame) -> pd.Series:
-    """Whether each run has an end that counts: finished or diverged."""
-    return (frame["status"] == "FINISHED") | is_diverged(frame)
+    """Whether each run has an end that counts: finished, diverged, or ended on a collapse."""
+    return (frame["status"] == "FINISHED") | is_diverged(frame) | is_stopped(frame)
 
 
 def _plain(value: JsonScalar) -> JsonScalar:

@@ -26,6 +26,8 @@ UNHASHED_DEFAULTS: dict[str, tuple[Any, ...]] = {
     "micro_batches": (None, 1),
     "compute_dtype": ("float32",),
     "tf32": (False,),
+    "stop_on": ("none",),
+    "stop_after": (0.5,),
 }
 
 
@@ -101,6 +103,15 @@ class Harness(Knobs):
         False, "compute activations again for the gradient instead of keeping them: less memory, more time"
     )
     checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1, high=MOST_STEPS)
+    stop_on: Literal["none", "collapse"] = knob(
+        "none", "collapse: an evaluation that shows a collapse ends the run, as failed; none: it goes on"
+    )
+    stop_after: float = knob(
+        0.5,
+        "share of the steps before which stop_on ends no run: many generators begin collapsed",
+        low=0,
+        high=1,
+    )
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", "where to compute; auto takes a GPU where there is one"
     )

@@ -4,11 +4,14 @@ from torch import Tensor
 
 from bench.datasets import KnownModes
 from bench.execution.progress import Progress
+from bench.execution.setup import TrainingSetup
 from bench.figures.pictures import save_samples
 from bench.health.alarms import AlarmMonitor
+from bench.health.verdict import signs_of_collapse
 from bench.runs import record
 from bench.runs.run_folder import RunFolder
-from bench.training.trainer import Callback
+from bench.system.errors import WorkError
+from bench.training.trainer import Callback, Interrupted, Trainer
 
 
 class Grids(Callback):
@@ -28,6 +31,69 @@ class Grids(Callback):
     def on_evaluation(self, evaluation: record.Evaluation, grid: Tensor) -> None:
         """Save the picture."""
         save_samples(grid, self.run.samples / f"step-{evaluation.step:08d}.png", self.modes)
+
+
+class Collapsed(WorkError):
+    """A collapse ended the run, by the knob `stop_on`."""
+
+    def __init__(self, step: int, message: str) -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class StopOnCollapse(Callback):
+    """Callback that ends a run at the first evaluation that its rule names.
+
+    Parameters
+    ----------
+    setup : TrainingSetup
+        Rule, rules of health and scores of real samples.
+    name : str
+        Name of the run.
+
+    Attributes
+    ----------
+    found : Evaluation or None
+        The evaluation that ends the run.
+    """
+
+    def __init__(self, setup: TrainingSetup, name: str) -> None:
+        self.setup, self.name = setup, name
+        self.found: record.Evaluation | None = None
+
+    def on_evaluation(self, evaluation: record.Evaluation, grid: Tensor) -> None:
+        """Keep the evaluation if it ends the run."""
+        self.look_at(evaluation)
+
+    def look_at(self, evaluation: record.Evaluation) -> None:
+        """Keep the evaluation if it ends the run; one of a resumed run's record may."""
+        setup = self.setup
+        if self.found is None and setup.stop_rule.ends(
+            evaluation.step, evaluation.values, setup.real, setup.health_rules
+        ):
+            self.found = evaluation
+
+    def should_stop(self) -> bool:
+        """Whether an evaluation ends the run."""
+        return self.found is not None
+
+    def train(self, trainer: Trainer) -> None:
+        """Train to the end; raise Collapsed if an evaluation ends the run before."""
+        try:
+            if self.found is None:
+                trainer.train()
+        except Interrupted:
+            if self.found is None:
+                raise
+        if self.found is not None:
+            step, values, real = self.found.step, self.found.values, self.setup.real
+            signs = signs_of_collapse(values, real, self.setup.health_rules)
+            shown = ", ".join(f"{name} {values[name]:.3g} (real {real[name]:.3g})" for name in signs)
+            raise Collapsed(
+                step,
+                f"run {self.name} collapsed, and stop_on: collapse ended it at step {step:,} of "
+                f"{self.setup.stop_rule.steps:,}: {shown}",
+            )
 
 
 class Alarms(Callback):

@@ -117,6 +117,8 @@ class Comparison(Callback):
     ----------
     unknown : dict
         Keys: metrics of this version that the run did not measure.
+    final : int
+        Last step of the run.
     """
 
     def __init__(
@@ -132,7 +134,10 @@ class Comparison(Callback):
         self.run, self.trainer, self.last, self.result = run, trainer, last, result
         self.measured, self.modes = measured, modes
         self.unknown: dict[str, None] = {}
-        self.whole = last >= trainer.plan.steps
+        end = recorded.end
+        # a collapse may have ended the run before the last planned step
+        self.final = end.step if end and end.stopped_on else trainer.plan.steps
+        self.whole = last >= self.final
         saved: dict[int, Values] = {each.step: each.plain() for each in recorded.checkpoints}
         planned = {step: values for step, values in saved.items() if trainer.plan.saves(step)}
         self.kinds: dict[str, dict[int, Values]] = {
@@ -247,7 +252,7 @@ class Comparison(Callback):
                 if self.whole or over or step <= self.last:
                     raise Differs(step, kind, row, None)
         if not self.whole and not over:
-            first, last = self.last + 1, self.trainer.plan.steps
+            first, last = self.last + 1, self.final
             undecided.append(f"steps {first:,} to {last:,} with their evaluations and checkpoints")
         if not self.result.exact:
             undecided.append("weights and pictures, which are compared bit for bit or not at all")

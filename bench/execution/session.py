@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from bench.configuration import Configuration
 from bench.execution import disk, resuming
-from bench.execution.callbacks import Alarms, Grids
+from bench.execution.callbacks import Alarms, Collapsed, Grids, StopOnCollapse
 from bench.execution.opening import opening
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
@@ -107,6 +107,8 @@ def start(
         If the user stopped the run; it can be resumed.
     Diverged
         If a loss was not finite.
+    Collapsed
+        If an evaluation showed a collapse and the knob `stop_on` says that this ends the run.
     """
     require_gpu(configuration.harness.device)
     with tracking(configuration.harness.tracking, progress, tracker) as tracker:
@@ -265,17 +267,21 @@ def _train(
         progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)
     status: Literal["FINISHED", "FAILED", "KILLED"] = "FINISHED"
-    diverged_at = None
+    diverged_at: int | None = None
+    stopped_on: Literal["collapse"] | None = None
+    stop = StopOnCollapse(setup, description.name)
+    for evaluation in history.evaluations:
+        stop.look_at(evaluation)
     with stop_on_signal() as stop_requested:
         alarms = Alarms(watch, writer, progress)
-        callbacks = [progress, alarms, Grids(run, setup.array.modes), *callbacks]
+        callbacks = [progress, alarms, Grids(run, setup.array.modes), stop, *callbacks]
         origin = run_folder.origin_of(description)
         trainer = setup.trainer(writer, run.checkpoints, history, callbacks, stop_requested, ranks, origin)
         if state:
             trainer.restore(state)
         try:
             with progress.bar(trainer):
-                trainer.train()
+                stop.train(trainer)
         except (Interrupted, KeyboardInterrupt):
             status = "KILLED"
             raise Interrupted(description.name) from None
@@ -285,11 +291,12 @@ def _train(
             raise RankLost(f"{error}; {again}") from None
         except BaseException as error:
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
+            stopped_on = "collapse" if isinstance(error, Collapsed) else None
             if message := os_errors.message_in_training(error):
                 raise WorkError(f"{message}; {resume_advice(trainer.step, description.name)}") from error
             raise
         finally:
-            end(run, setup, writer, status, diverged_at, progress)
+            end(run, setup, writer, status, diverged_at, stopped_on, progress)
     if setup.configuration.harness.figures:
         draw(run, setup, progress)
     return RunResult(run, description, record.read(run.record_path))
@@ -306,6 +313,7 @@ def end(
     writer: record.RecordWriter,
     status: Literal["FINISHED", "FAILED", "KILLED"],
     diverged_at: int | None,
+    stopped_on: Literal["collapse"] | None,
     progress: Progress,
 ) -> None:
     """Determine the health of the run, write its end to the record, and draw the trajectories."""
@@ -317,6 +325,7 @@ def end(
         health=setup.health(recorded, diverged_at),
         best=setup.best(recorded),
         peak_memory=environment.peak_memory(setup.device),
+        stopped_on=stopped_on,
     )
     try:
         writer.write([ended])

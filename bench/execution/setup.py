@@ -12,6 +12,7 @@ from bench.configuration import MOST_STEPS, Configuration, Harness
 from bench.execution.progress import Progress
 from bench.execution.step_counts import compute_options_of, micro_batches_of, plan_of, steps_of_epochs
 from bench.health import verdict
+from bench.health.stopping import StopRule
 from bench.judging import extractors
 from bench.judging.judge import Judge
 from bench.judging.protocol import knows
@@ -240,6 +241,13 @@ class TrainingSetup:
         for name, best in bests.items():
             found |= {f"{name}_best": best.value, f"{name}_best_step": best.checkpoint.step}
         return found
+
+    @property
+    def stop_rule(self) -> StopRule:
+        """When a collapse ends a run of this setup."""
+        harness = self.configuration.harness
+        assert harness.steps is not None
+        return StopRule(harness.stop_on, harness.stop_after, harness.steps)
 
     def health(self, recorded: record.Record, diverged_at: int | None) -> str:
         """Return the health tag of a whole record."""

@@ -87,8 +87,7 @@ def verify(
     result = Verification(allowed == 0, allowed, notes=differences)
     if (commit := environment.commit()) != description.environment.commit:
         result.notes.append(f"code: recorded at {description.environment.commit}, this is {commit}")
-    total = setup.configuration.harness.steps
-    assert total is not None
+    total = recorded.end.step if recorded.end.stopped_on else setup.stop_rule.steps
     last = min(steps or (total if exact else STEPS_ELSEWHERE), total)
     if (other := first_differing_session(recorded)) is not None and other.step < last:
         last = other.step
@@ -273,15 +272,21 @@ def compare_end(
     """Compare the last line: status, step, best values, and health by recorded and present rules."""
     assert recorded.end is not None
     end, undecided = recorded.end, comparison.result.undecided
-    if diverged_at is None and not comparison.whole and end.status != "FINISHED":
+    evaluations = [(evaluation.step, evaluation.values) for evaluation in recorded.evaluations]
+    by_recorded_rules = setup.with_recorded_rules(description)
+    rules = description.health_rules
+    stopped_at = setup.stop_rule.step_of(evaluations, by_recorded_rules.real, rules)
+    comparison.compare(end.step, "stopped_on", end.stopped_on, None if stopped_at is None else "collapse")
+    if stopped_at is None and diverged_at is None and not comparison.whole and end.status != "FINISHED":
         # the repetition ends before this step
         diverged_at = end.step
         undecided.append(f"that a loss ceased to be finite at step {diverged_at:,}")
-    step = comparison.trainer.plan.steps if diverged_at is None else diverged_at
+    ended_early = stopped_at if diverged_at is None else diverged_at
+    step = comparison.trainer.plan.steps if ended_early is None else ended_early
     comparison.compare_values(end.step, end.best, setup.best(recorded))
     comparison.compare(end.step, "step", end.step, step)
-    comparison.compare(end.step, "status", end.status, "FINISHED" if diverged_at is None else "FAILED")
-    then = setup.with_recorded_rules(description).health(recorded, diverged_at)
+    comparison.compare(end.step, "status", end.status, "FINISHED" if ended_early is None else "FAILED")
+    then = by_recorded_rules.health(recorded, diverged_at)
     comparison.compare(end.step, "health", end.health, then)
     present = setup.variant.scalars
     if description.health_rules != verdict.RULES or _bounds(description.scalars) != _bounds(present):

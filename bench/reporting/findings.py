@@ -104,11 +104,15 @@ def is_well(run: pd.Series) -> bool:
     return bool(run["status"] == "FINISHED" and run["health"] == "ok")
 
 
+def _is_stopped(run: pd.Series) -> bool:
+    return run.get("stopped_on") is not None and bool(pd.notna(run.get("stopped_on")))
+
+
 def tag(run: pd.Series) -> str:
     """Return a run's health, after its status unless the run finished or diverged."""
     health = run["health"] if isinstance(run["health"], str) else ""
     state = str(run["status"]).lower()
-    if state == "finished" or health.startswith("diverged@"):
+    if state == "finished" or health.startswith("diverged@") or _is_stopped(run):
         return health
     return ", ".join([state, *([health] if health not in ("", "ok") else [])])
 
@@ -135,11 +139,14 @@ def meaning(
     kind, _, step = health.partition("@")
     if kind == "diverged":
         return f"A loss ceased to be finite at step {int(step):,}; the run ended there and has no value."
-    status = {
-        "KILLED": "It was stopped before its end and is in no table of results.",
-        "FAILED": "It broke off with an error and is in no table of results.",
-        "RUNNING": "Its record has no end, so it is in training or was cut off: it is in no table.",
-    }.get(str(run["status"]))
+    if _is_stopped(run):
+        status: str | None = f"stop_on: collapse ended it before step {run['steps']:,}; it counts in tables."
+    else:
+        status = {
+            "KILLED": "It was stopped before its end and is in no table of results.",
+            "FAILED": "It broke off with an error and is in no table of results.",
+            "RUNNING": "Its record has no end, so it is in training or was cut off: it is in no table.",
+        }.get(str(run["status"]))
     reached = None
     if status and pd.notna(run["step"]):
         reached = f"Its last evaluation is that of step {run['step']:,} of {run['steps']:,}."

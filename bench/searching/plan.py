@@ -235,6 +235,9 @@ def plan_study(
     for name, place in (("seed", "those of its file"), ("variant", "named by --variant")):
         if name in given:
             raise RequestError(f"{name}: a study's {name}s are {place}")
+    for name in ("stop_on", "stop_after"):
+        if name in given or name in file.settings:
+            raise RequestError(f"{name}: a collapse ends a study's trials by collapse_after of its pruner")
     settings = merge([{"experiment": title}, file.settings, dict(given), {"variant": variant}])
     base = base_of(settings)
     if workers > 1 and base.harness.threads == 0:

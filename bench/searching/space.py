@@ -33,6 +33,8 @@ THE_SAME_FOR_ALL = EXECUTION_SETTINGS | {
     "eval_every",
     "eval_samples",
     "checkpoint_every",
+    "stop_on",
+    "stop_after",
 }
 
 

@@ -158,6 +158,8 @@ class End(Event):
         The best values and their steps, by name.
     peak_memory : int or None
         Peak memory in bytes.
+    stopped_on : str or None
+        ``collapse`` where the knob `stop_on` ended the run.
     """
 
     event = "end"
@@ -166,10 +168,12 @@ class End(Event):
     health: str
     best: Mapping[str, int | float]
     peak_memory: int | None = None
+    stopped_on: Literal["collapse"] | None = None
 
     def is_final(self) -> bool:
-        """Return whether the run finished or diverged, rather than being stopped or broken off."""
-        return self.status == "FINISHED" or self.health.startswith("diverged")
+        """Return whether the run finished, diverged or ended on a collapse, and was not broken off."""
+        ended_early = self.health.startswith("diverged") or self.stopped_on is not None
+        return self.status == "FINISHED" or ended_early
 
 
 EVENTS: dict[str, type[Event]] = {

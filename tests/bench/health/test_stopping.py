@@ -1,0 +1,33 @@
+"""When a collapse ends a run."""
+
+from typing import Literal
+
+import pytest
+
+from bench.health.stopping import StopRule
+
+WELL, POOR, REAL = {"vendi": 9.0}, {"vendi": 1.0}, {"vendi": 10.0}
+
+
+@pytest.mark.parametrize(
+    ("stop_on", "stop_after", "collapsed", "step"),
+    [
+        ("none", 0.0, [10, 50, 90], None),
+        ("collapse", 0.0, [10, 50, 90], 10),
+        ("collapse", 0.5, [10, 50, 90], 50),
+        ("collapse", 0.5, [10, 40, 90], 90),
+        ("collapse", 0.51, [10, 50], None),
+        ("collapse", 0.0, [], None),
+        # the evaluation of the last step finds a run that is complete
+        ("collapse", 0.5, [100], None),
+        ("collapse", 1.0, [90, 100], None),
+    ],
+)
+def test_the_first_collapsed_evaluation_from_the_share_on_ends_a_run(
+    stop_on: Literal["none", "collapse"], stop_after: float, collapsed: list[int], step: int | None
+) -> None:
+    rule = StopRule(stop_on, stop_after, steps=100)
+    evaluations = [(at, POOR if at in collapsed else WELL) for at in range(10, 101, 10)]
+    assert rule.step_of(evaluations, REAL) == step
+    ending = [at for at, values in evaluations if rule.ends(at, values, REAL)]
+    assert ending[:1] == ([] if step is None else [step])
