@@ -15,6 +15,7 @@ from bench.datasets.pictures import centre_square, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, register
 from bench.system.atomic_files import kind_of
 from bench.system.errors import RequestError, printable, shown
+from bench.system.paths import is_utf8
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -158,13 +159,11 @@ class Folder(ImageDataset):
         path = os.path.expanduser(text)
         if not text or not os.path.isdir(path):
             raise RequestError(f"dataset {shown(name)}: {shown(text)} is not a folder; PATH must be one")
-        try:
-            path.encode()
-        except UnicodeEncodeError:
+        if not is_utf8(path):
             raise RequestError(
                 f"dataset {shown(name)}: the folder's name is not UTF-8, which records need; "
                 "name it by a link, or rename it"
-            ) from None
+            )
         return cls(Path(path))
 
     @cached_property

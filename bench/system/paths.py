@@ -14,12 +14,17 @@ def home() -> Path:
     Raises
     ------
     RequestError
-        If BENCH_HOME begins with ``~`` and the home folder that it means is unknown.
+        If BENCH_HOME begins with ``~`` and the home folder that it means is unknown, or if the name of the
+        folder is not UTF-8, in which records and stores are written.
     """
-    if named := _named_by("BENCH_HOME"):
-        return named
     root = Path(__file__).resolve().parents[2]
-    return root if (root / "pyproject.toml").is_file() else Path.cwd()
+    found = _named_by("BENCH_HOME") or (root if (root / "pyproject.toml").is_file() else Path.cwd())
+    if not is_utf8(str(found)):
+        raise RequestError(
+            f"the folder of results {shown(str(found))}: its name is not UTF-8, which records need; "
+            "name another one by BENCH_HOME, or rename it"
+        )
+    return found
 
 
 def results() -> Path:
@@ -44,6 +49,15 @@ def cache() -> Path:
     if named := _named_by("BENCH_CACHE") or _named_by("XDG_CACHE_HOME"):
         return named if os.environ.get("BENCH_CACHE") else named / CACHE
     return require_user_home() / ".cache" / CACHE
+
+
+def is_utf8(path: str) -> bool:
+    """Return whether a path has only bytes of UTF-8."""
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def user_home() -> Path | None:

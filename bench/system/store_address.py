@@ -81,10 +81,14 @@ class StoreAddress:
 def of_file(path: Path) -> StoreAddress:
     """Return the address of an SQLite store in a file, whatever characters its path has.
 
-    SQLAlchemy decodes the path of an address, and ends it at a question mark.
+    SQLAlchemy decodes the path of an address, and ends it at a question mark. MLflow makes the folder of an
+    address without decoding it: slashes below the first encoded name are therefore encoded as well.
     """
-    encoded = path.absolute().as_posix().replace("%", "%25").replace("?", "%3F")
-    return read(f"sqlite:///{encoded}")
+    whole = path.absolute().as_posix()
+    first = re.search("[?%]", whole)
+    plain = whole[: whole.rfind("/", 0, first.start()) + 1] if first else whole
+    encoded = whole[len(plain) :].replace("%", "%25").replace("?", "%3F").replace("/", "%2F")
+    return read(f"sqlite:///{plain}{encoded}")
 
 
 def read(text: str) -> StoreAddress:

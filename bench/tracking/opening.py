@@ -118,10 +118,9 @@ def open_store(address: StoreAddress, results: Path) -> Store:
         _check_file(address.file)
         results.mkdir(parents=True, exist_ok=True)
         with FileLock(results / ".mlflow.lock", timeout=PATIENCE_SECONDS):
-            with _without_folder(address):
-                if not address.file.exists() or address.file.stat().st_size == 0:
-                    _create_database(address.file, results / ARTIFACTS)
-                client = _client(address)
+            if not address.file.exists() or address.file.stat().st_size == 0:
+                _create_database(address.file, results / ARTIFACTS)
+            client = _client(address)
             if address.is_same(default_store()):
                 _relocate(address.file, results / ARTIFACTS)
         return Store(client, address, results, _identity(address.file))
@@ -184,20 +183,6 @@ def _create_database(path: Path, artifacts: Path) -> None:
     remove_leftovers(path.parent, depth=0)
     with replacing(path, durable=True) as aside, deadline():
         SqlAlchemyStore(store_address.of_file(aside).full, artifacts.as_uri()).engine.dispose()
-
-
-@contextmanager
-def _without_folder(address: StoreAddress) -> Iterator[None]:
-    """Remove the folder that MLflow creates for a store; its name is the path as encoded in the address."""
-    folder = Path(address.full.removeprefix("sqlite:///")).parent
-    made = [each for each in (folder, *folder.parents) if not each.exists()]
-    try:
-        yield
-    finally:
-        for each in made:
-            # a folder that is in use is not empty
-            with suppress(OSError):
-                each.rmdir()
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

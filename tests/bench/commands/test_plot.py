@@ -1,6 +1,7 @@
 """bench plot, sample, interpolate and export as their users meet them."""
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,6 +152,16 @@ def test_plot_draws_one_run_where_it_is_told_or_into_its_figures(
     (run.figures / "triptych.svg").unlink()
     answer(capsys, *words)
     assert (run.figures / "triptych.svg").exists()
+
+
+@pytest.mark.parametrize("words", [("sample",), ("interpolate", "--steps", "2"), ("export",)])
+def test_outputs_may_have_names_that_are_not_utf8(
+    words: tuple[str, ...], trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / os.fsdecode(b"caf\xe9" + (b".pt2" if words[0] == "export" else b".png"))
+    report = answer(capsys, words[0], trained_run("began").id, *words[1:], "--out", str(out))
+    assert report["file"] == str(out)
+    assert [os.fsencode(path.name) for path in tmp_path.iterdir()] == [os.fsencode(out.name)]
 
 
 def test_plot_with_a_selection_compares(

@@ -1,5 +1,6 @@
 """Folders of results and caches, and homes that do not exist."""
 
+import os
 import pwd
 from pathlib import Path
 
@@ -50,6 +51,25 @@ def test_a_home_of_an_unknown_user_is_refused_in_one_line(
     assert cli.main(["track", "last"] if variable == "BENCH_HOME" else ["datasets"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"bench: {variable} '~nosuchuser/x'")
+
+
+@pytest.mark.parametrize("by", ["variable", "current folder"])
+def test_a_folder_of_results_whose_name_is_not_utf8_is_refused_in_one_line(
+    by: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    if by == "variable":
+        monkeypatch.setenv("BENCH_HOME", str(folder))
+    else:
+        # as where the package is installed elsewhere
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(paths, "__file__", str(tmp_path / "bench" / "system" / "paths.py"))
+    assert cli.main(["track", "last"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.isprintable()
+    assert r"caf\udce9" in line
+    assert "not UTF-8" in line
 
 
 @pytest.mark.usefixtures("homeless")
