@@ -94,7 +94,8 @@ def selection(function: Command) -> Command:
             "--study",
             metavar="NAME",
             type=names.Study,
-            help="Trials of this study [default: all runs that belong to no study].",
+            help="Trials of this study, whose name may be cut before a hyphen [default: all runs that belong "
+            "to no study].",
         ),
         click.option(
             "--where", metavar="EXPRESSION", help='Runs for which it is true: "lr_g < 0.001 and seed < 3".'
@@ -111,7 +112,11 @@ def selection(function: Command) -> Command:
             type=names.SeveralVariants,
             help="Runs of these variants, separated by commas.",
         ),
-        click.option("--experiment", metavar="NAME", help="Runs of this experiment."),
+        click.option(
+            "--experiment",
+            metavar="NAMES",
+            help="Runs of these experiments, separated by commas; a study's name stands for its trials.",
+        ),
     ):
         function = option(function)
     return function
