@@ -8,8 +8,9 @@ point that fails is passed over with a warning, and everything else goes on work
 
 import logging
 import re
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -75,6 +76,7 @@ class Registry(Generic[Entry]):
         self._entries: dict[str, Entry] = {}
         self._definitions: dict[str, Definition] = {}
         self._plugins: list[Plugin] | None = None
+        self._passed_over: set[str] = set()
 
     def add(self, name: str, entry: Entry, definition: Definition) -> None:
         """Register a part; a definition that is run again, as in a notebook, replaces its earlier one.
@@ -105,6 +107,37 @@ class Registry(Generic[Entry]):
         self._entries[name] = entry
         self._definitions[name] = definition
 
+    def registered(self) -> dict[str, Entry]:
+        """Return the parts that are registered so far; other than :meth:`entries`, imports nothing."""
+        return dict(self._entries)
+
+    def package_of(self, name: str) -> str:
+        """Return the package whose entry point registered a part; empty for a part of no such package."""
+        return next((each.package for each in self._plugins or () if name in each.names), "")
+
+    def pass_over(self, name: str, error: BaseException | str) -> str:
+        """Warn, once in a process, that a part failed where it was not asked for.
+
+        Parameters
+        ----------
+        name : str
+            Name of the part.
+        error : exception or str
+            What the part raised, or what is wrong with it.
+
+        Returns
+        -------
+        str
+            The reason, in one line.
+        """
+        reason = error if isinstance(error, str) else _reason(error)
+        if name not in self._passed_over:
+            self._passed_over.add(name)
+            package = self.package_of(name)
+            of_package = f" of package {package}" if package else ""
+            _log.warning("warning: %s %r%s is passed over: %s", self.kind, name, of_package, reason)
+        return reason
+
     def entries(self) -> dict[str, Entry]:
         """Return all parts by name, in the order of their registration, those of other packages last."""
         self.plugins()
@@ -125,10 +158,12 @@ class Registry(Generic[Entry]):
         """Forget at exit what is registered in between, for tests."""
         self.plugins()
         entries, definitions = dict(self._entries), dict(self._definitions)
+        passed_over = set(self._passed_over)
         try:
             yield
         finally:
             self._entries, self._definitions = entries, definitions
+            self._passed_over = passed_over
 
     def _entry_points(self) -> list[EntryPoint]:
         try:
@@ -143,7 +178,9 @@ class Registry(Generic[Entry]):
         names: tuple[str, ...] = ()
         problem = ""
         try:
-            loaded = entry_point.load()
+            # standard output is the command's: with --json it is one object
+            with redirect_stdout(sys.stderr):
+                loaded = entry_point.load()
             names = self._registered_by(entry_point, loaded, entries)
         # a plug-in may raise anything, and SystemExit is no Exception
         except (Exception, SystemExit) as error:

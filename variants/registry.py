@@ -8,6 +8,7 @@ import variants
 from variants.base import SampleKind, Variant, VariantHyperparameters
 from variants.plugins import RegistrationError, Registry
 from variants.presets import problem_with
+from variants.scalars import TrainingScalar
 
 
 def _import_own() -> None:
@@ -39,13 +40,18 @@ def _check(variant: type[Variant]) -> None:
         raise RegistrationError(f"{variant.__qualname__} does not define {', '.join(missing)}")
     for attribute in ("name", "title", "source"):
         value = getattr(variant, attribute, None)
-        if not isinstance(value, str) or not value.strip():
+        if not isinstance(value, str) or not value.strip() or "\n" in value:
             raise RegistrationError(f"{variant.__qualname__}: the attribute {attribute} must be a text")
     if not variant.sample_kinds or not set(variant.sample_kinds) <= set(get_args(SampleKind)):
         raise RegistrationError(
             f"{variant.__qualname__}: sample_kinds {variant.sample_kinds!r} must be one or both of "
             f"{', '.join(get_args(SampleKind))}"
         )
+    if not (
+        isinstance(variant.scalars, tuple)
+        and all(isinstance(scalar, TrainingScalar) for scalar in variant.scalars)
+    ):
+        raise RegistrationError(f"{variant.__qualname__}: scalars must be a tuple of TrainingScalar")
     hyperparameters = getattr(variant, "Hyperparameters", None)
     if not (isinstance(hyperparameters, type) and issubclass(hyperparameters, VariantHyperparameters)):
         raise RegistrationError(

@@ -36,9 +36,17 @@ def command(name: str | None) -> Report:
         for entry in entries
     ]
     header = ("variant", "what", "parameters (preset)", "presets", "source")
-    problems = [f"{entry.name}: {entry.problem}" for entry in entries if entry.problem]
+    problems = [f"{_with_package(entry.name)}: {entry.problem}" for entry in entries if entry.problem]
     text = "\n\n".join([table(rows, header), *(["Problems\n" + "\n".join(problems)] if problems else [])])
     return Report({"variants": [asdict(entry) for entry in entries]}, text)
+
+
+def _with_package(name: str) -> str:
+    """Return the name of a variant, with its package if it is another one."""
+    from variants.registry import VARIANTS
+
+    package = VARIANTS.package_of(name)
+    return f"{name} (package {package})" if package else name
 
 
 @dataclass(frozen=True)
@@ -73,7 +81,8 @@ def _entry(variant: "type[Variant]") -> _Entry:
         # without a published size, that of runs without further options
         counted = resolve({"variant": variant.name} | ({"preset": "paper"} if "paper" in presets else {}))
         return _Entry(*facts, presets, sum(parameters(counted).values()), counted.preset)
-    except Exception as error:  # a variant of another package may raise anything, and the others are listed
+    # a variant of another package may raise anything, and the others are listed
+    except (Exception, SystemExit) as error:
         reason = str(error) if isinstance(error, RequestError) else f"{type(error).__name__}: {error}"
         return _Entry(*facts, presets, None, "", one_line(reason))
 

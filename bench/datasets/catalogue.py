@@ -1,12 +1,13 @@
 """The list of data sets, with those present on this machine."""
 
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bench.datasets.cache_entry import read_entry
 from bench.datasets.folder import PREFIX, Folder
-from bench.datasets.registry import ImageDataset, JudgedBy, PointDataset, classes
+from bench.datasets.registry import DATASETS, Dataset, ImageDataset, JudgedBy, PointDataset, classes
 from bench.system.errors import WorkError
 
 
@@ -62,36 +63,41 @@ def list_datasets(data_root: Path, cache: Path) -> list[CatalogueRow]:
     Returns
     -------
     list of CatalogueRow
-        Includes ``folder:PATH``, which is always present.
+        Includes ``folder:PATH``, which is always present. A data set that raises is left out, with a warning.
     """
     cached = _cached_sizes(cache)
     rows = []
     for name, cls in classes().items():
-        dataset = cls()
-        count: int | None
-        if isinstance(dataset, PointDataset):
-            missing, count = "", dataset.count_of_points
-            native_size, channels = None, None
-        else:
-            assert isinstance(dataset, ImageDataset)
-            missing, count = _missing_and_count(dataset, data_root)
-            native_size, channels = dataset.native_size, dataset.channels
-        rows.append(
-            CatalogueRow(
-                name=name,
-                description=dataset.description,
-                source=dataset.source,
-                judged_by=dataset.judged_by,
-                count=count,
-                native_size=native_size,
-                channels=channels,
-                classes=len(dataset.class_names()),
-                present=not missing,
-                missing=missing,
-                cached=tuple(sorted(cached.get(name, ()))),
-            )
-        )
+        try:
+            rows.append(_row(cls(), name, data_root, cached.get(name, ())))
+        except Exception as error:  # a data set of another package may raise anything
+            DATASETS.pass_over(name, error)
     return rows
+
+
+def _row(dataset: Dataset, name: str, data_root: Path, cached: Collection[str]) -> CatalogueRow:
+    """Return the row of one data set."""
+    count: int | None
+    if isinstance(dataset, PointDataset):
+        missing, count = "", dataset.count_of_points
+        native_size, channels = None, None
+    else:
+        assert isinstance(dataset, ImageDataset)
+        missing, count = _missing_and_count(dataset, data_root)
+        native_size, channels = dataset.native_size, dataset.channels
+    return CatalogueRow(
+        name=name,
+        description=dataset.description,
+        source=dataset.source,
+        judged_by=dataset.judged_by,
+        count=None if count is None else int(count),
+        native_size=native_size,
+        channels=channels,
+        classes=len(dataset.class_names()),
+        present=not missing,
+        missing=missing,
+        cached=tuple(sorted(cached)),
+    )
 
 
 def _missing_and_count(dataset: ImageDataset, data_root: Path) -> tuple[str, int | None]:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.datasets.folder import PREFIX, Folder
-from bench.datasets.registry import ImageDataset, JudgedBy, class_of, classes, find
+from bench.datasets.registry import DATASETS, Dataset, ImageDataset, JudgedBy, class_of, classes, find
 from bench.system.errors import RequestError, shown
 
 
@@ -128,11 +128,19 @@ def require_labels(name: str, reason: str) -> None:
         Also as :func:`require_dataset`.
     """
     if not find(name).class_names():
-        labelled = [known for known, kind in classes().items() if kind().class_names()]
+        labelled = [known for known, kind in classes().items() if _has_classes(known, kind)]
         raise RequestError(
             f"dataset {shown(name)} has no labels, {reason}: allowed are {', '.join(labelled)}, "
             "and a folder with a subfolder for each class"
         )
+
+
+def _has_classes(name: str, kind: type[Dataset]) -> bool:
+    try:
+        return bool(kind().class_names())
+    except Exception as error:  # a data set of another package may raise anything
+        DATASETS.pass_over(name, error)
+        return False
 
 
 def sample_shape(name: str, image_size: int | None, channels: int | None) -> tuple[int, ...]:

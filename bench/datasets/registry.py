@@ -302,6 +302,9 @@ def _check(cls: type[Dataset]) -> None:
         raise RegistrationError(f"{cls!r} is no subclass of ImageDataset or PointDataset")
     if missing := sorted(getattr(cls, "__abstractmethods__", ())):
         raise RegistrationError(f"{cls.__qualname__} does not define {', '.join(missing)}")
+    for attribute in ("description", "source"):
+        if not isinstance(getattr(cls, attribute, ""), str):
+            raise RegistrationError(f"{cls.__qualname__}: the attribute {attribute} must be a text")
     for attribute in _OF_ALL + (_OF_IMAGES if issubclass(cls, ImageDataset) else _OF_POINTS):
         if not hasattr(cls, attribute):
             raise RegistrationError(f"{cls.__qualname__}: the attribute {attribute} is missing")
@@ -318,9 +321,14 @@ def classes() -> dict[str, type[Dataset]]:
 def class_of(name: str) -> type[Dataset]:
     """Return the class that a name refers to, whether the data set can be used or not."""
     known = DATASETS.entries()
-    for cls in known.values():
-        if cls.is_named(name):
-            return cls
+    if name in known:
+        return known[name]
+    for kind, cls in known.items():
+        try:
+            if cls.is_named(name):
+                return cls
+        except Exception as error:  # a data set of another package may raise anything
+            DATASETS.pass_over(kind, error)
     raise unknown("dataset", name, known)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from bench.judging.metric_inputs import MetricInputs, PairedFeatures
 from bench.judging.metrics import Metric, metrics_for
+from bench.judging.metrics.registry import METRICS
 from bench.judging.moments import too_few
 from bench.judging.protocol import Extractor, class_names_of
 from bench.judging.reference import MINIMUM_SAMPLES, Reference, cache_path, pairing_order
@@ -234,7 +235,8 @@ class Judge:
         ----------
         samples : ndarray
             All real samples, those of the reference. The held-out half, as many as are compared pairwise, is
-            measured against all others.
+            measured against all others. A metric of another package that fails here is passed over with a
+            warning: the judge does not measure it.
         folder : Path
             The bench's cache folder.
         labels : ndarray, optional
@@ -281,7 +283,20 @@ class Judge:
         self._extract(_batches(samples, held_out), self.paired, statistics, asked)
         # without those that are measured: a set is nearer to one that contains it
         others = self.reference.statistics.without(statistics)
-        return self._compute(MetricInputs(statistics, others, self.paired))
+        inputs = MetricInputs(statistics, others, self.paired)
+        values: dict[str, float] = {}
+        for name, metric in list(self.metrics.items()):
+            try:
+                values |= self._compute(inputs, [name])
+            except WorkError as error:
+                # every run measures all metrics: one of another package must not keep all runs from starting
+                whole, _, _ = metric.name.rpartition("_")  # that of all classes, of the metric of one
+                of_package = [kind for kind in (metric.name, whole) if METRICS.package_of(kind)]
+                if not of_package:
+                    raise
+                METRICS.pass_over(of_package[0], error.__cause__ or str(error))
+                del self.metrics[name]
+        return values
 
 
 def _batches(samples: np.ndarray, indices: np.ndarray) -> Iterator[Tensor]:

@@ -11,7 +11,7 @@ import torch
 from bench.datasets import judged_by
 from bench.judging.extractors.images import SHIPPED_METRIC, DigitsGarments, Inception
 from bench.judging.extractors.modes import Points, StackedDigits
-from bench.judging.extractors.registry import EXTRACTORS, Availability, metric_of
+from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, metric_of
 from bench.judging.protocol import Extractor, knows
 from bench.system.errors import RequestError, unknown
 
@@ -145,5 +145,17 @@ def availability(cache: Path) -> list[Availability]:
         shipped,
         stacked,
         points,
-        *(kind.availability(cache) for kind in others),
+        *(_availability(kind, cache) for kind in others),
     ]
+
+
+def _availability(kind: type[ImageExtractor], cache: Path) -> Availability:
+    """Return the row of an extractor of another package, which may raise anything or return nothing."""
+    try:
+        row = kind.availability(cache)
+        if isinstance(row, Availability):
+            return row
+        problem = EXTRACTORS.pass_over(kind.name, f"availability returned a {type(row).__name__}")
+    except Exception as error:
+        problem = EXTRACTORS.pass_over(kind.name, error)
+    return Availability(kind.name, metric_of(kind.name), False, "", (), None, problem, "")

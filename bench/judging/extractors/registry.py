@@ -230,6 +230,11 @@ def _check(cls: type[ImageExtractor]) -> None:
             raise RegistrationError(f"{name}: the attribute {attribute} is missing")
     if cls.name in _TAKEN or not str(metric_of(cls.name)).isidentifier():
         raise RegistrationError(f"extractor {cls.name!r}: a name has letters, digits and hyphens, and is new")
+    same = [name for name in (*EXTRACTORS.registered(), *_TAKEN) if metric_of(name) == metric_of(cls.name)]
+    if other := [name for name in same if name != cls.name]:
+        raise RegistrationError(
+            f"extractors {other[0]!r} and {cls.name!r}: both would measure {metric_of(cls.name)}"
+        )
     if not set(cls.channels) or not set(cls.channels) <= {1, 3}:
         raise RegistrationError(f"{name}: channels {cls.channels!r}: allowed are 1 and 3")
     if not isinstance(cls.trained_on, tuple):

@@ -26,6 +26,7 @@ from bench.judging.sample_statistics import SampleStatistics
 from bench.runs import environment
 from bench.system.errors import WorkError
 from bench.training.sampler import Sampler
+from variants.plugins import Plugin
 
 
 def sampler_of(images: Tensor | np.ndarray, batch_size: int = 64) -> Sampler:
@@ -300,6 +301,48 @@ def test_a_metric_that_gives_no_number_is_refused_by_name_with_its_reason(
         judge.measure(sampler_of(halves[1]))
     # the others can be had alone
     assert judge.measure(sampler_of(halves[1]), ["kid"]).keys() == {"kid"}
+
+
+def not_finite(inputs: MetricInputs) -> float:
+    return float("nan")
+
+
+@pytest.mark.parametrize(
+    ("compute", "reason"),
+    [
+        (failing, "KeyError: 'brightness'"),
+        (not_finite, "broken of the held-out real samples is nan"),
+    ],
+)
+def test_a_metric_of_another_package_that_fails_on_real_samples_is_passed_over_with_one_warning(
+    judge: Judge,
+    halves: tuple[np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    compute: Callable[[MetricInputs], float],
+    reason: str,
+) -> None:
+    before = judge.score_real(halves[0])
+    plugin = Plugin("metric", "others", "1.5", "mine", "others.broken", ("broken",))
+    with METRICS.restored():
+        monkeypatch.setattr(METRICS, "_plugins", [*METRICS.plugins(), plugin])
+        METRICS.add("broken", Metric("broken", "", "lower", "features", "", 1, compute), compute)
+        for _ in range(2):
+            del judge.__dict__["metrics"]
+            assert judge.score_real(halves[0]) == before
+            # nor is it measured of generated samples
+            assert "broken" not in judge.metrics
+    message = f"warning: metric 'broken' of package others is passed over: {reason}"
+    assert caplog.messages.count(message) == 1
+
+
+def test_a_metric_of_this_package_that_fails_on_real_samples_is_an_error(
+    judge: Judge, halves: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = Metric("broken", "", "lower", "features", "", 1, failing)
+    monkeypatch.setitem(METRICS._entries, "broken", broken)
+    with pytest.raises(WorkError, match="broken of the held-out real samples cannot be computed"):
+        judge.score_real(halves[0])
 
 
 def test_protocol(judge: Judge, shipped: DigitsGarments, reference: Reference) -> None:
