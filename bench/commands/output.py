@@ -2,6 +2,7 @@
 
 import functools
 import json
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from bench.system.ranks import is_first
 
 if TYPE_CHECKING:
     from bench.execution.progress import Progress
+
+WIDTH = 110  # longest line of lists that people read
 
 
 @dataclass(frozen=True)
@@ -66,10 +69,27 @@ def progress() -> "Progress":
     return Progress(quiet=click.get_current_context().obj["json"])
 
 
-def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
-    """Return a table with aligned columns, numbers to the right."""
+def table(rows: Sequence[Sequence[object]], header: Sequence[str] = (), width: int | None = None) -> str:
+    """Return a table with aligned columns, numbers to the right.
+
+    Parameters
+    ----------
+    rows : sequence of sequences
+        The cells; None is shown as a dash.
+    header : sequence of str
+        Names of the columns.
+    width : int, optional
+        Longest line: the texts of the last column are wrapped, to 20 characters at least.
+    """
     from tabulate import tabulate
 
+    if width is not None:
+        # tabulate makes a column two characters wider than its name
+        named = [[f"{name}  " for name in header]] if header else []
+        cells = [*([_cell(value) for value in row] for row in rows), *named]
+        others = [max(map(len, column)) + 2 for column in zip(*cells, strict=True)][:-1]
+        room = max(20, width - sum(others))
+        rows = [(*row[:-1], wrapped(_cell(row[-1]), room)) for row in rows]
     numeric = [all(isinstance(x, int | float | None) for x in column) for column in zip(*rows, strict=True)]
     drawn = tabulate(
         [list(map(_cell, row)) for row in rows],
@@ -80,6 +100,16 @@ def table(rows: Sequence[Sequence[object]], header: Sequence[str] = ()) -> str:
         preserve_whitespace=True,
     )
     return "\n".join(map(str.rstrip, drawn.splitlines()))
+
+
+def wrapped(text: str, width: int = WIDTH) -> str:
+    """Return a text with lines of at most `width` characters; longer words, such as paths, stay whole."""
+    return textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+
+
+def setting(value: object) -> str:
+    """Return the value of a knob as it is typed after ``--set KEY=``."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
 
 
 def _cell(value: object) -> str:
