@@ -1,4 +1,4 @@
-"""The Python examples of the pages run as they stand."""
+"""What the Python examples of docs/extending.md do; that all blocks of all pages run: test_snippets.py."""
 
 import re
 from collections.abc import Iterator
@@ -22,12 +22,9 @@ def examples(page: str) -> list[str]:
     return BLOCK.findall((ROOT / page).read_text(encoding="utf-8"))
 
 
-def run_example(containing: str, page: str, *shorter: tuple[str, str]) -> dict[str, Any]:
-    """The names that the example of a page defines, which may be made shorter by replacements."""
+def run_example(containing: str, page: str) -> dict[str, Any]:
+    """The names that the example of a page defines."""
     (code,) = (block for block in examples(page) if containing in block)
-    for long, short in shorter:
-        assert long in code
-        code = code.replace(long, short)
     names = {"__name__": "example"}
     # compiled with the flags of a file, not with those of this one
     exec(compile(code, page, "exec", dont_inherit=True), names)
@@ -70,27 +67,3 @@ def test_the_test_of_a_package_on_the_page_checks_the_variant():
     run_example("bench.check_variant", "docs/extending.md")["test_my_gan"]()
     run_example("class MyLazyGan", "docs/extending.md")
     bench.check_variant("my-lazy-gan")
-
-
-@pytest.mark.slow
-def test_runs_and_results_from_python(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    short = "steps=2, eval_samples=100, figures=False"
-    names = run_example("bench.run_many", "docs/results.md", ("steps=2000", short), ("range(3)", "range(1)"))
-    assert list(names["frame"]["experiment"]) == ["notebook"]
-    assert names["images"].shape == (16, 1, 28, 28)
-    assert Path("generator.onnx").stat().st_size > 0
-
-
-@pytest.mark.slow
-def test_a_generator_is_loaded_from_mlflow(bench_home, monkeypatch):
-    import mlflow
-
-    bench.run("began", quiet=True, steps=2, eval_samples=100, device="cpu", figures=False)
-    monkeypatch.chdir(bench_home)
-    before = mlflow.get_tracking_uri()
-    try:
-        names = run_example("mlflow.pytorch", "docs/usage.md")
-    finally:
-        mlflow.set_tracking_uri(before)
-    assert names["images"].shape == (64, 1, 28, 28)
