@@ -10,7 +10,6 @@ import pytest
 import torch
 
 from bench.runs import run_folder
-from bench.runs.run_names import with_hyphens
 
 # runs command lines, and fails if one of them imported what takes long or started a process
 LIGHT = """
@@ -56,13 +55,12 @@ def test_a_gpu_that_is_missing_is_refused_before_anything_is_imported(bench_home
 
 
 def test_a_run_that_is_over_is_answered_for_without_building_anything(home: Path) -> None:
-    runs = [run.describe() for run in run_folder.all_runs()]
-    ends = {described.name: run_folder.find(described.id).is_over() for described in runs}
-    assert all(ends.values())
-    lines = lightly(0, *(f"run --resume {with_hyphens(name)}" for name in ends), "run --resume last --json")
-    assert len(lines) == len(ends)
-    for name, line in zip(ends, lines, strict=True):
-        assert line.startswith(f"run {name} ")
+    runs = run_folder.all_runs()
+    assert all(run.is_over() for run in runs)
+    lines = lightly(0, *(f"run --resume {run.id}" for run in runs), "run --resume last --json")
+    assert len(lines) == len(runs)
+    for run, line in zip(runs, lines, strict=True):
+        assert line.startswith(f"run {run.describe().name} ")
         assert line.endswith(": nothing to train")
     assert "is complete" in lines[0]
     assert re.search(r"ended at step \d+ \(diverged@\d+\)", lines[-1])

@@ -110,7 +110,7 @@ def test_the_command_says_why_in_one_line(
     assert main(words) == 1
     lines = capsys.readouterr().err.splitlines()
     assert [line for line in lines if "stop_on" in line] == [lines[-1]]
-    assert lines[-1].startswith("bench: run began-")
+    assert lines[-1].startswith(f"bench: run {run_folder.find('last').describe().name} collapsed")
     # there is nothing to go on with
     assert "resume with" not in lines[-1]
 

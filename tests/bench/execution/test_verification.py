@@ -12,6 +12,7 @@ import torch
 
 from bench.cli import main
 from bench.configuration import EXECUTION_SETTINGS
+from bench.configuration.schema import UNHASHED_DEFAULTS
 from bench.execution import multirun
 from bench.execution.differences import Differs
 from bench.execution.progress import Progress
@@ -131,7 +132,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
     run: RunFolder, small: SimpleNamespace
 ) -> None:
     content = json.loads(run.description_path.read_text())
-    for knob in ("generator_norm", "micro_batches", "compute_dtype", "tf32"):
+    for knob in ("generator_norm", *UNHASHED_DEFAULTS):
         del content["config"][knob]
     identity = {k: v for k, v in content["config"].items() if k not in EXECUTION_SETTINGS}
     content["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
