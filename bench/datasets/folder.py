@@ -216,14 +216,14 @@ class Folder(ImageDataset):
     def unread_files(self, data_root: Path) -> str:
         """Return the links to folders and the files without the suffix of an image."""
         parts = [
-            f"{len(names)} {kind} ({', '.join(names[:MAX_NAMED])}{', ...' if len(names) > MAX_NAMED else ''})"
+            f"{kind}: {len(names):,} ({', '.join(names[:MAX_NAMED] + ['...'] * (len(names) > MAX_NAMED))})"
             for kind, names in (
                 ("links to folders", self.listing.links),
                 ("files without an image's suffix", self.listing.others),
             )
             if names
         ]
-        return f"not read: {' and '.join(parts)}" if parts else ""
+        return f"not read are {'; '.join(parts)}" if parts else ""
 
     def images(self, data_root: Path) -> Pictures:
         """Return the readable images."""

@@ -21,7 +21,7 @@ ORIENTATION = 0x0112  # EXIF tag
 
 MAX_NAMED = 10  # unusable images that a message names
 # of many names and reasons, so that a message has room for all
-NAME_LENGTH, REASON_LENGTH = 40, 55
+NAME_LENGTH, REASON_LENGTH = 40, 60
 
 
 def unusable_error(dataset: str, unusable: Sequence[UnusableImage], count: int) -> WorkError:
@@ -37,11 +37,12 @@ def unusable_error(dataset: str, unusable: Sequence[UnusableImage], count: int) 
         Number of images of the data set, the unusable ones among them.
     """
     few = len(unusable) <= MAX_NAMED // 2
+    names: dict[str, list[str]] = {}
+    for each in unusable[:MAX_NAMED]:
+        reason = each.reason if few else _cut(each.reason, REASON_LENGTH)
+        names.setdefault(reason, []).append(_shorten(each.name, 2 * NAME_LENGTH if few else NAME_LENGTH))
     named = "; ".join(
-        f"{_shorten(each.name, 2 * NAME_LENGTH)} {each.reason}"
-        if few
-        else f"{_shorten(each.name, NAME_LENGTH)} {_cut(each.reason, REASON_LENGTH)}"
-        for each in unusable[:MAX_NAMED]
+        f"{', '.join(those)}{': each ' if len(those) > 1 else ' '}{reason}" for reason, those in names.items()
     )
     more = f"; and {len(unusable) - MAX_NAMED:,} more" if len(unusable) > MAX_NAMED else ""
     number = f"{len(unusable):,} of {count:,}"

@@ -114,13 +114,13 @@ def test_layers_for_images_refuse_points(name: str, layers: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("size", "nearest"), [(8, "16"), (27, "26 and 28"), (50, "48 and 52"), (2048, "1024")]
+    ("size", "nearest"), [(8, "is 16"), (27, "are 26 and 28"), (50, "are 48 and 52"), (2048, "is 1024")]
 )
 @pytest.mark.parametrize(("name", "layers"), OF_IMAGES)
 def test_an_unsupported_size_is_refused_and_the_nearest_sizes_are_named(
     build: Callable[..., Any], name: str, layers: dict[str, str], size: int, nearest: str
 ) -> None:
-    with pytest.raises(ValueError, match=rf"^image_size {size} is not possible, nearest are {nearest} \("):
+    with pytest.raises(ValueError, match=rf"^image_size {size} is not possible, nearest {nearest} \("):
         build(name, size=size, **layers)
 
 

@@ -52,8 +52,9 @@ def halvings(size: int, least: int = SMALLEST_SIDE) -> int:
         below = next((each for each in range(min(size, LARGEST_SIZE), 0, -1) if _is_possible(each)), None)
         above = next((each for each in range(size, LARGEST_SIZE + 1) if _is_possible(each)), None)
         nearest = " and ".join(str(each) for each in (below, above) if each is not None)
+        verb = "is" if None in (below, above) else "are"
         raise ValueError(
-            f"image_size {size} is not possible, nearest are {nearest} (allowed are {SMALLEST_SIZE} to "
+            f"image_size {size} is not possible, nearest {verb} {nearest} (allowed are {SMALLEST_SIZE} to "
             f"{LARGEST_SIZE} pixels, an odd number up to {LARGEST_SIDE} times a power of two)"
         )
     return count

@@ -126,7 +126,10 @@ def test_ten_unusable_images_are_named_and_all_are_counted(folder: Path) -> None
         Image.new("RGB", (8, 8)).save(folder / f"good-{number:02}.png")
     for number in range(300):
         (folder / f"bad-{number:03}.png").write_bytes(b"not an image")
-    words = "300 of 320 images cannot be used: bad-000.png is no .*bad-009.png is no .*; and 290 more$"
+    words = (
+        "300 of 320 images cannot be used: bad-000.png, bad-001.png, .*, bad-009.png: each is no image of "
+        "format BMP, .*; and 290 more$"
+    )
     with pytest.raises(WorkError, match=words) as caught:
         read(folder)
     assert "bad-010" not in str(caught.value)
@@ -156,8 +159,8 @@ def test_unread_files_are_reported(folder: Path) -> None:
     told: list[str] = []
     assert read(folder, notify=told.append).count == 1
     (line,) = [line for line in told if "not read" in line]
-    assert "2 links to folders (elsewhere, loop)" in line
-    assert "1 files without an image's suffix (notes.txt)" in line
+    assert "links to folders: 2 (elsewhere, loop)" in line
+    assert "files without an image's suffix: 1 (notes.txt)" in line
 
 
 def test_links_to_files_are_followed_also_out_of_the_folder(folder: Path) -> None:

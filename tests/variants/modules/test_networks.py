@@ -37,8 +37,8 @@ def test_sizes_are_those_that_doublings_reach() -> None:
 @pytest.mark.parametrize("size", [each for each in (*range(1, 130), 1023, 1025, 1300) if each not in REACHED])
 def test_other_sizes_are_refused_with_the_nearest_ones(size: int) -> None:
     nearest = [each for each in REACHED if each < size][-1:] + [each for each in REACHED if each > size][:1]
-    words = " and ".join(map(str, nearest))
-    with pytest.raises(ValueError, match=rf"^image_size {size} is not possible, nearest are {words} \("):
+    words = f"{'is' if len(nearest) == 1 else 'are'} {' and '.join(map(str, nearest))}"
+    with pytest.raises(ValueError, match=rf"^image_size {size} is not possible, nearest {words} \("):
         halvings(size)
 
 
