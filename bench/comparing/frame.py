@@ -80,6 +80,9 @@ def results(
     """
     found = survey()
     everything, damaged = found.runs, dict(found.damaged)
+    if any(description.config.experiment == experiment for _, description in everything):
+        # a name may have commas
+        experiment = [str(experiment)]
     chosen_studies = _studies(everything, experiment, study)
     described = [pair for pair in everything if _study(pair[1]) in chosen_studies]
     # trials that an experiment's name stands for may have been made in another experiment

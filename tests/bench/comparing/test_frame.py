@@ -252,6 +252,18 @@ def test_a_study_that_is_not_there_or_not_the_only_one_is_refused(
         results(**choice)
 
 
+def test_an_experiment_may_have_commas_in_its_name(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    described = RunFolder.describe
+
+    def describe(run: RunFolder) -> RunDescription:
+        description = described(run)
+        renamed = description.config.model_copy(update={"experiment": f"{description.config.seed},1"})
+        return description.model_copy(update={"config": renamed})
+
+    monkeypatch.setattr(RunFolder, "describe", describe)
+    assert list(results(experiment="1,1")["seed"]) == [1]
+
+
 def test_a_rule_of_a_scalar_that_no_run_selects_by_is_refused_with_those_there_are(home: Path) -> None:
     with pytest.raises(RequestError, match="'best-M': allowed are best-fid, best-wasserstein, last"):
         results(variant="wgan-gp", select="best-M")
