@@ -183,7 +183,10 @@ class Variant(nn.Module, ABC):
     step : int
         The current step, from 1. The trainer sets `step` and `progress`, then calls :meth:`begin_step`.
     progress : float
-        Part of the training that is done: 0 in the first step, 1 in the last one.
+        Part of the training that is done: 0 in the first step, 1 in the last one. A run whose steps read it
+        cannot be extended.
+    reads_progress : bool
+        Whether `progress` was read since the start of training.
 
     Raises
     ------
@@ -220,11 +223,22 @@ class Variant(nn.Module, ABC):
         self.classes = classes
         self.step = 1
         self.progress = 0.0
+        self.reads_progress = False
         self.build_networks()
         for name, network in self.networks().items():
             if network.optimizer not in get_args(Optimizer):
                 allowed = ", ".join(get_args(Optimizer))
                 raise ValueError(f"optimizer {network.optimizer!r} of {name}: allowed are {allowed}")
+
+    @property
+    def progress(self) -> float:
+        """Part of the training that is done: 0 in the first step, 1 in the last one."""
+        self.reads_progress = True
+        return self._progress
+
+    @progress.setter
+    def progress(self, value: float) -> None:
+        self._progress = value
 
     @abstractmethod
     def build_networks(self) -> None:

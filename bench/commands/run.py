@@ -20,6 +20,7 @@ from variants.presets import MEANT_FOR
 
 if TYPE_CHECKING:
     from bench.configuration import Configuration
+    from bench.runs.record import Record
     from bench.runs.result import RunResult
     from bench.runs.run_folder import RunFolder
     from bench.tracking.process import TrackingProcess
@@ -75,7 +76,7 @@ PRESETS = ", ".join(f"{name} ({meaning})" for name, meaning in MEANT_FOR.items()
     "--resume",
     metavar="RUN",
     type=names.Run,
-    help="Resume a run: its id or name, a beginning, or `last`.",
+    help="Resume a run: its id or name, a beginning, or `last`; with more --steps, extend it.",
 )
 @click.option("--parent", hidden=True, help="MLflow run that a run of several belongs to.")
 @click.option("--dry-run", is_flag=True, help="Print configuration, parameter counts and the cost of a step.")
@@ -159,39 +160,61 @@ def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: 
     from bench.runs.run_folder import find
 
     run = find(word)
-    is_over = RecordEvents(run.record_path).record.is_over()
-    if not dry_run and not is_over:
+    recorded = RecordEvents(run.record_path).record
+    is_over = recorded.is_over()
+
+    def prepare() -> None:
         require_given_gpu({"device": run.describe().config.flat()["device"], **given}, file)
         start_tracking(given)
+
+    if not dry_run and not is_over:
+        prepare()
     # a bare resume needs no configuration, whose import takes longer than the answer
-    changes = _execution_settings(run, given, file) if given or file else {}
+    changes, steps = _changes(run, recorded, given, file) if given or file else ({}, None)
     if dry_run:
         from bench.runs.generator import configuration_of
 
-        return dry_run_report(configuration_of(run.describe()).with_values(**changes))
+        length = {} if steps is None else {"steps": steps}
+        return dry_run_report(configuration_of(run.describe()).with_values(**changes, **length))
     if is_over:
-        return _nothing_to_train(run)
+        if steps is None:
+            return _nothing_to_train(run)
+        prepare()
     from bench.execution.session import resume
 
-    return _report(partial(resume, run, execution_settings=changes))
+    return _report(partial(resume, run, steps=steps, execution_settings=changes))
 
 
-def _execution_settings(
-    run: "RunFolder", given: Mapping[str, object], file: Path | None
-) -> "dict[str, Setting]":
-    """Return the execution settings that a resume changes; RequestError if it would change another knob."""
+def _changes(
+    run: "RunFolder", recorded: "Record", given: Mapping[str, object], file: Path | None
+) -> "tuple[dict[str, Setting], int | None]":
+    """Return the execution settings that a resume changes, and the number of steps if it becomes larger.
+
+    Raises
+    ------
+    RequestError
+        If the resume would change another knob, or the run cannot have that number of steps.
+    """
     from bench.configuration import EXECUTION_SETTINGS, yaml_files
+    from bench.execution.resuming import wanted_steps
     from bench.runs.generator import configuration_of
 
-    recorded = configuration_of(run.describe())
+    described = run.describe()
+    before = configuration_of(described)
     given = {**(yaml_files.read(file) if file else {}), **given}
     computing = {name: value for name, value in given.items() if name not in EXECUTION_SETTINGS}
-    if changed := recorded.changes(computing):
+    length = computing.pop("steps", None)
+    if changed := before.changes(computing):
         raise RequestError(
-            f"--resume keeps what a run computes; this would change {', '.join(changed)}; execution "
-            f"settings may change: {', '.join(sorted(EXECUTION_SETTINGS))}"
+            f"--resume keeps what a run computes; this would change {', '.join(changed)}; steps may become "
+            f"more, and execution settings may change: {', '.join(sorted(EXECUTION_SETTINGS))}"
         )
-    return recorded.changed_execution_settings(given)
+    settings = before.changed_execution_settings(given)
+    if length is None:
+        return settings, None
+    wanted = wanted_steps(described, recorded, before.with_values(steps=length).harness.steps)
+    is_more = wanted > recorded.planned_steps(described.config.steps)
+    return settings, wanted if is_more else None
 
 
 def _nothing_to_train(run: "RunFolder") -> Report:

@@ -139,6 +139,7 @@ def resume(
     run: RunFolder,
     progress: Progress,
     *,
+    steps: int | None = None,
     execution_settings: Mapping[str, JsonScalar] | None = None,
     on_start: Callable[[RunFolder, TrainingSetup], list[Callback]] = lambda run, setup: [],
     tracker: TrackingProcess | None = None,
@@ -146,18 +147,23 @@ def resume(
 ) -> RunResult:
     """Resume a run from its newest intact checkpoint; of a run that is over only return the result.
 
+    With more `steps` than planned the run is extended, over or not.
+
     The other parameters are those of :func:`start`; nothing is built for a run that is over. The run is
     resumed even if the tracking store is unreachable; missing data is sent when the store is back.
 
     Parameters
     ----------
+    steps : int, optional
+        Length of the whole training; by default the planned one.
     execution_settings : mapping, optional
         Values of :data:`bench.configuration.EXECUTION_SETTINGS` for this session.
 
     Raises
     ------
     RequestError
-        If another process trains the run, or an execution setting is not possible.
+        If another process trains the run, an execution setting is not possible, or the run cannot have that
+        number of steps.
     WorkError
         If the data changed, the record is damaged, or no checkpoint can be resumed from.
     """
@@ -171,7 +177,8 @@ def resume(
         raise RequestError(f"run {run.id} is being trained by another process") from None
     with lock:
         recorded = record.read(run.record_path)
-        if recorded.is_over():
+        wanted = resuming.wanted_steps(description, recorded, steps)
+        if recorded.is_over() and wanted == description.config.steps:
             result = RunResult(run, description, recorded)
             progress.info(f"{result.end_text}: nothing to train")
             ranks.broadcast(NOTHING_TO_TRAIN)
@@ -182,17 +189,21 @@ def resume(
             if tracker and note:
                 progress.info(note)
             remove_leftovers(run.path)
-            configuration = shared_among(ranks, resumed, progress)
+            configuration = shared_among(ranks, resumed.with_values(steps=wanted), progress)
             setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
             setup.require_same_data(description)
             state = resuming.newest_state(run, recorded, progress)
             step = state["step"] if state else 0
             session = setup.session(environment.facts(), ranks, step, changed)
+            before = recorded.planned_steps(description.config.steps)
+            description = resuming.extend(run, description, recorded, setup, state)
             if differences := resuming.begin(run, recorded, session, state):
                 progress.warning(
                     f"different from the session before ({'; '.join(differences)}): last bits may differ"
                 )
             progress.info(opening(run, description, step))
+            if wanted != before:
+                progress.info(f"extended from {before:,} to {wanted:,} steps")
             callbacks = on_start(run, setup)
             if tracker:
                 tracker.follow(run, store)
@@ -294,6 +305,9 @@ def _train(
             stopped_on = "collapse" if isinstance(error, Collapsed) else None
             if message := os_errors.message_in_training(error):
                 raise WorkError(f"{message}; {resume_advice(trainer.step, description.name)}") from error
+            if not isinstance(error, Diverged):
+                again = f"resume with: bench run --resume {description.name}"
+                progress.warning(f"training stopped at step {trainer.step:,}; {again}")
             raise
         finally:
             end(run, setup, writer, status, diverged_at, stopped_on, progress)

@@ -110,7 +110,7 @@ class TrainingSetup:
                 classes=self.array.class_names,
                 labels_hash=self.array.labels_hash,
             ),
-            real_batches_per_step=self._real_batches_per_step(),
+            real_batches_per_step=self.real_batches_per_step(),
             scalars=self.scalars,
             metric=self.judge.extractor.metric,
             protocol=self.judge.protocol,
@@ -134,7 +134,8 @@ class TrainingSetup:
             study=study,
         )
 
-    def _real_batches_per_step(self) -> float:
+    def real_batches_per_step(self) -> float:
+        """Return the new real batches of a step, in the mean over the planned steps."""
         steps = self.configuration.harness.steps
         assert steps is not None
         return self.variant.real_batches(steps) / steps

@@ -220,6 +220,9 @@ def repeat(
     comparison.finish(over=diverged_at is not None)
     compare_rules(comparison, recorded, description.scalars, setup.variant.scalars)
     comparison.compare_marks()
+    for extension in recorded.extensions:
+        if extension.event.step <= last:
+            compare_old_end(comparison, recorded, extension, setup.with_recorded_rules(description))
     compare_end(comparison, recorded, description, setup, diverged_at)
 
 
@@ -260,6 +263,22 @@ def _selection(declared: Sequence[TrainingScalar]) -> dict[str, object]:
         for scalar in declared
         if scalar.selects or scalar.steers
     }
+
+
+def compare_old_end(
+    comparison: Comparison, recorded: record.Record, extension: record.Extension, setup: TrainingSetup
+) -> None:
+    """Compare what the run said of itself before it was extended, by the rules that the run began with."""
+    then, end, saved = recorded.at_old_end(extension), extension.end, extension.checkpoint
+    if saved:
+        first = max((each.step for each in then.checkpoints if each.means and each is not saved), default=0)
+        means = History.of(then, setup.scalars).means(first, saved.step, setup.scalars)
+        comparison.compare_values(saved.step, saved.means, means)
+    if end:
+        comparison.compare_values(end.step, end.best, setup.best(then))
+        comparison.compare(end.step, "health", end.health, setup.health(then, None))
+        if end.status == "FINISHED":
+            comparison.compare(end.step, "step", end.step, extension.event.before)
 
 
 def compare_end(

@@ -29,7 +29,7 @@ class TrainingState(TypedDict):
     """Everything that the next training step depends on, and the seconds trained so far.
 
     `optimizers` and `averages` (moving averages of networks) are by the name of the network; `real_batches`
-    counts those taken so far.
+    counts those taken so far; `reads_progress` is whether a step so far depends on the length of training.
     """
 
     step: int
@@ -38,6 +38,7 @@ class TrainingState(TypedDict):
     optimizers: Mapping[str, dict[str, Any]]
     averages: Mapping[str, dict[str, Tensor]]
     real_batches: int
+    reads_progress: bool
 
 
 class SavedState(TrainingState):

@@ -1,7 +1,7 @@
 """What run.json says of a run: identity, data, judging, machine and command.
 
-A description is written once, when the run begins, and never changed. It carries the number of its format and
-a digest of everything else.
+A description is written when the run begins. Only an extension of the run changes it, by the number of steps
+and what follows from that number. It carries the number of its format and a digest of everything else.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from bench.runs.file_model import FileModel
 from bench.system.json_values import JsonScalar
 from variants.scalars import TrainingScalar
 
-FORMAT = 3  # the value of SCHEMA that this version writes and reads
+FORMAT = 4  # the value of SCHEMA that this version writes and reads
 SCHEMA = "schema"  # the key of run.json that holds the number of the format
 DIGEST = "sha256"  # the key of run.json that holds the digest of all others
 
@@ -31,6 +31,8 @@ class ResolvedConfiguration(FileModel):
         Names.
     seed : int
         The seed of all draws.
+    steps : int
+        Length of training, in generator updates.
     image_size : int or None
         Side of the images in pixels; None for points.
     channels : int or None
@@ -53,6 +55,7 @@ class ResolvedConfiguration(FileModel):
     drop_last: bool
     experiment: str
     seed: int
+    steps: int
 
     def flat(self) -> dict[str, JsonScalar]:
         """Every knob by name."""
@@ -158,6 +161,21 @@ class MetricDeclaration(FileModel):
     settings: str
 
 
+class Beginning(FileModel):
+    """What an extended run began with.
+
+    Attributes
+    ----------
+    steps : int
+        The steps that were planned.
+    config_hash : str
+        Hash of the configuration with these steps, which all checkpoints of the run carry.
+    """
+
+    steps: int = Field(ge=1)
+    config_hash: str
+
+
 class RunDescription(FileModel):
     """What run.json says of a run.
 
@@ -201,6 +219,8 @@ class RunDescription(FileModel):
         Id of the MLflow run above it, if there is one.
     study : StudyTrial or None
         The trial that the run belongs to, if any.
+    extended_from : Beginning or None
+        What the run began with, if it was extended since.
     """
 
     id: str
@@ -223,6 +243,7 @@ class RunDescription(FileModel):
     command: list[str]
     parent: str | None = None
     study: StudyTrial | None = None
+    extended_from: Beginning | None = None
 
     def __repr__(self) -> str:
         config = self.config
@@ -233,6 +254,11 @@ class RunDescription(FileModel):
     def parameters(self) -> int:
         """Number of parameters of all networks."""
         return sum(network.parameters for network in self.networks.values())
+
+    @property
+    def first_config_hash(self) -> str:
+        """Hash of the configuration that the run began with."""
+        return self.extended_from.config_hash if self.extended_from else self.config_hash
 
     def epochs_per_step(self) -> float:
         """Passes over the real samples in one step, as the trainer counts them; above 0.

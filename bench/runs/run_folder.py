@@ -27,7 +27,7 @@ class Origin:
     run_id : str
         Id of the run.
     config_hash : str
-        Hash of its configuration.
+        Hash of the configuration that it began with.
     """
 
     run_id: str
@@ -121,7 +121,7 @@ class RunFolder:
 
 def origin_of(described: RunDescription) -> Origin:
     """Return what checkpoints record of the run with this description."""
-    return Origin(described.id, described.config_hash)
+    return Origin(described.id, described.first_config_hash)
 
 
 def create(described: RunDescription) -> RunFolder:

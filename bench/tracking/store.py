@@ -36,6 +36,8 @@ STUDY = "optuna.study"
 TRIAL = "optuna.trial"
 SOURCE = "mlflow.source.name"
 RUN = "bench.run"  # id of the run's folder, by which the run is found in any store
+EXTENDED = "extended"  # the steps that an extended run began with, and those that it has now
+CONFIG_HASH = "config.hash"
 UNKNOWN = "RESOURCE_DOES_NOT_EXIST"
 
 Point = tuple[str, int, float]  # name, step, value
@@ -87,11 +89,12 @@ def find_run(client: MlflowClient, run_id: str) -> Run | None:
 
 
 def describe_run(client: MlflowClient, run_id: str, ours: str, description: RunDescription) -> None:
-    """Set a run's folder id, name, params and data set, unless the store has them."""
+    """Set a run's folder id, name, params, data set and extension, unless the store has them."""
     run = client.get_run(run_id)
     data = run.data
-    if data.tags.get(RUN) != ours:
-        send_tags(client, run_id, {RUN: ours})
+    changed = {RUN: ours, **_extension_tags(description)}
+    if any(data.tags.get(name) != value for name, value in changed.items()):
+        send_tags(client, run_id, changed)
     # a run is created before it has an id; a person may have given another name since
     if run.info.run_name != description.name and description.name.startswith(run.info.run_name or ""):
         client.update_run(run_id, name=description.name)
@@ -192,7 +195,7 @@ def tags_of(description: RunDescription) -> dict[str, JsonScalar]:
         "preset": config.preset,
         "seed": config.seed,
         "source.commit": commit,
-        "config.hash": description.config_hash,
+        CONFIG_HASH: description.config_hash,
         "data.hash": description.data.hash,
         "metric.protocol": description.protocol,
         "mlflow.source.git.commit": commit,
@@ -205,6 +208,14 @@ def tags_of(description: RunDescription) -> dict[str, JsonScalar]:
 def trial_tags(name: str, trial: int) -> dict[str, str]:
     """Return the tags of a trial's runs."""
     return {STUDY: name, TRIAL: str(trial)}
+
+
+def _extension_tags(description: RunDescription) -> dict[str, str]:
+    """Return the tags that say that a run was extended: MLflow keeps the param ``steps`` as it was."""
+    if description.extended_from is None:
+        return {}
+    lengths = f"{description.extended_from.steps} -> {description.config.steps}"
+    return {EXTENDED: lengths, CONFIG_HASH: description.config_hash}
 
 
 def sent_steps(client: MlflowClient, run_id: str, name: str) -> set[int]:

@@ -41,5 +41,5 @@ class Plan:
         return step == self.steps or (self.eval_every > 0 and step % self.eval_every == 0)
 
     def saves(self, step: int) -> bool:
-        """Return whether a checkpoint follows a step; every evaluation has one, so that the best is kept."""
+        """Return whether a checkpoint follows a step; every evaluated step has one, so the best is kept."""
         return self.evaluates(step) or step % self.checkpoint_every == 0

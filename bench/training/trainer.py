@@ -188,6 +188,7 @@ class Trainer:
         self.variant.train()
         self._compile()
         self._clock = self._flushed_at = time.perf_counter()
+        self._catch_up()
         first = self.step + 1
         for step in range(first, self.plan.steps + 1):
             rates = self._set_learning_rates(step, step == first)
@@ -196,14 +197,36 @@ class Trainer:
                 average.update_parameters(self._networks[name].module)
             self._queue_scalars(step, rates, scalars)
             self.step = step
+            saves = self.plan.saves(step)
+            if saves:
+                # before the evaluation, whose failure then costs no steps
+                self._save()
             if self.plan.evaluates(step):
                 self._evaluate()
-            requested = self.stop_requested() or any(callback.should_stop() for callback in self.callbacks)
-            stop = self.ranks.any_rank(requested)
-            if stop or self.plan.saves(step):
+            stop = self._is_to_stop()
+            if stop and not saves:
                 self._save()
+            if stop or saves:
+                self._delete_checkpoints()
             if stop and step < self.plan.steps:
                 raise Interrupted
+
+    def _catch_up(self) -> None:
+        """Evaluate at the step of the checkpoint that training goes on from, if that has not been done."""
+        step = self.step
+        recorded = any(evaluation.step == step for evaluation in self.history.evaluations)
+        is_due = step > 0 and self.plan.evaluates(step) and not recorded
+        # rank 0 alone has the evaluations
+        if not self.ranks.any_rank(is_due and self.ranks.first):
+            return
+        self._evaluate()
+        self._delete_checkpoints()
+        if self._is_to_stop() and step < self.plan.steps:
+            raise Interrupted
+
+    def _is_to_stop(self) -> bool:
+        requested = self.stop_requested() or any(callback.should_stop() for callback in self.callbacks)
+        return self.ranks.any_rank(requested)
 
     def _compile(self) -> None:
         mode, self._to_compile = self._to_compile, "none"
@@ -280,12 +303,13 @@ class Trainer:
         if not self.ranks.first:
             return
         evaluation = Evaluation.model_validate({"step": self.step, **measured})
-        self.writer.write([evaluation])
-        self.history.evaluations.append(evaluation)
         prior, shown = picture_latents(self.variant, self.plan.grid_images, self.plan.grid_points)
         grid = torch.cat(list(self.sampler("grid latent", prior)(shown))).cpu()
         for callback in self.callbacks:
             callback.on_evaluation(evaluation, grid)
+        # last: an evaluation in the record has its picture, and is not repeated at a resume
+        self.writer.write([evaluation])
+        self.history.evaluations.append(evaluation)
         self._clock = time.perf_counter()
 
     def _stop_clock(self) -> None:
@@ -293,7 +317,7 @@ class Trainer:
         self._clock = time.perf_counter()
 
     def _save(self) -> None:
-        """Write a checkpoint; then delete all checkpoints but the last two and the best."""
+        """Write a checkpoint and its line of the record."""
         self._flush_scalars()
         if not self.ranks.first:
             return
@@ -317,14 +341,20 @@ class Trainer:
         checkpoints.append(saved)
         for callback in self.callbacks:
             callback.on_checkpoint(saved)
-        best = best_checkpoints(checkpoints, self.history.evaluations, self.lower_is_better, self._declared)
+        self._clock = time.perf_counter()
+
+    def _delete_checkpoints(self) -> None:
+        """Delete all checkpoints but the last two and the best."""
+        if not self.ranks.first:
+            return
+        checkpoints, evaluations = self.history.checkpoints, self.history.evaluations
+        best = best_checkpoints(checkpoints, evaluations, self.lower_is_better, self._declared)
         kept = {each.file for each in checkpoints[-2:]}
         kept |= {each.checkpoint.file for each in best.values()}
         for path in self.folder.glob("step-*.safetensors"):
             # a truncated record does not list later checkpoints, which may be valid
-            if path.name not in kept and path.name < file:
+            if path.name not in kept and path.name < checkpoints[-1].file:
                 path.unlink()
-        self._clock = time.perf_counter()
 
     def state(self) -> TrainingState:
         """Return the state that the next step depends on, and the training time so far."""
@@ -335,6 +365,7 @@ class Trainer:
             "optimizers": self._training_step.state(),
             "averages": {name: average.state_dict() for name, average in self.averages.items()},
             "real_batches": self._training_step.real_batches,
+            "reads_progress": self.variant.reads_progress,
         }
 
     def restore(self, state: TrainingState) -> None:
@@ -344,5 +375,6 @@ class Trainer:
         self.variant.load_state_dict(state["variant"])
         self._training_step.restore(state["optimizers"])
         self._training_step.real_batches = state["real_batches"]
+        self.variant.reads_progress = state["reads_progress"]
         for name, average in self.averages.items():
             average.load_state_dict(state["averages"][name])

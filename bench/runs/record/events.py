@@ -176,8 +176,33 @@ class End(Event):
         return self.status == "FINISHED" or ended_early
 
 
+class Extended(Event):
+    """The run was given more steps than it was planned with.
+
+    Attributes
+    ----------
+    step : int
+        The last recorded step.
+    before : int
+        The steps that were planned until now.
+    steps : int
+        The steps that are planned from now on.
+    evaluates, saves : bool
+        Whether the longer training has an evaluation, and a planned checkpoint, at step `before` too. If
+        not, the evaluation, and the means of the checkpoint, are the old end's alone and do not count among
+        those of the longer training.
+    """
+
+    event = "extended"
+
+    before: int
+    steps: int
+    evaluates: bool
+    saves: bool
+
+
 EVENTS: dict[str, type[Event]] = {
-    kind.event: kind for kind in (Session, Evaluation, CheckpointEvent, Alarm, End)
+    kind.event: kind for kind in (Session, Evaluation, CheckpointEvent, Alarm, End, Extended)
 }
 
 
@@ -218,6 +243,7 @@ def _event(name: object, step: int, values: dict[str, object]) -> Event:
             "literal_error": f"has the unknown value {first['input']!r:.40}",
             "int_type": "is no number",
             "float_type": "is no number",
+            "bool_type": "is neither true nor false",
         }.get(first["type"], "is of the wrong type")
         raise ValueError(f"{name} at step {step}: {': '.join(place)} {reason}") from None
 

@@ -2,13 +2,22 @@
 
 Steps are 1, 2, 3, ...; after a session at step S the next one is S + 1. Steps may differ in their scalars.
 An evaluation, a checkpoint and the end follow the step that they belong to, an alarm follows the step that
-raised it. After an end only a session follows. A run that finished has an evaluation and a checkpoint at its
-last step.
+raised it. After an end follows a session, or an extension to more steps than were planned and then a session.
+A run that finished has an evaluation and a checkpoint at its last step.
 """
 
 import re
 
-from bench.runs.record.events import Alarm, CheckpointEvent, End, Evaluation, Event, Session, StepRow
+from bench.runs.record.events import (
+    Alarm,
+    CheckpointEvent,
+    End,
+    Evaluation,
+    Event,
+    Extended,
+    Session,
+    StepRow,
+)
 
 _NUMBER = rb"(?:-?+(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?+(?:[eE][-+]?+[0-9]++)?+|NaN|-?Infinity)"
 # names as JSON writes them without escapes; others are only accepted singly
@@ -31,6 +40,7 @@ class OrderCheck:
         self._evaluated: list[int] = []
         self._saved: list[int] = []
         self._ended = False
+        self._planned: int | None = None
 
     def check(self, entry: StepRow | Event) -> None:
         """Check the next line; ValueError says what is wrong with it."""
@@ -38,7 +48,7 @@ class OrderCheck:
             self._check_step(entry)
             return
         step, name = entry.step, entry.event
-        if self._ended and not isinstance(entry, Session):
+        if self._ended and not isinstance(entry, Session | Extended):
             raise ValueError(f"step {step} follows the end of the run")
         match entry:
             case Session():
@@ -58,6 +68,9 @@ class OrderCheck:
                 self._add(self._evaluated, entry)
             case CheckpointEvent():
                 self._add(self._saved, entry)
+            case Extended():
+                self._check_extended(entry)
+                self._planned, self._ended = entry.steps, True
             case End():
                 self._check_end(entry)
                 self._ended = True
@@ -87,6 +100,14 @@ class OrderCheck:
             problem = "is recorded twice" if 0 < step < due else f"stands where step {due} must stand"
             raise ValueError(f"step {step} {problem}")
         self.step = step
+
+    def _check_extended(self, event: Extended) -> None:
+        planned = event.before if self._planned is None else self._planned
+        if not (event.step <= event.before == planned < event.steps):
+            raise ValueError(
+                f"extended at step {event.step}: from {event.before} to {event.steps} steps, where {planned} "
+                "were planned"
+            )
 
     def _check_end(self, end: End) -> None:
         if end.status != "FINISHED":

@@ -13,6 +13,7 @@ from bench.runs.record.events import (
     End,
     Evaluation,
     Event,
+    Extended,
     Session,
     StepRow,
     parse,
@@ -22,6 +23,28 @@ from bench.system.errors import WorkError
 from variants.scalars import TrainingScalar
 
 FILE = "record.jsonl"
+
+
+@dataclass(frozen=True)
+class Extension:
+    """An extension of a run, and the end that the run had before.
+
+    Attributes
+    ----------
+    event : Extended
+        The old and the new number of steps.
+    end : End or None
+        The old end; None if the run was extended before it had ended.
+    evaluation : Evaluation or None
+        The old end's evaluation, if the longer training has none at that step.
+    checkpoint : CheckpointEvent or None
+        The old end's checkpoint with its means, if the longer training has none at that step.
+    """
+
+    event: Extended
+    end: End | None
+    evaluation: Evaluation | None = None
+    checkpoint: CheckpointEvent | None = None
 
 
 @dataclass
@@ -42,6 +65,8 @@ class Record:
         The end; None while the run is not over.
     sessions : list of Session
         Every start and resume of the run, in order.
+    extensions : list of Extension
+        Every extension of the run, in order; no session discards them.
     """
 
     steps: list[StepRow] = field(default_factory=list)
@@ -50,6 +75,7 @@ class Record:
     alarms: list[Alarm] = field(default_factory=list)
     end: End | None = None
     sessions: list[Session] = field(default_factory=list)
+    extensions: list[Extension] = field(default_factory=list)
 
     def __repr__(self) -> str:
         counts = f"{self.last_step:,} steps, {len(self.evaluations)} evaluations"
@@ -81,14 +107,47 @@ class Record:
                 self.steps.append(entry)
             case Evaluation():
                 self.evaluations.append(entry)
-            case CheckpointEvent():
-                self.checkpoints.append(entry)
+            case CheckpointEvent(step=step):
+                at_old_end = any(
+                    not each.event.saves and each.event.before == step for each in self.extensions
+                )
+                self.checkpoints.append(_without_means(entry) if at_old_end else entry)
             case Alarm():
                 self.alarms.append(entry)
             case Session():
                 self.begin(entry)
+            case Extended():
+                self.extend(entry)
             case End():
                 self.end = entry
+
+    def planned_steps(self, begun_with: int) -> int:
+        """Return the steps that are planned now, of a run that began with so many."""
+        return self.extensions[-1].event.steps if self.extensions else begun_with
+
+    def extend(self, event: Extended) -> None:
+        """Extend the run: the end is one no longer, and what the longer training lacks is set aside."""
+        evaluation = checkpoint = None
+        if not event.evaluates:
+            evaluation = next((each for each in self.evaluations if each.step == event.before), None)
+            self.evaluations = [each for each in self.evaluations if each is not evaluation]
+        if not event.saves:
+            checkpoint = next((each for each in self.checkpoints if each.step == event.before), None)
+            self.checkpoints = [_without_means(e) if e is checkpoint else e for e in self.checkpoints]
+        self.extensions.append(Extension(event, self.end, evaluation, checkpoint))
+        self.end = None
+
+    def at_old_end(self, extension: Extension) -> "Record":
+        """Return the record as it was when the run was extended, without alarms and sessions."""
+        last = extension.event.step
+        evaluations = [each for each in self.evaluations if each.step <= last]
+        checkpoints = {each.step: each for each in self.checkpoints if each.step <= last}
+        if extension.evaluation:
+            evaluations.append(extension.evaluation)
+        if extension.checkpoint:
+            checkpoints[extension.checkpoint.step] = extension.checkpoint
+        steps = [row for row in self.steps if row["step"] <= last]
+        return Record(steps, evaluations, list(checkpoints.values()), end=extension.end)
 
     def begin(self, session: Session) -> None:
         """Begin a session: discard everything after its step."""
@@ -99,6 +158,10 @@ class Record:
         self.alarms = [alarm for alarm in self.alarms if alarm.step <= last]
         self.end = None
         self.sessions.append(session)
+
+
+def _without_means(checkpoint: CheckpointEvent) -> CheckpointEvent:
+    return checkpoint.model_copy(update={"means": {}})
 
 
 class BestCheckpoint(NamedTuple):
@@ -212,6 +275,7 @@ class Tail:
         # what a session may still discard, and what a checkpoint covers
         self._open: list[StepRow | Event] = []
         self._covered: list[StepRow | Event] = []
+        self._covered_to = 0
 
     def read(self, covered_only: bool = True) -> list[StepRow | Event]:
         """Return new steps, evaluations and checkpoints: those that a checkpoint covers, or all of them.
@@ -246,6 +310,8 @@ class Tail:
                 self._cover(step)
             case End():
                 self.end = entry
+            case Extended():
+                self.end = None
             case Alarm():
                 self.alarms.append(entry)
             case CheckpointEvent(step=step):
@@ -253,8 +319,12 @@ class Tail:
                 self._cover(step)
             case _:
                 self._open.append(entry)
+                # an evaluation follows the checkpoint of its step
+                if step_of(entry) <= self._covered_to:
+                    self._cover(self._covered_to)
 
     def _cover(self, step: int) -> None:
+        self._covered_to = step
         self._covered += [each for each in self._open if step_of(each) <= step]
         self._open = [each for each in self._open if step_of(each) > step]
 

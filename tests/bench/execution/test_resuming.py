@@ -14,10 +14,12 @@ import pytest
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
+from bench.judging.metric_inputs import MetricInputs
+from bench.judging.metrics.registry import METRICS, metric
 from bench.runs import checkpoint, record, run_folder
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
-from bench.training.trainer import Interrupted
+from bench.training.trainer import Callback, Interrupted
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +56,8 @@ def files(run: RunFolder) -> dict[str, bytes]:
     }
 
 
-def line_of(run: RunFolder, event: str, step: int) -> int:
-    """Where in the record an event's line begins, in bytes."""
+def line_of(run: RunFolder, event: str | None, step: int) -> int:
+    """Where in the record the line of an event, or without one of a step, begins, in bytes."""
     place = 0
     for line in run.record_path.read_bytes().splitlines(keepends=True):
         row = json.loads(line)
@@ -70,8 +72,8 @@ def cut(run: RunFolder, length: int) -> None:
 
 
 CUTS: dict[str, Callable[[RunFolder], int]] = {
-    "at a line": lambda run: line_of(run, "evaluation", 8),
-    "within a line": lambda run: line_of(run, "evaluation", 8) + 20,
+    "at a line": lambda run: line_of(run, None, 8),
+    "within a line": lambda run: line_of(run, None, 8) + 20,
     "before a step": lambda run: line_of(run, "checkpoint", 6) + 200,
 }
 
@@ -95,7 +97,7 @@ def test_a_record_that_was_cut_costs_no_checkpoint_that_it_does_not_know(
 ) -> None:
     newest = stopped.checkpoint_files()[0]
     content = newest.read_bytes()
-    cut(stopped, line_of(stopped, "evaluation", 8))
+    cut(stopped, line_of(stopped, None, 8))
     with pytest.raises(Interrupted):
         resume(stopped, small.StopAfter(1))
     # a checkpoint of the step after the one that was gone on from; the newest is still later
@@ -148,6 +150,57 @@ def test_a_kill_between_a_checkpoint_and_its_line_costs_nothing(
     assert capsys.readouterr().err == ""
     assert record.read(stopped.record_path).sessions[-1].step == 8
     assert small.same(everything(small, stopped), finished)
+
+
+def test_a_kill_within_an_evaluation_costs_that_evaluation_alone(
+    stopped: RunFolder, finished: Any, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cut(stopped, line_of(stopped, "evaluation", 8))
+    resume(stopped, Progress(quiet=True))
+    assert capsys.readouterr().err == ""
+    assert record.read(stopped.record_path).sessions[-1].step == 8
+    assert small.same(everything(small, stopped), finished)
+
+
+class At(Callback):
+    """Whether training has come to a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step, self.reached = step, False
+
+    def on_steps(self, rows: list[record.StepRow]) -> None:
+        self.reached = rows[-1]["step"] == self.step
+
+
+@pytest.mark.parametrize("step", [4, 9])
+def test_an_evaluation_that_fails_costs_no_step(
+    step: int, finished: Any, small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = At(step)
+
+    def fragile(inputs: MetricInputs) -> float:
+        if here.reached:
+            raise ZeroDivisionError("an empty class")
+        return 0.0
+
+    with METRICS.restored():
+        metric("fragile", "fails at a step", better="lower", needs="features")(fragile)
+        with pytest.raises(WorkError, match="an empty class"):
+            start(small.tiny("began"), Progress(quiet=True), on_start=lambda run, setup: [here])
+        run = run_folder.find("last")
+        (line,) = capsys.readouterr().err.splitlines()
+        assert line.endswith(f"stopped at step {step}; resume with: bench run --resume {run.describe().name}")
+        here.reached = False
+        ended = resume(run, Progress(quiet=True)).record
+    assert [session.step for session in ended.sessions] == [0, step]
+    assert [evaluation.step for evaluation in ended.evaluations] == [4, 8, 9]
+    steps, evaluations, *rest = everything(small, run)
+    others = [
+        record.Evaluation(step=each.step, **{n: v for n, v in each.values.items() if n != "fragile"})
+        for each in evaluations
+    ]
+    assert small.same([steps, others, *rest], finished)
+    assert {path.name for path in run.checkpoint_files()} <= {saved.file for saved in ended.checkpoints}
 
 
 def test_checkpoints_that_are_gone_cost_their_steps_and_a_warning(

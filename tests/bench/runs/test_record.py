@@ -46,6 +46,15 @@ def whole(small: SimpleNamespace) -> Rows:
     return [*begun, second, step(3), step(4), raised, evaluation(4), checkpoint(4), end(4)]
 
 
+def extended(small: SimpleNamespace) -> Rows:
+    """The same run, given six steps after its end, whose evaluation the longer training lacks."""
+    more = {"event": "extended", "step": 4, "before": 4, "steps": 6, "evaluates": False, "saves": True}
+    again = {"event": "session", **small.session(4).plain()}
+    begun = whole(small)
+    begun[12]["means"] = {"M": 0.35}
+    return [*begun, more, again, step(5), step(6), checkpoint(6), evaluation(6), end(6)]
+
+
 def write(path: Path, rows: Rows) -> Path:
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -94,6 +103,37 @@ def test_a_record_without_damage_is_read_alike_by_all(tmp_path: Path, small: Sim
 
 def taken_out(place: int) -> Any:
     return lambda rows: rows[:place] + rows[place + 1 :]
+
+
+@pytest.mark.parametrize("saves", [True, False])
+def test_an_extended_run_keeps_its_old_end(saves: bool, tmp_path: Path, small: SimpleNamespace) -> None:
+    rows = extended(small)
+    rows[14]["saves"] = saves
+    path = write(tmp_path / record.FILE, rows)
+    short, read, tail = (
+        record.read(write(tmp_path / "short", rows[:14])),
+        record.read(path),
+        record.Tail(path),
+    )
+    assert RecordEvents(path).record.extensions == read.extensions
+    (extension,) = read.extensions
+    assert (extension.end, read.end and read.end.step) == (short.end, 6)
+    # the longer training has no evaluation at the old end, and perhaps no means
+    assert [each.step for each in read.evaluations] == [2, 6]
+    assert [bool(each.means) for each in read.checkpoints] == [False, saves, False]
+    old = read.at_old_end(extension)
+    assert (old.steps, old.evaluations, old.checkpoints) == (
+        short.steps,
+        short.evaluations,
+        short.checkpoints,
+    )
+    # a store has been sent the old end's evaluation
+    tail = record.Tail(path)
+    sent = [each.step for each in tail.read() if isinstance(each, Evaluation)]
+    assert (sent, tail.end) == ([2, 4, 6], read.end)
+    # an extension ends the end, whatever follows
+    assert not record.read(write(path, rows[:15])).is_over()
+    assert (record.read(path).planned_steps(4), short.planned_steps(4)) == (6, 4)
 
 
 def doubled(place: int) -> Any:
@@ -160,6 +200,34 @@ DAMAGES = {
     "an unknown event": (altered(3, event="rest"), "line 4: unknown event 'rest'"),
     "a list": (lambda rows: [*rows[:9], [4, 0.4], *rows[10:]], "line 10: the line is no JSON object"),
 }
+
+
+EXTENSIONS = {
+    "fewer steps": ({"steps": 4}, "line 15: extended at step 4: from 4 to 4 steps, where 4 were planned"),
+    "of another step": ({"step": 3}, "line 15: extended at step 3 stands after step 4"),
+    "of a length that it is over": ({"before": 3}, "line 15: extended at step 4: from 3 to 6 steps, where 3"),
+    "no truth value": ({"saves": 1}, "line 15: extended at step 4: saves is neither true nor false"),
+}
+
+
+@pytest.mark.parametrize("kind", EXTENSIONS)
+def test_an_extension_that_cannot_be_is_refused(kind: str, tmp_path: Path, small: SimpleNamespace) -> None:
+    values, words = EXTENSIONS[kind]
+    path = write(tmp_path / record.FILE, altered(14, **values)(extended(small)))
+    assert refusal(path).startswith(f"{path} is damaged: {words}")
+
+
+def test_only_a_session_or_a_longer_extension_follows_an_extension(
+    tmp_path: Path, small: SimpleNamespace
+) -> None:
+    path = tmp_path / record.FILE
+    rows = extended(small)
+    write(path, taken_out(15)(rows))
+    assert "line 16: step 5 follows the end of the run" in refusal(path)
+    write(path, [*rows[:15], rows[14] | {"before": 5, "steps": 7}])
+    assert "line 16: extended at step 4: from 5 to 7 steps, where 6 were planned" in refusal(path)
+    write(path, [*rows[:15], rows[14] | {"before": 6, "steps": 7}])
+    assert record.read(path).planned_steps(4) == 7
 
 
 @pytest.mark.parametrize("kind", DAMAGES)
@@ -384,7 +452,10 @@ def test_the_tail_hands_out_only_what_a_checkpoint_covers(tmp_path: Path, small:
     assert tail.read() == []
     writer.write([saved_at(2), step(3)])
     assert tail.read() == [step(1), step(2), saved_at(2)]
-    writer.write([small.session(2)])
+    # an evaluation follows the checkpoint of its step
+    judged = Evaluation.model_validate({"step": 2, "fid": 3.5})
+    writer.write([small.session(2), judged])
+    assert tail.read() == [judged]
     writer.write([step(3), step(4)])
     assert tail.read() == []
     assert tail.read(covered_only=False) == [step(3), step(4)]

@@ -98,6 +98,27 @@ def test_mlflow_shows_the_record(small: SimpleNamespace, bench_home: Path) -> No
     assert not list(Path.cwd().glob("mlartifacts"))
 
 
+def test_an_extended_run_goes_on_in_its_mlflow_run(small: SimpleNamespace, bench_home: Path) -> None:
+    run = small.run(small.tiny("began", tracking=True)).run
+    client = store(bench_home)
+    short = client.get_run(run.id)
+    ended = resume(run, Progress(quiet=True), steps=14).record.end
+    seen = client.get_run(run.id)
+    assert len(client.search_runs([seen.info.experiment_id])) == 1
+    assert seen.info.status == "FINISHED"
+    assert steps(client, run.id, "M") == list(range(1, 15))
+    # the old end's evaluation stays, as it does in the record
+    assert steps(client, run.id, "fd_digits_garments") == [4, 8, 9, 12, 14]
+    assert steps(client, run.id, "M_best") == [9, 14]
+    assert ended is not None
+    assert seen.data.metrics["M_best"] == ended.best["M_best"]
+    tags = seen.data.tags
+    assert (tags["extended"], tags["config.hash"]) == ("9 -> 14", run.describe().config_hash)
+    assert tags["config.hash"] != short.data.tags["config.hash"]
+    # MLflow never changes a param
+    assert seen.data.params["steps"] == "9"
+
+
 def test_a_store_that_is_away_is_an_error_in_one_line(
     small: SimpleNamespace,
     bench_home: Path,
