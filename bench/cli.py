@@ -37,6 +37,8 @@ COMMANDS = (
     "export",
     "table",
     "report",
+    "runs",
+    "studies",
 )
 
 

@@ -122,6 +122,27 @@ def selection(function: Command) -> Command:
     return function
 
 
+def storage(function: Command) -> Command:
+    """Decorator of a command: add ``--storage``, by default what BENCH_STORAGE holds, else None."""
+    return click.option(
+        "--storage",
+        metavar="URL",
+        envvar="BENCH_STORAGE",
+        help="postgresql://USER@HOST/DATABASE, for several hosts [default: a journal file below "
+        "mlruns/studies]. With a password in it, give it in BENCH_STORAGE: others can read a command line.",
+    )(function)
+
+
+def deletion(what: str, consisting_of: str) -> Callable[[Command], Command]:
+    """Return a decorator of a command: add the flags ``--delete`` and ``--yes``."""
+
+    def decorator(function: Command) -> Command:
+        function = click.option("--yes", is_flag=True, help="With --delete: do not ask.")(function)
+        return click.option("--delete", is_flag=True, help=f"Delete these {what}: {consisting_of}.")(function)
+
+    return decorator
+
+
 def comparison(function: Command) -> Command:
     """Decorator of a command: add ``--select``, ``--metric`` (as `metrics`) and ``--baseline``."""
     for option in (

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from bench.system.errors import RequestError
 from bench.system.ranks import is_first
 
 if TYPE_CHECKING:
@@ -60,6 +61,20 @@ def stopped(line: str) -> click.exceptions.Exit:
     if click.get_current_context().obj["json"]:
         click.echo(json.dumps({"error": line, "status": 130}))
     return click.exceptions.Exit(130)
+
+
+def check_can_ask(yes: bool) -> None:
+    """Raise RequestError if a deletion has to ask and cannot, since it prints JSON."""
+    if not yes and click.get_current_context().obj["json"]:
+        raise RequestError("--delete asks first: with --json give --yes too")
+
+
+def may_delete(shown: str, what: str, yes: bool) -> bool:
+    """Ask whether something is to be deleted, after a table of it; with `yes` it is not asked."""
+    if yes:
+        return True
+    click.echo(shown, err=True)
+    return click.confirm(f"Delete {what}?", err=True)
 
 
 def progress() -> "Progress":

@@ -8,6 +8,7 @@ import click
 from bench.commands import names
 from bench.commands.options import Real, Workers, device, merge_settings, require_given_gpu
 from bench.commands.options import settings as set_option
+from bench.commands.options import storage as storage_option
 from bench.commands.output import Report, progress, reporting, stopped, table
 from studies import shipped
 
@@ -37,13 +38,7 @@ if TYPE_CHECKING:
     type=Real(0, 1_000_000),
     help="Start no trial after this time [default: no limit].",
 )
-@click.option(
-    "--storage",
-    metavar="URL",
-    envvar="BENCH_STORAGE",
-    help="postgresql://USER@HOST/DATABASE, for several hosts [default: a journal file below mlruns/studies]. "
-    "With a password in it, give it in BENCH_STORAGE: others can read a command line.",
-)
+@storage_option
 @click.option(
     "--cluster",
     type=click.Choice(["slurm", "local"]),

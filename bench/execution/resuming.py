@@ -83,8 +83,8 @@ def wanted_steps(description: RunDescription, recorded: Record, steps: int | Non
     name = description.name
     if steps < planned:
         raise RequestError(
-            f"steps: {steps:,} are too few: {name} was given {planned:,} steps, and a run can only be extended; "
-            f"allowed are {planned:,} to {MOST_STEPS:,}"
+            f"steps: {steps:,} are too few: {name} was given {planned:,} steps, and a run can only be "
+            f"extended; allowed are {planned:,} to {MOST_STEPS:,}"
         )
     if recorded.end and recorded.end.health.startswith("diverged"):
         raise RequestError(f"{name} {recorded.end.health}: there is nothing to extend")

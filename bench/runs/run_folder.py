@@ -181,17 +181,24 @@ def all_runs() -> list[RunFolder]:
     return [run for run, _ in found.runs]
 
 
-def find(word: str) -> RunFolder:
+def find(word: str, damaged: bool = False) -> RunFolder:
     """Return the run that a word names: an id or name, a unique beginning, or ``last``.
 
     A name may have hyphens in place of its spaces, so that a shell needs no quotes.
+
+    Parameters
+    ----------
+    word : str
+        What the user types.
+    damaged : bool
+        Whether the description of the run may be damaged.
 
     Raises
     ------
     RequestError
         If no run or more than one matches.
     WorkError
-        If the description of the run is damaged.
+        If the description of the run is damaged, unless that is allowed.
     """
     found = survey()
     names = {run.id: described.name for run, described in found.runs}
@@ -221,7 +228,7 @@ def find(word: str) -> RunFolder:
             f"run {shown(word)} does not exist: give an id, a name{such_as}, a unique beginning, or last"
         )
     run = RunFolder(paths.runs() / matches[0])
-    if line := found.damaged.get(run.description_path):
+    if not damaged and (line := found.damaged.get(run.description_path)):
         raise WorkError(line)
     return run
 

@@ -81,6 +81,20 @@ class JournalStorage:
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         return [trial for trial in running if not self._is_held(trial.user_attrs.get(WORKER))]
 
+    def release_leadership(self) -> None:
+        """Release the leader's lock file."""
+        self._leadership.release()
+
+    def is_busy(self) -> bool:
+        """Whether the leader's lock file, or that of a worker, is held."""
+        if self._leadership.is_locked:
+            return False
+        try:
+            with FileLock(self.folder / ".leader.lock", timeout=0):
+                return self.count_other_workers(()) > 0
+        except Timeout:
+            return True
+
     def count_other_workers(self, own: Collection[str]) -> int:
         """Count the held lock files of other commands' workers."""
         found = {path.stem for path in (self.folder / "workers").glob("*.lock")}

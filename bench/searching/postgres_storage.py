@@ -128,6 +128,22 @@ class PostgresStorage:
             dead += [trial for trial in running if trial._trial_id in stale and trial not in dead]
         return dead
 
+    def release_leadership(self) -> None:
+        """Release the leader's advisory lock, with its connection."""
+        if self._leadership is not None:
+            self._leadership.close()
+        self._leadership = self._reached_since = None
+
+    def is_busy(self) -> bool:
+        """Whether the leader's advisory lock is held."""
+        if self._leadership is not None:
+            return False
+        connection = self._connect()
+        try:
+            return not _call(connection, "pg_try_advisory_lock", f"leader {self._study}")
+        finally:
+            connection.close()
+
     def count_other_workers(self, own: Collection[str]) -> int:
         """Return 0: heartbeats do not carry a host."""
         return 0

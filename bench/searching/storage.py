@@ -58,6 +58,12 @@ class Storage(Protocol):
     def stale_trials(self, study: Study) -> list[FrozenTrial]:
         """Return the running trials whose worker died; call this in an exclusive block."""
 
+    def release_leadership(self) -> None:
+        """Stop being the leader."""
+
+    def is_busy(self) -> bool:
+        """Whether a command or a worker is at work on the study; a process that leads it is not asked."""
+
     def count_other_workers(self, own: Collection[str]) -> int:
         """Count the workers of other commands on this host, as far as they are known."""
 

@@ -205,6 +205,24 @@ class ShareView:
 
 
 @dataclass(frozen=True)
+class DeleteRuns:
+    """Delete the runs of folders, by the folders' ids, with everything that the store has of them."""
+
+    uri: str
+    runs: list[str]
+    kind: Literal["delete_runs"] = "delete_runs"
+
+
+@dataclass(frozen=True)
+class DeleteStudy:
+    """Delete all runs of a study, by its name, with everything that the store has of them."""
+
+    uri: str
+    study: str
+    kind: Literal["delete_study"] = "delete_study"
+
+
+@dataclass(frozen=True)
 class Done:
     """A request was carried out."""
 
@@ -264,6 +282,8 @@ Request: TypeAlias = (
     | ShowTrials
     | FinishParent
     | ShareView
+    | DeleteRuns
+    | DeleteStudy
 )
 Answer: TypeAlias = Done | RunId | RunSent | ViewShared | Failure
 

@@ -160,6 +160,28 @@ class TrackingProcess:
             case answer:
                 raise WorkError(_reason(answer))
 
+    def delete_runs(self, run_ids: list[str], address: StoreAddress) -> None:
+        """Delete the runs of folders from the store, by the folders' ids.
+
+        Raises
+        ------
+        WorkError
+            If the store cannot be reached or used.
+        """
+        if problem := self._problem(messages.DeleteRuns(address.full, run_ids)):
+            raise WorkError(f"{address.shown}: {problem}")
+
+    def delete_study(self, study: str, address: StoreAddress) -> None:
+        """Delete all runs of a study from the store, by its name.
+
+        Raises
+        ------
+        WorkError
+            If the store cannot be reached or used.
+        """
+        if problem := self._problem(messages.DeleteStudy(address.full, study)):
+            raise WorkError(f"{address.shown}: {problem}")
+
     def open_parent(self, parent: messages.ParentRun, address: StoreAddress) -> str:
         """Find or create the MLflow run above several runs, mark it as running and return its id.
 

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from bench.runs.run_folder import RunFolder
 from bench.system import paths, store_address
 from bench.system.store_address import Redacting
-from bench.tracking import messages, store, views
+from bench.tracking import deletion, messages, store, views
 from bench.tracking.follower import Follower
 from bench.tracking.messages import Answer, Failure, Request, RunId, RunSent
 from bench.tracking.opening import Store, one_line, open_store
@@ -83,6 +83,10 @@ class RequestHandler:
                 self._finish_parent(self._open(uri).client, request)
             case messages.ShareView(uri, experiment, metrics, tags):
                 return messages.ViewShared(views.share(self._open(uri).client, experiment, metrics, tags))
+            case messages.DeleteRuns(uri, runs):
+                deletion.delete_runs(self._open(uri), runs)
+            case messages.DeleteStudy(uri, study):
+                deletion.delete_study(self._open(uri), study)
             case _:
                 assert_never(request)
         return messages.Done()

@@ -1,0 +1,150 @@
+"""``bench runs``: list, filter and delete runs."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from bench.commands import names
+from bench.commands.options import SELECTION, deletion, selection
+from bench.commands.output import Report, check_can_ask, may_delete, progress, reporting, table
+from bench.system.errors import RequestError
+
+if TYPE_CHECKING:
+    from bench.comparing.run_list import ListedRun
+    from bench.runs.run_folder import RunFolder
+
+HEADER = ("run", "variant", "data set", "preset", "seed", "steps", "health", "distance", "size", "age")
+
+
+@click.command("runs")
+@click.argument("words", metavar="[RUN...]", nargs=-1, type=names.Run)
+@selection
+@deletion("runs", "folder, and run and artifacts in the tracking store")
+@reporting
+def command(words: tuple[str, ...], delete: bool, yes: bool, **filters: str | None) -> Report:
+    """List runs, the newest first, or delete them.
+
+    Without RUN, all runs that the options select. A deletion asks first, refuses a run in training, and can
+    be repeated if it was cut off.
+    """
+    from bench.execution.deletion import finish_pending
+
+    given = {name: value for name, value in filters.items() if value is not None}
+    if delete and not words and not given:
+        raise RequestError(
+            f"runs --delete: name runs, or select them by {', '.join(f'--{n}' for n in SELECTION)}"
+        )
+    if words and given:
+        raise RequestError(f"runs: give RUN or {', '.join(f'--{name}' for name in given)}, not both")
+    if delete:
+        check_can_ask(yes)
+    finished = finish_pending() if delete else set()
+    chosen = _named(words, finished, delete) if words else _selected(given)
+    rows, damaged = _rows(chosen)
+    if not delete:
+        return Report({"runs": [asdict(row) for row in rows]}, _text(rows, given, words))
+    return _delete(chosen, rows, damaged, sorted(finished), yes)
+
+
+def _named(words: Sequence[str], finished: set[str], delete: bool) -> "list[RunFolder]":
+    """Return the runs that words name, without those whose deletion was just finished."""
+    from bench.runs.run_folder import find
+
+    found = {}
+    for word in words:
+        try:
+            run = find(word, damaged=delete)
+        except RequestError:
+            if word and any(name.startswith(word) for name in finished):
+                continue
+            raise
+        found[run.id] = run
+    return list(found.values())
+
+
+def _selected(given: dict[str, str]) -> "list[RunFolder]":
+    """Return the runs that options select, the newest first; without options those of no study."""
+    from bench.runs.damaged_runs import warn_of_damaged
+    from bench.runs.run_folder import survey
+
+    found = survey()
+    if given:
+        # imported for a selection only: pandas takes a second
+        from bench.comparing.frame import results
+
+        ids = set(results(**given)["run_id"])
+        return [run for run, _ in reversed(found.runs) if run.id in ids]
+    warn_of_damaged(found.damaged)
+    return [run for run, description in reversed(found.runs) if description.study is None]
+
+
+def _rows(runs: "Sequence[RunFolder]") -> "tuple[list[ListedRun], list[RunFolder]]":
+    """Return the lines of runs, and the runs that have none, since they are damaged."""
+    from bench.comparing.run_list import listed
+    from bench.execution.deletion import described
+
+    rows = listed([(run, found) for run in runs if (found := described(run))])
+    shown = {row.id for row in rows}
+    return rows, [run for run in runs if run.id not in shown]
+
+
+def _text(rows: "Sequence[ListedRun]", given: dict[str, str], words: Sequence[str]) -> str:
+    from bench.runs.run_folder import survey
+    from bench.system import paths
+    from bench.system.os_errors import format_size
+
+    parts = (
+        [_table(rows)] if rows else [f"no runs in {paths.runs()}" if not given else "no runs are selected"]
+    )
+    if len(rows) > 1:
+        parts.append(f"{len(rows)} runs, {format_size(sum(row.size for row in rows))}")
+    if not given and not words:
+        studies = [found.study.name for _, found in survey().runs if found.study]
+        if studies:
+            parts.append(f"{len(studies)} more in studies: --study {', '.join(dict.fromkeys(studies))}")
+    return "\n\n".join(parts)
+
+
+def _table(rows: "Sequence[ListedRun]") -> str:
+    from bench.system.os_errors import format_size
+
+    metrics = {row.metric for row in rows}
+    several = len(metrics) > 1
+    header = HEADER if several else tuple(metrics.pop() if name == "distance" else name for name in HEADER)
+    cells = []
+    for row in rows:
+        health = row.health if row.state == "over" else f"{row.state}@{row.step}"
+        distance = (
+            f"{row.metric} {row.distance:.4g}" if several and row.distance is not None else row.distance
+        )
+        cells.append(
+            (
+                *(row.name, row.variant, row.dataset, row.preset, str(row.seed), row.steps, health),
+                *(distance, format_size(row.size), row.age),
+            )
+        )
+    return table(cells, header)
+
+
+def _delete(
+    chosen: "Sequence[RunFolder]",
+    rows: "Sequence[ListedRun]",
+    damaged: "Sequence[RunFolder]",
+    finished: list[str],
+    yes: bool,
+) -> Report:
+    from bench.execution.deletion import delete_runs, held
+
+    data: dict[str, object] = {"deleted": [run.id for run in chosen], "finished": finished}
+    if not chosen:
+        return Report(data, "the deletion was finished" if finished else "no runs are selected")
+    # refused before anything is asked
+    with held(chosen):
+        pass
+    shown = "\n".join([*([_table(rows)] if rows else []), *(f"{run.id} (damaged)" for run in damaged)])
+    if not may_delete(shown, f"{len(chosen)} runs" if len(chosen) > 1 else "this run", yes):
+        return Report(data | {"deleted": []}, "nothing was deleted")
+    delete_runs(chosen, progress())
+    return Report(data, f"{len(chosen)} {'run' if len(chosen) == 1 else 'runs'} deleted")
