@@ -65,14 +65,13 @@ def verifications(descriptions: Sequence[RunDescription]) -> list[Command]:
 def _command(description: RunDescription) -> Command:
     if _was_typed(description):
         return Command(command_line(_arguments(description)), description.name)
-    return Command(
-        command_line(_equivalent(description.config.flat())), f"{description.name}, made from Python"
-    )
+    how = "extended" if description.extended_from else "made from Python"
+    return Command(command_line(_equivalent(description.config.flat())), f"{description.name}, {how}")
 
 
 def _was_typed(description: RunDescription) -> bool:
-    """Whether a run was made by the command ``bench run``, not from Python."""
-    return description.command[:1] == ["run"]
+    """Whether a run has what its command ``bench run`` says: it was not made from Python, nor extended."""
+    return description.command[:1] == ["run"] and description.extended_from is None
 
 
 def _arguments(description: RunDescription) -> list[str]:

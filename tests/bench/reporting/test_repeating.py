@@ -11,7 +11,7 @@ import pytest
 from bench.commands.run_many import read_seeds
 from bench.configuration import resolve
 from bench.reporting.repeating import commands
-from bench.runs.description import RunDescription
+from bench.runs.description import Beginning, RunDescription
 from bench.runs.multirun_description import MULTIRUN_FILE, MultirunDescription, MultirunMember
 
 Describe = Callable[..., RunDescription]
@@ -77,7 +77,7 @@ def test_without_a_multirun_each_run_has_its_own(bench_home: Path, described: De
     ]
 
 
-@pytest.mark.parametrize("values", [{}, {"gamma": 0.7, "image_size": 32, "seed": 3}, {"epochs": 2}])
+@pytest.mark.parametrize("values", [{}, {"gamma": 0.7, "image_size": 32, "seed": 3}, {"steps": 77}])
 def test_the_command_of_a_run_made_from_python_resolves_to_its_configuration(
     values: dict[str, Any], described: Describe
 ) -> None:
@@ -87,3 +87,11 @@ def test_the_command_of_a_run_made_from_python_resolves_to_its_configuration(
     given = dict(zip([w.lstrip("-") for w in words[2:6:2]], words[3:6:2], strict=True))
     given |= dict(word.split("=", 1) for word in words[6:] if word != "--set")
     assert resolve(given).hash() == configuration.hash()
+
+
+def test_an_extended_run_has_a_command_with_its_present_steps(described: Describe) -> None:
+    run = described("began", 0, values={"steps": 8000})
+    longer = run.model_copy(update={"extended_from": Beginning(steps=2000, config_hash="0")})
+    (command,) = commands([longer])
+    assert "steps=8000" in shlex.split(command.line)
+    assert command.makes == "began-s0, extended"
