@@ -75,7 +75,8 @@ def wanted_steps(description: RunDescription, recorded: Record, steps: int | Non
     Raises
     ------
     RequestError
-        If the run cannot have that number: fewer than planned, or more where the run diverged or is a trial.
+        If the run cannot have that number: fewer than planned, or more where the run ended early or is a
+        trial.
     """
     planned = recorded.planned_steps(description.config.steps)
     if steps is None or steps == planned:
@@ -86,8 +87,8 @@ def wanted_steps(description: RunDescription, recorded: Record, steps: int | Non
             f"steps: {steps:,} are too few: {name} was given {planned:,} steps, and a run can only be "
             f"extended; allowed are {planned:,} to {MOST_STEPS:,}"
         )
-    if recorded.end and recorded.end.health.startswith("diverged"):
-        raise RequestError(f"{name} {recorded.end.health}: there is nothing to extend")
+    if recorded.end and recorded.is_over() and recorded.end.status != "FINISHED":
+        raise RequestError(f"{name} ended early ({recorded.end.health}): there is nothing to extend")
     if trial := description.study:
         raise RequestError(
             f"{name} is trial {trial.trial} of {trial.name}, whose trials are compared at {planned:,} steps: "

@@ -305,8 +305,8 @@ def _train(
             stopped_on = "collapse" if isinstance(error, Collapsed) else None
             if message := os_errors.message_in_training(error):
                 raise WorkError(f"{message}; {resume_advice(trainer.step, description.name)}") from error
-            if not isinstance(error, Diverged):
-                again = f"resume with: bench run --resume {description.name}"
+            if not isinstance(error, Diverged | Collapsed):
+                again = f"resume with: bench run --resume {quote(description.name)}"
                 progress.warning(f"training stopped at step {trainer.step:,}; {again}")
             raise
         finally:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from shlex import quote
 from types import SimpleNamespace
 from typing import Any
 
@@ -189,7 +190,9 @@ def test_an_evaluation_that_fails_costs_no_step(
             start(small.tiny("began"), Progress(quiet=True), on_start=lambda run, setup: [here])
         run = run_folder.find("last")
         (line,) = capsys.readouterr().err.splitlines()
-        assert line.endswith(f"stopped at step {step}; resume with: bench run --resume {run.describe().name}")
+        assert line.endswith(
+            f"stopped at step {step}; resume with: bench run --resume {quote(run.describe().name)}"
+        )
         here.reached = False
         ended = resume(run, Progress(quiet=True)).record
     assert [session.step for session in ended.sessions] == [0, step]
