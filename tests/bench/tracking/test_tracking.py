@@ -106,12 +106,12 @@ def test_an_extended_run_goes_on_in_its_mlflow_run(small: SimpleNamespace, bench
     seen = client.get_run(run.id)
     assert len(client.search_runs([seen.info.experiment_id])) == 1
     assert seen.info.status == "FINISHED"
-    assert steps(client, run.id, "M") == list(range(1, 15))
+    assert steps(client, run.id, "train/M") == list(range(1, 15))
     # the old end's evaluation stays, as it does in the record
-    assert steps(client, run.id, "fd_digits_garments") == [4, 8, 9, 12, 14]
-    assert steps(client, run.id, "M_best") == [9, 14]
+    assert steps(client, run.id, "eval/fd_digits_garments") == [4, 8, 9, 12, 14]
+    assert steps(client, run.id, "best/M") == [9, 14]
     assert ended is not None
-    assert seen.data.metrics["M_best"] == ended.best["M_best"]
+    assert seen.data.metrics["best/M"] == ended.best["M_best"]
     tags = seen.data.tags
     assert (tags["extended"], tags["config.hash"]) == ("9 -> 14", run.describe().config_hash)
     assert tags["config.hash"] != short.data.tags["config.hash"]
