@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BLOCK = re.compile(r"^```toml\n(.*?)^```", re.MULTILINE | re.DOTALL)
-Bench = Callable[..., subprocess.CompletedProcess[str]]
+Bench = Callable[..., list[subprocess.CompletedProcess[str]]]
 SHORT = ["steps=20", "filters=4", "latent_dim=4", "batch_size=8", "eval_samples=100", "figures=false"]
 SETTINGS = [word for value in (*SHORT, "device=cpu") for word in ("--set", value)]
 # a broken entry point of each kind: what its module holds, and the reason that a warning gives
@@ -100,24 +100,26 @@ def warnings(done: subprocess.CompletedProcess[str]) -> dict[str, str]:
 def test_the_parts_of_a_package_train_judge_and_are_reported(
     examples: None, run_bench: Bench, bench_home: Path
 ) -> None:
-    listed = json.loads(run_bench("variants", "--json").stdout)["variants"]
-    assert "my-gan" in [row["name"] for row in listed]
-    listed = json.loads(run_bench("datasets", "--json").stdout)["datasets"]
-    assert {row["name"]: row["present"] for row in listed}["my-shapes"]
-
-    run_bench(
-        "run", "--variant", "my-gan", "--dataset", "my-shapes", "--set", "extractor=my-thumbnail",
-        "--set", "tracking=false", *SETTINGS,
+    done = run_bench(
+        ("variants", "--json"),
+        ("datasets", "--json"),
+        (
+            "run", "--variant", "my-gan", "--dataset", "my-shapes", "--set", "extractor=my-thumbnail",
+            "--set", "tracking=false", "--json", *SETTINGS,
+        ),
+        ("table", "--metric", "spread", "--metric", "fd_my_thumbnail", "--json"),
+        ("eval", "last", "--metrics", "fd_digits_garments", "--json"),
+        ("doctor", "--json"),
     )  # fmt: skip
-    words = ("--metric", "spread", "--metric", "fd_my_thumbnail", "--json")
-    table = json.loads(run_bench("table", *words).stdout)
+    variants, datasets, _, table, measured, doctor = (json.loads(each.stdout) for each in done)
+    assert "my-gan" in [row["name"] for row in variants["variants"]]
+    assert {row["name"]: row["present"] for row in datasets["datasets"]}["my-shapes"]
     rows = {row["metric"]: row for row in table["rows"]}
     assert rows["spread"]["better"] == "higher"
     assert rows["fd_my_thumbnail"]["better"] == "lower"
-    measured = json.loads(run_bench("eval", "last", "--metrics", "fd_digits_garments", "--json").stdout)
     assert measured["values"]["fd_digits_garments"] > 0
 
-    plugins = json.loads(run_bench("doctor", "--json").stdout)["plugins"]
+    plugins = doctor["plugins"]
     assert [(row["kind"], row["names"], row["problem"]) for row in plugins] == [
         ("variant", ["my-gan"], ""),
         ("data set", ["my-shapes"], ""),
@@ -133,46 +135,51 @@ def test_the_parts_of_a_package_train_judge_and_are_reported(
 def test_a_broken_package_costs_a_warning_of_each_kind_and_nothing_else(
     broken: None, run_bench: Bench
 ) -> None:
-    done = run_bench("variants")
-    assert "variants" in warnings(done)
-    assert "began" in done.stdout
-    done = run_bench("datasets")
-    assert "datasets" in warnings(done)
-    assert "mnist-5k" in done.stdout
-    assert "variants" in warnings(run_bench("run", "--variant", "began", "--dry-run"))
-
-    # the tracking process is another one, and reads no registry
-    done = run_bench("run", "--variant", "began", "--set", "extractor=shipped", *SETTINGS)
-    given = warnings(done)
+    variants, datasets, dry_run, run, table, doctor = run_bench(
+        ("variants",),
+        ("datasets",),
+        ("run", "--variant", "began", "--dry-run"),
+        # the tracking process is another one, and reads no registry
+        ("run", "--variant", "began", "--set", "extractor=shipped", *SETTINGS),
+        ("table",),
+        ("doctor", "--json"),
+    )
+    assert "variants" in warnings(variants)
+    assert "began" in variants.stdout
+    assert "datasets" in warnings(datasets)
+    assert "mnist-5k" in datasets.stdout
+    assert "variants" in warnings(dry_run)
+    given = warnings(run)
     assert set(given) == set(BROKEN)
     for kind, (_, reason) in BROKEN.items():
         assert given[kind].startswith(reason)
-    assert set(warnings(run_bench("table"))) >= {"metrics"}
-
-    done = run_bench("doctor", "--json")
-    assert warnings(done) == given
-    plugins = json.loads(done.stdout)["plugins"]
+    # a run says how its metrics are shown
+    assert "metrics" not in warnings(table)
+    assert warnings(doctor) == given
+    plugins = json.loads(doctor.stdout)["plugins"]
     assert [row["names"] for row in plugins] == [[]] * 4
     assert [row["problem"] for row in plugins] == [given[kind] for kind in BROKEN]
 
 
 def test_both_packages_live_together(examples: None, broken: None, run_bench: Bench) -> None:
-    done = run_bench("doctor")
+    (done,) = run_bench(("doctor",))
     assert set(warnings(done)) == set(BROKEN)
     for name in ("my-gan", "my-shapes", "spread", "my-thumbnail"):
         assert name in done.stdout
 
 
-@pytest.mark.parametrize("words", [("--help",), ("--version",), ("run", "--help"), ("table", "--help")])
-def test_help_imports_no_plug_in(words: tuple[str, ...], broken: None, run_bench: Bench) -> None:
-    assert warnings(run_bench(*words)) == {}
+def test_help_imports_no_plug_in(broken: None, run_bench: Bench) -> None:
+    commands = (("--help",), ("--version",), ("run", "--help"), ("table", "--help"))
+    for done in run_bench(*commands, imported=()):
+        assert done.stdout
+        assert warnings(done) == {}
 
 
 def test_a_typing_error_in_the_name_of_an_extractor_is_answered_with_the_nearest(
     examples: None, run_bench: Bench, bench_home: Path
 ) -> None:
-    for last in ("--dry-run", "--json"):
-        done = run_bench("run", "--variant", "began", "--set", "extractor=my-thumbnial", last, status=2)
+    words = ("run", "--variant", "began", "--set", "extractor=my-thumbnial")
+    for done in run_bench((*words, "--dry-run"), (*words, "--json"), status=2, imported=("torch",)):
         assert done.stderr.splitlines()[-1] == (
             "bench: unknown extractor 'my-thumbnial': allowed are inception, my-thumbnail, shipped;"
             " did you mean 'my-thumbnail'?"
