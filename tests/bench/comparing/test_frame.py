@@ -138,7 +138,7 @@ def test_a_knob_with_the_name_of_a_metric_has_no_column(home: Path, monkeypatch:
 
 def lengthened(home: Path, folder: Path, steps: list[dict[str, Any]], *events: dict[str, Any]) -> RunFolder:
     """A copy of a run below a folder, with other steps and its last three events after them."""
-    run = next(run for run in all_runs() if "began-v3" in run.describe().name)
+    run = next(run for run in all_runs() if run.describe().config.variant == "began-v3")
     lines = [json.loads(line) for line in run.record_path.read_text().splitlines()]
     copy = RunFolder(folder / "mlruns" / "runs" / run.id)
     copy.path.mkdir(parents=True)
@@ -276,7 +276,7 @@ def test_identity_comes_first_and_knobs_last(home: Path) -> None:
     assert tuple(columns[: len(IDENTITY)]) == IDENTITY
     place = columns.index("processor")
     assert {"gamma", "lr_g", "batch_size", "device"} <= set(columns[place:])
-    judged = next(run for run in all_runs() if "began-v3" in run.describe().name)
+    judged = next(run for run in all_runs() if run.describe().config.variant == "began-v3")
     metrics = record.read(judged.record_path).evaluations[-1].values
     assert comparable_columns(results()) == [*metrics, "M", "wasserstein", "M_best", "wasserstein_best"]
 
@@ -409,7 +409,7 @@ def test_a_scalar_that_no_run_has_is_refused(home: Path) -> None:
 
 @pytest.mark.parametrize(("drop_last", "batches"), [(True, 78), (False, 79)])
 def test_epochs_are_counted_as_the_trainer_counts_them(home: Path, drop_last: bool, batches: int) -> None:
-    described = next(run.describe() for run in all_runs() if "began-v3" in run.describe().name)
+    described = next(run.describe() for run in all_runs() if run.describe().config.variant == "began-v3")
     config = described.config.model_copy(update={"batch_size": 64, "drop_last": drop_last})
     assert described.model_copy(update={"config": config}).epochs_per_step() == pytest.approx(1 / batches)
 
@@ -417,7 +417,7 @@ def test_epochs_are_counted_as_the_trainer_counts_them(home: Path, drop_last: bo
 def test_long_records_are_read_without_their_steps(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = next(run for run in all_runs() if "began-v3" in run.describe().name)
+    run = next(run for run in all_runs() if run.describe().config.variant == "began-v3")
     lines = run.record_path.read_text().splitlines(keepends=True)
     step = json.loads(next(line for line in lines if line.startswith('{"step"')))
     last_events = [json.loads(line) for line in lines if line.startswith('{"event"')][-3:]

@@ -153,7 +153,7 @@ def test_seeds_of_the_same_images_in_two_folders_are_one_group(
     require_comparable(frame, ["fd_digits_garments", "M"])
     summary = summarise(with_groups(frame), with_groups(frame), ["fd_digits_garments"])
     assert list(summary.table["runs"]) == [2]
-    assert set(frame["dataset"]) == {f"folder:{faces}"}
+    assert set(frame["dataset"]) in ({f"folder:{faces}"}, {f"folder:{moved}"})  # begun in the same second
     monkeypatch.chdir(moved.parent)
     assert list(results(dataset="folder:people")["run_id"]) == [runs[1].run.id]
 
