@@ -5,9 +5,10 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+if TYPE_CHECKING:
+    from torch import Tensor
 
 COLUMNS = 8  # images in a row
 SIDE = 500  # pixels of a picture on the page, at most
@@ -50,8 +51,9 @@ def picture_of_file(path: Path, title: str) -> str:
         return ""
 
 
-def picture_of_samples(samples: Tensor, title: str) -> str:
+def picture_of_samples(samples: "Tensor", title: str) -> str:
     """Return a grid of images, float32 (N, C, H, W) in [-1, 1], or the density of points (N, 2)."""
+    import torch
     from PIL import Image
     from torchvision.utils import make_grid
 

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.datasets import label
 from bench.runs import notebook_html, record, run_folder
 from bench.runs.description import RunDescription
 from bench.runs.record import alarm_tag
@@ -105,6 +104,9 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         """Facts, the metrics of the last evaluation and the newest samples, for notebooks."""
+        # the package imports torch, which the resume of a finished run does without
+        from bench.datasets import label
+
         recorded, config = self.record, self.description.config
         seconds = f" in {recorded.checkpoints[-1].train_seconds:.0f} s" if recorded.checkpoints else ""
         facts = [
