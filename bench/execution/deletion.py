@@ -32,7 +32,8 @@ def finish_pending() -> set[str]:
     for folder in sorted(pending().glob("*")):
         names.add(folder.name)
         if found := described(RunFolder(folder)):
-            names.add(found.name)
+            # either way of writing it, as for a run that is there
+            names |= {found.name, found.name.replace(" ", "-")}
         _empty(folder)
     return names
 

@@ -180,7 +180,7 @@ MOMENTS: dict[str, Callable[[pytest.MonkeyPatch], None]] = {
 }
 
 
-@pytest.mark.parametrize("word", ["id", "name"])
+@pytest.mark.parametrize("word", ["id", "name", "name-with-hyphens"])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_deletion_is_finished_by_repeating_it(
     moment: str,
@@ -189,7 +189,9 @@ def test_a_killed_deletion_is_finished_by_repeating_it(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    words = ["--delete", "--yes", copies[0].id if word == "id" else copies[0].describe().name]
+    name = copies[0].describe().name
+    named = {"id": copies[0].id, "name": name, "name-with-hyphens": name.replace(" ", "-")}[word]
+    words = ["--delete", "--yes", named]
     with monkeypatch.context() as patch:
         MOMENTS[moment](patch)
         with pytest.raises(Killed):

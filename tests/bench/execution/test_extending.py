@@ -34,7 +34,8 @@ def everything(small: SimpleNamespace, run: RunFolder) -> Any:
     rows = record.read(run.record_path)
     checkpoints = [(saved.step, saved.file, saved.means) for saved in rows.checkpoints if saved.means]
     assert rows.end is not None
-    said = run.describe().model_dump(exclude={"id", "name", "created", "command", "extended_from"})
+    of_its_own = {"id", "name", "created", "command", "environment", "extended_from"}
+    said = run.describe().model_dump(exclude=of_its_own)
     assert rows.end.status == "FINISHED"
     ended = (rows.end.best, rows.end.health)
     return [*small.numbers(run), checkpoints, rows.alarms, *ended, small.final_state(run), said]
