@@ -91,9 +91,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         check_words(words)
-        if "_BENCH_COMPLETE" in os.environ:
-            # registers the classes by which shells are answered
-            importlib.import_module("bench.commands.names")
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)
         return status if isinstance(status, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import click
-from click.shell_completion import BashComplete, CompletionItem, add_completion_class
+from click.shell_completion import CompletionItem
 
 # everything here is read while a shell waits for a word, so no module may import torch
 import studies
@@ -46,18 +46,6 @@ class Names(click.ParamType):
             for name, text in self.known().items()
             if name.startswith(begun) and name not in before.split(",")
         ]
-
-
-class Bash(BashComplete):
-    """Completion by bash, which inserts a word as it is: the spaces in names of runs are escaped."""
-
-    def format_completion(self, item: CompletionItem) -> str:
-        """Return a line for click's function in bash, whose `read` takes one of two backslashes away."""
-        spaceless = item.value.replace(" ", r"\\ ")
-        return f"{item.type},{spaceless}"
-
-
-add_completion_class(Bash)
 
 
 def variants_known() -> dict[str, str]:

@@ -6,10 +6,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from click.shell_completion import CompletionItem, ShellComplete, get_completion_class
+from click.shell_completion import ShellComplete, get_completion_class
 
 from bench.cli import COMMANDS, cli
-from bench.commands.names import Bash
 from bench.datasets.registry import DATASETS
 from bench.system import paths
 from studies import shipped
@@ -106,17 +105,6 @@ def test_each_shell_has_a_script(shell: str) -> None:
     assert f"_BENCH_COMPLETE={shell}_complete" in script
     page = Path(__file__).parents[3] / "docs" / "usage.md"
     assert f"_BENCH_COMPLETE={shell}_source bench" in page.read_text(encoding="utf-8")
-
-
-@pytest.mark.usefixtures("results")
-def test_bash_gets_a_name_with_spaces_as_one_word() -> None:
-    (paths.runs() / "1" / "run.json").write_text(json.dumps({"name": "v3 mnist s1", "created": "2026-01-02"}))
-    (line,) = [Bash(cli, {}, "bench", "").format_completion(CompletionItem("v3 mnist s1"))]
-    # as click's function reads the line
-    script = f"IFS=',' read type value <<< '{line}'; eval \"set -- $value\"; echo $# $1"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, check=True)
-    assert done.stdout == "1 v3 mnist s1\n"
-    assert completed("eval", "v3") == ["v3 mnist s1"]
 
 
 def test_completion_imports_nothing_heavy() -> None:
