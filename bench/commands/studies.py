@@ -34,7 +34,7 @@ def command(
     delete: bool,
     yes: bool,
 ) -> Report:
-    """List hyperparameter studies, the newest first, or delete them.
+    """List studies, the newest first, or delete them.
 
     STUDY is a name or a unique beginning of one. A deletion asks first, refuses a study in progress, and can
     be repeated if it was cut off. Runs that were trained with a study's best values are no part of it.

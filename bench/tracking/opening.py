@@ -196,16 +196,16 @@ def _relocate(path: Path, artifacts: Path) -> None:
     """Point the default store at the artifacts beside it, after mlruns/ was moved or copied."""
     new = artifacts.as_uri()
     with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS / 2)) as connection, connection:
-        known = connection.execute("select distinct artifact_location from experiments").fetchall()
+        known = connection.execute("SELECT DISTINCT artifact_location FROM experiments").fetchall()
         for (old,) in known:
             if old == new or not str(old).startswith("file:") or not old.endswith(f"/mlruns/{ARTIFACTS}"):
                 continue
             connection.execute(
-                "update experiments set artifact_location = ? where artifact_location = ?", (new, old)
+                "UPDATE experiments SET artifact_location = ? WHERE artifact_location = ?", (new, old)
             )
             for table, column in (("runs", "artifact_uri"), ("logged_models", "artifact_location")):
                 connection.execute(
-                    f"update {table} set {column} = ? || substr({column}, ?) "
-                    f"where substr({column}, 1, ?) = ?",
+                    f"UPDATE {table} SET {column} = ? || substr({column}, ?) "
+                    f"WHERE substr({column}, 1, ?) = ?",
                     (new, len(old) + 1, len(old) + 1, f"{old}/"),
                 )

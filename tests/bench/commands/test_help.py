@@ -20,7 +20,7 @@ WITHOUT = {
     ("table", "paper"),
     *(
         (name, selected)
-        for name in ("table", "plot", "report")
+        for name in ("table", "plot", "report", "runs", "studies")
         for selected in ("experiment", "variant", "dataset", "where", "baseline")
     ),
 }
