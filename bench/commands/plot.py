@@ -86,8 +86,9 @@ def _each(
 ) -> Report:
     from bench.figures.animations import draw_animations
     from bench.figures.of_run import draw_run
+    from bench.runs.checkpoint_names import checkpoint_file
     from bench.runs.data_location import samples_of
-    from bench.runs.generator import checkpoint_file, load
+    from bench.runs.generator import load
     from bench.runs.run_folder import find
 
     runs: dict[str, RunFolder] = {}

@@ -19,7 +19,7 @@ from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import verify
 from bench.runs import checkpoint, record, run_folder
-from bench.runs.generator import checkpoint_file
+from bench.runs.checkpoint_names import checkpoint_file
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError
 from bench.training.trainer import Interrupted
