@@ -25,7 +25,7 @@ from bench.runs import environment
 from bench.system.atomic_files import write_text
 from bench.system.errors import WorkError
 from bench.system.ranks import ALONE, Ranks
-from bench.training.sampler import LabelledSampler, Sampler
+from bench.training.sampler import LabelledSampler, NonFiniteSamples, Sampler
 
 _GENERATED = "generated samples"
 _HELD_OUT = "held-out real samples"
@@ -42,14 +42,14 @@ def as_stored(samples: Tensor) -> Tensor:
 
     Raises
     ------
-    WorkError
+    NonFiniteSamples
         If a value is NaN or infinite.
     """
     values = samples.detach().to(torch.float32)
     broken = (~torch.isfinite(values.flatten(1))).any(dim=1)
     if broken.any():
         count = f"{int(broken.sum())} of a batch of {len(values)}"
-        raise WorkError(f"{_GENERATED} hold NaN or infinite values ({count})")
+        raise NonFiniteSamples(f"{_GENERATED} hold NaN or infinite values ({count})")
     if values.dim() == 2:
         return values.cpu()
     return ((values + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
@@ -166,8 +166,10 @@ class Judge:
 
         Raises
         ------
+        NonFiniteSamples
+            If a sample is not finite.
         WorkError
-            If a sample, a feature or a metric is not finite, or the sampler yields another number of samples.
+            If a feature or a metric is not finite, or the sampler yields another number of samples.
         """
         shard = self.ranks.shard(self.samples)
         part = () if self.ranks.count == 1 else (shard,)

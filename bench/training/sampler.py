@@ -8,12 +8,17 @@ import torch
 from torch import Tensor, nn
 
 from bench.runs.class_rows import COLUMNS, classes_shown
+from bench.system.errors import WorkError
 from bench.training.device import whole_float32
 from variants.base import Variant
 from variants.noise import Noise
 
 CHUNK = 250  # samples per forward pass
 EVALUATION = "evaluation latent"  # stream of latents for the evaluations of a run
+
+
+class NonFiniteSamples(WorkError):
+    """Generated samples hold NaN or infinite values."""
 
 
 class Sampler(Protocol):

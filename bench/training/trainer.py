@@ -30,7 +30,13 @@ from bench.runs.run_folder import Origin
 from bench.system.errors import WorkError
 from bench.training.history import History
 from bench.training.plan import Plan
-from bench.training.sampler import EVALUATION, Sampler, make_sampler, picture_latents
+from bench.training.sampler import (
+    EVALUATION,
+    NonFiniteSamples,
+    Sampler,
+    make_sampler,
+    picture_latents,
+)
 from bench.training.step import ComputeOptions, RealBatches, TrainingStep
 from variants.base import Scalars, Variant, VariantHyperparameters
 from variants.noise import Noise
@@ -42,7 +48,15 @@ FLUSH_SECONDS = 1.0  # maximum time that scalars stay there, so that slow runs s
 
 
 class Diverged(WorkError):
-    """A scalar was not finite."""
+    """A scalar or a generated sample was not finite.
+
+    Parameters
+    ----------
+    step : int
+        The step.
+    name : str
+        Name of the scalar, or ``a generated sample``.
+    """
 
     def __init__(self, step: int, name: str) -> None:
         super().__init__(f"diverged at step {step}: {name} is not finite")
@@ -181,7 +195,7 @@ class Trainer:
         Raises
         ------
         Diverged
-            If a scalar is not finite; the record has all steps up to that one.
+            If a scalar or a generated sample is not finite; the record has all steps up to that one.
         Interrupted
             If the user or a callback stopped training; a checkpoint of the last step was written.
         """
@@ -299,7 +313,10 @@ class Trainer:
     def _evaluate(self) -> None:
         self._flush_scalars()
         self._stop_clock()
-        measured = self.measure(self.sampler())
+        try:
+            measured = self.measure(self.sampler())
+        except NonFiniteSamples:
+            raise Diverged(self.step, "a generated sample") from None
         if not self.ranks.first:
             return
         evaluation = Evaluation.model_validate({"step": self.step, **measured})

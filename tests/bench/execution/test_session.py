@@ -227,6 +227,18 @@ def test_a_diverged_run_fails_and_says_where(small: SimpleNamespace) -> None:
     assert rows.steps[-1]["step"] == error.value.step
 
 
+def test_a_run_whose_samples_are_not_finite_has_diverged_in_that_evaluation(small: SimpleNamespace) -> None:
+    # the first update ruins the generator; all scalars so far are of the step before it
+    with pytest.raises(Diverged, match="diverged at step 1: a generated sample is not finite"):
+        small.run(small.tiny("began", lr_g=1e30, steps=3, eval_every=1))
+    run = run_folder.find("last")
+    rows = record.read(run.record_path)
+    assert rows.end is not None
+    assert (rows.end.status, rows.end.health) == ("FAILED", "diverged@1")
+    assert rows.evaluations == []
+    assert all(math.isfinite(value) for value in rows.steps[-1].values())
+
+
 def test_a_diverged_run_has_its_end_and_its_trajectories(small: SimpleNamespace) -> None:
     with pytest.raises(Diverged):
         small.run(small.tiny("began", lr_g=1e30, lr_d=1e30, steps=40, eval_every=0, figures=True))
