@@ -40,6 +40,25 @@ COMMANDS = (
     "runs",
     "studies",
 )
+# what users call commands and options that have other names here
+MEANT = {
+    "delete": "runs --delete RUN",
+    "remove": "runs --delete RUN",
+    "rm": "runs --delete RUN",
+    "list": "runs",
+    "ls": "runs",
+    "resume": "run --resume RUN",
+    "continue": "run --resume RUN",
+    "extend": "run --resume RUN --steps N",
+    "train": "run",
+    "compare": "table",
+    "figures": "plot",
+    "draw": "plot",
+    "judge": "eval",
+    "generate": "sample",
+    "search": "study",
+    "tune": "study",
+}
 
 
 class Commands(click.Group):
@@ -54,6 +73,8 @@ class Commands(click.Group):
         if cmd_name not in COMMANDS:
             if ctx.resilient_parsing:
                 return None
+            if meant := MEANT.get(cmd_name):
+                raise RequestError(f"unknown command {shown(cmd_name)}: did you mean `bench {meant}`?")
             raise unknown("command", cmd_name, COMMANDS)
         if cmd_name != "run" and launched():
             raise RequestError(f"torchrun starts `bench run` only, not `bench {cmd_name}`")

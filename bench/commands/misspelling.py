@@ -24,7 +24,11 @@ def explained(error: click.UsageError, words: Sequence[str]) -> str:
         return error.format_message()
     if isinstance(error, click.NoSuchOption):
         options = [name for option in _options(context) for name in option.opts if name.startswith("--")]
-        near = difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
+        near = difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.8)
+        # the answer to a plain misspelling waits for no import
+        if not near and "--where" in options:
+            near = _condition(error.option_name, words)
+        near = near or difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
         message = f"{context.info_name} has no option {shown(error.option_name)}"
         return f"{message}: {_meant(context, near)}"
     # click has no class of its own for an argument too many
@@ -36,9 +40,43 @@ def explained(error: click.UsageError, words: Sequence[str]) -> str:
     return f"{message}: {_meant(context, _options_of(extra[0], context))}"
 
 
+def _condition(option: str, words: Sequence[str]) -> list[str]:
+    """Return the ``--where`` for an option that names a column of runs, as a list of one or none."""
+    name = option.removeprefix("--").replace("-", "_")
+    if not _is_column(name):
+        return []
+    given = [word.partition("=")[2] for word in words if word.startswith(f"{option}=")]
+    given += [value for word, value in zip(words, words[1:], strict=False) if word == option]
+    return [f'--where "{name} == {_in_condition(given[0] if given else "...")}"']
+
+
+def _is_column(name: str) -> bool:
+    """Whether a condition may name a column of the runs' identity, or a knob of the harness or a variant."""
+    from bench.comparing.columns import SELECTABLE
+    from bench.configuration import Harness
+
+    if name in SELECTABLE or name in Harness.model_fields:
+        return True
+    from variants.registry import all_variants
+
+    return any(name in variant.Hyperparameters.model_fields for variant in all_variants().values())
+
+
+def _in_condition(word: str) -> str:
+    """Return a value as it is written in a condition."""
+    if word.lower() in ("true", "false"):
+        return word.capitalize()
+    try:
+        float(word)
+    except ValueError:
+        return f"'{word}'"
+    return word
+
+
 def _meant(context: click.Context, near: Sequence[str]) -> str:
     if near:
-        return f"did you mean {near[0]!r}?"
+        quote = "`" if "'" in near[0] else "'"
+        return f"did you mean {quote}{near[0]}{quote}?"
     return f"`{context.command_path} --help` lists what there is"
 
 

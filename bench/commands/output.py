@@ -2,6 +2,7 @@
 
 import functools
 import json
+import sys
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -70,11 +71,30 @@ def check_can_ask(yes: bool) -> None:
 
 
 def may_delete(shown: str, what: str, yes: bool) -> bool:
-    """Ask whether something is to be deleted, after a table of it; with `yes` it is not asked."""
+    """Ask whether something is to be deleted, after a table of it; with `yes` it is not asked.
+
+    Raises
+    ------
+    RequestError
+        If standard input ends without an answer, as that of a job or a script does.
+    """
     if yes:
         return True
+    unanswered = RequestError(
+        "no answer on standard input: nothing was deleted; --yes deletes without asking"
+    )
+    # Python's name for a closed one
+    if sys.stdin is None:
+        raise unanswered
     click.echo(shown, err=True)
-    return click.confirm(f"Delete {what}?", err=True)
+    try:
+        return click.confirm(f"Delete {what}?", err=True)
+    except click.Abort as error:
+        # click raises one exception for the end of the input and for Ctrl-C
+        if not isinstance(error.__context__, EOFError):
+            raise
+        click.echo(err=True)
+        raise unanswered from None
 
 
 def progress() -> "Progress":

@@ -47,6 +47,8 @@ IDENTITY = (
     "select",
     "step",
 )
+# those of text and numbers that a condition compares
+SELECTABLE = frozenset(IDENTITY) - {"health_rules", SCALARS, METRICS, "select"}
 # the column of all networks' parameters; that of one network ends in its name
 PARAMETERS = "parameters"
 COST = (PARAMETERS, "train_seconds", "processor")

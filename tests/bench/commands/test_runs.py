@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -139,6 +140,33 @@ def test_a_deletion_asks_first(
         assert left == [run.id for run in copies]
         assert told.out.splitlines()[-1] == "nothing was deleted"
     assert not list(deletion.pending().glob("*"))
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_without_an_answer_nothing_is_deleted(
+    closed: bool,
+    copies: list[RunFolder],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.stdin", None if closed else StringIO(""))
+    assert main(["runs", "--delete", copies[0].id]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "bench: no answer on standard input: nothing was deleted; --yes deletes without asking"
+    )
+    assert run_folder.all_runs() == copies
+
+
+def test_ctrl_c_at_the_question_is_an_interruption(
+    copies: list[RunFolder], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(text: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupt)
+    assert main(["runs", "--delete", copies[0].id]) == 130
+    assert capsys.readouterr().err.splitlines()[-1].endswith("bench: interrupted")
+    assert run_folder.all_runs() == copies
 
 
 def test_selected_and_damaged_runs_are_deleted(
