@@ -204,6 +204,11 @@ def resume(
             progress.info(opening(run, description, step))
             if wanted != before:
                 progress.info(f"extended from {before:,} to {wanted:,} steps")
+                if aside := recorded.extensions[-1].evaluation:
+                    progress.info(
+                        f"the evaluation at step {aside.step:,} is kept, not counted: a run of "
+                        f"{wanted:,} steps has none there"
+                    )
             callbacks = on_start(run, setup)
             if tracker:
                 tracker.follow(run, store)

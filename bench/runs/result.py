@@ -1,6 +1,6 @@
 """What a run that is over or was just trained gives back, to Python and to notebooks."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +9,7 @@ from bench.runs import notebook_html, record, run_folder
 from bench.runs.description import RunDescription
 from bench.runs.record import alarm_tag
 from bench.runs.run_folder import RunFolder
-from bench.system.errors import unknown
+from bench.system.errors import RequestError, unknown
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,13 +62,13 @@ class RunResult:
             return f"run {self.description.name} is complete"
         return f"run {self.description.name} ended at step {end.step:,} ({end.health})"
 
-    def trajectory(self, *names: str) -> "pd.DataFrame":
+    def trajectory(self, *names: str | Iterable[str]) -> "pd.DataFrame":
         """Return the scalars of every training step.
 
         Parameters
         ----------
-        *names : str
-            The scalars, such as ``"lr_d", "lr_g"``; all recorded ones by default.
+        *names : str or iterable of str
+            The scalars, such as ``"lr_d", "lr_g"`` or ``["lr_d", "lr_g"]``; all recorded ones by default.
 
         Returns
         -------
@@ -82,15 +82,32 @@ class RunResult:
             If no step recorded a scalar of that name.
         """
         recorded = dict.fromkeys(name for row in self.record.steps for name in row if name != "step")
-        for name in names:
+        wanted = [name for each in names for name in ([each] if isinstance(each, str) else each)]
+        for name in wanted:
             if name not in recorded:
+                if name in self.evaluations():
+                    raise RequestError(
+                        f"{name} is a metric of evaluations, not of every step: see evaluations()[{name!r}]"
+                    )
                 raise unknown(f"scalar of {self.name}", name, recorded)
-        return _frame(self.record.steps, names or tuple(recorded))
+        return _frame(self.record.steps, wanted if names else tuple(recorded))
 
     def evaluations(self) -> "pd.DataFrame":
-        """Return all evaluations: one row each, index ``step``, one float64 column per metric."""
-        rows = [{"step": each.step, **each.values} for each in self.record.evaluations]
-        return _frame(rows, tuple(dict.fromkeys(name for row in rows for name in row if name != "step")))
+        """Return all evaluations.
+
+        Returns
+        -------
+        DataFrame
+            One row per evaluation, by rising step, and one float64 column per metric. The index ``step`` is
+            int64. The last column ``counted`` is bool: False at the end that a run had before it was
+            extended, if the longer training has no evaluation at that step. Best values, health and tables
+            leave such an evaluation out, as if the run had had its steps from the start.
+        """
+        aside = self.record.evaluations_set_aside
+        every = sorted([*self.record.evaluations, *aside], key=lambda each: each.step)
+        rows = [{"step": each.step, **each.values} for each in every]
+        frame = _frame(rows, tuple(dict.fromkeys(name for row in rows for name in row if name != "step")))
+        return frame.assign(counted=[each not in aside for each in every])
 
     @property
     def picture(self) -> Path | None:

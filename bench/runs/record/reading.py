@@ -125,6 +125,11 @@ class Record:
         """Return the steps that are planned now, of a run that began with so many."""
         return self.extensions[-1].event.steps if self.extensions else begun_with
 
+    @property
+    def evaluations_set_aside(self) -> list[Evaluation]:
+        """The evaluations at old ends of the run that the longer training lacks, by rising step."""
+        return [each.evaluation for each in self.extensions if each.evaluation]
+
     def extend(self, event: Extended) -> None:
         """Extend the run: the end is one no longer, and what the longer training lacks is set aside."""
         evaluation = checkpoint = None

@@ -15,6 +15,7 @@ from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import verify
 from bench.runs import record, run_folder
+from bench.runs.result import read_run
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged, Interrupted
 from variants.registry import VARIANTS, register
@@ -63,8 +64,8 @@ def test_an_extended_run_equals_one_that_had_its_steps_from_the_start(
 ) -> None:
     run = small.run(small.tiny("began", **SCHEDULES[schedule])).run
     first, short = run.describe(), record.read(run.record_path)
-    assert main(["run", "--resume", "last", "--steps", str(LONG), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["step"] == LONG
+    assert main(["run", "--resume", "last", "--steps", str(LONG)]) == 0
+    told = capsys.readouterr()
     assert small.same(everything(small, run), whole[schedule])
     # the old end stays in the record, with its evaluation
     recorded, described = record.read(run.record_path), run.describe()
@@ -77,6 +78,16 @@ def test_an_extended_run_equals_one_that_had_its_steps_from_the_start(
         short.evaluations,
         short.checkpoints,
     )
+    # and is shown, but does not count
+    aside = short.evaluations[-1].step if schedule != "both" else None
+    frame = read_run(run).evaluations()
+    assert list(frame.index[~frame["counted"]]) == ([] if aside is None else [aside])
+    counted = frame[frame["counted"]].drop(columns="counted")
+    assert list(counted.index) == [each.step for each in recorded.evaluations]
+    if aside is not None:
+        assert frame.drop(columns="counted").loc[aside].to_dict() == short.evaluations[-1].values
+        assert f"the evaluation at step {aside} is kept, not counted" in told.err
+    assert ("is kept, not counted" in told.err) == (aside is not None)
     assert described.extended_from
     assert described.extended_from.model_dump() == {
         "steps": first.config.steps,

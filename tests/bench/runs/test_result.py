@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import math
 import re
+from collections.abc import Iterable
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -94,6 +95,22 @@ def test_a_trajectory_of_some_scalars_has_these_alone(result: RunResult) -> None
     np.testing.assert_array_equal(result.trajectory("loss_g")["loss_g"], result.record.series("loss_g"))
 
 
+@pytest.mark.parametrize("names", [["loss_g", "loss_d"], ("loss_g", "loss_d"), {"loss_g": 1, "loss_d": 2}])
+def test_the_names_of_a_trajectory_may_be_a_list(names: Iterable[str], result: RunResult) -> None:
+    assert list(result.trajectory(names)) == ["loss_g", "loss_d"]
+
+
+def test_no_names_are_no_columns(result: RunResult) -> None:
+    assert result.trajectory([]).shape == (9, 0)
+
+
+def test_a_metric_is_no_scalar_and_the_message_says_where_it_is(result: RunResult) -> None:
+    metric = result.description.metric
+    with pytest.raises(RequestError, match="metric of evaluations, not of every step: see evaluations"):
+        result.trajectory(metric)
+    assert metric in result.evaluations()
+
+
 def test_an_unknown_scalar_is_refused_with_the_nearest_one(result: RunResult) -> None:
     with pytest.raises(RequestError, match="unknown scalar .*'loss_h'.*loss_g"):
         result.trajectory("loss_h")
@@ -102,7 +119,9 @@ def test_an_unknown_scalar_is_refused_with_the_nearest_one(result: RunResult) ->
 def test_evaluations_are_a_frame_of_metrics_by_step(result: RunResult) -> None:
     frame = result.evaluations()
     assert list(frame.index) == [each.step for each in result.record.evaluations]
-    assert frame.iloc[-1].to_dict() == result.metrics
+    assert frame["counted"].dtype == bool
+    assert frame["counted"].all()
+    assert frame.drop(columns="counted").iloc[-1].to_dict() == result.metrics
 
 
 def test_a_run_that_diverged_before_an_evaluation_has_no_metrics(diverged: RunResult) -> None:
