@@ -28,6 +28,7 @@ from bench.configuration import resolve
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.health import alarms, verdict
+from bench.health.signs import signs_of_collapse
 from bench.judging.judge import Sampler
 from bench.judging.metrics.classes import CLASSES_COVERED
 from bench.judging.metrics.modes import MODES_COVERED
@@ -97,7 +98,7 @@ def trained_case(run: RunFolder, setup: TrainingSetup, seed: int) -> tuple[Case,
     covered = values[counted] / setup.real[counted]
     truth = True if covered <= COLLAPSED else False if covered >= HEALTHY else None
     source = run.describe().name
-    signs = verdict.signs_of_collapse(values, setup.real)
+    signs = signs_of_collapse(values, setup.real, verdict.RULES)
     return Case(setup.array.name, source, "trained", covered, truth, signs), loaded
 
 

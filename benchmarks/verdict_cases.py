@@ -10,6 +10,7 @@ from torch import Tensor
 from bench.configuration import Configuration
 from bench.execution.setup import TrainingSetup
 from bench.health import verdict
+from bench.health.signs import signs_of_collapse
 from bench.judging.judge import Sampler, as_stored
 from bench.judging.reference import pairing_order
 from bench.runs import record
@@ -48,7 +49,7 @@ def judge_case(
     setup: TrainingSetup, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
 ) -> Case:
     """Evaluate a sampler and return its case."""
-    signs = verdict.signs_of_collapse(setup.judge.measure(sampler), setup.real)
+    signs = signs_of_collapse(setup.judge.measure(sampler), setup.real, verdict.RULES)
     return Case(setup.array.name, source, kind, degree, truth, signs)
 
 

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import fmean
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ from bench.comparing.groups import with_groups
 from bench.comparing.measured import METRICS
 from bench.comparing.scalars import BEST, SCALARS, columns_of, compared, of_runs, selecting, to_cell
 from bench.comparing.selection import RULES, SelectionRule, check_rule, rule_named
-from bench.comparing.smoothing import steps_of_mean
+from bench.comparing.smoothing import recent_means
 from bench.runs import record
 from bench.runs.damaged_runs import warn_of_damaged
 from bench.runs.description import HealthRules, RunDescription
@@ -283,30 +282,12 @@ def _values(
     """Return the cells of a run's scalars, by column."""
     end = events.record.end
     at_step = events.step(step) if step is not None else {}
-    means = _recent_means(events, step, [s.name for s in scalars if s.selects]) if step is not None else {}
-    values = {s.name: (means if s.selects else at_step).get(s.name) for s in scalars}
+    means = recent_means(events, step, [s.name for s in scalars if s.selects]) if step is not None else {}
+    averaged = {name: mean.value for name, mean in means.items()}
+    values = {s.name: (averaged if s.selects else at_step).get(s.name) for s in scalars}
     return values | {
         s.name + BEST: end.best.get(s.name + BEST) if end else None for s in scalars if s.selects
     }
-
-
-def _recent_means(events: RecordEvents, step: int, names: Sequence[str]) -> dict[str, float]:
-    """Return the mean of scalars over the last steps up to a step, a hundredth of the run's steps.
-
-    Of a scalar that fewer steps record the last value counts; one that none did since the checkpoint before
-    the step has no mean.
-    """
-    window = steps_of_mean(events.last_step)
-    start = max((each.step for each in events.record.checkpoints if each.step < step), default=0)
-    values: dict[str, list[float]] = {name: [] for name in names}
-    for at, row in zip(range(step, 0, -1), events.back_from(step), strict=False):
-        recent = at > step - window
-        if not recent and (at <= start or all(values.values())):
-            break
-        for name, found in values.items():
-            if name in row and (recent or not found):
-                found.append(row[name])
-    return {name: fmean(found) for name, found in values.items() if found}
 
 
 def _digest(rules: HealthRules) -> str:

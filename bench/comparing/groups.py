@@ -69,7 +69,7 @@ def is_diverged(frame: pd.DataFrame) -> pd.Series:
 
 
 def is_collapsed(frame: pd.DataFrame) -> pd.Series:
-    """Whether each run ended collapsed, by any sign of :func:`bench.health.verdict.signs_of_collapse`."""
+    """Whether each run ended collapsed, by any sign of :func:`bench.health.signs.signs_of_collapse`."""
     return frame["health"].astype("string").str.startswith("collapsed@").fillna(False).astype(bool)
 
 

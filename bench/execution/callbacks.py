@@ -7,7 +7,7 @@ from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup
 from bench.figures.pictures import save_samples
 from bench.health.alarms import AlarmMonitor
-from bench.health.verdict import signs_of_collapse
+from bench.health.signs import text_of_signs
 from bench.runs import record
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import WorkError
@@ -87,8 +87,7 @@ class StopOnCollapse(Callback):
                 raise
         if self.found is not None:
             step, values, real = self.found.step, self.found.values, self.setup.real
-            signs = signs_of_collapse(values, real, self.setup.health_rules)
-            shown = ", ".join(f"{name} {values[name]:.3g} (real {real[name]:.3g})" for name in signs)
+            shown = text_of_signs(values, real, self.setup.health_rules)
             raise Collapsed(
                 step,
                 f"run {self.name} collapsed, and stop_on: collapse ended it at step {step:,} of "

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from bench.health.signs import Values, signs_of_collapse
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
 from bench.judging.metrics.duplicates import DUPLICATES
@@ -13,9 +14,6 @@ from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
 from bench.judging.metrics.precision_recall import PRECISION
 from bench.judging.metrics.vendi import VENDI
 from bench.runs.description import HealthRules
-
-Values = Mapping[str, float]
-"""Metric name to number, of one evaluation."""
 
 
 class Bounded(NamedTuple):
@@ -57,36 +55,6 @@ RULES = HealthRules(
     collapsed_above=COLLAPSED_ABOVE,
     stuck_over_last=STUCK_OVER_LAST,
 )
-
-
-def signs_of_collapse(values: Values, real: Values, rules: HealthRules = RULES) -> list[str]:
-    """Return the metrics by which a sampler has collapsed; none for a healthy one.
-
-    Parameters
-    ----------
-    values : mapping
-        The sampler's metrics.
-    real : mapping
-        Scores of held-out real samples, as many as are compared pairwise. A metric that either side lacks is
-        ignored, and so is one that is 0 for real samples (a network that is sure of no class).
-    rules : HealthRules
-        The bounds.
-    """
-    both = values.keys() & real.keys()
-    signs = []
-    for name, part in rules.collapsed_below.items():
-        if name in both and values[name] < part * real[name] and not _poor(name, values, real, rules):
-            signs.append(name)
-    for name, excess in rules.collapsed_above.items():
-        if name in both and values[name] > real[name] + excess:
-            signs.append(name)
-    return signs
-
-
-def _poor(name: str, values: Values, real: Values, rules: HealthRules) -> bool:
-    """Whether the samples are too far from the data for a metric to count as a sign of collapse."""
-    goodness = rules.of_good_samples.get(name, "")
-    return goodness in values and goodness in real and values[goodness] < rules.good_from * real[goodness]
 
 
 def collapsed(values: Values, real: Values, rules: HealthRules = RULES) -> bool:

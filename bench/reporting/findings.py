@@ -10,13 +10,14 @@ from bench.comparing.numbers import listed, number
 from bench.comparing.result_tables import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
 from bench.comparing.summary import Summary
+from bench.health.signs import text_of_signs
 from bench.health.verdict import (
     COLLAPSED_ABOVE,
     COLLAPSED_BELOW,
     GOOD_FROM,
     OF_GOOD_SAMPLES,
+    RULES,
     STUCK_OVER_LAST,
-    signs_of_collapse,
 )
 from variants.scalars import TrainingScalar
 
@@ -159,9 +160,7 @@ def meaning(
 
 def _signs(last: Mapping[str, float], real: Mapping[str, float]) -> str:
     """Return the signs of collapse with their numbers; empty where there is none by this version's rule."""
-    return ", ".join(
-        f"{_spelt(name)} {last[name]:.3g} (real {real[name]:.3g})" for name in signs_of_collapse(last, real)
-    )
+    return _spelt(text_of_signs(last, real, RULES))
 
 
 def _rule() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from systems.trio import EVERY, Trio
 
 from bench.api import load
 from bench.cli import main
+from bench.comparing.frame import results
 from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.verification import verify
@@ -233,10 +235,14 @@ def test_the_summary_names_every_network_and_every_selecting_scalar(
     end = record.read(run.record_path).end
     assert end is not None
     lines = {line.split("  ")[0].strip(): line for line in out.splitlines()}
-    for name in ("agreement", "penalty"):
-        line = lines[f"{name} (mean since last checkpoint)"]
-        assert str(end.best[f"{name}_best_step"]) in line
-        assert f"{end.best[f'{name}_best']:.4g}"[:5] in line
+    (row,) = results().to_dict("records")
+    for name, kind in (("agreement", "highest"), ("penalty", "lowest")):
+        # one that the last steps did not record has no mean there, in tables neither
+        assert f"{row[name]:.4g}" in lines[name] if row[name] == row[name] else name not in lines
+        line = lines[f"{name}_best"]
+        assert re.search(rf"step(s \d+ to)? {end.best[f'{name}_best_step']} ", line)
+        assert f"{end.best[f'{name}_best']:.4g}" in line
+        assert f"{kind} between two planned checkpoints" in line
 
 
 def test_a_dry_run_names_every_network_and_every_rate(
