@@ -159,7 +159,8 @@ def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: 
     from bench.runs.record import RecordEvents
     from bench.runs.run_folder import find
 
-    run = find(word)
+    # a trial that is trained on would no longer be the one that its study compared
+    run = find(word, trials=False)
     recorded = RecordEvents(run.record_path).record
     is_over = recorded.is_over()
 

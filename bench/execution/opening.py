@@ -25,18 +25,26 @@ def opening(run: RunFolder, description: RunDescription, step: int | None = None
     Returns
     -------
     str
-        Five or six lines: run, folder, preset, judge, the command that resumes, and the step.
+        Five to seven lines: run, trial, folder, preset, judge, how to resume it, and the step.
     """
     lines = {
         "run": description.name,
+        **({"trial": f"{trial.trial} of {trial.name}"} if (trial := description.study) else {}),
         "folder": str(run.path),
         "preset": length_text(description.config.flat()),
         "judge": judge_text(description.metric, description.protocol),
-        "resume": f"bench run --resume {quote(description.name)}",
+        "resume": resume_text(description),
     }
     if step is not None:
         lines["goes on"] = f"after step {step:,}"
     return aligned(lines)
+
+
+def resume_text(description: RunDescription) -> str:
+    """Return how to resume a run: the command, or for a trial whose command to repeat."""
+    if trial := description.study:
+        return f"the command of study {trial.name} again"
+    return f"bench run --resume {quote(description.name)}"
 
 
 def opening_of_many(

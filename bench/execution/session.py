@@ -17,7 +17,7 @@ from filelock import Timeout
 from bench.configuration import Configuration
 from bench.execution import disk, resuming
 from bench.execution.callbacks import Alarms, Collapsed, Grids, StopOnCollapse
-from bench.execution.opening import opening
+from bench.execution.opening import opening, resume_text
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
 from bench.execution.tracked_run import TrackingRestarts, tracking
@@ -309,9 +309,9 @@ def _train(
             status, diverged_at = "FAILED", error.step if isinstance(error, Diverged) else None
             stopped_on = "collapse" if isinstance(error, Collapsed) else None
             if message := os_errors.message_in_training(error):
-                raise WorkError(f"{message}; {resume_advice(trainer.step, description.name)}") from error
+                raise WorkError(f"{message}; {resume_advice(trainer.step, description)}") from error
             if not isinstance(error, Diverged | Collapsed):
-                again = f"resume with: bench run --resume {quote(description.name)}"
+                again = f"resume with: {resume_text(description)}"
                 progress.warning(f"training stopped at step {trainer.step:,}; {again}")
             raise
         finally:
@@ -321,9 +321,9 @@ def _train(
     return RunResult(run, description, record.read(run.record_path))
 
 
-def resume_advice(step: int, name: str) -> str:
+def resume_advice(step: int, description: RunDescription) -> str:
     """Return how to resume a run that a fault of the machine stopped."""
-    return f"training stopped at step {step:,}: make room, then resume with: bench run --resume {quote(name)}"
+    return f"training stopped at step {step:,}: make room, then resume with: {resume_text(description)}"
 
 
 def end(
@@ -352,10 +352,8 @@ def end(
     except OSError as error:
         # a record without an end is that of an interrupted run, which can be resumed
         if status == "FINISHED":
-            name = run.describe().name
-            raise WorkError(
-                f"{os_errors.system_error_message(error)}; {resume_advice(ended.step, name)}"
-            ) from error
+            advice = resume_advice(ended.step, run.describe())
+            raise WorkError(f"{os_errors.system_error_message(error)}; {advice}") from error
         return
     finally:
         writer.close()

@@ -181,7 +181,7 @@ def all_runs() -> list[RunFolder]:
     return [run for run, _ in found.runs]
 
 
-def find(word: str, damaged: bool = False) -> RunFolder:
+def find(word: str, damaged: bool = False, trials: bool = True) -> RunFolder:
     """Return the run that a word names: an id or name, a unique beginning, or ``last``.
 
     A name may have hyphens in place of its spaces, so that a shell needs no quotes.
@@ -192,11 +192,13 @@ def find(word: str, damaged: bool = False) -> RunFolder:
         What the user types.
     damaged : bool
         Whether the description of the run may be damaged.
+    trials : bool
+        Whether the run may be one of a trial of a study; without trials `last` is the newest of the others.
 
     Raises
     ------
     RequestError
-        If no run or more than one matches.
+        If no run or more than one matches, or the run is a trial's and must not be one.
     WorkError
         If the description of the run is damaged, unless that is allowed.
     """
@@ -214,7 +216,10 @@ def find(word: str, damaged: bool = False) -> RunFolder:
         matches = [run_id for run_id, name in hyphened.items() if name == key]
         if word and not matches:
             matches = [run_id for run_id, name in hyphened.items() if name.startswith(key)]
-        matches = list(names)[-1:] if word == "last" else matches
+        if word == "last":
+            matches = [run.id for run, described in found.runs if trials or not described.study][-1:]
+            if not matches and names:
+                raise RequestError("run 'last' does not exist: all runs here are trials of studies")
     if len(matches) > 1:
         # a name shows whose it is; two runs of one name have ids
         several = [names.get(run_id, run_id) for run_id in matches]
@@ -230,6 +235,12 @@ def find(word: str, damaged: bool = False) -> RunFolder:
     run = RunFolder(paths.runs() / matches[0])
     if not damaged and (line := found.damaged.get(run.description_path)):
         raise WorkError(line)
+    trial = next((described.study for each, described in found.runs if each.id == run.id), None)
+    if trial and not trials:
+        raise RequestError(
+            f"{names[run.id]} is trial {trial.trial} of {trial.name}: only the study's own command trains "
+            "its trials; train a run of your own instead"
+        )
     return run
 
 
