@@ -1,11 +1,15 @@
 """Runs that differ only in their seed are one group, the unit of every comparison."""
 
+from collections.abc import Collection, Mapping
+
 import pandas as pd
 
 from bench.comparing.columns import knob_columns
 from bench.system.json_values import JsonScalar
 
 Identity = tuple[JsonScalar, ...]  # variant, data and knobs
+
+DIGITS = 4  # significant digits of a number in a group's name, where these tell groups apart
 
 
 def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
@@ -23,23 +27,49 @@ def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         A copy. ``group`` is the variant's name and, where several groups share variant and data, the knobs
-        in which those differ: ``VARIANT (lr_g=0.001)``. It names one group within a data set.
+        in which those differ: ``VARIANT (lr_g=0.001)``. It names one group within a data set. Numbers have
+        :data:`DIGITS` significant digits, and more only where two values of a knob would read alike.
     """
     columns = ["variant", "data_hash", *knob_columns(frame)]
     identities: list[Identity] = list(zip(*(map(_plain, frame[name]) for name in columns), strict=True))
     siblings: dict[Identity, list[Identity]] = {}
     for identity in dict.fromkeys(identities):
         siblings.setdefault(identity[:2], []).append(identity)
-    labels = []
-    for identity in identities:
-        alike = siblings[identity[:2]]
-        differing = [
-            f"{name}={'none' if identity[place] is None else identity[place]}"
-            for place, name in enumerate(columns)
-            if len({other[place] for other in alike}) > 1
-        ]
-        labels.append(str(identity[0]) + (f" ({', '.join(differing)})" if differing else ""))
+    names = {
+        identity: name for alike in siblings.values() for identity, name in _named(alike, columns).items()
+    }
+    labels = [names[identity] for identity in identities]
     return frame.assign(group=pd.Series(labels, index=frame.index, dtype=object))
+
+
+def _named(alike: Collection[Identity], columns: Collection[str]) -> Mapping[Identity, str]:
+    """Return the name of each group among those with the same variant and data."""
+    texts = [_texts({identity[place] for identity in alike}) for place in range(len(columns))]
+    differing = [(place, name) for place, name in enumerate(columns) if len(texts[place]) > 1]
+    names = {}
+    for identity in alike:
+        knobs = ", ".join(f"{name}={texts[place][identity[place]]}" for place, name in differing)
+        names[identity] = f"{identity[0]} ({knobs})" if knobs else str(identity[0])
+    return names
+
+
+def _texts(values: Collection[JsonScalar]) -> Mapping[JsonScalar, str]:
+    """Return different texts for different values of a knob, of as few digits as that takes."""
+    texts: dict[JsonScalar, str] = {}
+    for digits in range(DIGITS, 18):
+        texts = {value: _text(value, digits) for value in values}
+        if len(set(texts.values())) == len(texts):
+            break
+    return texts
+
+
+def _text(value: JsonScalar, digits: int) -> str:
+    if value is None:
+        return "none"
+    # a column of whole numbers in which some are missing holds floats
+    if isinstance(value, float) and not value.is_integer():
+        return f"{value:.{digits}g}"
+    return f"{value:.0f}" if isinstance(value, float) and abs(value) < 1e15 else str(value)
 
 
 def once_per_seed(frame: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:

@@ -30,10 +30,23 @@ def test_groups_of_a_variant_are_named_by_the_knobs_that_differ(runs: Runs) -> N
     ]
 
 
+def test_numbers_in_names_have_four_digits_and_more_only_to_tell_groups_apart(runs: Runs) -> None:
+    far = runs({"lambda_k": 0.018_284_527_341_982}, {"lambda_k": 0.1})
+    assert list(with_groups(far)["group"]) == ["began (lambda_k=0.01828)", "began (lambda_k=0.1)"]
+    near = runs({"lambda_k": 0.018_284_527_341_982}, {"lambda_k": 0.018_284_6}, {"lambda_k": 0.1})
+    assert list(with_groups(near)["group"]) == [
+        "began (lambda_k=0.0182845)",
+        "began (lambda_k=0.0182846)",
+        "began (lambda_k=0.1)",
+    ]
+    adjacent = runs({"lambda_k": 0.1}, {"lambda_k": 0.1 + 2**-56})
+    assert with_groups(adjacent)["group"].nunique() == 2
+
+
 def test_a_knob_that_only_some_runs_have_separates_groups(runs: Runs) -> None:
     frame = runs({"patience": None}, {"patience": 3.0}, {"patience": None, "seed": 1})
     labels = list(with_groups(frame)["group"])
-    assert labels == ["began (patience=none)", "began (patience=3.0)", "began (patience=none)"]
+    assert labels == ["began (patience=none)", "began (patience=3)", "began (patience=none)"]
 
 
 def test_other_data_are_other_groups_but_need_no_other_name(runs: Runs) -> None:
