@@ -1,12 +1,16 @@
 """``bench export``: export the generator of a run."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from bench.commands import names
 from bench.commands.options import OutFile, from_checkpoint
 from bench.commands.output import Report, reporting, table
+
+if TYPE_CHECKING:
+    from bench.runs.generator import TrainedGenerator
 
 
 @click.command("export")
@@ -27,7 +31,7 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
     RUN is an id or name, a unique beginning, or `last`. The program maps latents (any number,
     latent_dim) to images or points. Its output is compared with the generator's before the file appears.
     The file holds its prior, latent size, range of values, classes and origin: `metadata_props` of .onnx,
-    `generator.json` within .pt2. Three lines of Python are printed that run the file.
+    `generator.json` within .pt2. Four lines of Python are printed that run the file.
     """
     from bench.runs.export import TOLERANCE, check_suffix
     from bench.runs.generator import load
@@ -53,8 +57,22 @@ def command(run: str, checkpoint: str, out: Path | None) -> Report:
     what = "points" if trained.makes_points else "images"
     head = [
         ("file", str(path)),
-        ("from", f"{facts.run}, step {facts.step:,}"),
+        ("from", f"{facts.run}, step {facts.step:,}{_selection(trained, checkpoint)}"),
         ("maps", f"latents N x {facts.latent_dim} to {what} N x {shape}, any N; checked to {TOLERANCE}"),
         ("latents", text_of(facts.prior)),
     ]
     return Report(data, f"{table(head)}\n\nTo run the file, in Python:\n\n{snippet}")
+
+
+def _selection(trained: "TrainedGenerator", checkpoint: str) -> str:
+    """Return by what the checkpoint was selected, and the last one if that is another."""
+    from bench.runs.checkpoint_names import checkpoint_file
+
+    last = int(checkpoint_file(trained.run, "last").stem.removeprefix("step-"))
+    if last == trained.step:
+        return ", the last checkpoint"
+    word, _, scalar = checkpoint.partition("-")
+    if word != "best":
+        return ""
+    metric = scalar or trained.run.describe().metric
+    return f": the best by {metric}; --checkpoint last exports step {last:,}"

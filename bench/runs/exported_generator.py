@@ -83,7 +83,7 @@ class ExportedGenerator:
         return facts
 
     def snippet(self, path: Path) -> str:
-        """Return three lines of Python that draw latents from the prior and run the file.
+        """Return four lines of Python that draw latents from the prior, run the file and print a shape.
 
         They need torch for ``.pt2``, numpy and onnxruntime for ``.onnx``. The lines name the latents ``z``,
         unless the latents are read from the file, and the samples ``images`` or ``points``.
@@ -94,7 +94,7 @@ class ExportedGenerator:
         comment = f"({', '.join(map(str, (SHOWN, *self.sample_shape)))})"
         if not self.makes_points:
             comment += f" in {self.value_range}"
-        return f"{imports}\n{latents}\n{samples} = {output}  # {comment}"
+        return f"{imports}\n{latents}\n{samples} = {output}\nprint({samples}.shape)  # {comment}"
 
     def _onnx(self, name: str) -> tuple[str, str, str]:
         clip = "" if self.makes_points else ".clip(-1, 1)"

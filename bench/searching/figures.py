@@ -43,6 +43,7 @@ PANELS_PER_ROW = 4
 LEAST_WIDTH = 4  # inches, so that the titles have room
 MOST_PAIRED = 3  # searched values whose pairs are drawn
 LEAST_PAIRED = 4  # complete trials; fewer show nothing in pairs
+LEAST_COLOURED = 4  # complete trials; among fewer a scale of colours shows no course
 
 GREY = "#8c8c8c"
 DOT: Look = {"marker": "o", "s": 18, "linewidths": 0, "zorder": 3, "clip_on": False}
@@ -192,7 +193,7 @@ def draw_importances(data: FigureData) -> Figure | None:
 
 
 def draw_slices(data: FigureData) -> Figure | None:
-    """Draw the objective against each searched value, coloured by trial number."""
+    """Draw the objective against each searched value, coloured by trial number if there are several."""
     if not data.complete:
         return None
 
@@ -204,10 +205,15 @@ def draw_slices(data: FigureData) -> Figure | None:
     )
     grid = figure.subplots(down * len(goals), across, sharey=False, squeeze=False)
     norm = Normalize(0, max(1, data.complete[-1].number))
+    has_colours = len(data.complete) >= LEAST_COLOURED
     for place, goal in enumerate(goals):
         panels = grid[place * down : (place + 1) * down].ravel()
         for index, (axis, dimension) in enumerate(zip(panels, dimensions, strict=False)):
-            coloured = Look(c=[trial.number for trial in data.complete], cmap=colours(), norm=norm)
+            coloured = (
+                Look(c=[trial.number for trial in data.complete], cmap=colours(), norm=norm)
+                if has_colours
+                else Look(color=style.BLUE, label="complete")
+            )
             _scatter(axis, data.pruned, place, dimension, **CROSS, label="pruned, at its last value")
             _scatter(axis, data.complete, place, dimension, **DOT, **coloured)
             _scatter(axis, data.best(place), place, dimension, **BEST)
@@ -221,7 +227,7 @@ def draw_slices(data: FigureData) -> Figure | None:
                 axis.set_ylabel(goal.metric)
         for axis in panels[len(dimensions) :]:
             axis.set_axis_off()
-    if len(data.complete) > 1:
+    if has_colours:
         bar = figure.colorbar(ScalarMappable(norm, colours()), ax=grid, aspect=30, fraction=0.05)
         bar.set_label("trial")
         bar.locator = MaxNLocator(5, integer=True)

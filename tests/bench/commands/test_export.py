@@ -65,7 +65,7 @@ class Exported:
 
     @property
     def snippet(self) -> str:
-        return "\n".join(self.text.splitlines()[-3:])
+        return "\n".join(self.text.splitlines()[-4:])
 
     def metadata(self) -> dict[str, str]:
         """What the file says of itself, read without this package."""
@@ -105,17 +105,21 @@ def exported(
 @SUFFIXES
 @pytest.mark.parametrize("kind", ["images", "points", "classes", "own"])
 def test_the_printed_lines_run_the_file_and_give_the_generators_samples(
-    kind: str, suffix: str, exported: Callable[[str, str], Exported]
+    kind: str, suffix: str, exported: Callable[[str, str], Exported], capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = exported(kind, suffix)
     trained = load(file.run)
     names: dict[str, object] = {}
+    capsys.readouterr()
     exec(file.snippet, names)
     samples = torch.as_tensor(names["points" if kind == "points" else "images"])
     latents = torch.as_tensor(names["z"]) if kind != "own" else trained.latents(16)
     assert latents.shape == (16, trained.latents(1).shape[1])
     torch.testing.assert_close(samples, trained.generate(latents), rtol=0, atol=1e-4)
-    assert f"({', '.join(map(str, samples.shape))})" in file.snippet.splitlines()[-1]
+    shape = f"({', '.join(map(str, samples.shape))})"
+    assert shape in file.snippet.splitlines()[-1]
+    # other programs run in silence, and the reader needs a sign that the lines did something
+    assert capsys.readouterr().out.replace("torch.Size([", "(").replace("])", ")") == f"{shape}\n"
 
 
 @SUFFIXES
@@ -165,9 +169,24 @@ def test_the_file_names_classes_and_values_without_bounds(
     assert (found["value_range"], found["output"]) == ("unbounded", "points")
 
 
+def test_the_command_says_by_what_the_checkpoint_was_selected(
+    small: SimpleNamespace, bench_home: Path, tmp_path: Path
+) -> None:
+    result = small.run(small.tiny("began", steps=4, eval_every=2, checkpoint_every=2))
+    metric = result.description.metric
+    by_best = f"step 2: the best by {metric}; --checkpoint last exports step 4"
+    for checkpoint, said in [
+        ("best", by_best if result.evaluations()[metric].idxmin() == 2 else "step 4, the last checkpoint"),
+        ("last", "step 4, the last checkpoint"),
+        ("2", "step 2"),
+    ]:
+        text = export(result.run, tmp_path / "generator.pt2", "--checkpoint", checkpoint)
+        assert text.splitlines()[1].endswith(f", {said}"), text
+
+
 def test_metadata_and_lines_are_in_the_json(runs: dict[str, RunFolder], tmp_path: Path) -> None:
     path = tmp_path / "generator.pt2"
     printed = json.loads(export(runs["points"], path, "--json"))
     file = Exported(runs["points"], path, printed["snippet"])
     assert printed["metadata"] == file.metadata()
-    assert len(printed["snippet"].splitlines()) == 3
+    assert len(printed["snippet"].splitlines()) == 4

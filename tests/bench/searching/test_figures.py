@@ -86,6 +86,18 @@ def test_figures_that_need_more_trials_are_left_out(count: int, tmp_path: Path) 
     assert drawn(draw(searched(plan, count), plan, tmp_path)) == ALWAYS
 
 
+@pytest.mark.parametrize(("count", "bars"), [(2, 0), (3, 0), (6, 1)])
+def test_slices_have_a_scale_of_colours_only_for_several_trials(count: int, bars: int) -> None:
+    plan = plan_of()
+    study = searched(plan, count)
+    data = figures.FigureData(summarize(study, plan), study.get_trials(), [])
+    figure = figures.draw_slices(data)
+    assert figure is not None
+    assert len([axis for axis in figure.axes if axis.get_label() == "<colorbar>"]) == bars
+    (legend,) = figure.legends
+    assert ("complete" in [text.get_text() for text in legend.get_texts()]) == (not bars)
+
+
 def test_pruned_trials_alone_have_a_history(tmp_path: Path) -> None:
     plan = plan_of()
     assert drawn(draw(searched(plan, 2, pruned=(0, 1)), plan, tmp_path)) == ALWAYS - {"slices"}
