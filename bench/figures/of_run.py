@@ -125,9 +125,12 @@ def draw_run(
 def draw_trajectories(run: RunFolder, folder: Path | None = None) -> list[Path]:
     """Draw the scalars and metrics of a run from its record; nothing where it has no steps."""
     recorded, description = record.read(run.record_path), run.describe()
-    judged = Judged(recorded.evaluations, description.metric, dict(description.real))
+    judged = Judged(
+        recorded.evaluations, description.metric, dict(description.real), recorded.evaluations_set_aside
+    )
     path = (folder or run.figures) / "trajectories"
-    return save_trajectories(recorded.steps, description.scalars, name_of(run), path, judged)
+    extended_at = [each.event.step for each in recorded.extensions]
+    return save_trajectories(recorded.steps, description.scalars, name_of(run), path, judged, extended_at)
 
 
 def draw_samples(materials: Materials, folder: Path, most_features: int | None = None) -> list[Path]:

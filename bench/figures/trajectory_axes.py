@@ -18,11 +18,20 @@ MOST_POINTS = 1000  # of a curve in a file: a million steps would make an SVG th
 
 
 def describe_metric_axis(axis: "Axes", name: str) -> None:
-    """Set the label and the scale of an axis of metrics: counts and shares from 0, distances in logs."""
-    axis.set_ylabel(LABELS.get(name, name))
-    if name in COUNTS or name == SHARES:
+    """Set the label and the scale of an axis of metrics: counts and shares from 0, the distance in logs.
+
+    Parameters
+    ----------
+    axis : Axes
+        Has its curves already.
+    name : str
+        One of :data:`LABELS`, or the name of the run's Fréchet distance.
+    """
+    if name in LABELS:
+        axis.set_ylabel(f"{LABELS[name]}\n(higher is better)")
         axis.set_ylim(0, 1.06 * axis.get_ylim()[1])
     else:
+        axis.set_ylabel(f"Fréchet distance\n{name}\n(lower is better)")
         # distances fall by orders of magnitude in the first steps
         _scale_log(axis)
 

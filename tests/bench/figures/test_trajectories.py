@@ -1,6 +1,7 @@
 """Trajectories: what is averaged, what is kept of long runs, what is written."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from bench.runs.record import Evaluation
 from variants.registry import all_variants
 from variants.scalars import Panel, TrainingScalar
 
-M = TrainingScalar("M", "a measure", panel=Panel("M (a measure)", scale="log"))
+M = TrainingScalar("M", "a measure", panel=Panel("M (a measure)", scale="log"), selects=True)
 K = TrainingScalar("k", "a weight", panel=Panel("k (a weight)", floor=0.0))
 LOSSES = tuple(TrainingScalar(name, name, panel=Panel("losses")) for name in ("loss_d", "loss_g"))
 HIDDEN = TrainingScalar("hidden", "recorded, and drawn nowhere")
@@ -90,12 +91,15 @@ def drawn(
 
 
 def axes_of(
-    steps: list[dict[str, Any]], scalars: Sequence[TrainingScalar], monkeypatch: pytest.MonkeyPatch
+    steps: list[dict[str, Any]],
+    scalars: Sequence[TrainingScalar],
+    monkeypatch: pytest.MonkeyPatch,
+    **further: Any,
 ) -> list[Any]:
     """The axes of a run's trajectories."""
     figures: list[Any] = []
     monkeypatch.setattr(style, "save", lambda figure, path: figures.append(figure) or [])
-    save_trajectories(steps, scalars, "a run", Path("trajectories"))
+    save_trajectories(steps, scalars, "a run", Path("trajectories"), **further)
     return list(figures[0].axes)
 
 
@@ -139,6 +143,60 @@ def test_values_that_a_log_axis_cannot_show_are_left_out(monkeypatch: pytest.Mon
     assert list(every.get_xdata()) == [step for step in range(1, 31) if step not in (5, 10)]
     only_k = axes_of([row | {"M": 0.0} for row in steps], (M, K), monkeypatch)
     assert [axis.get_ylabel() for axis in only_k] == ["k (a weight)"]
+
+
+def test_a_smooth_scalar_has_one_curve_and_one_whose_mean_is_in_tables_two(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    noisy = rows(2000)
+    smooth = [row | {"M": 1 + row["step"] / 2000, "k": np.sin(row["step"] / 100)} for row in noisy]
+    for steps, of_k in ((noisy, ["every step", "mean over the last 20 steps"]), (smooth, ["every step"])):
+        m, k = axes_of(steps, (M, K), monkeypatch)
+        assert [line.get_label() for line in m.get_lines()] == ["every step", "mean over the last 20 steps"]
+        assert [line.get_label() for line in k.get_lines()] == of_k
+        # the last value, which tables have of k
+        assert k.get_lines()[0].get_ydata()[-1] == steps[-1]["k"]
+
+
+def test_metrics_of_a_single_evaluation_have_no_panels(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = judged("fd_x", "coverage")
+    one = replace(both, evaluations=both.evaluations[-1:])
+    assert len(axes_of(rows(30), (M, K), monkeypatch, judged=both)) == 4
+    assert len(axes_of(rows(30), (M, K), monkeypatch, judged=one)) == 2
+    # nor has a metric that one evaluation alone has
+    late = Evaluation(step=40, **both.evaluations[0].values, modes_covered=3)
+    more = replace(both, evaluations=[*both.evaluations, late])
+    assert len(axes_of(rows(40), (M, K), monkeypatch, judged=more)) == 4
+
+
+def test_panels_of_metrics_say_what_is_better(monkeypatch: pytest.MonkeyPatch) -> None:
+    every = judged("fd_x", "modes_covered", "classes_covered", "coverage")
+    labels = [axis.get_ylabel() for axis in axes_of(rows(30), (), monkeypatch, judged=every)]
+    assert labels[0].split("\n") == ["Fréchet distance", "fd_x", "(lower is better)"]
+    assert [label.split("\n") for label in labels[1:]] == [
+        [what, "(higher is better)"] for what in ("modes covered", "classes covered", "share")
+    ]
+
+
+def test_an_extension_is_marked_and_the_old_ends_evaluation_is_a_hollow_dot(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    every = judged("fd_x", "coverage")
+    aside = Evaluation(step=15, fd_x=0.7, coverage=0.2)
+    extended = replace(every, evaluations=every.evaluations[1:], set_aside=[aside])
+    axes = axes_of(rows(30), (M, K), monkeypatch, judged=extended, extended_at=[15])
+    for axis in axes:
+        (mark,) = [line for line in axis.get_lines() if list(line.get_xdata()) == [15, 15]]
+        assert mark.get_linestyle() == ":"
+    legends = [[text.get_text() for text in axis.get_legend().get_texts()] for axis in axes]
+    assert [("extended" in legend) for legend in legends] == [True, False, False, False]
+    for axis, legend, name in zip(axes[1::2], legends[1::2], ("fd_x", "coverage"), strict=True):
+        assert "old end, not counted" in legend
+        (dot,) = [line for line in axis.get_lines() if list(line.get_xdata()) == [15]]
+        assert list(dot.get_ydata()) == [aside.values[name]]
+        assert dot.get_markerfacecolor() == "white"
+        # the curve passes by
+        assert list(axis.get_lines()[0].get_xdata()) == [20, 30]
 
 
 def test_one_value_is_a_point(monkeypatch: pytest.MonkeyPatch) -> None:
