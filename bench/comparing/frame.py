@@ -87,7 +87,8 @@ def results(
     # trials that an experiment's name stands for may have been made in another experiment
     by_experiment = experiment and (study is not None or chosen_studies == {None})
     wanted = {"experiment": _names(experiment) if by_experiment else None}
-    wanted |= {"variant": _names(variant), "dataset": as_recorded(_names(dataset))}
+    recorded = (description.config.dataset for _, description in described)
+    wanted |= {"variant": _names(variant), "dataset": as_recorded(_names(dataset), recorded)}
     for key, names in wanted.items():
         present = {getattr(description.config, key) for _, description in described}
         for name in names or ():

@@ -7,6 +7,7 @@ import pandas as pd
 
 from bench.comparing import statistics
 from bench.comparing.caveats import caveats
+from bench.comparing.columns import knob_columns
 from bench.comparing.comparable import data_label
 from bench.comparing.groups import is_diverged
 from bench.comparing.selection import SelectionRule
@@ -49,7 +50,13 @@ def notes_of(table: pd.DataFrame, runs: pd.DataFrame, rule: SelectionRule, left_
     left_out : LeftOut
         What the table does not have.
     """
-    return [*_provenance(runs, rule), *_intervals(table), *caveats(runs), *_absences(runs, left_out)]
+    return [
+        *_provenance(runs, rule),
+        *_settings(runs),
+        *_intervals(table),
+        *caveats(runs),
+        *_absences(runs, left_out),
+    ]
 
 
 def describe_data(frame: pd.DataFrame) -> str:
@@ -80,6 +87,23 @@ def _provenance(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
     if len(commits) > 1:
         notes.append(f"The runs were made by {len(commits)} versions of the program: {', '.join(commits)}.")
     return notes
+
+
+def _settings(frame: pd.DataFrame) -> list[str]:
+    """Knobs that all groups have, in which they differ, and which their names do not tell."""
+    names = list(frame["group"].unique())
+    differing = []
+    for knob in knob_columns(frame):
+        if knob == "steps":
+            # told beside the data
+            continue
+        values = frame.groupby("group", sort=False)[knob].first()[names]
+        # the name of a group tells the knobs in which groups of one variant differ
+        if values.notna().all() and values.nunique() > 1 and not any(f"{knob}=" in name for name in names):
+            differing.append(f"{knob} {' / '.join(map(str, values))}")
+    if not differing:
+        return []
+    return [f"Beside what their names say, {' / '.join(names)} differ in: {', '.join(differing)}."]
 
 
 def _intervals(table: pd.DataFrame) -> list[str]:

@@ -73,5 +73,5 @@ def listed(names: Sequence[str]) -> str:
 
 
 def _fixed(value: float, places: int, sign: bool) -> str:
-    rounded = round(value, places) + 0.0  # no minus before zero
-    return f"{rounded:{'+' if sign and rounded else ''},.{places}f}"
+    # a bound that rounds to zero keeps its side of it; zero itself has none, also as -0.0
+    return f"{value + 0.0:{'+' if sign and value else ''},.{places}f}"

@@ -140,10 +140,12 @@ def _notes(sections: Sequence[Section]) -> list[str]:
 def _notes_of(summary: Summary) -> list[str]:
     if summary.baseline is None:
         return [*summary.notes]
+    differences = [result.difference for result in summary.results if result.difference]
+    resampled = ", resampled in pairs" if any(each.interval for each in differences) else ""
     return [
         *summary.notes,
-        f"Differences to {summary.baseline} are of interquartile means over shared seeds, resampled in "
-        f"pairs; P(better) is the probability that a run is better than one of {summary.baseline}, over "
+        f"Differences to {summary.baseline} are of interquartile means over shared seeds{resampled}; "
+        f"P(better) is the probability that a run is better than one of {summary.baseline}, over "
         "all pairs of runs; ties count half, a diverged run as worse than any other.",
     ]
 

@@ -8,7 +8,7 @@ from bench.runs.description import RunDescription
 from bench.tracking import metric_names
 
 MOST_METRICS = 10
-TAGS = ("health",)
+TAGS = ("variant", "seed", "health")
 
 
 @dataclass(frozen=True)

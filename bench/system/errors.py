@@ -1,6 +1,7 @@
 """Errors with messages of one line, and formatting of values in messages."""
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 
@@ -34,11 +35,13 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
     -------
     RequestError
         Its message has the value, the allowed names (or their number and the nearest, if there are many) and
-        the nearest spelling, if one is close.
+        the nearest spelling, if one is close, or the only name with that part.
     """
     names = sorted(set(allowed))
     # long values are compared by their beginning
-    near = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=1, cutoff=0.5) or _only_with(
+        value, names
+    )
     listed = f"allowed are {', '.join(names)}" if names else "there is none"
     if len(listed) > LONGEST_LIST:
         nearest = difflib.get_close_matches(value[:LONGEST_VALUE], names, n=5, cutoff=0)
@@ -47,6 +50,12 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
     if near:
         message += f"; did you mean {near[0]!r}?"
     return RequestError(message)
+
+
+def _only_with(part: str, names: list[str]) -> list[str]:
+    """Return the name that alone has a part between separators, such as ``cs`` in ``began-cs``, or none."""
+    found = [name for name in names if part in re.split(r"[^a-z0-9]+", name.lower())]
+    return found if len(found) == 1 else []
 
 
 class _Short(reprlib.Repr):

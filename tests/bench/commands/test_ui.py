@@ -60,7 +60,10 @@ def test_an_experiment_opens_with_its_columns(
     key = re.findall(r"viewStateShareKey=(\w+)", capsys.readouterr().out)[0]
     view = json.loads(experiment.tags[f"mlflow.sharedViewState.{key}"])
     metrics = ["train/M", "train/k", "eval/fd_digits"]
-    assert view["selectedColumns"] == [*(f"metrics.`{name}`" for name in metrics), "tags.`health`"]
+    assert view["selectedColumns"] == [
+        *(f"metrics.`{name}`" for name in metrics),
+        *(f"tags.`{name}`" for name in ("variant", "seed", "health")),
+    ]
     assert [chart["metricKey"] for chart in view["compareRunCharts"]] == metrics
     # the filter that the page sends keeps the run, and would keep no run above several
     found = client.search_runs([experiment_id], view["searchFilter"], order_by=[view["orderByKey"]])

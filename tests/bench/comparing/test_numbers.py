@@ -34,8 +34,11 @@ def test_uncertainty_decides_the_decimals(
 
 
 def test_differences_have_a_sign_and_zero_has_none() -> None:
+    assert with_interval(-0.0, (-1.0, 0.0), sign=True) == "0.00 [-1.00, 0.00]"
     assert with_interval(0.24, (-0.062, 0.64), sign=True) == "+0.24 [-0.06, +0.64]"
-    assert with_interval(-0.33, (-1.0, -0.001), sign=True) == "-0.33 [-1.00, 0.00]"
+    assert with_interval(-0.33, (-1.0, -0.001), sign=True) == "-0.33 [-1.00, -0.00]"
+    # zero is within these bounds
+    assert with_interval(0.013, (-3.3e-05, 0.085), sign=True) == "+0.013 [-0.000, +0.085]"
     assert number(-0.0) == "0"
 
 

@@ -139,6 +139,21 @@ def test_a_run_without_a_finite_value_is_named_in_a_note(runs: Runs) -> None:
     assert any(note == "Without a finite fd_x: run-1, run-2." for note in summary.notes)
 
 
+def test_a_note_says_in_which_knobs_groups_differ_besides_their_names(seeds: Runs) -> None:
+    def notes(*frames: pd.DataFrame) -> list[str]:
+        frame = pd.concat(frames, ignore_index=True)
+        return [note for note in summarise(frame, frame, ["fd_x"]).notes if "differ in" in note]
+
+    began = seeds(began=[1.0, 2.0])
+    other = began.assign(variant="began-cs", gamma=0.7, steps=200)
+    (note,) = notes(began, other)
+    assert note == "Beside what their names say, began / began-cs differ in: gamma 0.5 / 0.7."
+    # a knob that one variant lacks is no difference in settings
+    assert notes(began, other.assign(gamma=None)) == []
+    # the names of groups of one variant tell it
+    assert notes(began, began.assign(gamma=0.7)) == []
+
+
 def test_notes_state_selection_protocol_data_length_and_versions(seeds: Runs) -> None:
     frame = seeds(began=[1.0, 2.0], began_cs=[1.0, 2.0])
     text = " ".join(summarise(frame, frame, ["fd_x"]).notes)

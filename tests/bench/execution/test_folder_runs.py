@@ -156,6 +156,9 @@ def test_seeds_of_the_same_images_in_two_folders_are_one_group(
     assert set(frame["dataset"]) in ({f"folder:{faces}"}, {f"folder:{moved}"})  # begun in the same second
     monkeypatch.chdir(moved.parent)
     assert list(results(dataset="folder:people")["run_id"]) == [runs[1].run.id]
+    # as tables print it, and by its own name
+    for name in (f"folder:{faces.name}", faces.name):
+        assert list(results(dataset=name)["run_id"]) == [runs[0].run.id]
 
 
 @pytest.mark.parametrize(
