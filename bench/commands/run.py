@@ -16,6 +16,7 @@ from bench.commands.options import settings as set_option
 from bench.commands.output import Report, reporting, stopped
 from bench.system.errors import RequestError
 from bench.system.ranks import is_first, launched
+from bench.system.waiting import waiting
 from variants.presets import MEANT_FOR
 
 if TYPE_CHECKING:
@@ -114,8 +115,9 @@ def command(
         return run_many(given, file, seeds, workers, dry_run)
     if not dry_run:
         start_tracking(given)
-    from bench.configuration import resolve
-    from bench.execution.setup import require_names
+    with waiting("importing torch", click.get_current_context().obj["json"]):
+        from bench.configuration import resolve
+        from bench.execution.setup import require_names
 
     configuration = resolve(given, file)
     if dry_run:
@@ -150,7 +152,8 @@ def early_tracking() -> Iterator["TrackingProcess | None"]:
 
 
 def _train(configuration: "Configuration", parent: str | None) -> Report:
-    from bench.execution.session import start
+    with waiting("importing torch", click.get_current_context().obj["json"]):
+        from bench.execution.session import start
 
     return _report(partial(start, configuration, parent=parent))
 
@@ -181,7 +184,8 @@ def _resume(word: str, given: Mapping[str, object], file: Path | None, dry_run: 
         if steps is None:
             return _nothing_to_train(run)
         prepare()
-    from bench.execution.session import resume
+    with waiting("importing torch", click.get_current_context().obj["json"]):
+        from bench.execution.session import resume
 
     return _report(partial(resume, run, steps=steps, execution_settings=changes))
 

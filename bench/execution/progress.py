@@ -10,11 +10,15 @@ from torch import Tensor
 from tqdm import tqdm
 
 from bench.comparing.numbers import duration
+from bench.health.signs import COVERED
+from bench.judging.metrics.density_coverage import COVERAGE
 from bench.runs.record import Evaluation, StepRow
 from bench.system.store_address import redacted
 from bench.training.trainer import Callback, Trainer
 
 LINE_SECONDS = 15.0  # between lines of a log
+TITLE = "training"  # of the bar
+WIDTH = 110  # longest line of an evaluation
 
 
 class Progress(Callback):
@@ -34,6 +38,8 @@ class Progress(Callback):
         self._mark = (0.0, 0)
         self._began = self._line_at = 0.0
         self._steps = self._first = 0
+        self._distance = ""
+        self._judged = 0
 
     def info(self, message: str) -> None:
         """Print one line to standard error, unless quiet."""
@@ -49,8 +55,17 @@ class Progress(Callback):
         self.warning(message)
 
     @contextmanager
-    def bar(self, trainer: Trainer) -> Iterator[None]:
-        """Show the progress of a trainer while the block runs: a bar on a terminal, else lines."""
+    def bar(self, trainer: Trainer, judged: int) -> Iterator[None]:
+        """Show the progress of a trainer while the block runs: a bar on a terminal, else lines.
+
+        Parameters
+        ----------
+        trainer : Trainer
+            What is trained.
+        judged : int
+            Samples of an evaluation.
+        """
+        self._distance, self._judged = trainer.lower_is_better, judged
         reals = trainer.variant.real_batches(trainer.plan.steps) / trainer.plan.steps
         self._samples_per_step = reals * trainer.batches.batch_size
         self._shown = [scalar.name for scalar in trainer.variant.scalars if scalar.in_progress]
@@ -66,7 +81,7 @@ class Progress(Callback):
             file=sys.stderr,
             unit="step",
             bar_format="{desc} {n_fmt}/{total_fmt} |{bar:20}| {elapsed}<{remaining}{postfix}",
-            desc="training",
+            desc=TITLE,
             mininterval=0.5,
         ) as self._bar:
             yield
@@ -87,13 +102,36 @@ class Progress(Callback):
         elif now - self._line_at >= LINE_SECONDS:
             self._line_at = now
             left = (self._steps - last) * (now - self._began) / max(last - self._first, 1)
-            self.info(f"step {last:,} of {self._steps:,}: {facts}, about {duration(left)} left")
+            self.info(f"step {last:,} of {self._steps:,}: {facts}, about {duration(left)} of training left")
+
+    def on_judging(self, step: int) -> None:
+        """Show that samples are judged: as the bar's title, or in a line."""
+        if self._bar is None or self.quiet:
+            return
+        words = f"judging {self._judged:,} samples"
+        if self._bar.disable:
+            self.info(f"step {step:,}: {words}")
+        else:
+            self._bar.set_description_str(words)
 
     def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
-        """Print the metrics."""
-        values = ", ".join(f"{name} {value:.4g}" for name, value in evaluation.values.items())
-        self.info(f"step {evaluation.step}: {values}")
+        """Print the distance, the classes or modes covered, coverage, and others that fit into the line."""
+        if self._bar is not None and not self._bar.disable:
+            self._bar.set_description_str(TITLE, refresh=False)
+        self.info(_evaluation_text(evaluation, self._distance))
         self._mark = (time.perf_counter(), evaluation.step)
+
+
+def _evaluation_text(evaluation: Evaluation, distance: str) -> str:
+    values = evaluation.values
+    first = [name for name in (distance, *COVERED, COVERAGE) if name in values]
+    line = f"step {evaluation.step:,}:"
+    for name in dict.fromkeys([*first, *values]):
+        part = f" {name} {values[name]:.4g},"
+        # the comma of the last one is cut
+        if name in first or len(line + part) <= WIDTH + 1:
+            line += part
+    return line.removesuffix(",")
 
 
 def _print(line: str) -> None:

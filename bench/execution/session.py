@@ -35,6 +35,7 @@ from bench.system.interruption import stop_on_signal
 from bench.system.json_values import JsonScalar
 from bench.system.leftovers import remove_leftovers
 from bench.system.ranks import ALONE, RankLost, Ranks
+from bench.system.waiting import waiting
 from bench.tracking.process import TrackingProcess
 from bench.tracking.store_choice import current_store, store_at_resume
 from bench.training.device import require_gpu
@@ -65,6 +66,7 @@ class SharedStart:
     scalars: dict[str, list[float]]
 
 
+LOADING = "loading data, networks and judge"
 NOTHING_TO_TRAIN: SharedStart | None = None
 
 
@@ -112,7 +114,8 @@ def start(
     """
     require_gpu(configuration.harness.device)
     with tracking(configuration.harness.tracking, progress, tracker) as tracker:
-        setup = set_up(configuration, progress, ranks)
+        with waiting(LOADING, progress.quiet):
+            setup = set_up(configuration, progress, ranks)
         harness = setup.configuration.harness
         name = partial(run_name, type(setup.variant), harness.dataset, harness.seed)
         description = setup.describe("", name(), parent, study)
@@ -190,7 +193,8 @@ def resume(
                 progress.info(note)
             remove_leftovers(run.path)
             configuration = shared_among(ranks, resumed.with_values(steps=wanted), progress)
-            setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
+            with waiting(LOADING, progress.quiet):
+                setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
             setup.require_same_data(description)
             state = resuming.newest_state(run, recorded, progress)
             step = state["step"] if state else 0
@@ -296,7 +300,7 @@ def _train(
         if state:
             trainer.restore(state)
         try:
-            with progress.bar(trainer):
+            with progress.bar(trainer, setup.configuration.harness.eval_samples):
                 stop.train(trainer)
         except (Interrupted, KeyboardInterrupt):
             status = "KILLED"
@@ -358,6 +362,7 @@ def end(
     finally:
         writer.close()
     if setup.configuration.harness.figures:
+        progress.info("drawing figures")
         with figures_may_fail(run, progress):
             # imported late so that matplotlib does not delay the first step
             from bench.figures import of_run

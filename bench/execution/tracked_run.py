@@ -53,6 +53,8 @@ def tracking(
     try:
         yield tracker
     finally:
+        if tracker.follows_run:
+            progress.info("sending the rest to MLflow")
         problem = tracker.finish_run() if shared else tracker.close()
         print_notices(tracker, progress)
         if problem:

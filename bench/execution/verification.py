@@ -209,7 +209,7 @@ def repeat(
     compare_real(comparison, description.real, setup.real)
     diverged_at = None
     try:
-        with progress.bar(trainer):
+        with progress.bar(trainer, setup.configuration.harness.eval_samples):
             trainer.train()
     except Interrupted:
         pass

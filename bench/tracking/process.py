@@ -108,6 +108,11 @@ class TrackingProcess:
         self._followed, self._starts = (run, address), 1
         self._follow()
 
+    @property
+    def follows_run(self) -> bool:
+        """Whether a run is followed, and not yet finished in the store."""
+        return self._followed is not None
+
     def _follow(self) -> None:
         assert self._followed
         run, address = self._followed

@@ -19,13 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bench.runs import checkpoint
 from bench.runs.checkpoint import TrainingState
-from bench.runs.record import (
-    CheckpointEvent,
-    Evaluation,
-    RecordWriter,
-    StepRow,
-    best_checkpoints,
-)
+from bench.runs.record import CheckpointEvent, Evaluation, RecordWriter, StepRow, best_checkpoints
 from bench.runs.run_folder import Origin
 from bench.system.errors import WorkError
 from bench.training.history import History
@@ -72,6 +66,9 @@ class Callback:
 
     def on_steps(self, rows: list[StepRow]) -> None:
         """Called with the scalars of one or more training steps, in order."""
+
+    def on_judging(self, step: int) -> None:
+        """Called before the samples of an evaluation are drawn and measured, which takes seconds."""
 
     def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
         """Called after an evaluation with its metrics and samples.
@@ -313,6 +310,8 @@ class Trainer:
     def _evaluate(self) -> None:
         self._flush_scalars()
         self._stop_clock()
+        for callback in self.callbacks:
+            callback.on_judging(self.step)
         try:
             measured = self.measure(self.sampler())
         except NonFiniteSamples:

@@ -16,7 +16,7 @@ import pytest
 
 from bench.cli import main
 from bench.execution.progress import Progress
-from bench.execution.session import resume
+from bench.execution.session import resume, start
 from bench.runs import record, run_folder
 from bench.runs.description import StudyTrial
 from bench.runs.run_folder import RunFolder
@@ -36,11 +36,15 @@ def steps(client: Any, run_id: str, name: str) -> list[int]:
     return [metric.step for metric in client.get_metric_history(run_id, name)]
 
 
-def test_mlflow_shows_the_record(small: SimpleNamespace, bench_home: Path) -> None:
+def test_mlflow_shows_the_record(
+    small: SimpleNamespace, bench_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     import mlflow
     import torch
 
-    run = small.run(small.tiny("began-v3", tracking=True, figures=True)).run
+    run = start(small.tiny("began-v3", tracking=True, figures=True), Progress()).run
+    # what takes its time after the last step is said
+    assert capsys.readouterr().err.splitlines()[-2:] == ["drawing figures", "sending the rest to MLflow"]
     client = store(bench_home)
     seen = client.get_run(run.id)
     described, rows = run.describe(), record.read(run.record_path)
