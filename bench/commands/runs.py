@@ -113,15 +113,19 @@ def _table(rows: "Sequence[ListedRun]") -> str:
     metrics = {row.metric for row in rows}
     several = len(metrics) > 1
     header = HEADER if several else tuple(metrics.pop() if name == "distance" else name for name in HEADER)
+    # trials of a study have names alike
+    trials = any(row.trial is not None for row in rows)
+    header = (header[0], "trial", *header[1:]) if trials else header
     cells = []
     for row in rows:
-        health = row.health if row.state == "over" else f"{row.state}@{row.step}"
+        number = [row.trial] if trials else []
         distance = (
             f"{row.metric} {row.distance:.4g}" if several and row.distance is not None else row.distance
         )
         cells.append(
             (
-                *(row.name, row.variant, row.dataset, row.preset, str(row.seed), row.steps, health),
+                *(row.name, *number, row.variant, row.dataset, row.preset, str(row.seed), row.steps),
+                row.health_text,
                 *(distance, format_size(row.size), row.age),
             )
         )

@@ -25,12 +25,15 @@ class ListedRun:
         The seed.
     study : str or None
         Name of the study that the run belongs to.
+    trial : int or None
+        Number of the study's trial.
     steps : int
         Planned steps.
     step : int
         The last step of which the record has an evaluation, a checkpoint or the end; 0 before that.
     state : str
-        ``over``, ``in training`` or ``stopped``.
+        ``over``, ``in training``, ``stopped``, or ``ended`` for a run of a trial that was ended before its
+        last step, such as by the study's pruner.
     health : str or None
         The verdict of the last end, None before the first end.
     metric : str
@@ -51,6 +54,7 @@ class ListedRun:
     experiment: str
     seed: int
     study: str | None
+    trial: int | None
     steps: int
     step: int
     state: str
@@ -59,6 +63,12 @@ class ListedRun:
     distance: float | None
     size: int
     created: str
+
+    @property
+    def health_text(self) -> str:
+        """The verdict, if the run has had an end, and unless it is over its state and step."""
+        state = "" if self.state == "over" else f"{self.state}@{self.step}"
+        return ", ".join(filter(None, [self.health, state]))
 
     @property
     def age(self) -> str:
@@ -79,6 +89,8 @@ def listed(pairs: Iterable[tuple[RunFolder, RunDescription]]) -> list[ListedRun]
         evaluation = recorded.evaluations[-1] if recorded.evaluations else None
         last = [event.step for event in (evaluation, end, *recorded.checkpoints[-1:]) if event]
         state = "over" if recorded.is_over() else "in training" if is_held(run) else "stopped"
+        if state == "stopped" and end and description.study:
+            state = "ended"
         found.append(
             ListedRun(
                 id=run.id,
@@ -89,6 +101,7 @@ def listed(pairs: Iterable[tuple[RunFolder, RunDescription]]) -> list[ListedRun]
                 experiment=config.experiment,
                 seed=config.seed,
                 study=description.study.name if description.study else None,
+                trial=description.study.trial if description.study else None,
                 steps=config.steps,
                 step=max(last, default=0),
                 state=state,

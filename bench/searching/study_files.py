@@ -9,6 +9,7 @@ from optuna.trial import FrozenTrial
 from bench.configuration import yaml_files
 from bench.searching.plan import StudyPlan
 from bench.searching.summary import StudySummary
+from bench.searching.trial_outcomes import health_of, runs_of_trial
 from bench.searching.trial_table import csv_of
 from bench.system.atomic_files import write_text
 
@@ -54,6 +55,8 @@ def configuration_text(summary: StudySummary, trial: FrozenTrial) -> str:
     )
     comments = [
         f"study {plan.name}, trial {trial.number}: {values}",
+        *([f"health: {health}"] if (health := health_of(trial)) else []),
+        *([f"runs: {names}"] if (names := ", ".join(run.name for run in runs_of_trial(trial, plan))) else []),
         f"rule: {summary.rule}",
         *([summary.warning] if summary.warning else []),
     ]

@@ -26,6 +26,7 @@ from bench.searching.early_ends import reason_text, rules_of
 from bench.searching.plan import StudyPlan
 from bench.searching.space import short_text
 from bench.searching.storage import Storage, with_retries
+from bench.searching.trial_outcomes import health_of
 from bench.searching.worker_pool import WorkerPool
 from bench.system.atomic_files import write_text
 from bench.system.interruption import stop_on_signal
@@ -200,9 +201,8 @@ def end_text(trial: FrozenTrial, plan: StudyPlan) -> str:
     """Return how a trial ended, as text: values and health or the reason, time, and what was tried."""
     if trial.state == TrialState.COMPLETE:
         named = zip(plan.goals, trial.values, strict=True)
-        health = dict.fromkeys(trial.user_attrs.get(trials.HEALTH, {}).values())
         facts = [f"{goal.metric} {value:.4g}" for goal, value in named]
-        facts += [f"health {' and '.join(health)}"] if health else []
+        facts += [f"health {health}"] if (health := health_of(trial)) else []
         result = ": " + ", ".join(facts)
     else:
         reason = reason_text(str(trial.user_attrs.get(trials.REASON, "")), plan.file.pruner)

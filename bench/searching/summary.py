@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from html import escape
 
 import optuna
@@ -12,11 +12,13 @@ from optuna.trial import FrozenTrial, TrialState
 
 from bench.comparing.caveats import caveat_of
 from bench.comparing.rendering import Tables, TextTable, render
+from bench.runs.run_names import with_hyphens
 from bench.searching.early_ends import reason_text
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
 from bench.searching.space import short_text
+from bench.searching.trial_outcomes import has_collapsed, health_of, runs_of_trial
 from bench.searching.trial_table import steps_of, trial_frame
 from bench.searching.trials import REASON, RETRY_OF, count_spent, to_retry
 from bench.system.json_values import Json, JsonScalar
@@ -156,6 +158,7 @@ class StudySummary:
             f"{self._best_label()}: {self._describe(self.best)}" + self._difference()
             if self.best
             else "best: no trial is complete",
+            *(self._runs_of_best(self.best) if self.best else []),
             *([f"default: {self._describe(self.default)}"] if self.default else []),
             self._steps(),
             self._counts(),
@@ -196,7 +199,7 @@ class StudySummary:
 
     def _table(self) -> TextTable:
         names = [dimension.name for dimension in self.plan.space.dimensions]
-        header = ("trial", *(goal.metric for goal in self.plan.goals), *names, "steps")
+        header = ("trial", *(goal.metric for goal in self.plan.goals), *names, "steps", "health", "run")
         ranked = self.front if self.is_several else self.ranked
         shown = ranked[:SHOWN]
         default = self.default
@@ -208,6 +211,8 @@ class StudySummary:
                 *map(short_text, trial.values),
                 *(short_text(trial.params.get(name)) for name in names),
                 f"{steps_of(trial):,}",
+                health_of(trial) or "-",
+                ", ".join(run.name for run in runs_of_trial(trial, self.plan)) or "-",
             )
             for trial in shown
         ]
@@ -232,6 +237,18 @@ class StudySummary:
             values = f"{trial.state.name.lower()}, {reason}" if reason else trial.state.name.lower()
         params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
         return f"trial {trial.number}: {values} ({params})"
+
+    def _runs_of_best(self, best: FrozenTrial) -> list[str]:
+        """Return the best trial's health and runs as lines, and the command that exports its generator."""
+        lines = []
+        if has_collapsed(best):
+            lines.append(f"the best trial has collapsed: its health is {health_of(best)}")
+        if runs := runs_of_trial(best, self.plan):
+            lines.append(f"run of the best trial: {_list([run.name for run in runs])}")
+            # an export takes the run's best evaluation by default
+            at = " --checkpoint last" if self.plan.goals[0].select == "last" else ""
+            lines.append(f"export: bench export {with_hyphens(runs[0].name)}{at}")
+        return lines
 
     def _difference(self) -> str:
         best, default = self.best, self.default
@@ -288,6 +305,8 @@ class StudySummary:
             "values": dict(zip((goal.metric for goal in self.plan.goals), values, strict=True)),
             "params": dict(trial.params),
             "steps": steps_of(trial),
+            "health": health_of(trial) or None,
+            "runs": [asdict(run) for run in runs_of_trial(trial, self.plan)],
         }
 
 

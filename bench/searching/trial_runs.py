@@ -111,10 +111,12 @@ class TrialRuns:
             try:
                 self._train(seed)
             except Diverged as error:
+                self._keep_health(seed, record.read(self._folder(seed).record_path))
                 raise TrialEnded(TrialState.PRUNED, f"diverged@{error.step}") from None
             except Interrupted:
                 if self.pruned is None:
                     raise TrialEnded(TrialState.FAIL, trials.STOPPED) from None
+                self._keep_health(seed, record.read(self._folder(seed).record_path))
             except (StorageAway, UpdateFinishedTrialError):
                 raise
             except Exception as error:

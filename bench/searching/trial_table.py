@@ -7,6 +7,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.searching.plan import StudyPlan
+from bench.searching.trial_outcomes import health_of, runs_of_trial
 from bench.searching.trials import MEASURED, REASON, RETRY_OF, STEPS
 from bench.system.json_values import JsonScalar
 
@@ -18,12 +19,13 @@ def trial_frame(trials: Sequence[FrozenTrial], plan: StudyPlan) -> pd.DataFrame:
     -------
     DataFrame
         number, state, ``objective/METRIC`` (complete trials only), ``reported`` and ``reported_at`` (the
-        last value of a single objective, and its point), ``param/NAME``, reason, steps, seconds (of this
-        trial alone), retry_of, ``measured/METRIC`` (last evaluations' mean over seeds).
+        last value of a single objective, and its point), ``param/NAME``, reason, health (the verdicts on its
+        runs), runs (their names, ``; `` between those of several seeds), steps, seconds (of this trial
+        alone), retry_of, ``measured/METRIC`` (last evaluations' mean over seeds).
     """
     columns = ["number", "state", *(f"objective/{goal.metric}" for goal in plan.goals)]
     columns += ["reported", "reported_at", *(f"param/{d.name}" for d in plan.space.dimensions)]
-    columns += ["reason", "steps", "seconds", "retry_of"]
+    columns += ["reason", "health", "runs", "steps", "seconds", "retry_of"]
     rows = [_row(trial, plan) for trial in trials]
     measured = dict.fromkeys(name for row in rows for name in row if name not in columns)
     frame = pd.DataFrame(rows, columns=[*columns, *measured])
@@ -54,6 +56,8 @@ def _row(trial: FrozenTrial, plan: StudyPlan) -> dict[str, JsonScalar]:
         "reported_at": point,
         **{f"param/{name}": value for name, value in trial.params.items()},
         "reason": trial.user_attrs.get(REASON),
+        "health": health_of(trial) or None,
+        "runs": "; ".join(run.name for run in runs_of_trial(trial, plan)) or None,
         "steps": steps_of(trial),
         "seconds": None if trial.duration is None else trial.duration.total_seconds(),
         "retry_of": trial.user_attrs.get(RETRY_OF),

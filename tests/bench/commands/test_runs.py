@@ -87,7 +87,12 @@ def test_runs_of_studies_are_listed_with_their_study(
     trial = described.model_copy(update={"study": StudyTrial(name="s-began-123456", trial=3)})
     copies[0].write_description(trial)
     assert copies[0].id not in [row["id"] for row in asked([], capsys)["runs"]]
-    assert [row["id"] for row in asked(["--study", "s-began-123456"], capsys)["runs"]] == [copies[0].id]
+    (row,) = asked(["--study", "s-began-123456", "--where", "trial == 3"], capsys)["runs"]
+    assert (row["id"], row["trial"]) == (copies[0].id, 3)
+    assert main(["runs", "--study", "s-began-123456"]) == 0
+    header, line, *_ = capsys.readouterr().out.splitlines()
+    assert header.split()[:3] == ["run", "trial", "variant"]
+    assert line.removeprefix(described.name).split()[0] == "3"
     assert main(["runs"]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "1 more in studies: --study s-began-123456"
 
@@ -103,6 +108,23 @@ def test_a_stopped_run_and_one_in_training_say_so(
     assert [states[run.id] for run in copies] == ["in training", "stopped", "over", "over", "over"]
     assert main(["runs", copies[1].id]) == 0
     assert "stopped@9" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("trial", "state"), [(None, "stopped"), (3, "ended")])
+def test_the_verdict_on_a_run_that_is_not_over_is_shown_with_its_state(
+    trial: int | None, state: str, copies: list[RunFolder], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = copies[0]
+    *before, last = run.record_path.read_text().splitlines()
+    end = json.loads(last) | {"status": "KILLED", "health": "collapsed@4"}
+    run.record_path.write_text("\n".join([*before, json.dumps(end)]) + "\n")
+    if trial is not None:
+        study = StudyTrial(name="s-began-123456", trial=trial)
+        run.write_description(run.describe().model_copy(update={"study": study}))
+    (row,) = asked([run.id], capsys)["runs"]
+    assert (row["health"], row["state"]) == ("collapsed@4", state)
+    assert main(["runs", run.id]) == 0
+    assert f" collapsed@4, {state}@9 " in capsys.readouterr().out
 
 
 REFUSALS = {

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas as pd
 import pytest
 
 import bench
@@ -15,6 +16,7 @@ from bench.execution.progress import Progress
 from bench.execution.session import start
 from bench.runs import record, run_folder
 from bench.runs.description import StudyTrial
+from bench.system import paths
 from bench.system.errors import RequestError
 from bench.training.trainer import Callback, Interrupted
 from studies import shipped
@@ -232,3 +234,6 @@ def test_a_trial_that_diverges_is_pruned_at_once_and_told(
     end = record.read(run.record_path).end
     assert end
     assert end.health.startswith("diverged@")
+    (study,) = (paths.results() / "studies").iterdir()
+    (trial,) = pd.read_csv(study / "trials.csv").to_dict("records")
+    assert [trial["health"], trial["runs"]] == [end.health, run.describe().name]

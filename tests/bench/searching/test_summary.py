@@ -149,6 +149,43 @@ def test_the_summary_counts_steps_and_steps_saved_by_pruning() -> None:
     assert "375 taken of 600 without pruning, 38% saved; 30 more" in result.text()
 
 
+@pytest.mark.parametrize("select", ["last", "best"])
+@pytest.mark.parametrize("health", [{"0": "ok"}, {"0": "ok", "7": "collapsed@75"}])
+def test_the_best_trial_leads_to_its_runs_and_says_that_it_collapsed(
+    select: str, health: dict[str, str]
+) -> None:
+    plan = plan_of(seeds=[int(seed) for seed in health], objectives=[{"select": select}])
+    study = study_of(plan)
+    trial = study.ask(plan.space.distributions())
+    ids = {seed: f"{seed}a0b1c2d3e4" for seed in health}
+    trial.set_user_attr(marks.RUNS, ids)
+    trial.set_user_attr(marks.HEALTH, health)
+    study.tell(trial, [4.5])
+    run_trial(study, plan)
+    result = summarize(study, plan)
+    names = [f"v3 mnist-5k s{seed} {run_id[:6]}" for seed, run_id in ids.items()]
+    told, has_collapsed = " and ".join(health.values()), len(health) > 1
+    text = result.text().replace("\\", "")
+    assert f"run of the best trial: {', '.join(names)}" in text
+    at = " --checkpoint last" if select == "last" else ""
+    assert f"- export: bench export v3-mnist-5k-s0-0a0b1c{at}\n" in text
+    assert (f"- the best trial has collapsed: its health is {told}\n" in text) == has_collapsed
+    (row,) = [line for line in text.splitlines() if line.startswith("| 0 (default)")]
+    assert [cell.strip() for cell in row.split("|")][-3:-1] == [told, ", ".join(names)]
+    best = result.data()["best"]
+    assert isinstance(best, dict)
+    assert best["runs"] == [
+        {"seed": int(seed), "id": ids[seed], "name": name} for seed, name in zip(ids, names, strict=True)
+    ]
+    assert best["health"] == told
+    write_files(study, plan, result)
+    listed = pd.read_csv(plan.folder / "trials.csv")
+    assert [listed["health"][0], listed["runs"][0]] == [told, "; ".join(names)]
+    assert listed["health"].isna()[1]
+    said = (plan.folder / "best.yaml").read_text()
+    assert f"# health: {told}\n# runs: {', '.join(names)}\n" in said
+
+
 def test_a_retried_trial_counts_once() -> None:
     plan = plan_of(trials=1)
     study = study_of(plan)
