@@ -13,6 +13,8 @@ from bench.system.errors import RequestError, shown
 if TYPE_CHECKING:
     from bench.runs.run_folder import RunFolder
 
+FEW, FRAMES = 5, 20  # frames of a progress picture: so few are no film, and how many would be one
+
 
 @click.command("plot")
 @click.argument("runs", nargs=-1, metavar="[RUN...]", type=names.Run)
@@ -99,13 +101,31 @@ def _each(
     # all of them before anything is drawn
     arrays = {run.id: samples_of(run.describe(), data) for run in runs.values()}
     files: list[str] = []
+    notes: list[str] = []
     for run in runs.values():
         folder = out / run.describe().name if out and len(runs) > 1 else out
         files += map(str, draw_run(run, checkpoint, folder, arrays[run.id]))
         if animation != "none":
             drawn = draw_animations(load(run, checkpoint), folder or run.figures, animation)
             files += map(str, drawn)
-    return Report({"files": files}, "\n".join(files))
+            notes += _of_few_frames(run, animation)
+    return Report({"files": files, "notes": notes}, "\n".join([*files, *([""] if notes else []), *notes]))
+
+
+def _of_few_frames(run: "RunFolder", animation: str) -> list[str]:
+    """Return a sentence on how a progress picture gets more frames, if it has few; a list of one or none."""
+    from bench.figures.samples_by_step import judged_steps
+    from bench.runs.generator import configuration_of
+
+    description = run.describe()
+    frames, steps = len(judged_steps(run)), description.config.steps
+    often = max(1, steps // FRAMES)
+    if frames >= FEW or often >= (configuration_of(description).harness.eval_every or steps):
+        return []
+    return [
+        f"progress.{animation} of {description.name}: {frames} frame{'s' * (frames != 1)}, one per "
+        f"evaluation; a run with --set eval_every={often} has more"
+    ]
 
 
 def _comparison(selection: dict[str, str | None], steps: list[int] | None, out: Path) -> Report:

@@ -1,5 +1,6 @@
 """Animated pictures of a run: samples of fixed latents during training, and a walk through the latents."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from bench.figures import style
 from bench.figures.grid import MARGIN, read_grid, tiled, to_bytes
 from bench.figures.of_run import name_of
 from bench.figures.points import read_points
@@ -17,9 +19,7 @@ from bench.system.atomic_files import replacing
 
 if TYPE_CHECKING:
     from PIL.Image import Image
-    from PIL.ImageFont import FreeTypeFont, ImageFont
-
-    Font = FreeTypeFont | ImageFont
+    from PIL.ImageFont import FreeTypeFont
 
 Format = Literal["webp", "gif"]
 FORMATS: tuple[Format, ...] = get_args(Format)
@@ -30,7 +30,8 @@ SIDE = 56  # pixels of an image in the progress of training, at least
 
 WALK_SIDE, WALK_WIDTH, WALK_COLUMNS = 84, 400, 4
 STOPS, BETWEEN = 5, 12  # latents that a walk passes, and frames from one to the next
-TEXT, LINE = 12, 18  # pixels of letters and lines
+TITLE, TEXT = 14, 12  # pixels of letters
+EDGE, LINE = 12, 20  # pixels around everything, and of a line of text
 MILLISECONDS, SLOW, END = 80, 400, 2000  # a frame; a frame of few; the last one of training
 TRAINING = 8000  # milliseconds of the whole training, unless there are few frames
 QUALITY = 70  # of WebP
@@ -99,7 +100,8 @@ def progress_frames(run: RunFolder, most: int = MOST_FRAMES) -> list[Frame]:
     Returns
     -------
     list of Frame
-        The upper left corner of each grid as far as it fits, or each picture of points.
+        The upper left corner of each grid as far as it fits, or each picture of points. Where a part is left
+        out the label says so.
     """
     steps = judged_steps(run)
     if len(steps) > most:
@@ -109,18 +111,23 @@ def progress_frames(run: RunFolder, most: int = MOST_FRAMES) -> list[Frame]:
     pause = max(MILLISECONDS, min(SLOW, TRAINING // max(1, len(steps))))
     frames = []
     for step in steps:
-        pixels = read_points(grid_path(run, step)) if size is None else _corner(grid_path(run, step), size)
-        label = f"step {step:,} of {steps[-1]:,}"
+        pixels, part = (
+            (read_points(grid_path(run, step)), "") if size is None else _corner(grid_path(run, step), size)
+        )
+        label = f"step {step:,} of {steps[-1]:,}{part}"
         frames.append(Frame(pixels, label, END if step == steps[-1] else pause))
     return frames
 
 
-def _corner(path: Path, size: int) -> np.ndarray:
-    """Return the upper left corner of a grid, as high as wide at most."""
+def _corner(path: Path, size: int) -> tuple[np.ndarray, str]:
+    """Return the upper left corner of a grid, as high as wide at most, and words for the part it is."""
     scale = max(1, -(-SIDE // size))
     side = max(1, WIDTH // (scale * (size + MARGIN)))
-    cells = read_grid(path, size)[:side, :side]
-    return _enlarged(tiled(cells.reshape(-1, *cells.shape[2:]), cells.shape[1]), scale)
+    grid = read_grid(path, size)
+    cells = grid[:side, :side]
+    shown, there = (f"{rows} x {columns}" for rows, columns in (cells.shape[:2], grid.shape[:2]))
+    part = "" if shown == there else f"; {shown} of the grid's {there} samples"
+    return _enlarged(tiled(cells.reshape(-1, *cells.shape[2:]), cells.shape[1]), scale), part
 
 
 def walk_frames(trained: TrainedGenerator, seed: int = 0) -> list[Frame]:
@@ -166,10 +173,11 @@ def save_animation(frames: Sequence[Frame], path: Path, title: str) -> Path:
     """
     from PIL import ImageFont
 
-    font: Font = ImageFont.load_default(TEXT)
-    longest = max(font.getlength(text) for text in (title, *(frame.label for frame in frames)))
-    width = max(frames[0].pixels.shape[1], round(longest) + 2 * MARGIN)
-    pictures = [_labelled(frame, title, width, font) for frame in frames]
+    file = str(style.font_file())
+    large, plain = ImageFont.truetype(file, TITLE), ImageFont.truetype(file, TEXT)
+    longest = max([large.getlength(title), *(plain.getlength(frame.label) for frame in frames)])
+    width = max(frames[0].pixels.shape[1], math.ceil(longest)) + 2 * EDGE
+    pictures = [_labelled(frame, width, [(title, large), (frame.label, plain)]) for frame in frames]
     settings = {"quality": QUALITY, "method": 4} if path.suffix == ".webp" else {"optimize": True}
     with replacing(path) as aside:
         pictures[0].save(
@@ -184,16 +192,17 @@ def save_animation(frames: Sequence[Frame], path: Path, title: str) -> Path:
     return path
 
 
-def _labelled(frame: Frame, title: str, width: int, font: "Font") -> "Image":
-    """Return a picture below two lines of text, on white."""
+def _labelled(frame: Frame, width: int, lines: Sequence[tuple[str, "FreeTypeFont"]]) -> "Image":
+    """Return a picture below lines of text, on white, with a margin around everything."""
     from PIL import Image, ImageDraw
 
     picture = Image.fromarray(frame.pixels[:, :, 0] if frame.pixels.shape[2] == 1 else frame.pixels)
-    sheet = Image.new(picture.mode, (width, picture.height + 2 * LINE), "white")
+    top = EDGE + len(lines) * LINE
+    sheet = Image.new(picture.mode, (width, top + picture.height + EDGE), "white")
     draw = ImageDraw.Draw(sheet)
-    for line, text in enumerate((title, frame.label)):
-        draw.text((MARGIN, line * LINE + LINE // 2), text, fill="black", font=font, anchor="lm")
-    sheet.paste(picture, (0, 2 * LINE))
+    for number, (text, font) in enumerate(lines):
+        draw.text((EDGE, EDGE + number * LINE), text, fill="black", font=font, anchor="lt")
+    sheet.paste(picture, (EDGE, top))
     return sheet
 
 

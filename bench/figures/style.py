@@ -62,6 +62,13 @@ def styled() -> Iterator[None]:
         yield
 
 
+def font_file() -> Path:
+    """Return the file of the figures' font, for pictures that matplotlib does not draw."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path(), "fonts", "ttf", f"{FONT.replace(' ', '')}.ttf")
+
+
 def line(number: int) -> Line:
     """Return colour, line style and marker of a curve by its number; they repeat after the last."""
     turn = number % len(COLOURS)

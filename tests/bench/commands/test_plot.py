@@ -139,6 +139,12 @@ def test_plot_draws_each_run_into_a_folder_of_its_own(
         }
     assert {path.name for path in tmp_path.iterdir()} == {run.describe().name for run in runs}
     assert all(Path(file).exists() for file in files)
+    # evaluations at steps 4, 8 and 9
+    assert report["notes"] == [
+        f"progress.webp of {run.describe().name}: 3 frames, one per evaluation; a run with --set "
+        "eval_every=1 has more"
+        for run in runs
+    ]
 
 
 def test_plot_draws_one_run_where_it_is_told_or_into_its_figures(
@@ -146,7 +152,8 @@ def test_plot_draws_one_run_where_it_is_told_or_into_its_figures(
 ) -> None:
     run = trained_run("began")
     words = ("plot", run.id, "--animation", "none")
-    answer(capsys, *words, "--checkpoint", "last", "--out", str(tmp_path))
+    report = answer(capsys, *words, "--checkpoint", "last", "--out", str(tmp_path))
+    assert report["notes"] == []
     assert (tmp_path / "triptych.svg").exists()
     assert not [*tmp_path.glob("*.webp"), *tmp_path.glob("*.gif")]
     (run.figures / "triptych.svg").unlink()

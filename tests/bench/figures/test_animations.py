@@ -9,8 +9,11 @@ import pytest
 import torch
 from PIL import Image
 
+from bench.figures import style
 from bench.figures.animations import (
     BETWEEN,
+    EDGE,
+    LINE,
     STOPS,
     Format,
     Frame,
@@ -45,7 +48,8 @@ def cells(sheet: np.ndarray, scale: int) -> np.ndarray:
 def test_progress_shows_the_same_latents_at_every_evaluation(trained_run: Runs) -> None:
     run = trained_run("began")
     frames = progress_frames(run)
-    assert [frame.label for frame in frames] == [f"step {step} of 9" for step in STEPS]
+    part = "7 x 7 of the grid's 10 x 10 samples"
+    assert [frame.label for frame in frames] == [f"step {step} of 9; {part}" for step in STEPS]
     assert max(frame.milliseconds for frame in frames[:-1]) < frames[-1].milliseconds
     for frame, step in zip(frames, STEPS, strict=True):
         shown, grid = cells(frame.pixels, 2), read_grid(run.samples / f"step-{step:08d}.png", 28)[..., 0]
@@ -70,6 +74,7 @@ def test_of_many_evaluations_a_few_are_shown_the_first_and_the_last_among_them(
 def test_progress_of_points_shows_their_pictures(trained_run: Runs, tmp_path: Path) -> None:
     run = trained_run("began", points="ring-8")
     frames = progress_frames(run)
+    assert [frame.label for frame in frames] == [f"step {step} of 9" for step in STEPS]
     for frame, path in zip(frames, sorted(run.samples.glob("*.png")), strict=True):
         assert np.array_equal(frame.pixels, read_points(path))
     assert [path.name for path in draw_animations(load(run), tmp_path)] == ["progress.webp"]
@@ -126,10 +131,21 @@ def test_frames_are_shown_below_their_labels(channels: int, form: str, tmp_path:
             image.load()
             pixels = np.asarray(image.convert("L")).astype(int)
             assert image.info["duration"] == 100 + 10 * level
-            assert abs(np.median(pixels[-40:, :50]) - level) <= 2
-            assert pixels[:-40].min() < 100
-            heads.append(pixels[:-40])
-    assert all(np.abs(heads[0][18:] - head[18:]).max() > 100 for head in heads[1:])
+            assert abs(np.median(pixels[-40 - EDGE : -EDGE, EDGE : EDGE + 50]) - level) <= 2
+            head = pixels[: -40 - EDGE]
+            assert head.min() < 100
+            heads.append(head)
+            # white on every side
+            for side in (pixels[:EDGE], pixels[-EDGE:], pixels[:, :EDGE], pixels[:, -EDGE:]):
+                assert side.min() > 240
+    second = EDGE + LINE
+    assert all(np.abs(heads[0][second:] - head[second:]).max() > 100 for head in heads[1:])
+
+
+def test_the_letters_are_those_of_the_other_figures() -> None:
+    from matplotlib.font_manager import FontProperties, findfont
+
+    assert style.font_file().samefile(findfont(FontProperties(family=style.FONT)))
 
 
 def test_a_damaged_grid_is_reported_in_one_line(trained_run: Runs, tmp_path: Path) -> None:
