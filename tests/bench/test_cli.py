@@ -153,7 +153,17 @@ def test_the_end_of_a_run_is_a_table(small: SimpleNamespace, capsys: pytest.Capt
         f"resume  bench run --resume {shlex.quote(name)}",
     ]
     assert "\r" not in told
-    for word in ("health", "alarms", "fd_digits_garments", "classes_covered", "best", "at step", "samples"):
+    for word in (
+        "health",
+        "alarms",
+        "fd_digits_garments",
+        "classes_covered",
+        "M_best",
+        "real",
+        "better",
+        "samples",
+        "next",
+    ):
         assert word in text
 
 
