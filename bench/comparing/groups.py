@@ -9,6 +9,7 @@ from bench.system.json_values import JsonScalar
 
 Identity = tuple[JsonScalar, ...]  # variant, data and knobs
 
+SCHEDULE = "eval_every"  # a knob that changes no training, only the steps at which a rule can select
 DIGITS = 4  # significant digits of a number in a group's name, where these tell groups apart
 
 
@@ -29,23 +30,34 @@ def with_groups(frame: pd.DataFrame) -> pd.DataFrame:
         A copy. ``group`` is the variant's name and, where several groups share variant and data, the knobs
         in which those differ: ``VARIANT (lr_g=0.001)``. It names one group within a data set. Numbers have
         :data:`DIGITS` significant digits, and more only where two values of a knob would read alike.
+        :data:`SCHEDULE` stands there only if nothing else tells the groups apart, or if runs count at another
+        step than their last.
     """
     columns = ["variant", "data_hash", *knob_columns(frame)]
     identities: list[Identity] = list(zip(*(map(_plain, frame[name]) for name in columns), strict=True))
     siblings: dict[Identity, list[Identity]] = {}
     for identity in dict.fromkeys(identities):
         siblings.setdefault(identity[:2], []).append(identity)
+    short = "select" in frame and bool(frame["select"].eq("last").all())
     names = {
-        identity: name for alike in siblings.values() for identity, name in _named(alike, columns).items()
+        identity: name
+        for alike in siblings.values()
+        for identity, name in _named(alike, columns, short).items()
     }
     labels = [names[identity] for identity in identities]
     return frame.assign(group=pd.Series(labels, index=frame.index, dtype=object))
 
 
-def _named(alike: Collection[Identity], columns: Collection[str]) -> Mapping[Identity, str]:
-    """Return the name of each group among those with the same variant and data."""
+def _named(alike: Collection[Identity], columns: Collection[str], short: bool) -> Mapping[Identity, str]:
+    """Return the name of each group among those with the same variant and data.
+
+    With `short` the names leave :data:`SCHEDULE` out if they differ without it.
+    """
     texts = [_texts({identity[place] for identity in alike}) for place in range(len(columns))]
     differing = [(place, name) for place, name in enumerate(columns) if len(texts[place]) > 1]
+    fewer = [(place, name) for place, name in differing if name != SCHEDULE]
+    if short and len({tuple(identity[place] for place, _ in fewer) for identity in alike}) == len(alike):
+        differing = fewer
     names = {}
     for identity in alike:
         knobs = ", ".join(f"{name}={texts[place][identity[place]]}" for place, name in differing)

@@ -49,6 +49,40 @@ def test_a_knob_that_only_some_runs_have_separates_groups(runs: Runs) -> None:
     assert labels == ["began (patience=none)", "began (patience=3)", "began (patience=none)"]
 
 
+@pytest.mark.parametrize(
+    ("schedules", "rule", "labels"),
+    [
+        # lengths tell the groups apart
+        ([(200, 50), (300, 1000)], "last", ["began (steps=200)", "began (steps=300)"]),
+        # the schedule alone differs: two groups still
+        ([(200, 50), (200, 1000)], "last", ["began (eval_every=50)", "began (eval_every=1000)"]),
+        (
+            [(200, 50), (300, 50), (300, 100)],
+            "last",
+            [
+                "began (steps=200, eval_every=50)",
+                "began (steps=300, eval_every=50)",
+                "began (steps=300, eval_ever",
+            ],
+        ),
+        # the best of more evaluations is better by chance
+        (
+            [(200, 50), (300, 1000)],
+            "best-fid",
+            ["began (steps=200, eval_every=50)", "began (steps=300, eval_every=1000)"],
+        ),
+    ],
+)
+def test_the_schedule_of_evaluations_names_groups_only_where_it_matters(
+    schedules: list[tuple[int, int]], rule: str, labels: list[str], runs: Runs
+) -> None:
+    frame = with_groups(
+        runs(*({"steps": steps, "eval_every": every, "select": rule} for steps, every in schedules))
+    )
+    assert len(set(frame["group"])) == len(schedules)
+    assert all(name.startswith(label) for name, label in zip(frame["group"], labels, strict=True))
+
+
 def test_other_data_are_other_groups_but_need_no_other_name(runs: Runs) -> None:
     frame = with_groups(runs({}, {"dataset": "cifar10", "data_hash": "e" * 64, "gamma": 0.9}))
     assert list(frame["group"]) == ["began", "began"]
