@@ -9,14 +9,21 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from bench.configuration import EXECUTION_SETTINGS, Configuration, merge, resolve
+from bench.configuration import (
+    EXECUTION_SETTINGS,
+    Configuration,
+    knobs_of,
+    merge,
+    resolve,
+    variant_named,
+)
 from bench.execution.progress import Progress
 from bench.execution.setup import require_names, set_up
 from bench.execution.step_counts import plan_of
 from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
-from bench.searching.study_file import StudyFile
+from bench.searching.study_file import StudyFile, check_settings, named_in_errors
 from bench.system import paths
 from bench.system.errors import RequestError, unknown
 from bench.system.json_values import Json, JsonScalar
@@ -237,14 +244,18 @@ def plan_study(
             raise RequestError(f"{name}: a study's {name}s are {place}")
     for name in ("stop_on", "stop_after"):
         if name in given or name in file.settings:
-            raise RequestError(f"{name}: a collapse ends a study's trials by collapse_after of its pruner")
+            raise RequestError(
+                f"{name}: leave it out: a collapse ends a study's trials by collapse_after of its pruner"
+            )
+    check_settings({**file.settings, **given}, knobs_of(variant_named(variant)))
     settings = merge([{"experiment": title}, file.settings, dict(given), {"variant": variant}])
     base = base_of(settings)
     if workers > 1 and base.harness.threads == 0:
         settings["threads"] = max(1, (os.cpu_count() or 1) // workers)
         base = base_of(settings)
     require_names(base.harness)
-    space = space_of(base.variant, file.search, base)
+    with named_in_errors(title):
+        space = space_of(base.variant, file.search, base)
     for dimension in space.dimensions:
         if clash := sorted(set(dimension.knobs) & set(given)):
             raise RequestError(f"{clash[0]} is searched: it cannot be set")

@@ -163,7 +163,9 @@ def space_of(variant: type[Variant], search: Mapping[str, Range], base: Configur
         knobs = entry.knobs or (name,)
         for knob in knobs:
             if knob not in anywhere:
-                raise unknown("knob to search", knob, anywhere)
+                raise RequestError(
+                    f"search.{name}: {unknown('knob', knob, fields.keys() - THE_SAME_FOR_ALL)}"
+                )
             if knob in THE_SAME_FOR_ALL:
                 raise RequestError(f"search.{name}: {knob} must be the same for all trials of a study")
         if all(knob in fields for knob in knobs):

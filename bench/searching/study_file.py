@@ -1,7 +1,8 @@
 """Study files: search space, objectives, sampler, pruner and budget of a study."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, StrictInt, ValidationError, field_validator
 
 from bench.configuration import LARGEST_SEED, is_name, yaml_files
 from bench.judging.metrics.registry import FRECHET_DISTANCE
+from bench.system import paths
 from bench.system.errors import RequestError, printable, shown, unknown
 from studies import shipped
 from variants.knobs import Knobs, knob
@@ -124,6 +126,14 @@ class StudyFile(Knobs):
         return value
 
 
+PARTS: Mapping[str, type[BaseModel]] = {
+    "objectives": Objective,
+    "search": Range,
+    "sampler": Sampler,
+    "pruner": Pruner,
+}
+
+
 def read(word: str, **overrides: object) -> tuple[str, StudyFile]:
     """Read a study file.
 
@@ -144,7 +154,8 @@ def read(word: str, **overrides: object) -> tuple[str, StudyFile]:
     Raises
     ------
     RequestError
-        If there is no such file, a key is unknown or a value not possible.
+        If there is no such file, a key is unknown or a value not possible. For the name of a study that was
+        begun, the message says that its file is needed.
     """
     known = shipped()
     path = Path(word)
@@ -155,7 +166,7 @@ def read(word: str, **overrides: object) -> tuple[str, StudyFile]:
     if word in known:
         path = known[word]
     elif path.suffix not in (".yaml", ".yml") and not path.exists():
-        raise unknown("study", word, known)
+        raise _no_file(word, known)
     content = yaml_files.read(path) | {key: value for key, value in overrides.items() if value is not None}
     try:
         file = StudyFile(**content)
@@ -163,6 +174,66 @@ def read(word: str, **overrides: object) -> tuple[str, StudyFile]:
         raise RequestError(f"{path.name}: {describe_error(error, content)}") from None
     _check(path.name, file)
     return path.stem, file
+
+
+@contextmanager
+def named_in_errors(title: str) -> Iterator[None]:
+    """Put the study's name before the message of a RequestError about its file."""
+    try:
+        yield
+    except RequestError as error:
+        raise RequestError(f"study {title}: {error}") from None
+
+
+def check_settings(settings: Mapping[str, object], known: Collection[str]) -> None:
+    """Refuse keys of a study file among the configuration keys of its runs.
+
+    Parameters
+    ----------
+    settings : mapping
+        Keys and values, as ``--set`` or ``settings`` of the file give them.
+    known : collection of str
+        The configuration keys of the variant.
+
+    Raises
+    ------
+    RequestError
+        If a key is none of `known`, and one of a study file. The message says where the key belongs.
+    """
+    for key, value in settings.items():
+        if key in known:
+            continue
+        parts = [name for name in ("pruner", "sampler") if key in PARTS[name].model_fields]
+        if parts:
+            place = f"{' and '.join(parts)}: {parts[0]}: {{{key}: {printable(str(value))[:40]}}}"
+            raise RequestError(f"{key} is no key of a run, but of the study file's {place}")
+        if key in StudyFile.model_fields:
+            raise RequestError(f"{key} is no key of a run, but of the study file, beside its settings")
+
+
+def _no_file(word: str, known: Collection[str]) -> RequestError:
+    """Return the error for a word that names no file, with the file that was probably meant."""
+    studies = paths.results() / "studies"
+    begun = sorted(path.parent.name for path in studies.glob("*/study.json"))
+    begun = [name for name in begun if name == word or name.startswith(f"{word}-")]
+    if begun:
+        # a study is named FILE-VARIANT-IDENTITY, and each of these may have hyphens
+        parts = begun[0].split("-")
+        beginnings = ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]
+        file = next((file for each in beginnings for file in _files(each, known)), "FILE.yaml")
+        return RequestError(
+            f"study {shown(word)} has begun, as {begun[0]} in {studies}, and its file continues it: "
+            f"bench study {file}"
+        )
+    for file in _files(word, known):
+        return RequestError(f"study {shown(word)} is none of the project's: did you mean the file {file}?")
+    return unknown("study", word, known)
+
+
+def _files(name: str, known: Collection[str]) -> list[str]:
+    """Return the words by which ``bench study`` reads a file of that name: in this folder, or shipped."""
+    here = [f"{name}{suffix}" for suffix in (".yaml", ".yml") if Path(f"{name}{suffix}").is_file()]
+    return here + [name] * (name in known)
 
 
 def _check(name: str, file: StudyFile) -> None:
@@ -182,13 +253,8 @@ def describe_error(error: ValidationError, content: Mapping[str, object]) -> str
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
         key = str(first["loc"][-1])
-        models: dict[str | int, type[BaseModel]] = {
-            "objectives": Objective,
-            "search": Range,
-            "sampler": Sampler,
-            "pruner": Pruner,
-        }
-        model = next((models[part] for part in first["loc"][:-1] if part in models), StudyFile)
+        parts = [PARTS[str(part)] for part in first["loc"][:-1] if part in PARTS]
+        model = parts[0] if parts else StudyFile
         return str(unknown(f"key in {where.rpartition('.')[0] or 'the study file'}", key, model.model_fields))
     message = first["msg"].removeprefix("Value error, ")
     return f"{printable(where)}: {shown(first['input'])} is not possible: {message[:1].lower()}{message[1:]}"

@@ -77,6 +77,16 @@ def test_a_dry_run_tells_what_a_variant_lacks(file: Path, capsys: pytest.Capture
         (["smoke", "--set", "seed=3"], "seed: a study's seeds are those of its file"),
         (["smoke", "--set", "variant=began"], "variant: a study's variants are named by --variant"),
         (["smoke", "--set", "filterz=3"], "unknown configuration key for began-v3 'filterz'"),
+        (
+            ["smoke", "--set", "collapse_after=1"],
+            "collapse_after is no key of a run, but of the study file's pruner: pruner: {collapse_after: 1}",
+        ),
+        (
+            ["smoke", "--set", "startup_trials=3"],
+            "of the study file's pruner and sampler: pruner: {startup_tr",
+        ),
+        (["smoke", "--set", "trials=3"], "trials is no key of a run, but of the study file, beside its sett"),
+        (["smoke", "--set", "stop_on=collapse"], "stop_on: leave it out: .* by collapse_after of its pruner"),
         (["smoke", "--set", "eval_samples=1"], "eval_samples: '1' is not possible"),
         (["smoke", "--storage", "sqlite:///x.db"], "--storage 'sqlite': give postgresql://"),
         (["smoke", "--trials", "0"], "0 is not in the range"),
@@ -93,6 +103,48 @@ def test_a_wrong_request_is_refused_in_one_line_and_leaves_nothing(
     assert len(error) == 1
     assert re.search(message, error[0])
     assert not bench_home.exists()
+
+
+def test_a_search_of_an_unknown_knob_names_the_file_and_what_this_variant_can_search(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE.replace("gamma: declared", "gama: declared"))
+    assert main(["study", str(file)]) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("bench: study tried: search.gama: unknown knob 'gama': allowed are ")
+    assert line.endswith("did you mean 'gamma'?\n")
+    assert not re.search("dataset|alpha|device", line)
+
+
+def test_settings_of_a_file_hold_no_keys_of_its_pruner(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(FILE.replace("settings:", "settings:\n  warmup: 0.5"))
+    assert main(["study", str(file)]) == 2
+    assert "warmup is no key of a run, but of the study file's pruner" in capsys.readouterr().err
+
+
+def test_a_study_that_was_begun_is_continued_by_its_file(
+    file: Path, bench_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(file.parent)
+    assert main(["study", "tried"]) == 2
+    assert (
+        "study 'tried' is none of the project's: did you mean the file tried.yaml?" in capsys.readouterr().err
+    )
+    for name in ("tried-began-1a2b3c", "smoke-began-123456"):
+        (bench_home / "mlruns" / "studies" / name).mkdir(parents=True)
+        (bench_home / "mlruns" / "studies" / name / "study.json").write_text("{}")
+    for words in (["tried"], ["tried-began-1a2b3c"]):
+        assert main(["study", *words, "--dry-run"]) == 2
+        line = capsys.readouterr().err
+        assert f"study {words[0]!r} has begun, as tried-began-1a2b3c in {bench_home}" in line
+        assert line.endswith("and its file continues it: bench study tried.yaml\n")
+    file.rename(file.with_name("elsewhere.yaml"))
+    assert main(["study", "tried"]) == 2
+    assert capsys.readouterr().err.endswith("bench study FILE.yaml\n")
+    assert main(["study", "smoke-began-123456"]) == 2
+    assert capsys.readouterr().err.endswith("bench study smoke\n")
 
 
 def test_a_length_in_epochs_takes_the_place_of_the_files_steps(capsys: pytest.CaptureFixture[str]) -> None:

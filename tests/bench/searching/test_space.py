@@ -69,7 +69,7 @@ def test_knobs_of_other_variants_are_left_out() -> None:
 @pytest.mark.parametrize(
     ("search", "told"),
     [
-        ({"gama": {}}, "unknown knob to search 'gama': .*did you mean 'gamma'"),
+        ({"gama": {}}, "search.gama: unknown knob 'gama': .*did you mean 'gamma'"),
         ({"gamma": {"high": 2.0}}, "search.gamma: gamma: 2.0 is not possible"),
         ({"gamma": {"low": 0.9, "high": 0.4}}, "search.gamma: 0.9 to 0.4 is no range"),
         ({"gamma": {"low": 0.0, "scale": "log"}}, "is no range of a log scale"),
