@@ -330,7 +330,10 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     resolved = configuration.with_values(
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )
-    return TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device, variant.scalars)
+    setup = TrainingSetup(resolved, array, batches, variant.to(device), judge, real, device, variant.scalars)
+    if ranks.first and (words := setup.stop_rule.caution(harness.eval_every)):
+        progress.warning(words)
+    return setup
 
 
 def require_names(harness: Harness) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -43,6 +44,23 @@ class StopRule:
         if self.stop_on == "none" or not self.stop_after * self.steps <= step < self.steps:
             return False
         return collapsed(values, real, rules)
+
+    def caution(self, eval_every: int) -> str:
+        """Return why a rule that is to end a run can end none, or an empty text.
+
+        Parameters
+        ----------
+        eval_every : int
+            The knob of that name: steps between evaluations, 0 for one at the end only.
+        """
+        first = math.ceil(self.stop_after * self.steps)
+        planned = range(eval_every, self.steps, eval_every) if eval_every else ()
+        if self.stop_on == "none" or any(step >= first for step in planned):
+            return ""
+        return (
+            f"stop_on: {self.stop_on} cannot end this run: no evaluation lies between step {first:,} "
+            f"(stop_after {self.stop_after:g}) and the end, step {self.steps:,} (eval_every {eval_every:,})"
+        )
 
     def step_of(
         self, evaluations: Sequence[tuple[int, Mapping[str, float]]], real: Values, rules: HealthRules = RULES
