@@ -110,6 +110,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not sys.stderr.isatty():
         # bars of libraries, such as that of a download, would overwrite themselves in a log
         os.environ.setdefault("TQDM_DISABLE", "1")
+    if "_BENCH_COMPLETE" in os.environ:
+        importlib.import_module("bench.commands.bash_completion")
     try:
         check_words(words)
         status = cli.main(args=words, prog_name="bench", standalone_mode=False)

@@ -2,11 +2,12 @@
 
 import difflib
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import click
 
 from bench.commands.names import Names
-from bench.system.errors import shown
+from bench.system.errors import RequestError, shown
 
 
 def explained(error: click.UsageError, words: Sequence[str]) -> str:
@@ -28,8 +29,12 @@ def explained(error: click.UsageError, words: Sequence[str]) -> str:
         # the answer to a plain misspelling waits for no import
         if not near and "--where" in options:
             near = _condition(error.option_name, words)
-        near = near or difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
         message = f"{context.info_name} has no option {shown(error.option_name)}"
+        if not near and (others := _commands_with(error.option_name, context)):
+            return f"{message}, which {others} have: {_meant(context, near)}"
+        # whoever misspells an option rarely means its help
+        options = [option for option in options if option != "--help"]
+        near = near or difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
         return f"{message}: {_meant(context, near)}"
     # click has no class of its own for an argument too many
     extra = _extra(context, words) if type(error) is click.UsageError else []
@@ -38,6 +43,20 @@ def explained(error: click.UsageError, words: Sequence[str]) -> str:
     further = any(isinstance(each, click.Argument) for each in context.command.params)
     message = f"{context.info_name} takes no {'further ' if further else ''}argument {shown(extra[0])}"
     return f"{message}: {_meant(context, _options_of(extra[0], context))}"
+
+
+def _commands_with(option: str, context: click.Context) -> str:
+    """Return the names of the other commands that have an option, as text; empty unless there are two."""
+    root = context.find_root()
+    group = root.command
+    found = []
+    for name in group.list_commands(root) if isinstance(group, click.Group) else ():
+        # torchrun is refused for most commands
+        with suppress(RequestError):
+            command = group.get_command(root, name) if isinstance(group, click.Group) else None
+            if command and any(option in each.opts for each in command.params):
+                found.append(name)
+    return f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else ""
 
 
 def _condition(option: str, words: Sequence[str]) -> list[str]:

@@ -45,6 +45,7 @@ def settings(function: Command) -> Command:
         "--set",
         "settings",
         metavar="KEY=VALUE",
+        type=names.Settings(),
         multiple=True,
         callback=lambda context, option, words: parse_settings(words),
         help="Any configuration key; repeatable.",

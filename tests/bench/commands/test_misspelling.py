@@ -20,6 +20,11 @@ from bench.cli import COMMANDS, MEANT, main
         ("report --gamma 0.5", "report has no option '--gamma': did you mean '--where \"gamma == 0.5\"'?"),
         ("plot --preset", "plot has no option '--preset': did you mean `--where \"preset == '...'\"`?"),
         ("runs --variants began", "runs has no option '--variants': did you mean '--variant'?"),
+        (
+            "studies --where seed>1",
+            "studies has no option '--where', which plot, table, report and runs have: `bench studies",
+        ),
+        ("doctor --wher x", "doctor has no option '--wher': `bench doctor --help` lists what there is"),
         ("delete last", "unknown command 'delete': did you mean `bench runs --delete RUN`?"),
         ("resume last", "unknown command 'resume': did you mean `bench run --resume RUN`?"),
         ("--versoin", "bench has no option '--versoin': did you mean '--version'?"),

@@ -3,12 +3,18 @@
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from types import NoneType
+from typing import Literal, get_args, get_origin
 
 import pytest
 from click.shell_completion import ShellComplete, get_completion_class
 
 from bench.cli import COMMANDS, cli
+from bench.commands.bash_completion import SplittingBash, joined
+from bench.commands.names import knobs_known
+from bench.configuration import knobs_of
 from bench.datasets.registry import DATASETS
 from bench.system import paths
 from studies import shipped
@@ -70,6 +76,9 @@ def test_presets_and_data_sets_are_completed() -> None:
 def test_runs_are_completed_by_name(words: tuple[str, ...]) -> None:
     assert completed(*words, "") == ["began-x-s0", "v3-x-s1", "last"]
     assert completed(*words, "v3") == ["v3-x-s1"]
+    # ids are offered for a word that begins no name
+    assert completed(*words, "1") == ["1"]
+    assert completed(*words, "x") == []
 
 
 @pytest.mark.usefixtures("results")
@@ -77,6 +86,76 @@ def test_studies_are_completed_shipped_ones_to_begin_and_begun_ones_to_select() 
     assert completed("study", "") == list(shipped())
     for command in ("table", "plot", "report"):
         assert completed(command, "--study", "") == ["smoke-began-123456"]
+
+
+def test_a_study_may_be_a_file_which_the_shell_completes() -> None:
+    found = ShellComplete(cli, {}, "bench", "_BENCH_COMPLETE").get_completions(["study"], "tests/mine")
+    assert [(item.type, item.value) for item in found] == [("file", "tests/mine")]
+    found = ShellComplete(cli, {}, "bench", "_BENCH_COMPLETE").get_completions(["study"], "smo")
+    assert [(item.type, item.value) for item in found] == [("plain", "smoke")]
+
+
+def choices_of(annotation: object) -> Iterator[str]:
+    """The words of a type of choices, by the type itself; none of any other type."""
+    if get_origin(annotation) is Literal:
+        yield from map(str, get_args(annotation))
+    elif annotation is bool:
+        yield from ("true", "false")
+    else:
+        inner = [each for kind in get_args(annotation) if kind is not NoneType for each in choices_of(kind)]
+        yield from inner
+        if inner and NoneType in get_args(annotation):
+            yield "none"
+
+
+def test_keys_of_settings_and_their_choices_are_those_of_the_knobs() -> None:
+    own = [each for each in all_variants().values() if each.__module__.startswith("variants.")]
+    fields = [item for variant in own for item in knobs_of(variant).items()]
+    wanted: dict[str, set[str]] = {name: set() for name, _ in fields}
+    for name, field in fields:
+        wanted[name] |= set(choices_of(field.annotation))
+    assert {name: set(knob.choices) for name, knob in knobs_known().items()} == wanted
+    assert {name for name, field in fields if knobs_known()[name].description == field.description} >= {
+        name for name, field in fields if name in ("seed", "gamma", "filters")
+    }
+
+
+@pytest.mark.parametrize("command", ["run", "study"])
+def test_keys_and_values_of_settings_are_completed(command: str) -> None:
+    assert completed(command, "--set", "gam") == ["gamma="]
+    assert completed(command, "--set", "update=") == ["update=simultaneous", "update=alternating"]
+    assert completed(command, "--set", "stop_on=c") == ["stop_on=collapse"]
+    assert completed(command, "--set", "gamma=") == completed(command, "--set", "no_knob=") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "whole"),
+    [
+        ("run --set gam", "run|--set|gam"),
+        ("run --set update =", "run|--set|update="),
+        ("run --set update = al", "run|--set|update=al"),
+        ("run --set update = x --set norm =", "run|--set|update=x|--set|norm="),
+        ("run --seed = 3", "run|--seed|3"),
+        ("run --preset =", "run|--preset|="),
+        ("run --set a = ", "run|--set|a=|"),
+    ],
+)
+def test_words_that_bash_split_are_joined(words: str, whole: str) -> None:
+    assert joined(words.split(" ")) == whole.split("|")
+
+
+def test_bash_gets_what_follows_the_last_sign_of_equality(monkeypatch: pytest.MonkeyPatch) -> None:
+    bash = SplittingBash(cli, {}, "bench", "_BENCH_COMPLETE")
+    for words, offered in [
+        ("bench run --set update =", ["plain,simultaneous", "plain,alternating"]),
+        ("bench run --set update = al", ["plain,alternating"]),
+        ("bench study smoke --set gamma = 0.5 --set stop_o", ["plain,stop_on="]),
+        ("bench run --preset = qu", ["plain,quick"]),
+    ]:
+        monkeypatch.setenv("COMP_WORDS", words)
+        monkeypatch.setenv("COMP_CWORD", str(words.count(" ")))
+        assert bash.complete().splitlines() == offered
+    assert "compopt -o nospace" in bash.source()
 
 
 def test_without_results_only_the_newest_run_is_offered(bench_home: Path) -> None:
@@ -109,6 +188,7 @@ def test_each_shell_has_a_script(shell: str) -> None:
 
 def test_completion_imports_nothing_heavy() -> None:
     words = ["bench run --variant began,", "bench run --preset ", "bench eval ", "bench study ", "bench "]
+    words += ["bench run --set gam", "bench run --set update ="]
     code = (
         "import contextlib, os, sys\nfrom bench.cli import main\n"
         f"for words in {words!r}:\n"
@@ -121,5 +201,5 @@ def test_completion_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     offered = done.stdout.split()
-    for word in ("began,wgan-gp", "quick", "last", "smoke", "run"):
+    for word in ("began,wgan-gp", "quick", "last", "smoke", "run", "gamma=", "alternating"):
         assert f"plain,{word}" in offered
