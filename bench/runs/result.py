@@ -143,16 +143,20 @@ class RunResult:
         return "".join(parts)
 
     def _metrics_table(self) -> str:
-        """Return the metrics of the last evaluation, beside those at the best distance."""
-        evaluations, metric = self.record.evaluations, self.description.metric
-        best = self.best.get(f"{metric}_best_step")
-        at_best = next((each.values for each in evaluations if each.step == best), None)
-        last = f"step {evaluations[-1].step:,}"
-        if at_best is None or best == evaluations[-1].step:
-            note = "" if at_best is None else f", the best {metric}"
-            return notebook_html.table(self.metrics.items(), ("", last + note))
-        rows = [(name, value, at_best.get(name)) for name, value in self.metrics.items()]
-        return notebook_html.table(rows, ("", last, f"step {best:,}, the best {metric}"))
+        """Return the metrics of the last evaluation, beside real samples' and those at the best distance."""
+        evaluations, described = self.record.evaluations, self.description
+        last = evaluations[-1]
+        step = self.best.get(f"{described.metric}_best_step")
+        best = next((each for each in evaluations if each.step == step), last)
+        header = ["", f"step {last.step:,}", "real", "better"]
+        if best is not last:
+            header.append(f"at best {described.metric}, step {best.step:,}")
+        rows: list[tuple[object, ...]] = []
+        for name, value in last.values.items():
+            declared = described.metrics.get(name)
+            row = (name, value, described.real.get(name), declared.better if declared else None)
+            rows.append(row if best is last else (*row, best.values.get(name)))
+        return notebook_html.table(rows, header)
 
 
 def read_run(run: str | RunFolder) -> RunResult:

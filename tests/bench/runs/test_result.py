@@ -6,6 +6,7 @@ import base64
 import math
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from html.parser import HTMLParser
 from io import BytesIO
 from pathlib import Path
@@ -156,10 +157,29 @@ def test_a_notebook_shows_health_metrics_and_the_newest_samples(result: RunResul
     for name, value in result.metrics.items():
         at = texts.index(name)
         assert texts[at + 1] == (f"{value:.4g}" if isinstance(value, float) else f"{value:,}")
+        declared, real = result.description.metrics[name], result.description.real[name]
+        assert texts[at + 2 : at + 4] == [f"{real:.4g}", declared.better]
     (picture,) = pictures(html)
     assert result.picture is not None
     assert result.picture.name == "step-00000009.png"
     assert np.array_equal(picture, Image.open(result.picture))
+
+
+def best_at(result: RunResult, step: int) -> RunResult:
+    """The run as if its distance had been the best at a step."""
+    assert result.record.end is not None
+    best = {**result.best, f"{result.description.metric}_best_step": step}
+    end = result.record.end.model_copy(update={"best": best})
+    return replace(result, record=replace(result.record, end=end))
+
+
+def test_a_notebook_names_the_step_of_a_best_distance_that_is_not_the_last(result: RunResult) -> None:
+    first, metric = result.record.evaluations[0], result.description.metric
+    texts = cells(best_at(result, first.step)._repr_html_())
+    assert f"at best {metric}, step {first.step}" in texts
+    for name, value in first.values.items():
+        assert texts[texts.index(name) + 4] == (f"{value:.4g}" if isinstance(value, float) else f"{value:,}")
+    assert not any(text.startswith("at best") for text in cells(best_at(result, 9)._repr_html_()))
 
 
 def test_a_notebook_shows_samples_of_a_trained_generator(result: RunResult) -> None:
