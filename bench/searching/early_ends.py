@@ -1,8 +1,11 @@
 """What ends a trial early, as text: the rules of a study, and the reason of one trial."""
 
+from optuna.trial import FrozenTrial
+
 from bench.searching.plan import StudyPlan
 from bench.searching.pruning import collapse_step, pruning_points
 from bench.searching.study_file import Pruner
+from bench.searching.trials import MEDIAN, REASON
 
 
 def rules_of(plan: StudyPlan) -> dict[str, str]:
@@ -42,6 +45,25 @@ def _collapse_text(plan: StudyPlan) -> str:
 def setting_text(pruner: Pruner) -> str:
     """Return the share of a run after which a collapsed evaluation ends its trial, with its key."""
     return f"collapse_after {pruner.collapse_after:g}"
+
+
+def reason_of(trial: FrozenTrial, pruner: Pruner) -> str:
+    """Return why a trial ended early, with the numbers that a median pruner compared; else an empty text."""
+    text, median = reason_text(str(trial.user_attrs.get(REASON, "")), pruner), trial.user_attrs.get(MEDIAN)
+    if not text or median is None or trial.last_step is None:
+        return text
+    own, other = _told_apart(trial.intermediate_values[trial.last_step], median)
+    return f"{text} ({own} against {other})"
+
+
+def _told_apart(*values: float) -> list[str]:
+    """Return numbers with four significant digits, or with as many as tell them apart."""
+    texts: list[str] = []
+    for digits in range(4, 18):
+        texts = [f"{value:.{digits}g}" for value in values]
+        if len(set(texts)) == len(set(values)):
+            break
+    return texts
 
 
 def reason_text(reason: str, pruner: Pruner) -> str:

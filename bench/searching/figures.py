@@ -46,6 +46,7 @@ LEAST_PAIRED = 4  # complete trials; fewer show nothing in pairs
 LEAST_COLOURED = 4  # complete trials; among fewer a scale of colours shows no course
 
 GREY = "#8c8c8c"
+PRUNED = "pruned: value of an earlier step"
 DOT: Look = {"marker": "o", "s": 18, "linewidths": 0, "zorder": 3, "clip_on": False}
 CROSS: Look = {"color": GREY, "marker": "x", "s": 14, "linewidths": 0.9, "zorder": 2}
 RING: Look = {"facecolors": "none", "linewidths": 1.3, "zorder": 5, "clip_on": False}
@@ -135,7 +136,7 @@ def value_of(trial: FrozenTrial, place: int) -> float:
 
 
 def draw_history(data: FigureData) -> Figure | None:
-    """Draw the value of each trial and the best so far; pruned trials at their last value."""
+    """Draw the value of each trial and the best so far; pruned trials with their value of an earlier step."""
     if not data.complete and not data.pruned:
         return None
     goals = data.plan.goals
@@ -157,7 +158,7 @@ def draw_history(data: FigureData) -> Figure | None:
                 label="best so far",
             )
         _scatter(axis, data.complete, place, **DOT, color=style.BLUE, label="complete")
-        _scatter(axis, data.pruned, place, **CROSS, label="pruned, at its last value")
+        _scatter(axis, data.pruned, place, **CROSS, label=PRUNED)
         _scatter(axis, data.default(), place, **DEFAULT)
         scale(axis.yaxis, data.values(place))
         axis.set_ylabel(goal.metric)
@@ -214,7 +215,7 @@ def draw_slices(data: FigureData) -> Figure | None:
                 if has_colours
                 else Look(color=style.BLUE, label="complete")
             )
-            _scatter(axis, data.pruned, place, dimension, **CROSS, label="pruned, at its last value")
+            _scatter(axis, data.pruned, place, dimension, **CROSS, label=PRUNED)
             _scatter(axis, data.complete, place, dimension, **DOT, **coloured)
             _scatter(axis, data.best(place), place, dimension, **BEST)
             _scatter(axis, data.default(), place, dimension, **DEFAULT)

@@ -32,14 +32,19 @@ class MedianAtSamePoint(BasePruner):
         point = trial.last_step
         if point is None or point not in self.points:
             return False
-        complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        others = [t.intermediate_values[point] for t in complete if point in t.intermediate_values]
+        others = completed_values(study, point)
         if len(others) < self.startup_trials:
             return False
         value = trial.intermediate_values[point]
         if study.direction == StudyDirection.MAXIMIZE:
             return value < median(others)
         return value > median(others)
+
+
+def completed_values(study: Study, point: int) -> list[float]:
+    """Return what the complete trials reported at a point."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    return [trial.intermediate_values[point] for trial in complete if point in trial.intermediate_values]
 
 
 def collapse_step(pruner: Pruner, evaluations: list[int]) -> int | None:

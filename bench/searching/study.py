@@ -12,6 +12,7 @@ from bench.execution.progress import Progress
 from bench.execution.tracked_run import tracking
 from bench.searching import address, cluster, storage
 from bench.searching.cluster import JobPool
+from bench.searching.other_studies import notes_on_others
 from bench.searching.plan import StudyPlan, plan_study
 from bench.searching.study_file import StudyFile
 from bench.searching.study_loop import StudyLoop, create_study
@@ -160,6 +161,8 @@ def _search(
 ) -> StudyResult:
     store = address.open_storage(options.storage, plan.folder, plan.name, plan.file.grace)
     study = storage.with_retries(lambda: create_study(plan, store))
+    has_begun = any(t.state.is_finished() for t in study.get_trials(deepcopy=False))
+    notes = [] if has_begun else notes_on_others(plan)
     pool: WorkerPool = ProcessPool(plan, store, options.storage, options.workers, until, progress, is_job)
     if options.cluster:
         # submitit writes a task's arguments into a file, which must not contain a password
@@ -167,7 +170,7 @@ def _search(
         secrets = {} if options.storage is None else {STORAGE: options.storage}
         pool = JobPool(options.cluster, plan, options.workers, run_cluster_job, arguments, secrets)
     with tracking(plan.base.harness.tracking, progress) as tracker:
-        loop = StudyLoop(plan, study, store, pool, until, tracker, progress)
+        loop = StudyLoop(plan, study, store, pool, until, tracker, progress, notes)
         is_leader = loop.run()
         # imported late: pandas and scipy would delay the first trial
         from bench.searching.study_files import write_files
@@ -175,7 +178,7 @@ def _search(
 
         result = summarize(study, plan)
         if is_leader:
-            files = write_files(study, plan, result)
+            files = write_files(study, plan, result, progress)
             if tracker and loop.parent:
                 problem = tracker.finish_parent(
                     loop.parent, summary_of(result, files), plan.folder, current_store()

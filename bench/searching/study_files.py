@@ -7,6 +7,7 @@ import pandas as pd
 from optuna.trial import FrozenTrial
 
 from bench.configuration import yaml_files
+from bench.execution.progress import Progress
 from bench.searching.plan import StudyPlan
 from bench.searching.summary import StudySummary
 from bench.searching.trial_outcomes import health_of, runs_of_trial
@@ -14,10 +15,14 @@ from bench.searching.trial_table import csv_of
 from bench.system.atomic_files import write_text
 
 BEST = "best.yaml"
+UNFINISHED = "figures.unfinished"  # while figures are to be drawn
 
 
-def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary) -> list[str]:
-    """Write table, trials, best configurations, importances and figures; return :func:`files_of`."""
+def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary, progress: Progress) -> list[str]:
+    """Write table, trials, best configurations, importances and figures; return :func:`files_of`.
+
+    The figures are drawn only where a text has changed since they were drawn.
+    """
     folder = plan.folder
     texts = {"table.md": summary.text() + "\n", "trials.csv": csv_of(summary.trials)}
     if summary.best:
@@ -25,6 +30,18 @@ def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary) -> 
     if summary.importances:
         rows = [(m, name, share) for m, of in summary.importances.items() for name, share in of.items()]
         texts["importances.csv"] = csv_of(pd.DataFrame(rows, columns=["metric", "param", "importance"]))
+    figures, unfinished = folder / "figures", folder / UNFINISHED
+    is_drawn = (
+        figures.exists()
+        and not unfinished.exists()
+        and all(
+            (folder / name).exists() and (folder / name).read_text(encoding="utf-8") == text
+            for name, text in texts.items()
+        )
+    )
+    if plan.draws and not is_drawn:
+        # a command that is killed before the figures are drawn leaves the mark
+        write_text(unfinished, "")
     for name, text in texts.items():
         write_text(folder / name, text)
     several = {f"trial-{trial.number}.yaml": trial for trial in summary.front if summary.is_several}
@@ -33,11 +50,13 @@ def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary) -> 
     for old in (folder / "front").glob("trial-*.yaml"):
         if old.name not in several:
             old.unlink(missing_ok=True)
-    if plan.draws:
+    if plan.draws and not is_drawn:
+        progress.info("drawing figures")
         # imported late: matplotlib takes a second
         from bench.searching.figures import draw_study
 
-        draw_study(study, summary, folder / "figures")
+        draw_study(study, summary, figures)
+        unfinished.unlink(missing_ok=True)
     return files_of(folder)
 
 

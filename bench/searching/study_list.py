@@ -29,7 +29,9 @@ class _Stated(BaseModel):
 
     name: str
     experiment: str
+    data_hash: str
     config: dict[str, JsonScalar]
+    search: dict[str, str]
     objectives: list[str]
     file: dict[str, object]
 

@@ -22,7 +22,8 @@ from bench.execution.progress import Progress
 from bench.execution.time_left import time_left, time_left_text
 from bench.runs import environment
 from bench.searching import trials
-from bench.searching.early_ends import reason_text, rules_of
+from bench.searching.advice import advice_on
+from bench.searching.early_ends import reason_of, rules_of
 from bench.searching.plan import StudyPlan
 from bench.searching.space import short_text
 from bench.searching.storage import Storage, with_retries
@@ -85,6 +86,8 @@ class StudyLoop:
         Shows the study in MLflow.
     progress : Progress
         Prints which trials ended.
+    notes : sequence of str
+        Lines that are printed at the start.
     """
 
     plan: StudyPlan
@@ -94,9 +97,11 @@ class StudyLoop:
     until: float | None
     tracker: TrackingProcess | None
     progress: Progress
+    notes: Sequence[str] = ()
     parent: str | None = None
     _reported: set[int] = field(default_factory=set)
     _shown_at: float = 0.0
+    _has_advised: bool = False
 
     def run(self) -> bool:
         """Run until the budget or the time is spent; return whether this command leads at the end.
@@ -112,6 +117,8 @@ class StudyLoop:
         self._reported = {trial.number for trial in known if trial.state.is_finished()}
         self.progress.info(opening_of_study(self.plan))
         self.progress.info(f"{trials.count_ended(known)} of {self.plan.file.trials} trials are over")
+        for note in self.notes:
+            self.progress.info(note)
         with stop_on_signal() as stop_requested:
             try:
                 while not with_retries(self._step):
@@ -170,6 +177,16 @@ class StudyLoop:
             count = f"[{trials.count_ended(known)}/{self.plan.file.trials}]"
             left = time_left_text(self._time_left(known))
             self.progress.info(f"{count} {end_text(trial, self.plan)}{so_far}{left}")
+            self._advise(trial, known)
+
+    def _advise(self, trial: FrozenTrial, known: Iterable[FrozenTrial]) -> None:
+        """Print once, while no trial is complete, what keeps a trial from its end and what to change."""
+        kind = str(trial.user_attrs.get(trials.REASON, "")).partition("@")[0]
+        if self._has_advised or kind not in ("collapsed", "diverged"):
+            return
+        if all(each.state != TrialState.COMPLETE for each in known):
+            self.progress.info(f"to change that: {advice_on(kind, self.plan)}")
+            self._has_advised = True
 
     def _time_left(self, known: Sequence[FrozenTrial]) -> float | None:
         """Estimate the seconds until the budget is spent, with this command's workers."""
@@ -205,7 +222,7 @@ def end_text(trial: FrozenTrial, plan: StudyPlan) -> str:
         facts += [f"health {health}"] if (health := health_of(trial)) else []
         result = ": " + ", ".join(facts)
     else:
-        reason = reason_text(str(trial.user_attrs.get(trials.REASON, "")), plan.file.pruner)
+        reason = reason_of(trial, plan.file.pruner)
         result = f": {reason}" if reason else ""
     took = "" if trial.duration is None else f", took {duration(trial.duration.total_seconds())}"
     params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())

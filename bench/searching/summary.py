@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from bench.comparing.caveats import caveat_of
 from bench.comparing.rendering import Tables, TextTable, render
 from bench.runs.run_names import with_hyphens
-from bench.searching.early_ends import reason_text
+from bench.searching.early_ends import reason_of
 from bench.searching.importances import ENOUGH, importances_of
 from bench.searching.objective import Goal
 from bench.searching.plan import StudyPlan
@@ -233,7 +233,7 @@ class StudySummary:
         if trial.state == TrialState.COMPLETE:
             values = ", ".join(f"{m} {short_text(v)}" for m, v in zip(metrics, trial.values, strict=True))
         else:
-            reason = reason_text(str(trial.user_attrs.get(REASON, "")), self.plan.file.pruner)
+            reason = reason_of(trial, self.plan.file.pruner)
             values = f"{trial.state.name.lower()}, {reason}" if reason else trial.state.name.lower()
         params = ", ".join(f"{name} {short_text(value)}" for name, value in trial.params.items())
         return f"trial {trial.number}: {values} ({params})"

@@ -3,7 +3,7 @@
 import time
 import traceback
 from collections.abc import Callable, Mapping
-from statistics import fmean
+from statistics import fmean, median
 
 from optuna.exceptions import UpdateFinishedTrialError
 from optuna.trial import Trial, TrialState
@@ -19,7 +19,7 @@ from bench.runs.run_folder import RunFolder
 from bench.searching import trials
 from bench.searching.objective import ObjectiveCallback
 from bench.searching.plan import StudyPlan
-from bench.searching.pruning import collapse_step, pruning_points
+from bench.searching.pruning import collapse_step, completed_values, pruning_points
 from bench.searching.storage import StorageAway, with_retries
 from bench.system import paths
 from bench.system.errors import WorkError
@@ -230,6 +230,9 @@ class TrialRuns:
             self.pruned = f"collapsed@{step}"
         elif single and point in self._points and with_retries(self.trial.should_prune):
             self.pruned = f"{pruner.name}@{step}"
+            if pruner.name == "median":
+                others = with_retries(lambda: completed_values(self.trial.study, point))
+                with_retries(lambda: self.trial.set_user_attr(trials.MEDIAN, median(others)))
         return self.pruned is not None
 
     def _means(self, step: int) -> list[float]:

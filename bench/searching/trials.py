@@ -20,6 +20,7 @@ STEPS = "steps"  # training steps so far, including those of the trial that it r
 MEASURED = "measured"  # seed to the metrics of its last evaluation
 HEALTH = "health"  # seed to the health tag of its run
 REASON = "reason"  # why it was pruned or failed; missing or empty if its worker died
+MEDIAN = "median"  # of the complete trials, which the trial was pruned against
 DEATHS = "deaths"  # workers that died with these params so far
 RETRY_OF = "retry_of"  # number of the trial that it retries
 
@@ -115,7 +116,7 @@ def fail_dead_trials(study: Study, storage: Storage) -> list[FrozenTrial]:
 def _queue_retries(study: Study) -> None:
     """Queue one new trial per trial to retry; call this under ``storage.exclusive()``."""
     for trial in to_retry(study.get_trials(deepcopy=False)):
-        kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON)}
+        kept = {key: value for key, value in trial.user_attrs.items() if key not in (WORKER, REASON, MEDIAN)}
         died = WORKER in trial.user_attrs and not trial.user_attrs.get(REASON)
         marks = {RETRY_OF: trial.number, DEATHS: int(kept.get(DEATHS, 0)) + died}
         # a worker that died while it asked may have got only some of the values

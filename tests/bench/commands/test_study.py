@@ -281,6 +281,10 @@ def test_a_trial_that_diverges_is_pruned_at_once_and_told(
     assert "pruner      none" in lines
     assert "collapse    ends no trial (collapse_after 1)" in lines
     assert any(re.match(r"\[1/1\] trial 0 pruned: diverged at step \d+, took", line) for line in lines)
+    # and at once what to change
+    (place,) = [place for place, line in enumerate(lines) if line.startswith("to change that: ")]
+    assert lines[place - 1].startswith("[1/1] trial 0 pruned")
+    assert "search lower learning rates (lr_g, lr_d)" in lines[place]
     assert not any("{" in line for line in lines)
     (run,) = run_folder.all_runs()
     end = record.read(run.record_path).end

@@ -4,11 +4,14 @@ from typing import Any
 
 import optuna
 import pytest
+from optuna.trial import TrialState, create_trial
 
-from bench.searching.early_ends import reason_text, rules_of
+from bench.searching.early_ends import reason_of, reason_text, rules_of
 from bench.searching.plan import StudyPlan
 from bench.searching.pruning import collapse_step, pruner_for, pruning_points
 from bench.searching.study_file import Pruner, StudyFile
+from bench.searching.study_loop import end_text
+from bench.searching.trials import MEDIAN, REASON
 
 METRIC = "fd_digits_garments"
 TWO = [{"metric": "frechet_distance"}, {"metric": "effective_classes"}]
@@ -77,3 +80,24 @@ def test_the_pruner_is_said_to_prune_where_it_can(file: dict[str, Any], said: st
 )
 def test_reasons_are_written_out(reason: str, text: str) -> None:
     assert reason_text(reason, Pruner()) == text
+    assert reason_of(create_trial(value=1.0, user_attrs={REASON: reason}), Pruner()) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "median", "numbers"),
+    [
+        (106.23, 95.0, "106.2 against 95"),
+        (105.59, 105.581, "105.59 against 105.58"),
+        (0.2, 0.1, "0.2 against 0.1"),
+    ],
+)
+def test_the_median_is_named_with_what_it_was_compared_with(
+    value: float, median: float, numbers: str
+) -> None:
+    ended = create_trial(
+        state=TrialState.PRUNED,
+        intermediate_values={10: 7.0, 30: value},
+        user_attrs={REASON: "median@30", MEDIAN: median},
+    )
+    assert reason_of(ended, Pruner()) == f"worse than the median at step 30 ({numbers})"
+    assert f": worse than the median at step 30 ({numbers})" in end_text(ended, plan_of())

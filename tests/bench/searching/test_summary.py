@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,17 +13,19 @@ import pytest
 from optuna.trial import FrozenTrial, TrialState
 
 from bench.configuration import EXECUTION_SETTINGS, resolve
+from bench.execution.progress import Progress
 from bench.searching import trials as marks
 from bench.searching.advice import nothing_completed
 from bench.searching.importances import importances_of
 from bench.searching.plan import StudyPlan
 from bench.searching.study import StudiesResult, StudyResult
 from bench.searching.study_file import StudyFile
-from bench.searching.study_files import write_files
+from bench.searching.study_files import UNFINISHED, write_files
 from bench.searching.study_loop import end_text
 from bench.searching.summary import summarize
 
 METRIC = "fd_digits_garments"
+QUIET = Progress(quiet=True)
 SEARCH = {"gamma": {}, "lr": {"knobs": ["lr_g", "lr_d"]}, "lambda_k": {}}
 SETTINGS = {"variant": "began-v3", "steps": "100", "eval_every": 25, "threads": 2, "experiment": "elsewhere"}
 
@@ -178,7 +181,7 @@ def test_the_best_trial_leads_to_its_runs_and_says_that_it_collapsed(
         {"seed": int(seed), "id": ids[seed], "name": name} for seed, name in zip(ids, names, strict=True)
     ]
     assert best["health"] == told
-    write_files(study, plan, result)
+    write_files(study, plan, result, QUIET)
     listed = pd.read_csv(plan.folder / "trials.csv")
     assert [listed["health"][0], listed["runs"][0]] == [told, "; ".join(names)]
     assert listed["health"].isna()[1]
@@ -209,7 +212,7 @@ def test_best_yaml_is_the_best_trials_configuration() -> None:
     study = searched(plan, 6)
     result = summarize(study, plan)
     assert result.best
-    files = write_files(study, plan, result)
+    files = write_files(study, plan, result, QUIET)
     assert files == ["table.md", "trials.csv", "best.yaml", "importances.csv", "figures"]
     assert {path.name for path in plan.folder.iterdir()} == set(files)
     path = plan.folder / "best.yaml"
@@ -231,7 +234,7 @@ def test_files_have_all_digits() -> None:
     study = searched(plan, 5)
     run_trial(study, plan, TrialState.PRUNED, 50, "median@50")
     result = summarize(study, plan)
-    write_files(study, plan, result)
+    write_files(study, plan, result, QUIET)
     rows = pd.read_csv(plan.folder / "trials.csv", dtype=str)  # pandas reads some floats a bit off
     assert list(rows["state"]) == ["COMPLETE"] * 5 + ["PRUNED"]
     complete = rows[:5]
@@ -256,6 +259,40 @@ def test_files_have_all_digits() -> None:
         dict(zip(shares["param"], map(float, shares["importance"]), strict=True))
         == result.importances[METRIC]
     )
+
+
+def test_figures_are_drawn_again_only_if_the_trials_have_changed_or_a_kill_left_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    plan = plan_of(search={"gamma": {}})
+    study = study_of(plan)
+    trial = study.ask(plan.space.distributions())
+    study.tell(trial, [4.0])
+
+    def drawn() -> bool:
+        write_files(study, plan, summarize(study, plan), Progress())
+        assert {"history.png", "history.svg"} <= {path.name for path in (plan.folder / "figures").iterdir()}
+        assert not (plan.folder / UNFINISHED).exists()
+        return "drawing figures" in capsys.readouterr().err.splitlines()
+
+    assert [drawn(), drawn()] == [True, False]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("bench.searching.figures.draw_study", die)
+        study.tell(study.ask(plan.space.distributions()), [3.0])
+        with pytest.raises(Killed):
+            drawn()
+    capsys.readouterr()
+    assert [drawn(), drawn()] == [True, False]
+    shutil.rmtree(plan.folder / "figures")
+    assert drawn()
+
+
+class Killed(BaseException):
+    """Stands for the death of the process."""
+
+
+def die(*_: Any) -> None:
+    raise Killed
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -296,7 +333,7 @@ def test_several_objectives_have_a_pareto_front() -> None:
     old = plan.folder / "front" / "trial-99.yaml"
     old.parent.mkdir(parents=True)
     old.write_text("of an earlier front")
-    assert "front" in write_files(study, plan, result)
+    assert "front" in write_files(study, plan, result, QUIET)
     names = {path.name for path in old.parent.iterdir()}
     assert names == {f"trial-{one.number}.yaml" for one in free}
     one = result.front[-1]
@@ -316,14 +353,14 @@ def test_several_objectives_have_a_pareto_front() -> None:
 def test_without_a_complete_trial_there_is_no_best() -> None:
     plan = plan_of()
     study = study_of(plan)
-    assert write_files(study, plan, summarize(study, plan)) == ["table.md", "trials.csv"]
+    assert write_files(study, plan, summarize(study, plan), QUIET) == ["table.md", "trials.csv"]
     run_trial(study, plan, TrialState.PRUNED, 50, "collapsed@50")
     result = summarize(study, plan)
     assert (result.best, result.front, result.importances) == (None, [], {})
     assert result.default
     assert result.default.state == TrialState.PRUNED
     assert "no trial is complete" in result.text()
-    assert "best.yaml" not in write_files(study, plan, result)
+    assert "best.yaml" not in write_files(study, plan, result, QUIET)
 
 
 @pytest.mark.parametrize("goals", [1, 2])
@@ -350,6 +387,7 @@ def test_a_study_in_which_nothing_was_completed_says_why_and_what_to_change(
     assert line.startswith(f"study {plan.name}: no trial was completed")
     assert told in line
     assert ("collapse_after: 1" in line) == (reason == "collapsed@50")
+    assert ("a changed file is another study, which begins anew" in line) == (state == TrialState.PRUNED)
     assert "{" not in line
     assert "\n" not in line
 
