@@ -48,6 +48,7 @@ def knob(
     above: float | None = None,
     longest: int | None = None,
     search: Search | None = None,
+    neutral: tuple[Setting, ...] = (),
 ) -> T:
     """Declare a field of a :class:`Knobs` class.
 
@@ -67,6 +68,9 @@ def knob(
         Maximum number of characters of a text.
     search : Search, optional
         The range worth searching.
+    neutral : tuple
+        Values with which a run computes what it computed before the knob existed. The hash of a configuration
+        leaves them out, so that runs and studies keep their identity when the knob is added.
     """
     return Field(
         default,
@@ -75,7 +79,7 @@ def knob(
         le=high,
         gt=above,
         max_length=longest,
-        json_schema_extra=cast(JsonDict, {"unit": unit, "search": search}),
+        json_schema_extra=cast(JsonDict, {"unit": unit, "search": search, "neutral": neutral}),
     )
 
 
@@ -88,6 +92,11 @@ def search_of(field: FieldInfo) -> Search | None:
     """Return the search range that a knob declares, if any."""
     search = _details(field).get("search")
     return search if isinstance(search, Search) else None
+
+
+def neutral_of(field: FieldInfo) -> tuple[Setting, ...]:
+    """Return the values of a knob that the hash of a configuration leaves out."""
+    return cast(tuple[Setting, ...], _details(field).get("neutral", ()))
 
 
 def _details(field: FieldInfo) -> Mapping[str, object]:
@@ -148,6 +157,7 @@ def _with_default(field: FieldInfo, default: object) -> object:
         above=bounds.get("gt"),
         longest=int(bounds["max_length"]) if "max_length" in bounds else None,
         search=search_of(field),
+        neutral=neutral_of(field),
     )
 
 

@@ -13,11 +13,11 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from bench.configuration.presets import kind_of, preset_layers, presets_of
-from bench.configuration.schema import EXECUTION_SETTINGS, UNHASHED_DEFAULTS, Harness
+from bench.configuration.schema import EXECUTION_SETTINGS, Harness
 from bench.datasets import class_names, located, preset_of, require_labels
 from bench.system.errors import RequestError, shown, unknown
 from variants.base import Variant
-from variants.knobs import Knobs, Setting, unit_of
+from variants.knobs import Knobs, Setting, neutral_of, unit_of
 from variants.registry import all_variants
 
 AnyKnobs = TypeVar("AnyKnobs", bound=Knobs)
@@ -78,19 +78,20 @@ class Configuration:
         }
 
     def hash(self, among: Collection[str] | None = None) -> str:
-        """Return the sha256 of all knobs that decide what is computed.
+        """Return the sha256 of all knobs that decide what is computed, without neutral values.
 
         Parameters
         ----------
         among : collection of str, optional
             Use only these knobs, such as those of a recorded run.
         """
+        neutral = {name: neutral_of(field) for name, field in knobs_of(self.variant).items()}
         identity = {
             name: value
             for name, value in self.flat().items()
             if name not in EXECUTION_SETTINGS
             and (among is None or name in among)
-            and value not in UNHASHED_DEFAULTS.get(name, ())
+            and value not in neutral.get(name, ())
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
 

@@ -1,7 +1,7 @@
 """The settings of the harness, each once: type, default, range and unit."""
 
 import os
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import field_validator
 
@@ -20,15 +20,6 @@ LONGEST_NAME = 256  # MLflow's limit for names of experiments
 LONGEST_PATH = 4096  # Linux's limit
 MOST_STEPS = 99_999_999  # file names have eight digits for a step
 LARGEST_SEED = 2**63 - 1  # result tables have integers of 64 bits
-
-# Defaults that are left out of the hash.
-UNHASHED_DEFAULTS: dict[str, tuple[Any, ...]] = {
-    "micro_batches": (None, 1),
-    "compute_dtype": ("float32",),
-    "tf32": (False,),
-    "stop_on": ("none",),
-    "stop_after": (0.5,),
-}
 
 
 class Harness(Knobs):
@@ -82,13 +73,17 @@ class Harness(Knobs):
         unit="micro-batches",
         low=1,
         high=1_000_000,
+        neutral=(None, 1),
     )
     compute_dtype: Literal["float32", "bfloat16"] = knob(
         "float32",
         "of convolutions and matrix products in training; losses, scalars and judging are float32 always",
+        neutral=("float32",),
     )
     tf32: bool = knob(
-        False, "on a GPU: float32 products and convolutions of training may be rounded to TF32's 10 bits"
+        False,
+        "on a GPU: float32 products and convolutions of training may be rounded to TF32's 10 bits",
+        neutral=(False,),
     )
     channels_last: bool = knob(
         True, "images lie in memory pixel by pixel; faster for all but the smallest networks"
@@ -104,13 +99,16 @@ class Harness(Knobs):
     )
     checkpoint_every: int = knob(1000, "steps between checkpoints", unit="steps", low=1, high=MOST_STEPS)
     stop_on: Literal["none", "collapse"] = knob(
-        "none", "collapse: an evaluation that shows a collapse ends the run, as failed; none: it goes on"
+        "none",
+        "collapse: an evaluation that shows a collapse ends the run, as failed; none: it goes on",
+        neutral=("none",),
     )
     stop_after: float = knob(
         0.5,
         "share of the steps before which stop_on ends no run: many generators begin collapsed",
         low=0,
         high=1,
+        neutral=(0.5,),
     )
     device: Literal["auto", "cpu", "cuda"] = knob(
         "auto", "where to compute; auto takes a GPU where there is one"

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from bench.configuration import knobs_of, resolve
 from bench.system.errors import RequestError
-from variants.knobs import Knobs, Search, knob, search_of, unit_of
+from variants.knobs import Knobs, Search, knob, neutral_of, search_of, unit_of
 from variants.registry import all_variants
 
 VARIANTS = all_variants()
@@ -149,6 +149,7 @@ def test_a_knob_declared_again_as_a_plain_value_keeps_all_but_its_default() -> N
         again = Derived.model_fields[name]
         assert (again.description, again.annotation) == (field.description, field.annotation)
         assert (unit_of(again), search_of(again)) == (unit_of(field), search_of(field))
+        assert neutral_of(again) == neutral_of(field)
         assert bounds_of(again) == bounds_of(field)
 
 

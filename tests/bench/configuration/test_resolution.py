@@ -4,8 +4,18 @@ from typing import Any
 import pytest
 
 from bench.commands.options import parse_settings
-from bench.configuration import EXECUTION_SETTINGS, PRESETS, allowed, knobs_of, resolve
+from bench.configuration import (
+    EXECUTION_SETTINGS,
+    PRESETS,
+    Configuration,
+    Harness,
+    allowed,
+    knobs_of,
+    resolve,
+)
 from bench.system.errors import RequestError
+from variants.began import Began
+from variants.knobs import knob, neutral_of
 from variants.registry import all_variants
 
 VARIANTS = sorted(all_variants())
@@ -152,16 +162,48 @@ def test_the_hash_knows_what_is_computed_and_not_where() -> None:
         assert resolve({"variant": "began", name: value}).hash() == base.hash(), name
 
 
-def test_the_hash_of_what_was_possible_before_there_were_knobs_stays() -> None:
+class Grown(Began):
+    """A variant with a knob more, whose neutral values are the default and another one."""
+
+    class Hyperparameters(Began.Hyperparameters):
+        rise: int = knob(0, "steps with rising rates", unit="steps", low=0, high=9, neutral=(0, 1))
+        shape: str = knob("round", "a knob without neutral values")
+
+
+def test_a_knob_with_a_neutral_default_can_be_added_without_another_identity() -> None:
+    before = resolve({"variant": "began"})
+    rest = {name: value for name, value in before.flat().items() if name not in ("variant", "preset")}
+    without_shape = (
+        set(Grown.Hyperparameters.model_fields) | set(Harness.model_fields) | {"variant", "preset"}
+    )
+    without_shape -= {"shape"}
+
+    def grown(**values: object) -> str:
+        return Configuration(Grown, before.preset, rest | values).hash(without_shape)
+
+    assert grown() == grown(rise=0) == grown(rise=1) == before.hash()
+    assert grown(rise=2) != before.hash()
+    # a knob that may change what is computed even by its default is another identity
+    assert Configuration(Grown, before.preset, rest).hash() != before.hash()
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_neutral_values_are_those_of_a_configuration_without_the_knob(variant: str) -> None:
+    base = resolve({"variant": variant})
+    found = {name: neutral_of(field) for name, field in knobs_of(all_variants()[variant]).items()}
+    assert {"micro_batches", "compute_dtype", "tf32", "stop_on", "stop_after"} <= {
+        n for n in found if found[n]
+    }
+    for name, values in found.items():
+        assert not values or knobs_of(all_variants()[variant])[name].default in values
+        for value in values:
+            assert base.with_values(**{name: value}).hash() == base.hash(set(base.flat()) - {name})
+
+
+def test_values_that_are_not_neutral_are_another_identity() -> None:
     base = resolve({"variant": "began"})
-    for name, plain, other in (
-        ("micro_batches", 1, 2),
-        ("compute_dtype", "float32", "bfloat16"),
-        ("tf32", False, True),
-    ):
-        assert resolve({"variant": "began", name: plain}).hash() == base.hash()
-        assert resolve({"variant": "began", name: other}).hash() != base.hash()
-        assert base.hash(set(base.flat()) - {name}) == base.hash()
+    for name, other in (("micro_batches", 2), ("compute_dtype", "bfloat16"), ("tf32", True)):
+        assert base.with_values(**{name: other}).hash() != base.hash()
 
 
 def test_compiled_networks_do_not_recompute() -> None:

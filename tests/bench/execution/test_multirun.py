@@ -113,6 +113,8 @@ def test_identity_is_what_is_computed_not_how() -> None:
         ["began-cs", "began"], [1, 0], given | {"threads": 1, "tracking": False}, None, 2, QUIET
     )
     assert one.hash == other.hash
+    neutral = given | {"tf32": False, "stop_on": "none", "micro_batches": 1}
+    assert multirun.plan(["began", "began-cs"], [0, 1], neutral, None, 1, QUIET).hash == one.hash
     for change in ({"steps": 4}, {"gamma": 0.9}, {"experiment": "another"}):
         assert multirun.plan(["began", "began-cs"], [0, 1], given | change, None, 1, QUIET).hash != one.hash
     assert multirun.plan(["began", "began-cs"], [0, 2], given, None, 1, QUIET).hash != one.hash
