@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-from bench.configuration import EXECUTION_SETTINGS
+from bench.configuration import EXECUTION_SETTINGS, knobs_of
 from bench.searching.plan import StudyPlan
 from bench.searching.study_list import folders, stated
 from bench.system.errors import WorkError
+from variants.knobs import neutral_of
 
 SHOWN = 3  # studies
 
@@ -24,6 +25,7 @@ def notes_on_others(plan: StudyPlan) -> list[str]:
 def others_of(plan: StudyPlan) -> dict[str, list[str]]:
     """Return the names of other studies of the same file and variant, each with the keys that differ."""
     mine = plan.describe()
+    neutral = {name: neutral_of(field) for name, field in knobs_of(plan.base.variant).items()}
     identity = _identity(mine.file, mine.search, mine.config, mine.data_hash, mine.experiment)
     begin = f"{plan.title}-{plan.variant}"
     found = {}
@@ -37,7 +39,13 @@ def others_of(plan: StudyPlan) -> dict[str, list[str]]:
             continue
         theirs = _identity(other.file, other.search, other.config, other.data_hash, other.experiment)
         keys = dict.fromkeys([*identity, *theirs])
-        found[folder.name] = [key for key in keys if identity.get(key) != theirs.get(key)]
+        # a study from before there was a knob is as one with a neutral value of the knob
+        found[folder.name] = [
+            key
+            for key in keys
+            if identity.get(key) != theirs.get(key)
+            and not (key in neutral and {identity.get(key), theirs.get(key)} <= {None, *neutral[key]})
+        ]
     return found
 
 

@@ -15,7 +15,7 @@ from bench.searching.trial_table import csv_of
 from bench.system.atomic_files import write_text
 
 BEST = "best.yaml"
-UNFINISHED = "figures.unfinished"  # while figures are to be drawn
+UNFINISHED = "figures.unfinished"  # marks figures that are older than the texts
 
 
 def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary, progress: Progress) -> list[str]:
@@ -39,8 +39,8 @@ def write_files(study: optuna.Study, plan: StudyPlan, summary: StudySummary, pro
             for name, text in texts.items()
         )
     )
-    if plan.draws and not is_drawn:
-        # a command that is killed before the figures are drawn leaves the mark
+    if not is_drawn and (plan.draws or figures.exists()):
+        # left where this command is killed or draws none: the next that draws does not keep the old figures
         write_text(unfinished, "")
     for name, text in texts.items():
         write_text(folder / name, text)

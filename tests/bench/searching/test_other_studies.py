@@ -37,6 +37,7 @@ OTHERS: dict[str, tuple[dict[str, Any], list[str]]] = {
     "a searched value": ({"search": {"gamma": {}, "lambda_k": {}}}, ["search.lambda_k"]),
     "a length": ({"settings": {"steps": 200}}, ["steps"]),
     "seeds": ({"seeds": [0, 1]}, ["seeds"]),
+    "an average": ({"settings": {"ema_decay": 0.9, "micro_batches": 1}}, ["ema_decay"]),
     "an objective": ({"objectives": [{"metric": "vendi"}]}, ["objectives"]),
     "images": ({"data": "1"}, ["the images"]),
     "an experiment": ({"settings": {"experiment": "elsewhere"}}, ["experiment"]),
