@@ -203,12 +203,13 @@ def check_settings(settings: Mapping[str, object], known: Collection[str]) -> No
     for key, value in settings.items():
         if key in known:
             continue
-        parts = [name for name in ("pruner", "sampler") if key in PARTS[name].model_fields]
-        if parts:
-            place = f"{' and '.join(parts)}: {parts[0]}: {{{key}: {printable(str(value))[:40]}}}"
-            raise RequestError(f"{key} is no key of a run, but of the study file's {place}")
-        if key in StudyFile.model_fields:
-            raise RequestError(f"{key} is no key of a run, but of the study file, beside its settings")
+        entry = f"{key}: {printable(str(value))[:40]}"
+        places = [f"{part}: {{{entry}}}" for part in ("pruner", "sampler") if key in PARTS[part].model_fields]
+        places += [entry] * (key in StudyFile.model_fields)
+        if places:
+            raise RequestError(
+                f"{key} is no key of a run: it belongs into the study file, as {' or '.join(places)}"
+            )
 
 
 def _no_file(word: str, known: Collection[str]) -> RequestError:
