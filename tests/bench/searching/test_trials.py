@@ -7,16 +7,19 @@ from typing import Any
 
 import optuna
 import pytest
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from bench.execution.progress import Progress
+from bench.runs import record
+from bench.runs.run_folder import find
 from bench.searching import trials
 from bench.searching.journal_storage import JournalStorage
 from bench.searching.plan import StudyPlan
 from bench.searching.study_file import Sampler, StudyFile
-from bench.searching.study_loop import create_study
+from bench.searching.study_loop import create_study, end_text
+from bench.searching.trial_outcomes import health_of, runs_of_trial
 from bench.searching.trial_runs import TrialRuns
-from bench.searching.worker import run_trial
+from bench.searching.worker import load_study, run_trial
 from bench.system import paths
 from bench.system.errors import WorkError
 
@@ -171,6 +174,33 @@ def test_a_trial_whose_run_is_damaged_trains_that_seed_again(
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: seed")]
     assert line.startswith(f"warning: seed 0 is trained again: {damaged} {problem}")
     assert damaged.read_bytes() == b"{}\n"
+
+
+def test_a_pruned_trial_keeps_the_median_the_verdict_and_the_name_of_its_run(small: SimpleNamespace) -> None:
+    few = {"steps": 4, "eval_every": 2, "channels": None, "experiment": "tried"}
+    pruner = {"startup_trials": 1, "warmup": 0, "collapse_after": 1}
+    planned = replace(plan(pruner=pruner), settings=small.values | {"variant": "began-v3"} | few)
+    _, storage = open_study(planned)
+    study = load_study(planned, storage)
+    # no real run comes so near
+    for value in (0.01, 0.03):
+        reported = {2: value, 4: value}
+        study.add_trial(create_trial(value=value, intermediate_values=reported))
+    trial = trials.next_trial(study, storage, planned, "worker")
+    assert trial
+    runs = TrialRuns(trial, planned, None, Progress(quiet=True), lambda: False)
+    assert run_trial(study, storage, trial, runs, Progress(quiet=True)) == "median@2"
+    ended = study.trials[trial.number]
+    assert ended.user_attrs[trials.MEDIAN] == 0.02
+    assert end_text(ended, planned).startswith(
+        f"trial {ended.number} pruned: worse than the median at step 2 ("
+    )
+    assert " against 0.02)" in end_text(ended, planned)
+    (run,) = runs_of_trial(ended, planned)
+    folder = find(run.id)
+    end = record.read(folder.record_path).end
+    assert end is not None
+    assert (run.seed, run.name, health_of(ended)) == (0, folder.describe().name, end.health)
 
 
 def test_a_failed_trial_counts_and_is_not_retried() -> None:
