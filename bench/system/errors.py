@@ -53,7 +53,7 @@ def unknown(kind: str, value: str, allowed: Iterable[str]) -> RequestError:
 
 
 def _only_with(part: str, names: list[str]) -> list[str]:
-    """Return the name that alone has a part between separators, such as ``cs`` in ``began-cs``, or none."""
+    """Return the name that alone has a part between separators, such as ``new`` in ``a-new``, or none."""
     found = [name for name in names if part in re.split(r"[^a-z0-9]+", name.lower())]
     return found if len(found) == 1 else []
 
