@@ -99,7 +99,8 @@ class TrainingSetup:
         return RunDescription(
             id=run_id,
             name=name,
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            # runs of one second have an order too: `last` is the newest
+            created=datetime.now(UTC).isoformat(timespec="milliseconds"),
             config=ResolvedConfiguration.model_validate(self.configuration.flat()),
             config_hash=self.configuration.hash(),
             data=TrainingData(

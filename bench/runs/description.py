@@ -184,7 +184,7 @@ class RunDescription(FileModel):
     id, name : str
         Id, the same as in MLflow, and a readable name.
     created : str
-        When the run began, ISO 8601 with its offset from UTC.
+        When the run began, ISO 8601 to the millisecond, with its offset from UTC.
     config : ResolvedConfiguration
         Every knob.
     config_hash : str

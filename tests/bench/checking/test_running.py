@@ -108,6 +108,6 @@ def test_the_shape_of_images_may_be_given() -> None:
     report = check(Dcgan, {"image_size": 32, "channels": 3})
     assert {result.samples for result in report.results} == {"images 3x32x32"}
     assert report.passed
-    report = check(Dcgan, {"image_size": 27})
+    report = check(Dcgan, {"image_size": 34})
     assert [(each.name, each.outcome) for each in report.results] == [("build", "FAIL")]
-    assert "image_size 27 is not possible: allowed are 28" in report.failures[0].reason
+    assert "image_size 34 is not possible, nearest are 32 and 36" in report.failures[0].reason

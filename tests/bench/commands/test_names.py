@@ -61,8 +61,9 @@ def test_the_variant_that_a_command_is_given_is_completed(command: str) -> None:
 
 def test_presets_and_data_sets_are_completed() -> None:
     assert completed("run", "--preset", "") == list(MEANT_FOR)
-    data = [name.removesuffix("PATH") for name in sorted(DATASETS.entries())]
-    assert completed("run", "--dataset", "") == data
+    # those of scripts, which other tests import, are registered too
+    own = [name for name, dataset in DATASETS.entries().items() if dataset.__module__.startswith("bench.")]
+    assert completed("run", "--dataset", "") == [name.removesuffix("PATH") for name in sorted(own)]
     assert completed("table", "--dataset", "ring-8,gr") == ["ring-8,grid-25"]
 
 

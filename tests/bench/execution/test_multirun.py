@@ -250,6 +250,6 @@ def test_a_run_that_fails_is_told_and_the_others_are_complete(
     assert any(re.fullmatch(diverged, line) for line in lines)
     (folder,) = (bench_home / "mlruns" / "multiruns").iterdir()
     assert f"folder  {folder}" in lines
-    assert "runs    began, wgan-gp on mnist-5k, seeds 0" in lines
+    assert "runs    2 variants mnist-5k s0" in lines
     assert {run.describe().config.variant for run in run_folder.all_runs()} == {"began", "wgan-gp"}
     assert all(run.is_over() for run in run_folder.all_runs())

@@ -323,7 +323,7 @@ def test_a_run_says_what_it_measures_and_by_what_rules_it_is_judged(small: Simpl
     outcome = small.run(small.tiny("began", steps=2))
     description = outcome.run.describe()
     assert set(description.metrics) == set(description.real)
-    assert "k = 5" in description.metrics["coverage"]
+    assert "k = 5" in description.metrics["coverage"].settings
     assert description.paired == 100
     assert description.health_rules == RULES
     assert description.health_rules.collapsed_below["coverage"] == COLLAPSED_BELOW["coverage"]
