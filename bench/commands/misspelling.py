@@ -7,6 +7,7 @@ from contextlib import suppress
 import click
 
 from bench.commands.names import Names
+from bench.comparing.numbers import listed
 from bench.system.errors import RequestError, shown
 
 
@@ -56,7 +57,7 @@ def _commands_with(option: str, context: click.Context) -> str:
             command = group.get_command(root, name) if isinstance(group, click.Group) else None
             if command and any(option in each.opts for each in command.params):
                 found.append(name)
-    return f"{', '.join(found[:-1])} and {found[-1]}" if len(found) > 1 else ""
+    return listed(found) if len(found) > 1 else ""
 
 
 def _condition(option: str, words: Sequence[str]) -> list[str]:

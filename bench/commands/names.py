@@ -14,6 +14,7 @@ from click.shell_completion import CompletionItem
 # everything here is read while a shell waits for a word, so no module may import torch
 import studies
 import variants
+from bench.runs.run_names import with_hyphens
 from bench.system import paths
 from variants.presets import MEANT_FOR
 from variants.stated_knobs import StatedKnob, stated_knobs
@@ -112,7 +113,7 @@ def datasets() -> dict[str, str]:
 def runs() -> dict[str, str]:
     """Return the names of all runs with hyphens for spaces, the newest last, and ``last``."""
     # a space would end the word
-    found = sorted((created, name.replace(" ", "-")) for _, name, created in _described())
+    found = sorted((created, with_hyphens(name)) for _, name, created in _described())
     return {name: created for created, name in found} | {"last": "the newest run"}
 
 
@@ -132,7 +133,7 @@ def _described() -> Iterator[tuple[str, str, str]]:
 
 def studies_begun() -> dict[str, str]:
     """Return the names of the studies with a folder below ``mlruns/studies``."""
-    return {file.parent.name: "" for file in sorted((paths.results() / "studies").glob("*/study.json"))}
+    return {file.parent.name: "" for file in sorted(paths.studies().glob("*/study.json"))}
 
 
 Variant = Names(variants_known)

@@ -80,7 +80,7 @@ def _named(words: Sequence[str], finished: set[str]) -> list[Path]:
 def _text(rows: "Sequence[ListedStudy]") -> str:
     from bench.system import paths
 
-    return _table(rows) if rows else f"no studies in {paths.results() / 'studies'}"
+    return _table(rows) if rows else f"no studies in {paths.studies()}"
 
 
 def _table(rows: "Sequence[ListedStudy]") -> str:

@@ -9,11 +9,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
 from bench.execution.progress import Progress
 from bench.runs.description import RunDescription
 from bench.runs.run_folder import RunFolder
+from bench.runs.run_names import with_hyphens
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError
 from bench.system.store_address import StoreAddress
@@ -33,7 +34,7 @@ def finish_pending() -> set[str]:
         names.add(folder.name)
         if found := described(RunFolder(folder)):
             # either way of writing it, as for a run that is there
-            names |= {found.name, found.name.replace(" ", "-")}
+            names |= {found.name, with_hyphens(found.name)}
         _empty(folder)
     return names
 
@@ -80,7 +81,7 @@ def held(runs: Sequence[RunFolder]) -> Iterator[None]:
             name = found.name if found else run.id
             for lock, doing in (
                 (run.lock(), "is being trained"),
-                (FileLock(run.path / ".tracking.lock", timeout=0), "is being sent to its tracking store"),
+                (run.sending_lock(), "is being sent to its tracking store"),
             ):
                 try:
                     stack.enter_context(lock)

@@ -94,7 +94,7 @@ class Multirun:
     @property
     def folder(self) -> Path:
         """Folder of table, figures and logs."""
-        return paths.results() / "multiruns" / self.hash[:12]
+        return paths.multiruns() / self.hash[:12]
 
     def describe(self) -> MultirunDescription:
         """Return the description for multirun.json and the tracking store."""

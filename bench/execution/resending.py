@@ -94,7 +94,7 @@ class Sender:
 
     def multiruns(self) -> Iterable[Sent]:
         """Send the parent run of every multirun; the runs below are in the store already."""
-        for path in sorted((paths.results() / "multiruns").glob(f"*/{MULTIRUN_FILE}")):
+        for path in sorted(paths.multiruns().glob(f"*/{MULTIRUN_FILE}")):
             multirun, folder, file = read_multirun(path), path.parent, path.with_name(SUMMARY)
             summary = ParentSummary(**json.loads(file.read_bytes())) if file.exists() else KILLED
             yield self.parent("multirun", folder.name, multirun.name, folder, parent_run(multirun), summary)

@@ -110,7 +110,7 @@ def _equivalent(config: Mapping[str, JsonScalar]) -> list[str]:
 def _multiruns() -> list[MultirunDescription]:
     """Return the descriptions of all multiruns, without those that cannot be read."""
     found = []
-    for path in sorted((paths.results() / "multiruns").glob(f"*/{MULTIRUN_FILE}")):
+    for path in sorted(paths.multiruns().glob(f"*/{MULTIRUN_FILE}")):
         try:
             found.append(read_multirun(path))
         except (OSError, ValueError):

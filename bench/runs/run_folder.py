@@ -83,6 +83,10 @@ class RunFolder:
         """Return the lock of the process that trains the run; the system frees it when that process dies."""
         return FileLock(self.path / ".lock", timeout=0)
 
+    def sending_lock(self) -> FileLock:
+        """Return the lock of the process that sends the run to its tracking store."""
+        return FileLock(self.path / ".tracking.lock", timeout=0)
+
     def describe(self) -> RunDescription:
         """Read the description of the run.
 

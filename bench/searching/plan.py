@@ -150,7 +150,7 @@ class StudyPlan:
     @property
     def folder(self) -> Path:
         """Folder of the journal, table, figures and logs."""
-        return paths.results() / "studies" / self.name
+        return paths.studies() / self.name
 
     @cached_property
     def evaluations(self) -> list[int]:

@@ -20,7 +20,7 @@ from bench.tracking.store_choice import current_store
 
 def send_studies(sender: Sender) -> Iterable[Sent]:
     """Send the parent run of every study in a journal, and its trials; a study in a database shows itself."""
-    for path in sorted((paths.results() / "studies").glob(f"*/{study_loop.DESCRIPTION}")):
+    for path in sorted(paths.studies().glob(f"*/{study_loop.DESCRIPTION}")):
         yield _send_study(sender, path.parent, json.loads(path.read_text(encoding="utf-8")))
 
 

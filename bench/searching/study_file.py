@@ -214,7 +214,7 @@ def check_settings(settings: Mapping[str, object], known: Collection[str]) -> No
 
 def _no_file(word: str, known: Collection[str]) -> RequestError:
     """Return the error for a word that names no file, with the file that was probably meant."""
-    studies = paths.results() / "studies"
+    studies = paths.studies()
     begun = sorted(path.parent.name for path in studies.glob("*/study.json"))
     begun = [name for name in begun if name == word or name.startswith(f"{word}-")]
     if begun:

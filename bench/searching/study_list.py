@@ -81,7 +81,7 @@ class ListedStudy:
 
 def folders() -> list[Path]:
     """Return the folders of all studies, by name."""
-    return sorted(path.parent for path in (paths.results() / "studies").glob(f"*/{DESCRIPTION}"))
+    return sorted(path.parent for path in paths.studies().glob(f"*/{DESCRIPTION}"))
 
 
 def find(word: str) -> Path:
@@ -98,7 +98,7 @@ def find(word: str) -> Path:
         raise RequestError(f"study {word!r} means {len(matches)} studies: {', '.join(matches[:4])}")
     if not matches:
         raise unknown("study", word, names)
-    return paths.results() / "studies" / matches[0]
+    return paths.studies() / matches[0]
 
 
 def stated(folder: Path) -> _Stated:

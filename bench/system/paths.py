@@ -37,6 +37,16 @@ def runs() -> Path:
     return results() / "runs"
 
 
+def studies() -> Path:
+    """Return the folder that has one subfolder per study."""
+    return results() / "studies"
+
+
+def multiruns() -> Path:
+    """Return the folder that has one subfolder per multirun."""
+    return results() / "multiruns"
+
+
 def cache() -> Path:
     """Return the folder of data, statistics and weights: BENCH_CACHE or the user's cache folder.
 

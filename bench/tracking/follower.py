@@ -10,7 +10,7 @@ import importlib
 import time
 from collections.abc import Callable, Mapping
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from mlflow import MlflowClient
 
 from bench.runs import record
@@ -61,7 +61,7 @@ class Follower:
         self._description = run.describe()
         self._began = store.created(self._description)
         # one process at a time sends a run
-        self._lock = FileLock(run.path / ".tracking.lock", timeout=0)
+        self._lock = run.sending_lock()
         self._wait = PATIENCE_SECONDS if over else 0.0
         self._opened: Store | None = None
         self._begun = False
