@@ -1,5 +1,6 @@
 """The summary that ``bench run`` prints at the end."""
 
+from functools import partial
 from typing import Any
 
 from bench.commands.output import WIDTH, table
@@ -81,29 +82,11 @@ def _signs(result: RunResult) -> str:
 
 def _metrics(result: RunResult) -> str:
     """Return the metrics of the last evaluation beside those of real samples, and of the best distance."""
-    description, evaluations = result.description, result.record.evaluations
-    if not evaluations:
-        return ""
-    best_step = result.best.get(f"{description.metric}_best_step")
-    best = next((each for each in evaluations if each.step == best_step), evaluations[-1])
-    at_last = evaluations[-1]
-    header = ["", f"step {at_last.step:,}", "real", "better"]
-    if best is not at_last:
-        header.append(f"at best {description.metric}, step {best.step:,}")
-    rows: list[tuple[object, ...]] = []
-    for name, value in at_last.values.items():
-        declared = description.metrics.get(name)
-        row = (
-            name,
-            _value(name, value, description),
-            description.real.get(name),
-            declared.better if declared else None,
-        )
-        rows.append(row if best is at_last else (*row, _value(name, best.values.get(name), description)))
-    return table(rows, header)
+    header, rows = result.metrics_table(partial(_value, result.description))
+    return table(rows, header) if rows else ""
 
 
-def _value(name: str, value: float | None, description: RunDescription) -> float | str | None:
+def _value(description: RunDescription, name: str, value: float | None) -> float | str | None:
     """Return a cell of a metric; of one that counts classes or modes such as ``5 of 10``."""
     if value is None or name not in COVERED:
         return value

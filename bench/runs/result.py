@@ -1,6 +1,6 @@
 """What a run that is over or was just trained gives back, to Python and to notebooks."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -135,16 +135,34 @@ class RunResult:
             ("alarms", alarm_tag(recorded.alarms) or "none"),
         ]
         parts = [notebook_html.table(facts)]
-        if recorded.evaluations:
-            parts.append(self._metrics_table())
+        header, rows = self.metrics_table()
+        if rows:
+            parts.append(notebook_html.table(rows, header))
         if self.picture:
             step = int(self.picture.stem.removeprefix("step-"))
             parts.append(notebook_html.picture_of_file(self.picture, f"samples at step {step:,}"))
         return "".join(parts)
 
-    def _metrics_table(self) -> str:
-        """Return the metrics of the last evaluation, beside real samples' and those at the best distance."""
+    def metrics_table(
+        self, shown: Callable[[str, float | None], object] = lambda name, value: value
+    ) -> tuple[list[str], list[tuple[object, ...]]]:
+        """Return the metrics of the last evaluation, beside real samples' and those at the best distance.
+
+        Parameters
+        ----------
+        shown : callable
+            Returns the cell of a metric, by its name and value; the value by default.
+
+        Returns
+        -------
+        header : list of str
+            Headings; that of the best distance only if it is of another evaluation.
+        rows : list of tuple
+            One row per metric, none before the first evaluation.
+        """
         evaluations, described = self.record.evaluations, self.description
+        if not evaluations:
+            return [], []
         last = evaluations[-1]
         step = self.best.get(f"{described.metric}_best_step")
         best = next((each for each in evaluations if each.step == step), last)
@@ -154,9 +172,9 @@ class RunResult:
         rows: list[tuple[object, ...]] = []
         for name, value in last.values.items():
             declared = described.metrics.get(name)
-            row = (name, value, described.real.get(name), declared.better if declared else None)
-            rows.append(row if best is last else (*row, best.values.get(name)))
-        return notebook_html.table(rows, header)
+            row = (name, shown(name, value), described.real.get(name), declared.better if declared else None)
+            rows.append(row if best is last else (*row, shown(name, best.values.get(name))))
+        return header, rows
 
 
 def read_run(run: str | RunFolder) -> RunResult:
