@@ -18,6 +18,7 @@ from bench.judging.judge import Judge
 from bench.judging.protocol import knows
 from bench.judging.reference import reference_statistics
 from bench.runs import environment, record
+from bench.runs.data_location import load_configured
 from bench.runs.description import (
     HealthRules,
     MetricDeclaration,
@@ -290,14 +291,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
     variant = _build_variant(configuration, shape, device, ranks)
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=channels,
-        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
-        cache=paths.cache(),
-        notify=progress.info,
-    )
+    array = load_configured(harness, progress.info)
     batches = datasets.Batches(
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
     )

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench import datasets
-from bench.configuration import Configuration
+from bench.configuration import Configuration, Harness
 from bench.datasets import DataArray
 from bench.runs.description import RunDescription
 from bench.runs.generator import configuration_of
@@ -45,6 +45,26 @@ def configuration_at(description: RunDescription, folder: Path | None = None) ->
     return configuration.with_values(dataset=place.name, data_root=root)
 
 
+def load_configured(harness: Harness, notify: Callable[[str], None]) -> DataArray:
+    """Return the samples that a configuration names; errors as :func:`bench.datasets.load`.
+
+    Parameters
+    ----------
+    harness : Harness
+        Data set, size and channels of images, and the folder of published data sets.
+    notify : callable
+        Reports slow work, a line per call.
+    """
+    return datasets.load(
+        harness.dataset,
+        image_size=harness.image_size,
+        channels=harness.channels,
+        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
+        cache=paths.cache(),
+        notify=notify,
+    )
+
+
 def samples_of(
     description: RunDescription, folder: Path | None = None, notify: Callable[[str], None] = lambda _: None
 ) -> DataArray:
@@ -64,15 +84,7 @@ def samples_of(
     WorkError
         If the data at the recorded place are missing or have changed.
     """
-    harness = configuration_at(description, folder).harness
-    array = datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=harness.channels,
-        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
-        cache=paths.cache(),
-        notify=notify,
-    )
+    array = load_configured(configuration_at(description, folder).harness, notify)
     if array.hash == description.data.hash:
         return array
     hashes = f"{array.hash[:8]}, not {description.data.hash[:8]}"
