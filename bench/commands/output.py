@@ -4,9 +4,9 @@ import functools
 import json
 import sys
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -15,6 +15,8 @@ from bench.system.ranks import is_first
 
 if TYPE_CHECKING:
     from bench.execution.progress import Progress
+
+Thing = TypeVar("Thing", bound=Hashable)  # a run or a study
 
 WIDTH = 110  # longest line of lists that people read
 
@@ -68,6 +70,28 @@ def check_can_ask(yes: bool) -> None:
     """Raise RequestError if a deletion has to ask and cannot, since it prints JSON."""
     if not yes and click.get_current_context().obj["json"]:
         raise RequestError("--delete asks first: with --json give --yes too")
+
+
+def named(words: Sequence[str], finished: Collection[str], find: Callable[[str], Thing]) -> list[Thing]:
+    """Return what words name, each thing once, without those whose deletion was just finished.
+
+    Parameters
+    ----------
+    words : sequence of str
+        Words that the user typed.
+    finished : collection of str
+        Names and ids of what is deleted.
+    find : callable
+        Returns what a word names; RequestError if nothing.
+    """
+    found: dict[Thing, None] = {}
+    for word in words:
+        try:
+            found[find(word)] = None
+        except RequestError:
+            if not word or not any(name.startswith(word) for name in finished):
+                raise
+    return list(found)
 
 
 def may_delete(shown: str, what: str, yes: bool) -> bool:

@@ -8,12 +8,16 @@ import click
 
 from bench.commands import names
 from bench.commands.options import SELECTION, deletion, selection
-from bench.commands.output import Report, check_can_ask, may_delete, progress, reporting, table
+from bench.commands.output import Report, check_can_ask, may_delete, named, progress, reporting, table
 from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
     from bench.comparing.run_list import ListedRun
+    from bench.runs.description import RunDescription
     from bench.runs.run_folder import RunFolder
+
+    # a run, and its description unless that is damaged
+    Chosen = tuple[RunFolder, RunDescription | None]
 
 HEADER = ("run", "variant", "data set", "preset", "seed", "steps", "health", "distance", "size", "age")
 
@@ -29,7 +33,9 @@ def command(words: tuple[str, ...], delete: bool, yes: bool, **filters: str | No
     Without RUN, all runs that the options select. A deletion asks first, refuses a run in training, and can
     be repeated if it was cut off.
     """
+    from bench.comparing.run_list import listed
     from bench.execution.deletion import finish_pending
+    from bench.system import paths
 
     given = {name: value for name, value in filters.items() if value is not None}
     if delete and not words and not given:
@@ -41,69 +47,53 @@ def command(words: tuple[str, ...], delete: bool, yes: bool, **filters: str | No
     if delete:
         check_can_ask(yes)
     finished = finish_pending() if delete else set()
-    chosen = _named(words, finished, delete) if words else _selected(given)
-    rows, damaged = _rows(chosen)
+    chosen, studies = (_named(words, finished, delete), []) if words else _selected(given)
+    rows = listed([(run, description) for run, description in chosen if description])
     if not delete:
-        return Report({"runs": [asdict(row) for row in rows]}, _text(rows, given, words))
-    return _delete(chosen, rows, damaged, sorted(finished), yes)
+        empty = "no runs are selected" if given else f"no runs in {paths.runs()}"
+        return Report({"runs": [asdict(row) for row in rows]}, _text(rows, studies, empty))
+    return _delete([run for run, _ in chosen], rows, sorted(finished), yes)
 
 
-def _named(words: Sequence[str], finished: set[str], delete: bool) -> "list[RunFolder]":
+def _named(words: Sequence[str], finished: set[str], delete: bool) -> "list[Chosen]":
     """Return the runs that words name, without those whose deletion was just finished."""
+    from bench.execution.deletion import described
     from bench.runs.run_folder import find
 
-    found = {}
-    for word in words:
-        try:
-            run = find(word, damaged=delete)
-        except RequestError:
-            if word and any(name.startswith(word) for name in finished):
-                continue
-            raise
-        found[run.id] = run
-    return list(found.values())
+    found = named(words, finished, lambda word: find(word, damaged=delete))
+    return [(run, described(run)) for run in found]
 
 
-def _selected(given: dict[str, str]) -> "list[RunFolder]":
-    """Return the runs that options select, the newest first; without options those of no study."""
+def _selected(given: dict[str, str]) -> "tuple[list[Chosen], list[str]]":
+    """Return the runs that options select, the newest first; without options those of no study.
+
+    Without options also the study of each run that is left out.
+    """
     from bench.runs.damaged_runs import warn_of_damaged
     from bench.runs.run_folder import survey
 
     found = survey()
+    newest_first = found.runs[::-1]
     if given:
         # imported for a selection only: pandas takes a second
         from bench.comparing.frame import results
 
         ids = set(results(**given)["run_id"])
-        return [run for run, _ in reversed(found.runs) if run.id in ids]
+        return [pair for pair in newest_first if pair[0].id in ids], []
     warn_of_damaged(found.damaged)
-    return [run for run, description in reversed(found.runs) if description.study is None]
+    studies = [description.study.name for _, description in found.runs if description.study]
+    return [pair for pair in newest_first if pair[1].study is None], studies
 
 
-def _rows(runs: "Sequence[RunFolder]") -> "tuple[list[ListedRun], list[RunFolder]]":
-    """Return the lines of runs, and the runs that have none, since they are damaged."""
-    from bench.comparing.run_list import listed
-    from bench.execution.deletion import described
-
-    rows = listed([(run, found) for run in runs if (found := described(run))])
-    shown = {row.id for row in rows}
-    return rows, [run for run in runs if run.id not in shown]
-
-
-def _text(rows: "Sequence[ListedRun]", given: dict[str, str], words: Sequence[str]) -> str:
-    from bench.runs.run_folder import survey
-    from bench.system import paths
+def _text(rows: "Sequence[ListedRun]", studies: Sequence[str], empty: str) -> str:
+    """Return the list as text, or why it is empty, and the studies whose runs it leaves out."""
     from bench.system.os_errors import format_size
 
-    parts = (
-        [_table(rows)] if rows else [f"no runs in {paths.runs()}" if not given else "no runs are selected"]
-    )
+    parts = [_table(rows) if rows else empty]
     if len(rows) > 1:
         parts.append(f"{len(rows)} runs, {format_size(sum(row.size for row in rows))}")
-    if not given and not words:
-        studies = [found.study.name for _, found in survey().runs if found.study]
-        if studies:
-            parts.append(f"{len(studies)} more in studies: --study {', '.join(dict.fromkeys(studies))}")
+    if studies:
+        parts.append(f"{len(studies)} more in studies: --study {', '.join(dict.fromkeys(studies))}")
     return "\n\n".join(parts)
 
 
@@ -135,7 +125,6 @@ def _table(rows: "Sequence[ListedRun]") -> str:
 def _delete(
     chosen: "Sequence[RunFolder]",
     rows: "Sequence[ListedRun]",
-    damaged: "Sequence[RunFolder]",
     finished: list[str],
     yes: bool,
 ) -> Report:
@@ -147,7 +136,9 @@ def _delete(
     # refused before anything is asked
     with held(chosen):
         pass
-    shown = "\n".join([*([_table(rows)] if rows else []), *(f"{run.id} (damaged)" for run in damaged)])
+    sound = {row.id for row in rows}
+    damaged = [f"{run.id} (damaged)" for run in chosen if run.id not in sound]
+    shown = "\n".join([*([_table(rows)] if rows else []), *damaged])
     if not may_delete(shown, f"{len(chosen)} runs" if len(chosen) > 1 else "this run", yes):
         return Report(data | {"deleted": []}, "nothing was deleted")
     delete_runs(chosen, progress())

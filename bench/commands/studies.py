@@ -10,7 +10,7 @@ import click
 from bench.commands import names
 from bench.commands.options import deletion
 from bench.commands.options import storage as storage_option
-from bench.commands.output import Report, check_can_ask, may_delete, progress, reporting, table
+from bench.commands.output import Report, check_can_ask, may_delete, named, progress, reporting, table
 from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def command(
     be repeated if it was cut off. Runs that were trained with a study's best values are no part of it.
     """
     from bench.execution.deletion import finish_pending
-    from bench.searching.study_list import folders, listed
+    from bench.searching.study_list import find, folders, listed
 
     filters = {"variant": variant, "experiment": experiment}
     filters = {name: value for name, value in filters.items() if value is not None}
@@ -49,7 +49,7 @@ def command(
     if delete:
         check_can_ask(yes)
     finished = finish_pending() if delete else set()
-    chosen = _named(words, finished) if words else folders()
+    chosen = named(words, finished, find) if words else folders()
     rows = [
         row
         for row in listed(chosen, storage)
@@ -59,22 +59,6 @@ def command(
         return Report({"studies": [asdict(row) for row in rows]}, _text(rows))
     chosen = [folder for folder in chosen if folder.name in {row.name for row in rows}]
     return _delete(chosen, rows, sorted(finished), storage, yes)
-
-
-def _named(words: Sequence[str], finished: set[str]) -> list[Path]:
-    """Return the studies that words name, without those whose deletion was just finished."""
-    from bench.searching.study_list import find
-
-    found = {}
-    for word in words:
-        try:
-            folder = find(word)
-        except RequestError:
-            if word and any(name.startswith(word) for name in finished):
-                continue
-            raise
-        found[folder.name] = folder
-    return list(found.values())
 
 
 def _text(rows: "Sequence[ListedStudy]") -> str:
