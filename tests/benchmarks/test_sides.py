@@ -11,10 +11,12 @@ from bench.system.errors import WorkError
 
 
 def test_trainers_and_bare_loop_have_the_same_weights():
-    row = overhead.measure_one("began", Request(("began",), pairs=2, steps=2))
-    assert row["same_weights"] == [True, True]
-    assert set(row["block_seconds"]) == {"bare", "trainer", "tracked"}
-    assert len(row["tracked"]["values"]) == 2
+    timed = overhead.time_in_this_process("began", Request(("began",), pairs=2, steps=2))
+    assert timed.same_weights == (True, True)
+    row = overhead.describe([timed, timed])
+    assert set(row["processes"][0]["block_seconds"]) == {"bare", "trainer", "tracked", "second bare"}
+    assert len(row["tracked"]["values"]) == 4
+    assert len(row["second bare"]["medians"]) == 2
     table = overhead.table({"began": row, "broken": {"error": "no data"}})
     assert "| began " in table
     assert table.endswith("- broken: not measured: no data")
