@@ -6,7 +6,7 @@ import random_images  # noqa: F401  (registers its data sets)
 
 from bench import datasets
 from bench.configuration import Harness
-from bench.system import paths
+from bench.runs.data_location import load_configured
 
 # variants that were published for images of one channel
 GREY = frozenset({"began-resnet18"})
@@ -46,10 +46,4 @@ def published(
 
 def images_of(harness: Harness) -> datasets.DataArray:
     """Load the images of a configuration as the harness does."""
-    return datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=harness.channels,
-        data_root=paths.datasets(),
-        cache=paths.cache(),
-    )
+    return load_configured(harness, lambda _: None)

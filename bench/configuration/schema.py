@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from bench.datasets.held_out import LARGEST_SHARE
 from variants.knobs import LARGEST, Knobs, knob
 
 # Settings that say where and how a run is executed, not what it computes: outside its identity.
@@ -30,6 +31,14 @@ class Harness(Knobs):
         28, "side of the square images; none for 2-D points", unit="pixels", low=1, high=4096
     )
     channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
+    held_out: float = knob(
+        0.0,
+        "share of the samples that is held out of training and of the judge's reference, chosen by content; "
+        "0: none, and published test splits serve as held-out samples",
+        low=0,
+        high=LARGEST_SHARE,
+        neutral=(0.0,),
+    )
     batch_size: int = knob(64, "real samples in a batch", unit="samples", low=2, high=1_000_000)
     drop_last: bool = knob(True, "leave out the short last batch of an epoch")
     steps: int | None = knob(

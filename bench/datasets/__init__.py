@@ -27,7 +27,7 @@ from bench.datasets.facts import (
     require_labels,
     sample_shape,
 )
-from bench.datasets.loading import load
+from bench.datasets.loading import load, load_held_out
 from bench.datasets.registry import require_dataset
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "label",
     "list_datasets",
     "load",
+    "load_held_out",
     "located",
     "moved",
     "preset_of",

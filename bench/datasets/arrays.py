@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -34,7 +35,7 @@ def mode_names(count: int) -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class DataArray:
-    """All training samples of a data set, images at one size or points.
+    """The samples of a data set, images at one size or points.
 
     Attributes
     ----------
@@ -55,6 +56,8 @@ class DataArray:
         Names of the classes, by their number; empty without labels.
     labels_hash : str
         SHA-256 of the names of the classes and the labels, in hexadecimal digits; empty without labels.
+    split : {"train", "test", "held-out"}
+        Training samples, or samples that are not among them: of a published test split, or a held-out share.
     """
 
     name: str
@@ -65,6 +68,7 @@ class DataArray:
     labels: np.ndarray | None = None
     class_names: tuple[str, ...] = ()
     labels_hash: str = ""
+    split: Literal["train", "test", "held-out"] = "train"
 
     @property
     def count(self) -> int:

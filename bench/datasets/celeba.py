@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 ALIGNED_SIZE = (178, 218)
 # left, top, right, bottom: rows 50-178 and columns 25-153
 CROP = (25, 50, 153, 178)
-TRAIN = "0"
+TRAIN, TEST = "0", "2"
 IMAGES = "img_align_celeba"
 PARTITION = "list_eval_partition.txt"
 
@@ -37,19 +37,28 @@ class CelebA(ImageDataset):
     content = contents.FACES
     crop_description = "rows 50-178, columns 25-153"
 
-    def train_names(self, data_root: Path) -> list[str]:
-        """Return the file names of the training split, in the order of the partition file."""
+    def __init__(self, split: str = TRAIN) -> None:
+        self.split = split
+        if split == TEST:
+            self.name = f"{self.name} (test)"
+
+    def published_test(self) -> ImageDataset:
+        """Return the published test split."""
+        return type(self)(TEST)
+
+    def names(self, data_root: Path) -> list[str]:
+        """Return the file names of the split, in the order of the partition file."""
         path = data_root / "celeba" / PARTITION
         try:
             lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
-            return [name for name, part in lines if part == TRAIN]
+            return [name for name, part in lines if part == self.split]
         except (OSError, ValueError) as error:
             raise WorkError(f"{path} is not CelebA's list of file names and splits: {error}") from error
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """Return the partition file and the images of the training split."""
+        """Return the partition file and the images of the split."""
         folder = data_root / "celeba"
-        names = [PARTITION, *(f"{IMAGES}/{name}" for name in self.train_names(data_root))]
+        names = [PARTITION, *(f"{IMAGES}/{name}" for name in self.names(data_root))]
         return {name: folder / name for name in names}
 
     def missing(self, data_root: Path) -> str:
@@ -64,13 +73,16 @@ class CelebA(ImageDataset):
             present = set(os.listdir(images))
         except OSError as error:
             raise WorkError(f"{images} cannot be read: {error.strerror}") from error
-        lacking = [name for name in self.train_names(data_root) if name not in present]
+        names = self.names(data_root)
+        if not names:
+            return f"put images of split {self.split} into {images} and their names into {PARTITION}"
+        lacking = [name for name in names if name not in present]
         return f"put {len(lacking)} more images, such as {lacking[0]}, into {images}" if lacking else ""
 
     def images(self, data_root: Path) -> Pictures:
-        """Return the images of the training split."""
+        """Return the images of the split."""
         folder = data_root / "celeba" / IMAGES
-        names = self.train_names(data_root)
+        names = self.names(data_root)
         each = (Picture(printable(name), partial(open_image, folder / name)) for name in names)
         return Pictures(len(names), each)
 
@@ -78,7 +90,7 @@ class CelebA(ImageDataset):
         """Return the number of names in the partition file, or the published number without that file."""
         if not (data_root / "celeba" / PARTITION).is_file():
             return self.published_count
-        return len(self.train_names(data_root))
+        return len(self.names(data_root))
 
     def crop(self, image: "Image") -> "Image":
         """Return the face; an image of another size is not one of the aligned images."""

@@ -3,41 +3,196 @@
 import hashlib
 import json
 import os
-import shutil
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
-from bench.datasets.arrays import IN_MEMORY_BYTES, ArrayHash, DataArray, KnownModes
-from bench.datasets.cache_entry import CacheEntry, read_entry
+from bench.datasets.array_cache import CachedArray, hash_of
+from bench.datasets.arrays import DataArray, KnownModes
+from bench.datasets.decoding import Decoded, decoded
 from bench.datasets.fingerprints import source_hash
+from bench.datasets.held_out import HELD_OUT, Part, part_of_images, part_of_points, require_share
 from bench.datasets.image_files import UnusableImage
 from bench.datasets.labels import Labels, read_labels
 from bench.datasets.pictures import describe_transform, to_array, unusable_error
-from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, PointDataset, find
-from bench.system.atomic_files import atomic_write, write_text
+from bench.datasets.registry import ImageDataset, Notify, Picture, PointDataset, find
 from bench.system.errors import WorkError
-from bench.system.leftovers import remove_leftovers
-
-IMAGES_PER_TASK = 16
-MAX_THREADS = 8
-SECONDS_BETWEEN_MESSAGES = 15.0
 
 
 def _silent(_: str) -> None:
     """Report nothing."""
 
 
+def load(
+    name: str,
+    *,
+    image_size: int | None,
+    channels: int | None,
+    data_root: Path,
+    cache: Path,
+    held_out: float = 0.0,
+    notify: Notify = _silent,
+) -> DataArray:
+    """Return all training samples of a data set; images have one size and are cached.
+
+    If several processes load the same images at once, one process decodes them and the others wait.
+
+    Parameters
+    ----------
+    name : str
+        A registered name, or ``folder:PATH``.
+    image_size : int or None
+        Side in pixels, at least 1; None for points.
+    channels : {1, 3} or None
+        Grey, RGB, or the data set's default; None for points.
+    data_root : Path
+        Folder of the published data sets, to which torchvision downloads missing data sets if it can.
+    cache : Path
+        Folder for decoded images; created if absent.
+    held_out : float
+        Share of the samples that is left out, 0 to 0.5: those of :func:`load_held_out`.
+    notify : callable
+        Reports slow work, a line per call.
+
+    Returns
+    -------
+    DataArray
+        Images are uint8 of shape (count, channels, image_size, image_size); points are float32 of shape
+        (count, 2) and have known modes. Labels are given where the data set has classes.
+
+    Raises
+    ------
+    RequestError
+        If the name, the size, the number of channels or the share is not allowed, or the share leaves none.
+    WorkError
+        If files are missing or damaged, or the cache cannot be written.
+    """
+    require_share(held_out)
+    loader = _Loader(name, image_size, channels, data_root, cache, notify)
+    return loader.part(held_out, "train") if held_out else loader.all_samples()
+
+
+def load_held_out(
+    name: str,
+    *,
+    image_size: int | None,
+    channels: int | None,
+    data_root: Path,
+    cache: Path,
+    held_out: float = 0.0,
+    notify: Notify = _silent,
+) -> DataArray | None:
+    """Return real samples of a data set that are not among those of :func:`load`, or None without any.
+
+    They serve to measure what training samples cannot tell, such as memorisation. Nothing of them is read
+    before they are asked for, nothing is downloaded for them, and they are cached as training samples are.
+
+    Parameters
+    ----------
+    name, image_size, channels, data_root, cache, notify
+        As for :func:`load`.
+    held_out : float
+        As for :func:`load`, which must have got the same share. Above 0 the result is that share of the
+        samples, chosen by their content (:mod:`bench.datasets.held_out`), for every data set. With 0 the
+        result is the published test split of data sets that have one (MNIST, Fashion-MNIST, CIFAR-10,
+        CelebA), if all its files are there.
+
+    Returns
+    -------
+    DataArray or None
+        As of :func:`load`: the same shape, dtype, order of colours, transform and classes, with the hash of
+        these samples. Its `split` is ``"test"`` for a published split and ``"held-out"`` for a share. None
+        for a share of 0 where no test split is published, or its files are missing.
+
+    Raises
+    ------
+    RequestError
+        As :func:`load`; also if the share is so small that no sample is held out.
+    WorkError
+        If files are damaged, or the cache cannot be written.
+    """
+    require_share(held_out)
+    loader = _Loader(name, image_size, channels, data_root, cache, notify)
+    return loader.part(held_out, HELD_OUT) if held_out else loader.published_test()
+
+
 @dataclass(frozen=True)
-class _CachedArray:
-    """An array of decoded images and its files in the cache.
+class _Loader:
+    """Loads samples of a data set; the fields are parameters of `load`."""
+
+    name: str
+    image_size: int | None
+    channels: int | None
+    data_root: Path
+    cache: Path
+    notify: Notify
+
+    def all_samples(self) -> DataArray:
+        """Return the samples of the data set, or of its published training split."""
+        dataset = find(self.name)
+        shape = dataset.sample_shape(self.image_size, self.channels)
+        if isinstance(dataset, PointDataset):
+            return _draw(dataset)
+        assert isinstance(dataset, ImageDataset)
+        _ensure_present(dataset, self.data_root, self.cache, self.notify)
+        return self._read_images(dataset, shape)
+
+    def published_test(self) -> DataArray | None:
+        """Return the published test split, or None if there is none or its files are missing."""
+        dataset = find(self.name)
+        shape = dataset.sample_shape(self.image_size, self.channels)
+        test = dataset.published_test() if isinstance(dataset, ImageDataset) else None
+        if test is None or test.missing(self.data_root):
+            return None
+        return replace(self._read_images(test, shape), split="test")
+
+    def part(self, share: float, part: Part) -> DataArray:
+        """Return the training samples without a held-out share, or that share."""
+        whole = self.all_samples()
+        if whole.modes is not None:
+            return part_of_points(whole, share, part)
+        folder = self.cache / "images"
+        try:
+            return part_of_images(whole, share, part, folder)
+        except OSError as error:
+            raise _unusable_cache(folder, error) from error
+
+    def _read_images(self, dataset: ImageDataset, shape: tuple[int, ...]) -> DataArray:
+        _refuse_unusable(dataset, self.data_root, shape, self.notify)
+        images = _Images(
+            dataset=dataset,
+            data_root=self.data_root,
+            image_size=shape[1],
+            channels=shape[0],
+            source=source_hash(
+                dataset.files(self.data_root), _sources(dataset, self.data_root, self.cache, ".json")
+            ),
+            folder=self.cache / "images",
+            notify=self.notify,
+        )
+        try:
+            samples, digest = images.cached.read_or_create(images.create)
+            array = DataArray(self.name, samples, digest, images.transform)
+            if not dataset.class_names():
+                return array
+            files = dataset.label_files(self.data_root)
+            about = _sources(dataset, self.data_root, self.cache, ".labels.json")
+            source = images.source + (source_hash(files, about) if files else "")
+            return _labelled(array, read_labels(dataset, self.data_root, images.folder, source, array.count))
+        except OSError as error:
+            raise _unusable_cache(images.folder, error) from error
+
+
+def _unusable_cache(folder: Path, error: OSError) -> WorkError:
+    return WorkError(f"the cache in {folder} cannot be used: {error}")
+
+
+@dataclass(frozen=True)
+class _Images:
+    """The images of a data set at one size, decoded into an array of the cache.
 
     Attributes
     ----------
@@ -68,84 +223,42 @@ class _CachedArray:
         return describe_transform(self.dataset, self.image_size, self.channels)
 
     @property
-    def key(self) -> str:
+    def cached(self) -> CachedArray:
         parts = [self.source, self.transform, self.image_size, self.channels]
-        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        return CachedArray(self.folder, hashlib.sha256(json.dumps(parts).encode()).hexdigest())
 
-    def decode(self, pictures: list[Picture]) -> tuple[np.ndarray, list[UnusableImage]]:
-        return to_array(pictures, self.dataset, self.image_size, self.channels)
+    def create(self) -> None:
+        """Decode the images and write their array."""
+        pictures = self.dataset.images(self.data_root)
+        if pictures.count < 1:
+            raise WorkError(f"dataset {self.dataset.name} has no images in {self.data_root}")
+        shape = (pictures.count, self.channels, self.image_size, self.image_size)
+        decode = partial(_to_array, self)
 
-    def path(self, suffix: str) -> Path:
-        return self.folder / f"{self.key}{suffix}"
+        def blocks() -> Iterator[np.ndarray]:
+            self._announce(pictures.count)
+            unusable: list[UnusableImage] = []
+            for pixels, failed in decoded(pictures, decode, self.dataset.name, self.notify):
+                unusable += failed
+                yield pixels
+            if unusable:
+                raise unusable_error(self.dataset.name, unusable, pictures.count)
+
+        self.cached.write(
+            blocks(), name=self.dataset.name, source=self.source, transform=self.transform, shape=shape
+        )
+
+    def _announce(self, count: int) -> None:
+        """Report what is decoded, and which files are not read."""
+        name, extent = self.dataset.name, f"{self.channels}x{self.image_size}x{self.image_size}"
+        reason = "again, since the cached images are damaged" if self.cached.is_described else "once"
+        self.notify(f"{name}: decoding {count} images to {extent} {reason}")
+        if unread := self.dataset.unread_files(self.data_root):
+            self.notify(f"{name}: {unread}")
 
 
-def load(
-    name: str,
-    *,
-    image_size: int | None,
-    channels: int | None,
-    data_root: Path,
-    cache: Path,
-    notify: Notify = _silent,
-) -> DataArray:
-    """Return all training samples of a data set; images have one size and are cached.
-
-    If several processes load the same images at once, one process decodes them and the others wait.
-
-    Parameters
-    ----------
-    name : str
-        A registered name, or ``folder:PATH``.
-    image_size : int or None
-        Side in pixels, at least 1; None for points.
-    channels : {1, 3} or None
-        Grey, RGB, or the data set's default; None for points.
-    data_root : Path
-        Folder of the published data sets, to which torchvision downloads missing data sets if it can.
-    cache : Path
-        Folder for decoded images; created if absent.
-    notify : callable
-        Reports slow work, a line per call.
-
-    Returns
-    -------
-    DataArray
-        Images are uint8 of shape (count, channels, image_size, image_size); points are float32 of shape
-        (count, 2) and have known modes. Labels are given where the data set has classes.
-
-    Raises
-    ------
-    RequestError
-        If the name, the size or the number of channels is not allowed.
-    WorkError
-        If files are missing or damaged, or the cache cannot be written.
-    """
-    dataset = find(name)
-    shape = dataset.sample_shape(image_size, channels)
-    if isinstance(dataset, PointDataset):
-        return _draw(dataset)
-    assert isinstance(dataset, ImageDataset)
-    _ensure_present(dataset, data_root, cache, notify)
-    _refuse_unusable(dataset, data_root, shape, notify)
-    array = _CachedArray(
-        dataset=dataset,
-        data_root=data_root,
-        image_size=shape[1],
-        channels=shape[0],
-        source=source_hash(dataset.files(data_root), _sources(dataset, data_root, cache, ".json")),
-        folder=cache / "images",
-        notify=notify,
-    )
-    try:
-        images = _read(array, name) or _create_once(array, name)
-        if not dataset.class_names():
-            return images
-        files = dataset.label_files(data_root)
-        source = source_hash(files, _sources(dataset, data_root, cache, ".labels.json")) if files else ""
-        labels = read_labels(dataset, data_root, array.folder, array.source + source, images.count)
-    except OSError as error:
-        raise WorkError(f"the cache in {array.folder} cannot be used: {error}") from error
-    return _labelled(images, labels)
+def _to_array(images: _Images, pictures: list[Picture]) -> Decoded:
+    return to_array(pictures, images.dataset, images.image_size, images.channels)
 
 
 def _labelled(array: DataArray, labels: Labels) -> DataArray:
@@ -157,7 +270,7 @@ def _draw(dataset: PointDataset) -> DataArray:
     points = dataset.points()
     points.flags.writeable = False
     modes = KnownModes(dataset.centres(), dataset.deviation)
-    array = DataArray(dataset.name, points, _hash(points), dataset.transform, modes)
+    array = DataArray(dataset.name, points, hash_of(points), dataset.transform, modes)
     names = dataset.class_names()
     return _labelled(array, Labels.of(dataset.labels(), names)) if names else array
 
@@ -185,93 +298,6 @@ def _ensure_present(dataset: ImageDataset, data_root: Path, cache: Path, notify:
         raise WorkError(f"the cache in {lock.parent} cannot be used: {error}") from error
 
 
-def _read(array: _CachedArray, name: str) -> DataArray | None:
-    """Return the cached images, or None if they are absent or damaged."""
-    entry = read_entry(array.path(".json"))
-    if entry is None:
-        return None
-    try:
-        images: np.ndarray = np.load(array.path(".npy"), mmap_mode="r")
-    except (FileNotFoundError, ValueError, EOFError):
-        return None
-    if images.shape != entry.shape or images.dtype != np.uint8:
-        return None
-    if images.nbytes < IN_MEMORY_BYTES:
-        images = np.array(images)
-        images.flags.writeable = False
-        # only for small arrays, since hashing a large one would delay every start
-        if _hash(images) != entry.hash:
-            return None
-    return DataArray(name=name, samples=images, hash=entry.hash, transform=array.transform)
-
-
-def _hash(samples: np.ndarray) -> str:
-    digest = ArrayHash(samples.shape)
-    digest.update(samples)
-    return digest.hexdigest()
-
-
-def _create_once(array: _CachedArray, name: str) -> DataArray:
-    """Decode the images unless another process has done so meanwhile, and return them."""
-    from filelock import FileLock
-
-    array.folder.mkdir(parents=True, exist_ok=True)
-    with FileLock(array.path(".lock")):
-        samples = _read(array, name)
-        if samples is None:
-            _create(array)
-            samples = _read(array, name)
-    if samples is None:
-        raise WorkError(f"{array.path('.npy')} was changed while it was written")
-    return samples
-
-
-def _create(array: _CachedArray) -> None:
-    """Write the array to a temporary file, rename the file, then write the description."""
-    pictures = array.dataset.images(array.data_root)
-    if pictures.count < 1:
-        raise WorkError(f"dataset {array.dataset.name} has no images in {array.data_root}")
-    # leftovers of killed processes take disk space
-    remove_leftovers(array.folder, depth=0)
-    shape = (pictures.count, array.channels, array.image_size, array.image_size)
-    size = int(np.prod(shape, dtype=np.int64))
-    free = shutil.disk_usage(array.folder).free
-    if size > free:
-        raise WorkError(f"{array.folder} has {free / 2**30:.1f} GiB free but needs {size / 2**30:.1f}")
-    extent = "x".join(map(str, shape[1:]))
-    reason = "again, since the cached images are damaged" if array.path(".json").exists() else "once"
-    array.notify(f"{array.dataset.name}: decoding {pictures.count} images to {extent} {reason}")
-    if unread := array.dataset.unread_files(array.data_root):
-        array.notify(f"{array.dataset.name}: {unread}")
-    with atomic_write(array.path(".npy")) as temporary:
-        digest = _decode(array, pictures, shape, temporary)
-    entry = CacheEntry(
-        name=array.dataset.name, source=array.source, transform=array.transform, shape=shape, hash=digest
-    )
-    write_text(array.path(".json"), entry.model_dump_json(indent=1))
-
-
-def _decode(array: _CachedArray, pictures: Pictures, shape: tuple[int, ...], path: Path) -> str:
-    """Write the array in blocks and return the hash of the pixels."""
-    samples = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=shape)
-    digest = ArrayHash(shape)
-    name, done = array.dataset.name, 0
-    unusable: list[UnusableImage] = []
-    for pixels, failed in _decoded(pictures, array.decode, name, array.notify):
-        if done + len(pixels) > len(samples):
-            raise WorkError(f"dataset {name} has more than the {len(samples)} images it declares")
-        samples[done : done + len(pixels)] = pixels
-        digest.update(pixels)
-        done += len(pixels)
-        unusable += failed
-    if unusable:
-        raise unusable_error(name, unusable, len(samples))
-    if done != len(samples):
-        raise WorkError(f"dataset {name} declares {len(samples)} images but has {done}")
-    samples.flush()
-    return digest.hexdigest()
-
-
 def _refuse_unusable(dataset: ImageDataset, data_root: Path, shape: tuple[int, ...], notify: Notify) -> None:
     """Raise the error that lists all unusable images, if some are known before any is decoded."""
     known = dataset.unusable(data_root)
@@ -279,30 +305,7 @@ def _refuse_unusable(dataset: ImageDataset, data_root: Path, shape: tuple[int, .
         return
     pictures = dataset.images(data_root)
     decode = partial(to_array, dataset=dataset, image_size=shape[1], channels=shape[0])
-    decoded = _decoded(pictures, decode, dataset.name, notify)
-    unusable = known + [image for _, failed in decoded for image in failed]
+    found = decoded(pictures, decode, dataset.name, notify)
+    unusable = known + [image for _, failed in found for image in failed]
     unusable.sort(key=lambda image: image.name)
     raise unusable_error(dataset.name, unusable, pictures.count + len(known))
-
-
-Decoded = tuple[np.ndarray, list[UnusableImage]]
-
-
-def _decoded(
-    pictures: Pictures, decode: Callable[[list[Picture]], Decoded], name: str, notify: Notify
-) -> Iterator[Decoded]:
-    """Yield the pixels and the unusable ones of a few images after the other, decoded on several threads."""
-    threads = min(MAX_THREADS, os.cpu_count() or 1)
-    done, bad, last_message = 0, 0, time.monotonic()
-    with ThreadPoolExecutor(threads) as pool, warnings.catch_warnings():
-        # of decoders, about images that they decode nevertheless
-        warnings.simplefilter("ignore")
-        while block := list(islice(pictures.each, IMAGES_PER_TASK * threads)):
-            starts = range(0, len(block), IMAGES_PER_TASK)
-            for pixels, failed in pool.map(decode, [block[at : at + IMAGES_PER_TASK] for at in starts]):
-                done, bad = done + len(pixels), bad + len(failed)
-                yield pixels, failed
-            if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
-                last_message = time.monotonic()
-                cannot = f", {bad} of them cannot be used" if bad else ""
-                notify(f"{name}: {done} of {pictures.count} images decoded{cannot}")

@@ -207,6 +207,13 @@ class ImageDataset(Dataset):
         """
         raise NotImplementedError(f"data set {self.name} names classes and defines no labels")
 
+    def published_test(self) -> "ImageDataset | None":
+        """Return the published test split as a data set of its own, with the same classes; None without one.
+
+        Its name differs from that of the training split, and nothing of it is downloaded.
+        """
+        return None
+
     def unusable(self, data_root: Path) -> list[UnusableImage]:
         """Return the images that are known to be unusable before any is decoded; they are not in `images`."""
         return []

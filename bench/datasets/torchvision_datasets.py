@@ -51,6 +51,13 @@ class TorchvisionDataset(ImageDataset):
         Those of `needed` with the training images.
     used_for_labels : tuple of str
         Those of `needed` with the labels of the training images, where these are not in `used`.
+    tested, tested_for_labels : tuple of str
+        As `used` and `used_for_labels`, of the test split.
+
+    Parameters
+    ----------
+    train : bool
+        Whether these are the images of the training split, or those of the test split.
     """
 
     reading_description = ""
@@ -58,6 +65,27 @@ class TorchvisionDataset(ImageDataset):
     needed: ClassVar[tuple[str, ...]]
     used: ClassVar[tuple[str, ...]]
     used_for_labels: ClassVar[tuple[str, ...]] = ()
+    tested: ClassVar[tuple[str, ...]]
+    tested_for_labels: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(self, train: bool = True) -> None:
+        self.train = train
+        if not train:
+            self.name = f"{self.name} (test)"
+
+    def published_test(self) -> ImageDataset:
+        """Return the published test split."""
+        return type(self)(train=False)
+
+    @property
+    def image_files(self) -> tuple[str, ...]:
+        """Names of the files with the images of the split."""
+        return self.used if self.train else self.tested
+
+    @property
+    def files_of_labels(self) -> tuple[str, ...]:
+        """Names of the files with the labels of the split, where these are not in `image_files`."""
+        return self.used_for_labels if self.train else self.tested_for_labels
 
     @abstractmethod
     def reader(self) -> "Reader":
@@ -68,12 +96,12 @@ class TorchvisionDataset(ImageDataset):
         return data_root / self.folder / name
 
     def files(self, data_root: Path) -> dict[str, Path]:
-        """Return the files with the training images."""
-        return {path.name: path for path in (self.path(data_root, name) for name in self.used)}
+        """Return the files with the images of the split."""
+        return {path.name: path for path in (self.path(data_root, name) for name in self.image_files)}
 
     def label_files(self, data_root: Path) -> dict[str, Path]:
         """Return the files that hold labels alone."""
-        return {path.name: path for path in (self.path(data_root, name) for name in self.used_for_labels)}
+        return {path.name: path for path in (self.path(data_root, name) for name in self.files_of_labels)}
 
     def missing(self, data_root: Path) -> str:
         """Return the files that torchvision needs and that are missing."""
@@ -103,20 +131,20 @@ class TorchvisionDataset(ImageDataset):
             raise WorkError(message) from error
 
     def images(self, data_root: Path) -> Pictures:
-        """Return the images of the training split."""
+        """Return the images of the split."""
         split = self._split(data_root)
         return Pictures(len(split), in_memory(split[row][0] for row in range(len(split))))
 
     def labels(self, data_root: Path) -> np.ndarray:
-        """Return the labels of the training split."""
+        """Return the labels of the split."""
         return np.asarray(self._split(data_root).targets)
 
     def read(self, data_root: Path) -> "Split":
-        """Return the training split, read by torchvision; may raise any error for damaged files."""
-        return self.reader()(root=data_root, train=True, download=False)
+        """Return the split, read by torchvision; may raise any error for damaged files."""
+        return self.reader()(root=data_root, train=self.train, download=False)
 
     def _split(self, data_root: Path) -> "Split":
-        """Return the training split, read by torchvision."""
+        """Return the split, read by torchvision."""
         try:
             split = self.read(data_root)
             if len(split.targets) != len(split):
@@ -143,6 +171,8 @@ class _IdxDataset(TorchvisionDataset):
     )
     used = ("train-images-idx3-ubyte",)
     used_for_labels = ("train-labels-idx1-ubyte",)
+    tested = ("t10k-images-idx3-ubyte",)
+    tested_for_labels = ("t10k-labels-idx1-ubyte",)
 
     def path(self, data_root: Path, name: str) -> Path:
         """Return the path of a file; of the packed file if there is only that."""
@@ -156,7 +186,7 @@ class _IdxDataset(TorchvisionDataset):
         return f"{absent}, packed as {PACKED} or not" if absent else ""
 
     def read(self, data_root: Path) -> "Split":
-        """Return the training split; torchvision reads unpacked copies of packed files."""
+        """Return the split; torchvision reads unpacked copies of packed files."""
         if not any(self.path(data_root, name).suffix == PACKED for name in self.needed):
             return super().read(data_root)
         with tempfile.TemporaryDirectory() as temporary:
@@ -165,14 +195,14 @@ class _IdxDataset(TorchvisionDataset):
                 copy.parent.mkdir(parents=True, exist_ok=True)
                 # torchvision asks whether the others are there, and does not read them
                 with copy.open("wb") as unpacked:
-                    if name in self.used + self.used_for_labels:
+                    if name in self.image_files + self.files_of_labels:
                         with _opened(self.path(data_root, name)) as file:
                             shutil.copyfileobj(file, unpacked)
             return super().read(Path(temporary))
 
     def count(self, data_root: Path) -> int | None:
         """Return the number of images in the header of the file, which may be a shortened copy."""
-        path = self.path(data_root, self.used[0])
+        path = self.path(data_root, self.image_files[0])
         try:
             if not path.is_file():
                 return self.published_count
@@ -242,7 +272,8 @@ class Cifar10(TorchvisionDataset):
     )  # fmt: skip
     content = contents.OBJECTS
     used = tuple(f"data_batch_{number}" for number in range(1, 6))
-    needed = (*used, "test_batch", "batches.meta")
+    tested = ("test_batch",)
+    needed = (*used, *tested, "batches.meta")
 
     def reader(self) -> "Reader":
         """Return torchvision's class."""

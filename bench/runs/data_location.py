@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypedDict
 
 from bench import datasets
 from bench.configuration import Configuration, Harness
@@ -46,23 +47,47 @@ def configuration_at(description: RunDescription, folder: Path | None = None) ->
 
 
 def load_configured(harness: Harness, notify: Callable[[str], None]) -> DataArray:
-    """Return the samples that a configuration names; errors as :func:`bench.datasets.load`.
+    """Return the training samples that a configuration names; errors as :func:`bench.datasets.load`.
 
     Parameters
     ----------
     harness : Harness
-        Data set, size and channels of images, and the folder of published data sets.
+        Data set, size and channels of images, the share that is held out, the folder of published data sets.
     notify : callable
         Reports slow work, a line per call.
     """
-    return datasets.load(
-        harness.dataset,
-        image_size=harness.image_size,
-        channels=harness.channels,
-        data_root=Path(harness.data_root) if harness.data_root else paths.datasets(),
-        cache=paths.cache(),
-        notify=notify,
-    )
+    return datasets.load(harness.dataset, **_wanted(harness), notify=notify)
+
+
+def load_configured_held_out(harness: Harness, notify: Callable[[str], None]) -> DataArray | None:
+    """Return the held-out samples that belong to a configuration, as :func:`bench.datasets.load_held_out`.
+
+    Parameters
+    ----------
+    harness, notify
+        As for :func:`load_configured`.
+    """
+    return datasets.load_held_out(harness.dataset, **_wanted(harness), notify=notify)
+
+
+class _Wanted(TypedDict):
+    """Parameters of :func:`bench.datasets.load`."""
+
+    image_size: int | None
+    channels: int | None
+    held_out: float
+    data_root: Path
+    cache: Path
+
+
+def _wanted(harness: Harness) -> _Wanted:
+    return {
+        "image_size": harness.image_size,
+        "channels": harness.channels,
+        "held_out": harness.held_out,
+        "data_root": Path(harness.data_root) if harness.data_root else paths.datasets(),
+        "cache": paths.cache(),
+    }
 
 
 def samples_of(

@@ -26,6 +26,7 @@ THE_SAME_FOR_ALL = EXECUTION_SETTINGS | {
     "dataset",
     "image_size",
     "channels",
+    "held_out",
     "steps",
     "epochs",
     "seed",

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.datasets import Batches, DataArray, load, loading
+from bench.datasets import Batches, DataArray, array_cache, load
 from bench.system.errors import RequestError
 
 CPU = torch.device("cpu")
@@ -124,7 +124,7 @@ def test_negative_index():
 
 
 def test_mapped_array_gives_the_same_batches_without_a_warning(array, tmp_path, monkeypatch):
-    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", 0)
+    monkeypatch.setattr(array_cache, "IN_MEMORY_BYTES", 0)
     mapped = load("mnist-5k", image_size=28, channels=None, data_root=tmp_path, cache=tmp_path)
     assert isinstance(mapped.samples, np.memmap)
     with warnings.catch_warnings():

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import load, loading
+from bench.datasets import array_cache, load
 from bench.datasets.mnist5k import Mnist5k
 from bench.system.errors import RequestError, WorkError
 
@@ -109,7 +109,7 @@ def test_a_damaged_cache_is_created_again(cache, tmp_path, make_source, damage, 
 
 def test_large_arrays_are_mapped(cache, monkeypatch):
     small = digits(cache)
-    monkeypatch.setattr(loading, "IN_MEMORY_BYTES", small.samples.nbytes)
+    monkeypatch.setattr(array_cache, "IN_MEMORY_BYTES", small.samples.nbytes)
     large = digits(cache)
     assert not isinstance(small.samples, np.memmap)
     assert isinstance(large.samples, np.memmap)
@@ -124,7 +124,7 @@ def test_large_arrays_are_mapped(cache, monkeypatch):
 def start(cache, code):
     head = f"""
 from pathlib import Path
-from bench.datasets import load, loading
+from bench.datasets import decoding, load
 cache = Path({str(cache)!r})
 def read(notify):
     return load("mnist-5k", image_size=48, channels=None, data_root=cache, cache=cache, notify=notify)
@@ -144,7 +144,7 @@ def test_two_processes_decode_once(cache):
 def test_a_killed_process_leaves_no_cached_array(cache):
     code = """
 import os, signal
-loading.SECONDS_BETWEEN_MESSAGES = 0
+decoding.SECONDS_BETWEEN_MESSAGES = 0
 read(lambda line: os.kill(os.getpid(), signal.SIGKILL) if "of 5000" in line else None)
 """
     process = start(cache, code)
@@ -158,7 +158,7 @@ read(lambda line: os.kill(os.getpid(), signal.SIGKILL) if "of 5000" in line else
 
 def test_a_full_disk_is_reported_before_decoding(cache, monkeypatch):
     usage = shutil.disk_usage(cache.parent)
-    monkeypatch.setattr(loading.shutil, "disk_usage", lambda _: usage._replace(free=1000))
+    monkeypatch.setattr(array_cache.shutil, "disk_usage", lambda _: usage._replace(free=1000))
     with pytest.raises(WorkError, match="GiB free"):
         digits(cache)
     assert not list((cache / "images").glob("*.npy"))
