@@ -1,7 +1,7 @@
 """began-bench: train, judge and compare boundary-equilibrium GANs.
 
-From Python: :func:`run`, :func:`run_many`, :func:`study`, :func:`results`, :func:`read_run`, :func:`load`
-and :func:`check_variant`.
+From Python: :func:`run`, :func:`run_many`, :func:`study`, :func:`results`, :func:`read_run`, :func:`load`,
+:func:`judge` and :func:`check_variant`.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 from bench.system.version import __version__
 
 if TYPE_CHECKING:
-    from bench.api import check_variant, load, read_run, results, run, run_many, study
+    from bench.api import check_variant, judge, load, read_run, results, run, run_many, study
 
-__all__ = ["__version__", "check_variant", "load", "read_run", "results", "run", "run_many", "study"]
+__all__ = ["__version__", "check_variant", "judge", "load", "read_run", "results", "run", "run_many", "study"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,7 +1,8 @@
 """The harness from Python: train, search, collect, load."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 from bench.comparing.frame import results
 from bench.runs.generator import TrainedGenerator
@@ -10,13 +11,17 @@ from bench.runs.result import RunResult, read_run
 from bench.runs.run_folder import RunFolder
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
+    from torch import Tensor
 
     from bench.checking import CheckReport
+    from bench.datasets.samples.form import Layout, ValueRange
+    from bench.execution.sample_judging import Draw, SampleJudgement
     from bench.searching.study import StudiesResult
     from variants.base import Variant
 
-__all__ = ["check_variant", "load", "read_run", "results", "run", "run_many", "study"]
+__all__ = ["check_variant", "judge", "load", "read_run", "results", "run", "run_many", "study"]
 
 
 def run(variant: str, *, quiet: bool = False, **knobs: Any) -> RunResult:
@@ -182,6 +187,102 @@ def check_variant(variant: "str | type[Variant]", **settings: Any) -> "CheckRepo
     report = check(variant_named(variant) if isinstance(variant, str) else variant, settings)
     report.raise_failures()
     return report
+
+
+def judge(
+    samples: "str | Path | np.ndarray | Tensor | Draw",
+    against: str,
+    *,
+    metrics: Sequence[str] = (),
+    count: int | None = None,
+    labels: "np.ndarray | Tensor | None" = None,
+    value_range: "ValueRange | None" = None,
+    layout: "Layout | None" = None,
+    in_order: bool = False,
+    extractor: str = "inception",
+    image_size: int | None = None,
+    channels: Literal[1, 3] | None = None,
+    data_root: str | None = None,
+    device: str = "auto",
+    threads: int = 0,
+    quiet: bool = False,
+) -> "SampleJudgement":
+    """Measure any samples against real ones, as ``bench judge`` does.
+
+    Parameters
+    ----------
+    samples : str, Path, ndarray, Tensor or callable
+        A folder of images, an .npz or .npy file; an array or a tensor: uint8 images (N, H, W, C),
+        (N, C, H, W) or (N, H, W), or points (N, 2); or a function that is given a number of samples and
+        returns them, or yields them in batches.
+    against : str
+        Data set of the real samples, such as ``"mnist-5k"`` or ``"folder:photos"``.
+    metrics : sequence of str
+        Metrics; all that the judge measures where none are given.
+    count : int, optional
+        Number of samples to judge, the first ones; all where not given. Needed for a function.
+    labels : ndarray or Tensor, optional
+        Class of each sample of an array, whole numbers (N,), by the data set's numbers.
+    value_range : {"0,1", "-1,1"}, optional
+        Black and white in images of floating-point numbers, which are refused without.
+    layout : {"NHWC", "NCHW"}, optional
+        Order of the axes of images, where the shape has two readings.
+    in_order : bool
+        Take the samples of a file or an array in their own order, as independent draws. By default a fixed
+        random order is taken, since metrics that compare samples pairwise see the first ones only.
+    extractor : str
+        Network behind the Frechet distance, as the knob of that name.
+    image_size : int, optional
+        Resize the centre squares of the samples to this side; by default they keep their size.
+    channels : {1, 3}, optional
+        Convert the samples to grey or RGB; by default they keep their channels.
+    data_root : str, optional
+        Folder of the published data sets.
+    device : {"auto", "cpu", "cuda"}
+        Where to compute.
+    threads : int
+        CPU threads; 0 leaves them to torch.
+    quiet : bool
+        Show no progress.
+
+    Returns
+    -------
+    SampleJudgement
+        With ``values`` and ``real`` (by metric), ``verdict``, ``signs``, ``protocols`` and ``notes``. A
+        notebook shows a table.
+
+    Raises
+    ------
+    RequestError
+        If the samples cannot be read or do not fit the data set, or a name or value is not possible.
+    WorkError
+        If data or weights are missing.
+    """
+    from bench.datasets.samples.form import LAYOUTS, VALUE_RANGES, Form
+    from bench.execution.progress import Progress
+    from bench.execution.sample_judging import SampleRequest, as_array, judge_array, judge_draws, judge_file
+    from bench.system.errors import unknown
+
+    for what, value, allowed in (("value_range", value_range, VALUE_RANGES), ("layout", layout, LAYOUTS)):
+        if value not in (None, *allowed):
+            raise unknown(what, str(value), allowed)
+    request = SampleRequest(
+        against=against,
+        metrics=(metrics,) if isinstance(metrics, str) else tuple(metrics),
+        count=count,
+        in_order=in_order,
+        extractor=extractor,
+        form=Form(value_range, layout, image_size, channels),
+        data_root=data_root,
+        device=device,
+        threads=threads,
+    )
+    progress = Progress(quiet=quiet)
+    if isinstance(samples, str | Path):
+        return judge_file(samples, request, progress)
+    if callable(samples):
+        return judge_draws(samples, request, progress)
+    return judge_array(as_array(samples), None if labels is None else as_array(labels), request, progress)
 
 
 def load(run: str | RunFolder | RunResult, checkpoint: str | int = "best") -> TrainedGenerator:

@@ -1,6 +1,8 @@
 """``bench sample``: draw samples of a run."""
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,7 +11,23 @@ from bench.commands.options import OutFile, Seed, from_checkpoint
 from bench.commands.output import Report, reporting
 from bench.system.errors import RequestError
 
-MOST = 10_000
+if TYPE_CHECKING:
+    from bench.runs.generator import TrainedGenerator
+
+FILES = (".png", ".npz")
+MOST_SHOWN = 10_000
+MOST = 100_000_000
+
+
+class OutSamples(OutFile):
+    """A file to write, or a folder."""
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> Path:
+        """Convert a word to a path."""
+        path = Path(os.fsdecode(value))
+        return path if path.is_dir() and path.suffix not in FILES else super().convert(value, param, ctx)
 
 
 @click.command("sample")
@@ -26,43 +44,86 @@ MOST = 10_000
     "--count",
     type=click.IntRange(1, MOST),
     help="Number of images, ten per row [default: 100], or of points [default: 2,000]. Of several classes: "
-    "images in the row of each [default: 10].",
+    "images in the row of each [default: 10]. In FILE.npz or a folder [default: as many as the run's "
+    "evaluations judge].",
 )
-@click.option("--seed", type=Seed, default=0, show_default=True, help="Seed of the latents.")
+@click.option(
+    "--seed",
+    type=Seed,
+    help="Seed of the latents [default: 0; in FILE.npz or a folder the run's, as in its evaluations].",
+)
 @from_checkpoint
 @click.option(
     "--out",
-    metavar="FILE.png",
-    type=OutFile(),
-    help="[default: samples-step-N-seed-S.png in the run's figures; of one class samples-class-C-...]",
+    metavar="FILE.png|FILE.npz|FOLDER",
+    type=OutSamples(),
+    help="A grid, or the samples themselves: an array, or a PNG file for each in a new folder "
+    "[default: samples-step-N-seed-S.png in the run's figures; of one class samples-class-C-...]",
 )
 @reporting
 def command(
-    run: str, classes: tuple[str, ...], count: int | None, seed: int, checkpoint: str, out: Path | None
+    run: str,
+    classes: tuple[str, ...],
+    count: int | None,
+    seed: int | None,
+    checkpoint: str,
+    out: Path | None,
 ) -> Report:
-    """Draw unselected samples of a run into one PNG.
+    """Draw unselected samples of a run: a grid, or many in files.
 
     RUN is an id or name, a unique beginning, or `last`. Images of a conditional run have a row for each
-    class, with the same z in every row.
+    class, with the same z in every row. FILE.npz and a folder get the samples that the run's evaluations
+    judge, with --checkpoint last those of the last one; `bench judge` measures them.
     """
-    from bench.figures.grid import check_png
+    from bench.execution.sample_export import export_samples, format_of
+    from bench.runs.generator import load
+
+    if out is not None and format_of(out) != "png":
+        if classes:
+            raise RequestError(
+                f"--class is an option of grids: {out} gets the samples of evaluations, of all classes"
+            )
+        exported = export_samples(load(run, checkpoint), out, count, seed)
+        facts = exported.origin
+        data = {
+            "run_id": facts.run_id,
+            "step": facts.step,
+            "count": facts.count,
+            "classes": list(facts.classes),
+            "seed": facts.seed,
+            "file": str(out),
+            "judge": exported.judged_again,
+        }
+        lines = (
+            f"{out}  ({facts.count:,} samples of {facts.run}, step {facts.step:,})",
+            exported.judged_again,
+        )
+        return Report(data, "\n".join(lines))
+    return _draw(load(run, checkpoint), classes, count, seed or 0, out)
+
+
+def _draw(
+    trained: "TrainedGenerator", classes: tuple[str, ...], count: int | None, seed: int, out: Path | None
+) -> Report:
+    """Draw a grid of images or a plot of points."""
     from bench.figures.pictures import save_samples
     from bench.runs.class_rows import COLUMNS, classes_shown
     from bench.runs.data_location import samples_of
-    from bench.runs.generator import load
     from bench.training.plan import Plan
 
-    if out is not None:
-        check_png(out)
-    trained = load(run, checkpoint)
     labels = list(dict.fromkeys(map(trained.class_number, classes)))
     if trained.class_names and not classes and not trained.makes_points:
         labels = classes_shown(len(trained.class_names))
     in_rows = len(labels) > 1 and not trained.makes_points
     usual = Plan.grid_points if trained.makes_points else COLUMNS if in_rows else Plan.grid_images
     count = count or usual
-    if count * max(1, len(labels)) > MOST and in_rows:
-        raise RequestError(f"--count {count} of {len(labels)} classes are more than {MOST:,} images")
+    if count > MOST_SHOWN:
+        raise RequestError(
+            f"--count {count:,} is more than a picture shows, {MOST_SHOWN:,}: --out FILE.npz or a folder "
+            "takes them"
+        )
+    if count * max(1, len(labels)) > MOST_SHOWN and in_rows:
+        raise RequestError(f"--count {count} of {len(labels)} classes are more than {MOST_SHOWN:,} images")
     if trained.makes_points and labels:
         # the points of all classes together are as many as asked for
         samples = trained.sample_classes(labels, -(-count // len(labels)), seed)

@@ -4,6 +4,7 @@ from bench.configuration.presets import PRESETS, preset_layers, presets_of
 from bench.configuration.resolution import (
     Configuration,
     allowed,
+    harness_of,
     knobs_of,
     merge,
     resolve,
@@ -25,6 +26,7 @@ __all__ = [
     "Configuration",
     "Harness",
     "allowed",
+    "harness_of",
     "is_name",
     "knobs_of",
     "merge",

@@ -232,6 +232,17 @@ def check_names(variant: type[Variant], values: Mapping[str, object]) -> None:
         raise RequestError(f"{variant.name} declares knobs that the harness has: {', '.join(sorted(clash))}")
 
 
+def harness_of(values: Mapping[str, object]) -> Harness:
+    """Return knobs of the harness, by default each its own default.
+
+    Raises
+    ------
+    RequestError
+        If a value is not possible.
+    """
+    return _build(Harness, values)
+
+
 def _build(kind: type[AnyKnobs], values: Mapping[str, object]) -> AnyKnobs:
     values = {name: _as_typed(value, kind.model_fields[name]) for name, value in values.items()}
     try:

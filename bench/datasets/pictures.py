@@ -24,7 +24,9 @@ MAX_NAMED = 10  # unusable images that a message names
 NAME_LENGTH, REASON_LENGTH = 40, 60
 
 
-def unusable_error(dataset: str, unusable: Sequence[UnusableImage], count: int) -> WorkError:
+def unusable_error(
+    dataset: str, unusable: Sequence[UnusableImage], count: int, what: str = "dataset"
+) -> WorkError:
     """Return the error that has the number of the images that cannot be used, and names the first ten.
 
     Parameters
@@ -35,6 +37,8 @@ def unusable_error(dataset: str, unusable: Sequence[UnusableImage], count: int) 
         All of them, at least one.
     count : int
         Number of images of the data set, the unusable ones among them.
+    what : str
+        What the name names.
     """
     few = len(unusable) <= MAX_NAMED // 2
     names: dict[str, list[str]] = {}
@@ -46,7 +50,7 @@ def unusable_error(dataset: str, unusable: Sequence[UnusableImage], count: int) 
     )
     more = f"; and {len(unusable) - MAX_NAMED:,} more" if len(unusable) > MAX_NAMED else ""
     number = f"{len(unusable):,} of {count:,}"
-    return WorkError(f"dataset {printable(dataset)}: {number} images cannot be used: {named}{more}")
+    return WorkError(f"{what} {printable(dataset)}: {number} images cannot be used: {named}{more}")
 
 
 def centre_square(image: "Image") -> "Image":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from bench.runs.description import HealthRules
 
@@ -64,3 +64,24 @@ def text_of_signs(values: Values, real: Values, rules: HealthRules) -> str:
     if signs and counted:
         return f"{shown}; unformed: no {counted[0]} covered, the training may be too short"
     return shown
+
+
+def verdict_of_samples(values: Values, real: Values, possible: Collection[str], rules: HealthRules) -> str:
+    """Return the verdict on one set of samples: ``collapsed`` or ``ok``.
+
+    Parameters
+    ----------
+    values, real, rules
+        As for :func:`signs_of_collapse`.
+    possible : collection of str
+        Every metric that the judge could measure.
+
+    Returns
+    -------
+    str
+        Empty if a metric that the rules use could be measured and was not: there is no verdict then.
+    """
+    used = {*rules.collapsed_below, *rules.collapsed_above, *rules.of_good_samples.values()}
+    if not used.intersection(possible) <= values.keys():
+        return ""
+    return "collapsed" if signs_of_collapse(values, real, rules) else "ok"

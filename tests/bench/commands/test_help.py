@@ -18,6 +18,7 @@ CONTEXT = click.Context(cli, info_name="bench")
 WITHOUT = {
     *(("run", name) for name in ("variant", "epochs", "seeds", "file", "resume")),
     ("table", "paper"),
+    ("judge", "against"),
     *(
         (name, selected)
         for name in ("table", "plot", "report", "runs", "studies")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import torch
 from bench.cli import main
 from bench.figures.grid import read_grid, to_bytes
 from bench.figures.points import read_points
+from bench.runs import record
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 
@@ -67,6 +69,22 @@ def test_points_are_drawn_as_points_of_the_plane(
     default = read_points(out)
     assert answer(capsys, "sample", run.id, "--count", "7", "--out", str(out))["count"] == 7
     assert (default < 200).sum() > (read_points(out) < 200).sum()
+
+
+def test_points_in_a_file_are_judged_as_in_the_run(
+    trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = trained_run("began", points=True), tmp_path / "points.npz"
+    words = shlex.split(
+        str(answer(capsys, "sample", run.id, "--checkpoint", "last", "--out", str(out))["judge"])
+    )
+    judged = answer(capsys, *words[1:])
+    assert judged["values"] == record.read(run.record_path).evaluations[-1].values
+    assert judged["real"] == run.describe().real
+    assert judged["shape"] == [2]
+    assert main(["sample", run.id, "--out", str(tmp_path / "folder")]) == 2
+    assert "points are no images: write them to FILE.npz" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_points_are_exported_as_points(

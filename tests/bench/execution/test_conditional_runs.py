@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -189,6 +190,36 @@ def test_a_checkpoint_measured_again_has_the_recorded_values(
     found = reevaluate(runs[dataset].run, Progress(quiet=True), "last")
     assert found.recorded["class_agreement"] == found.values["class_agreement"]
     assert found.values == pytest.approx(found.recorded, rel=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("dataset", "name"), [("mnist-5k", "samples.npz"), ("mnist-5k", "samples"), ("ring-8", "samples.npz")]
+)
+def test_samples_in_files_keep_their_classes_and_are_judged_as_in_the_run(
+    runs: dict[str, RunResult],
+    dataset: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run = runs[dataset].run
+    monkeypatch.setenv("BENCH_HOME", str(run.path.parents[2]))
+    out = tmp_path / name
+    assert main(["sample", run.id, "--checkpoint", "last", "--out", str(out), "--json"]) == 0
+    bench, *words = shlex.split(json.loads(capsys.readouterr().out)["judge"])
+    assert main([*words, "--json"]) == 0
+    judged = json.loads(capsys.readouterr().out)
+    last = runs[dataset].record.evaluations[-1].values
+    assert judged["values"] == last
+    assert "class_agreement_7" in last
+    assert judged["real"] == run.describe().real
+    if out.is_dir():
+        assert {each.name for each in out.iterdir()} == {
+            "samples.json",
+            *(f"digit {label}" for label in range(10)),
+        }
+        assert len(list(out.rglob("*.png"))) == 200
 
 
 def test_the_grid_of_an_evaluation_has_a_row_for_each_class(runs: dict[str, RunResult]) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from bench.datasets import load
 from bench.datasets.arrays import DataArray
-from bench.health.signs import COVERED, text_of_signs
+from bench.health.signs import COVERED, text_of_signs, verdict_of_samples
 from bench.health.signs import signs_of_collapse as signs_by
 from bench.health.verdict import (
     COLLAPSED_ABOVE,
@@ -197,3 +197,15 @@ def test_real_points_of_every_mode_are_not_collapsed(of_ring: Measure, ring: Dat
     values, real = of_ring(ring.samples)
     assert values["modes_covered"] == 8
     assert signs_of_collapse(values, real) == []
+
+
+def test_one_set_of_samples_has_a_verdict_only_if_all_was_measured_that_the_verdict_needs() -> None:
+    possible = [name for name in REAL if name not in ("modes_covered", "high_quality", "reverse_kl")]
+    whole = {name: REAL[name] for name in possible}
+    assert verdict_of_samples(whole, REAL, possible, RULES) == "ok"
+    assert verdict_of_samples(whole | {"vendi": 2.0}, REAL, possible, RULES) == "collapsed"
+    for name in ("vendi", "coverage", "duplicates", "effective_classes", "precision"):
+        part = {kept: value for kept, value in whole.items() if kept != name}
+        assert verdict_of_samples(part, REAL, possible, RULES) == ""
+    without_kid = {name: value for name, value in whole.items() if name != "kid"}
+    assert verdict_of_samples(without_kid, REAL, possible, RULES) == "ok"
