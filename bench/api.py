@@ -202,6 +202,7 @@ def judge(
     extractor: str = "inception",
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
+    held_out: float = 0.0,
     data_root: str | None = None,
     device: str = "auto",
     threads: int = 0,
@@ -236,6 +237,9 @@ def judge(
         Resize the centre squares of the samples to this side; by default they keep their size.
     channels : {1, 3}, optional
         Convert the samples to grey or RGB; by default they keep their channels.
+    held_out : float
+        Share of the real samples to hold out, as the knob of that name; with 0 the published test split is
+        held out, where its files are there.
     data_root : str, optional
         Folder of the published data sets.
     device : {"auto", "cpu", "cuda"}
@@ -273,6 +277,7 @@ def judge(
         in_order=in_order,
         extractor=extractor,
         form=Form(value_range, layout, image_size, channels),
+        held_out=held_out,
         data_root=data_root,
         device=device,
         threads=threads,

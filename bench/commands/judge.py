@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from bench.commands import names
-from bench.commands.options import OutFile, device
+from bench.commands.options import OutFile, Real, device
 from bench.commands.output import WIDTH, Report, progress, reporting, table
 from bench.comparing.defaults import FORMATS
 
@@ -74,6 +74,15 @@ FEWEST, MOST = 12, 100_000_000
     help="Convert all images to grey or RGB [default: the samples' own].",
 )
 @click.option(
+    "--held-out",
+    metavar="SHARE",
+    type=Real(0, 0.5),
+    default=0.0,
+    show_default=True,
+    help="Share of the real samples to hold out, as the knob held_out; with 0 the published test split is "
+    "held out, where its files are there.",
+)
+@click.option(
     "--data-root",
     metavar="DIR",
     type=click.Path(path_type=Path),
@@ -109,6 +118,7 @@ def command(
     in_order: bool,
     image_size: int | None,
     channels: str | None,
+    held_out: float,
     data_root: Path | None,
     device: str | None,
     threads: int,
@@ -121,7 +131,9 @@ def command(
     `images` or `arr_0`, or a single one, and perhaps `labels`; or an .npy file. Arrays are uint8 images
     (N, H, W, C), (N, C, H, W) or (N, H, W), or points (N, 2). `bench sample RUN --out FILE.npz` writes such a
     file. The real samples are decoded at the size and with the channels of the samples. The table has the
-    scores of held-out real samples beside, and a verdict on collapse.
+    scores of other real samples beside, and a verdict on collapse. Where there are samples outside the data
+    set, such as a published test split, the distance to these is measured too, and its gap: copies of
+    training samples have a gap far above that of real samples.
     """
     from bench.datasets.samples.form import Form
     from bench.execution.sample_judging import SampleRequest, judge_file
@@ -141,6 +153,7 @@ def command(
         in_order=in_order,
         extractor=extractor,
         form=Form(value_range, layout, image_size, None if channels is None else 1 if channels == "1" else 3),
+        held_out=held_out,
         data_root=None if data_root is None else str(data_root),
         device=device or "auto",
         threads=threads,
@@ -166,6 +179,7 @@ def _data(result: "SampleJudgement") -> dict[str, object]:
         "values": result.values,
         "real": result.real,
         "held_out": result.held_out,
+        "outside": result.outside or None,
         "metric.protocol": result.protocols,
         "notes": list(result.notes),
     }

@@ -19,6 +19,7 @@ _NEEDED: Mapping[Requirement, str] = {
     "modes": "data with known modes",
     "quality": "points with known modes",
     "labels": "a conditional variant whose classes the extractor knows",
+    "held-out": "held-out real samples, with which `bench eval` measures",
 }
 
 

@@ -10,7 +10,9 @@ from bench.health.signs import text_of_signs, verdict_of_samples
 from bench.judging import extractors
 from bench.judging.extractors import availability, names_by_metric, unfamiliar
 from bench.judging.extractors.registry import EXTRACTORS
+from bench.judging.held_out import held_out_statistics
 from bench.judging.judge import Judge
+from bench.judging.metrics.registry import needs_held_out
 from bench.judging.protocol import Better, knows
 from bench.judging.reference import reference_statistics
 from bench.runs.description import HealthRules
@@ -90,6 +92,7 @@ def ready_judge(
     labelled: bool,
     device: str,
     progress: Progress,
+    held_out: datasets.DataArray | None = None,
 ) -> ReadyJudge:
     """Return the judge of so many samples against those of a data set.
 
@@ -109,6 +112,8 @@ def ready_judge(
         Device of the extractor.
     progress : Progress
         Prints warnings.
+    held_out : DataArray, optional
+        Real samples outside the data set, for the metrics that need them.
 
     Raises
     ------
@@ -134,6 +139,7 @@ def ready_judge(
         generator=generator,
         class_names=array.class_names if labelled else (),
         in_training=knows(network, content),
+        held_out=None if held_out is None else held_out_statistics(network, array, held_out, paths.cache()),
     )
     return ReadyJudge(judge, judge.measure_real(array.samples, paths.cache(), array.labels))
 
@@ -176,7 +182,7 @@ def judge_samplers(
         draws = [judge.measure(sampler, names) for sampler in samplers]
         for name in names:
             found[name] = [values[name] for values in draws]
-            protocols[name] = protocol_of(judge, judge.metrics[name].settings)
+            protocols[name] = protocol_of(judge, _settings(judge, name))
             real[name], better[name] = each.real[name], judge.metrics[name].better
     values = {name: fmean(draws) for name, draws in found.items()}
     verdict = verdict_of_samples(values, real, own.judge.metrics, rules)
@@ -196,6 +202,14 @@ def judge_samplers(
 def protocol_of(judge: Judge, settings: str = "") -> str:
     """Return the protocol of a judge's metrics, with the settings of one of them where given."""
     return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
+
+
+def _settings(judge: Judge, name: str) -> str:
+    """Return what decides the value of a metric beside the judge's protocol."""
+    metric = judge.metrics[name]
+    if judge.held_out is None or metric.needs != "held-out":
+        return metric.settings
+    return "; ".join(filter(None, (judge.held_out.label, metric.settings)))
 
 
 def judges_of_others(
@@ -232,6 +246,11 @@ def judges_of_others(
         if metric in own.left_out:
             reason = unfamiliar(own.extractor, datasets.content(array.name), datasets.label(array.name))
             raise RequestError(f"metric {metric} is not measured: {reason}")
+        if own.held_out is None and needs_held_out(metric):
+            raise RequestError(
+                f"metric {metric} needs held-out samples, and {datasets.label(array.name)} has none here: "
+                "a published test split is not on this machine, and no share is held out"
+            )
         if metric not in others:
             raise unknown("metric", metric, [*own.metrics, *_measurable(array, others)])
         ready = make(others[metric])

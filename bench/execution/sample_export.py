@@ -127,6 +127,8 @@ def export_samples(
     words = ["bench", "judge", str(path), "--against", harness.dataset]
     if not trained.makes_points:
         words += ["--extractor", harness.extractor]
+    if harness.held_out:
+        words += ["--held-out", repr(harness.held_out)]
     if harness.data_root:
         words += ["--data-root", harness.data_root]
     if harness.threads:

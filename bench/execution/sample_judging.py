@@ -18,9 +18,10 @@ from bench.execution.progress import Progress
 from bench.health.verdict import RULES
 from bench.judging.extractors import require_extractor
 from bench.judging.given_samples import DrawnSamples, GivenSamples, LabelledSamples, shuffled
+from bench.judging.metrics.registry import needs_held_out
 from bench.judging.reference import MINIMUM_SAMPLES
 from bench.runs import notebook_html
-from bench.runs.data_location import load_configured
+from bench.runs.data_location import load_configured, load_configured_held_out
 from bench.system.errors import RequestError, printable, shown
 from bench.training.device import prepare
 from bench.training.sampler import Sampler
@@ -48,6 +49,9 @@ class SampleRequest:
         Value of the knob `extractor`.
     form : Form
         What is stated of the samples.
+    held_out : float
+        Share of the real samples that is held out, as the knob of that name; with 0 the published test split
+        is held out, where its files are there.
     data_root : str or None
         Folder of the published data sets; None for the default.
     device : {"auto", "cpu", "cuda"}
@@ -62,6 +66,7 @@ class SampleRequest:
     in_order: bool = False
     extractor: str = Harness().extractor
     form: Form = field(default_factory=Form)
+    held_out: float = 0.0
     data_root: str | None = None
     device: str = "auto"
     threads: int = 0
@@ -83,6 +88,8 @@ class SampleJudgement(Judgement):
         The data set of the real samples.
     real_count : int
         Number of its samples.
+    outside : str
+        The held-out samples, outside the data set, whose distances are measured too; empty without any.
     notes : tuple of str
         What to bear in mind with the numbers, a line each.
     """
@@ -92,6 +99,7 @@ class SampleJudgement(Judgement):
     shape: tuple[int, ...]
     against: str
     real_count: int
+    outside: str
     notes: tuple[str, ...]
 
     @property
@@ -103,6 +111,7 @@ class SampleJudgement(Judgement):
             ("against", f"{self.against}: {self.real_count:,} samples"),
             ("verdict", self.verdict_text or "none, since not all metrics that it needs were measured"),
         ]
+        rows += [("held out", self.outside)] if self.outside else []
         rows += [("judged by", protocol) for protocol in self.judged_by.values()]
         return rows + [("note", note) for note in self.notes]
 
@@ -297,13 +306,18 @@ def _judge(source: _Source, request: SampleRequest, progress: Progress) -> Sampl
     harness = _harness_for(source, request)
     device = prepare(harness)
     array = load_configured(harness, progress.info)
+    outside = None
+    if not request.metrics or any(map(needs_held_out, request.metrics)):
+        outside = load_configured_held_out(harness, progress.info)
     sampler = source.sampler(array.class_names)
     labelled = isinstance(sampler, LabelledSamples)
 
-    def make(extractor: str) -> ReadyJudge:
-        return ready_judge(array, extractor, source.count, source.generator, labelled, str(device), progress)
+    def make(extractor: str, outside: datasets.DataArray | None = None) -> ReadyJudge:
+        return ready_judge(
+            array, extractor, source.count, source.generator, labelled, str(device), progress, outside
+        )
 
-    own = make(request.extractor)
+    own = make(request.extractor, outside)
     others = judges_of_others(request.metrics, own.judge, array, make)
     progress.info(f"judging {source.count:,} samples against {datasets.label(array.name)}")
     measured = judge_samplers(own, others, request.metrics, [sampler], RULES)
@@ -314,6 +328,7 @@ def _judge(source: _Source, request: SampleRequest, progress: Progress) -> Sampl
         shape=source.shape,
         against=array.name,
         real_count=array.count,
+        outside="" if own.judge.held_out is None else own.judge.held_out.label,
         notes=(*source.notes, *_notes(source, array, labelled)),
     )
 
@@ -337,6 +352,7 @@ def _harness(request: SampleRequest, image_size: int | None, channels: int | Non
             "dataset": datasets.located(request.against),
             "image_size": image_size,
             "channels": channels,
+            "held_out": request.held_out,
             "data_root": request.data_root,
             "device": request.device,
             "threads": request.threads,

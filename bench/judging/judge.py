@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from bench.judging.held_out import HeldOut
 from bench.judging.metric_inputs import MetricInputs, PairedFeatures
 from bench.judging.metrics import Metric, metrics_for
 from bench.judging.metrics.registry import METRICS
@@ -76,6 +77,8 @@ class Judge:
     in_training : bool
         Whether the extractor's network was trained on such samples. Otherwise no metric of classes or labels
         is measured.
+    held_out : HeldOut, optional
+        Held-out real samples by the same extractor. Without them no metric that needs them is measured.
 
     Raises
     ------
@@ -92,6 +95,7 @@ class Judge:
         ranks: Ranks = ALONE,
         class_names: tuple[str, ...] = (),
         in_training: bool = True,
+        held_out: HeldOut | None = None,
     ) -> None:
         if samples < MINIMUM_SAMPLES:
             raise ValueError(f"a judge needs at least {MINIMUM_SAMPLES} samples, not {samples}")
@@ -105,6 +109,7 @@ class Judge:
         named = in_training and len(self._classes) == len(class_names)
         self.class_names = class_names if named else ()
         self.in_training = in_training
+        self.held_out = held_out
         for name, count in ((_GENERATED, samples), ("reference samples", reference.count)):
             if too_few(count, extractor.width):
                 sizes = f"{count} {name} for {extractor.width} features"
@@ -128,7 +133,12 @@ class Judge:
     @cached_property
     def metrics(self) -> dict[str, Metric]:
         """The metrics that this judge measures, by their recorded names."""
-        measured = metrics_for(self.extractor, labelled=bool(self.class_names), classes=self.in_training)
+        measured = metrics_for(
+            self.extractor,
+            labelled=bool(self.class_names),
+            classes=self.in_training,
+            held_out=self.held_out is not None,
+        )
         found = {metric.recorded_as(self.extractor): metric for metric in measured}
         if self.paired >= MINIMUM_OF_CLASS * len(self.class_names):
             for metric in measured:
@@ -186,7 +196,8 @@ class Judge:
             for other in others:
                 whole.merge(other)
             real = self.reference.statistics
-            values = self._compute(MetricInputs(whole, real, self.paired, self._real_features), names)
+            inputs = MetricInputs(whole, real, self.paired, self._real_features, held_out=self.held_out)
+            values = self._compute(inputs, names)
         measured = self.ranks.broadcast(values)
         assert measured is not None
         return measured
@@ -265,6 +276,8 @@ class Judge:
         device = str(getattr(self.extractor, "device", "cpu"))
         metrics = {name: [metric.settings, metric.revision] for name, metric in self.metrics.items()}
         key = [metrics, self.paired, self.reference.count, device, environment.kinds_of_arithmetic()]
+        if self.held_out is not None:
+            key.append(self.held_out.label)
         digest = hashlib.sha256(json.dumps(key).encode())
         if self.class_names:
             assert labels is not None
@@ -285,7 +298,7 @@ class Judge:
         self._extract(_batches(samples, held_out), self.paired, statistics, asked)
         # without those that are measured: a set is nearer to one that contains it
         others = self.reference.statistics.without(statistics)
-        inputs = MetricInputs(statistics, others, self.paired)
+        inputs = MetricInputs(statistics, others, self.paired, held_out=self.held_out)
         values: dict[str, float] = {}
         for name, metric in list(self.metrics.items()):
             try:

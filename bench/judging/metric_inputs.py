@@ -10,6 +10,7 @@ import numpy as np
 from bench.judging.agreement import Agreement
 from bench.judging.class_splits import ClassSplits
 from bench.judging.class_statistics import ClassStatistics
+from bench.judging.held_out import HeldOut
 from bench.judging.mode_counts import ModeCounts
 from bench.judging.moments import Moments
 from bench.judging.sample_statistics import SampleStatistics
@@ -96,6 +97,8 @@ class MetricInputs:
         Metrics that compare samples with samples take the first `paired` of each side.
     real_features : PairedFeatures, optional
         Those of an earlier comparison with the same real samples, whose results are then reused.
+    held_out : HeldOut, optional
+        Held-out real samples, where there are any.
 
     Attributes
     ----------
@@ -119,8 +122,10 @@ class MetricInputs:
         real: SampleStatistics,
         paired: int,
         real_features: PairedFeatures | None = None,
+        held_out: HeldOut | None = None,
     ) -> None:
         self._generated = generated
+        self._held_out = held_out
         self.generated_moments: Moments = generated.moments
         self.real_moments: Moments = real.moments
         self.generated_classes: ClassStatistics = generated.classes
@@ -132,6 +137,12 @@ class MetricInputs:
         centre = real.moments.mean
         self.generated_features = PairedFeatures(generated.features[:paired], centre)
         self.real_features = real_features or PairedFeatures(real.features[:paired], centre)
+
+    @property
+    def held_out(self) -> HeldOut:
+        """Held-out real samples; for metrics that need them, which are not computed without."""
+        assert self._held_out is not None
+        return self._held_out
 
     @property
     def generated_images(self) -> np.ndarray:

@@ -9,8 +9,9 @@ if TYPE_CHECKING:
 
 # What a metric can require of an extractor: features of any samples, images with a network's features of
 # them, predicted classes, known modes, and a rule for which samples lie well on their mode. Labels come from
-# the sampler: classes that samples were asked for, and that the extractor tells apart.
-Requirement = Literal["features", "images", "classes", "modes", "quality", "labels"]
+# the sampler: classes that samples were asked for, and that the extractor tells apart. Held-out samples are
+# real ones outside the training data; `bench judge` and `bench eval` have them, evaluations of runs do not.
+Requirement = Literal["features", "images", "classes", "modes", "quality", "labels", "held-out"]
 Better = Literal["lower", "higher"]
 
 

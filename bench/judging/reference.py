@@ -69,7 +69,7 @@ class Reference:
 
         At most half of the real samples: a held-out set of equal size remains, to be scored as if generated.
         """
-        return min(samples, _most_paired(self.count))
+        return min(samples, most_paired(self.count))
 
 
 def pairing_order(count: int) -> np.ndarray:
@@ -81,7 +81,8 @@ def pairing_order(count: int) -> np.ndarray:
     return fixed_draws.permutation(0, count)
 
 
-def _most_paired(count: int) -> int:
+def most_paired(count: int) -> int:
+    """Return how many real samples are compared pairwise at most, of so many."""
     return min(count // 2, MAXIMUM_PAIRED)
 
 
@@ -140,7 +141,7 @@ def cache_path(extractor: Extractor, data_hash: str, cache: Path) -> Path:
 
 def _measure(extractor: Extractor, samples: np.ndarray, label: str) -> SampleStatistics:
     statistics = SampleStatistics(extractor, label, kept=0)
-    paired = pairing_order(len(samples))[: _most_paired(len(samples))]
+    paired = pairing_order(len(samples))[: most_paired(len(samples))]
     rank = np.full(len(samples), -1)
     rank[paired] = np.arange(len(paired))
     features = np.zeros((len(paired), extractor.width), dtype=np.float32)
@@ -198,7 +199,7 @@ def _read(
             raise ValueError("it was measured on other images")
         statistics = SampleStatistics(extractor, label, kept=0)
         statistics.restore(arrays)
-        if statistics.features.shape != (_most_paired(count), extractor.width):
+        if statistics.features.shape != (most_paired(count), extractor.width):
             raise ValueError("the features are not those of these samples")
     except (SafetensorError, KeyError, ValueError, TypeError) as error:
         _log.warning("%s is measured again: %s: %s", label, path, error)

@@ -20,6 +20,30 @@ def of_samples(inputs: MetricInputs) -> float:
     return frechet_distance(inputs.generated_moments, inputs.real_moments)
 
 
+@metric(
+    f"{FRECHET_DISTANCE}_held_out",
+    "Fréchet distance to held-out real samples",
+    better="lower",
+    needs="held-out",
+)
+def to_held_out(inputs: MetricInputs) -> float:
+    """Fréchet distance between the generated samples and the held-out real ones; at least 0."""
+    return frechet_distance(inputs.generated_moments, inputs.held_out.moments)
+
+
+@metric(
+    f"{FRECHET_DISTANCE}_gap",
+    "Fréchet distance to held-out real samples less that to equally many training samples",
+    better="lower",
+    needs="held-out",
+)
+def gap(inputs: MetricInputs) -> float:
+    """About 0 for samples that are as near to either; above 0 for copies of training samples."""
+    generated, held_out = inputs.generated_moments, inputs.held_out
+    to_training = frechet_distance(generated, held_out.matched_moments)
+    return frechet_distance(generated, held_out.moments) - to_training
+
+
 def frechet_distance(first: Moments, second: Moments) -> float:
     """Fréchet distance between the Gaussians with the two sets' moments.
 

@@ -56,8 +56,8 @@ class Metric:
 
     def recorded_as(self, extractor: Extractor) -> str:
         """The name of its values on an extractor's features."""
-        if self.name == FRECHET_DISTANCE:
-            return extractor.metric
+        if self.name.startswith(FRECHET_DISTANCE):
+            return extractor.metric + self.name.removeprefix(FRECHET_DISTANCE)
         if self.name in (INCEPTION_SCORE, INCEPTION_SCORE_OF_SPLITS) and extractor.metric != "fid":
             splits = self.name.removeprefix(INCEPTION_SCORE)
             return f"is_{extractor.metric.removeprefix('fd_')}{splits}"
@@ -132,7 +132,7 @@ def _check(name: str, better: str, needs: str) -> None:
         raise RegistrationError(
             f"metric {name!r}: a name is an identifier such as mean_distance, and no knob"
         )
-    if name == "fid" or name.startswith(("fd_", "is_")):
+    if name == "fid" or name.startswith(("fid_", "fd_", "is_")):
         raise RegistrationError(f"metric {name!r}: fid, fd_NAME and is_NAME are an extractor's")
     for field, value, allowed in (("better", better, Better), ("needs", needs, Requirement)):
         if value not in get_args(allowed):
@@ -146,7 +146,9 @@ def all_metrics() -> tuple[Metric, ...]:
     return tuple(METRICS.entries().values())
 
 
-def metrics_for(extractor: Extractor, labelled: bool = False, classes: bool = True) -> tuple[Metric, ...]:
+def metrics_for(
+    extractor: Extractor, labelled: bool = False, classes: bool = True, held_out: bool = False
+) -> tuple[Metric, ...]:
     """The metrics whose requirement an extractor meets.
 
     Parameters
@@ -157,8 +159,12 @@ def metrics_for(extractor: Extractor, labelled: bool = False, classes: bool = Tr
         Whether samples have labels.
     classes : bool
         Whether the classes that the extractor predicts mean something for the samples.
+    held_out : bool
+        Whether there are held-out real samples.
     """
     provided = set(extractor.provides) | ({"labels"} if labelled else set())
+    if held_out:
+        provided.add("held-out")
     if not classes:
         provided.discard("classes")
     return tuple(entry for entry in all_metrics() if entry.needs in provided)
@@ -172,9 +178,22 @@ def _registered(recorded: str) -> Metric | None:
     return known.get(recorded) or (of_all if of_all and of_all.of_class else None)
 
 
+def needs_held_out(recorded: str) -> bool:
+    """Whether a metric needs held-out real samples, by its recorded name."""
+    for entry in all_metrics():
+        derived = entry.name.removeprefix(FRECHET_DISTANCE)
+        is_distance = derived != entry.name and recorded.startswith(("fid", "fd_"))
+        if entry.needs == "held-out" and (
+            entry.name == recorded or is_distance and recorded.endswith(derived)
+        ):
+            return True
+    return False
+
+
 def is_metric(recorded: str) -> bool:
     """Whether a recorded number is a metric, by its name."""
-    return _registered(recorded) is not None or recorded == "fid" or recorded.startswith(("fd_", "is_"))
+    of_extractor = recorded == "fid" or recorded.startswith(("fid_", "fd_", "is_"))
+    return of_extractor or _registered(recorded) is not None
 
 
 def better_direction(recorded: str) -> Better:

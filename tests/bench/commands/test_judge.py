@@ -150,6 +150,28 @@ def test_labels_are_compared_with_the_classes_that_are_found(
     assert "the labels are not used: they name no class of mnist-5k" in str(notes)
 
 
+def test_held_out_samples_add_their_distance_and_the_gap_and_change_nothing_else(
+    some: np.ndarray, tmp_path: Path, answer: Answer
+) -> None:
+    np.save(tmp_path / "a.npy", some)
+    words = (tmp_path / "a.npy", *QUICKLY, "--held-out", "0.2")
+    found = answer(*words)
+    plain = answer(*words, "--metrics", "fd_digits_garments")
+    names = ["fd_digits_garments_held_out", "fd_digits_garments_gap"]
+    values, protocols = found["values"], found["metric.protocol"]
+    assert isinstance(values, dict)
+    assert isinstance(protocols, dict)
+    assert list(values)[:3] == ["fd_digits_garments", *names]
+    assert values["fd_digits_garments"] == plain["values"]["fd_digits_garments"]  # type: ignore[index]
+    assert plain["outside"] is None, "nothing is read of them if no metric needs them"
+    outside = str(found["outside"])
+    assert outside.startswith("held-out 1017@")
+    assert all(outside in protocols[name] for name in names)
+    assert outside not in protocols["coverage"]
+    asked = answer(*words, "--metrics", names[1])
+    assert asked["values"] == {names[1]: values[names[1]]}
+
+
 @pytest.mark.parametrize("form", ["text", *FORMATS])
 def test_a_table_has_the_formats_of_other_tables(
     form: str, some: np.ndarray, tmp_path: Path, answer: Answer, capsys: pytest.CaptureFixture[str]
@@ -183,6 +205,8 @@ def test_a_table_has_the_formats_of_other_tables(
         (("a.npy", "--against", "stacked-mnist"), "channels must be 3"),
         (("a.npy", "--against", "mnist-5k", "--extractor", "shiped"), "did you mean 'shipped'?"),
         (("a.npy", *QUICKLY, "--metrics", "vendy"), "did you mean 'vendi'?"),
+        (("a.npy", *QUICKLY, "--metrics", "fd_digits_garments_gap"), "mnist-5k has none here"),
+        (("a.npy", *QUICKLY, "--held-out", "0.6"), "'--held-out'"),
         (("a.npy", *QUICKLY, "--samples", "201"), "there are 200, 201 were asked for"),
         (("a.npy", *QUICKLY, "--samples", "11"), "not in the range"),
         (("few.npy", *QUICKLY), "11 are too few: at least 12"),
