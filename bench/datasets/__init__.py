@@ -5,6 +5,7 @@ A new data set is a class in a module of its own, registered by decorator and im
 
 from bench.datasets import (  # noqa: F401  (registers the data sets)
     celeba,
+    cifar10,
     folder,
     lsun,
     mnist5k,

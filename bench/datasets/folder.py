@@ -1,19 +1,16 @@
-"""The user's own images: everything below a folder, whose subfolders may be classes."""
+"""The user's own images: everything below a folder whose subfolders may be classes."""
 
 import os
-import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
-from bench.datasets.image_files import UnusableImage, open_image
+from bench.datasets.image_files import UnusableImage
+from bench.datasets.listing import SUFFIXES, Listing, list_folder
 from bench.datasets.pictures import centre_square, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, register
-from bench.system.atomic_files import kind_of
 from bench.system.errors import RequestError, printable, shown
 from bench.system.paths import is_utf8
 
@@ -21,97 +18,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PREFIX = "folder:"
-SUFFIXES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp")
-MAX_BYTES = 2**30  # a larger file is no image of a usable size, or damaged
 MAX_NAMED = 3  # unread files that a message names
-
-
-@dataclass(frozen=True)
-class Listing:
-    """The files below a folder.
-
-    Attributes
-    ----------
-    images : dict of str to Path
-        Readable files with the suffix of an image, by their path relative to the folder, sorted by path.
-    unusable : list of UnusableImage
-        Image files and folders that cannot be read.
-    links : list of str
-        Links to folders, which are not followed, since they may lead back.
-    others : list of str
-        Files without the suffix of an image.
-    """
-
-    images: dict[str, Path]
-    unusable: list[UnusableImage]
-    links: list[str]
-    others: list[str]
-
-
-def list_folder(folder: Path) -> Listing:
-    """List the files below a folder without opening any; names that begin with a dot are skipped.
-
-    Parameters
-    ----------
-    folder : Path
-        The folder.
-
-    Returns
-    -------
-    Listing
-        Names are relative paths: those of images as in the file system, the others printable.
-    """
-    images: list[Path] = []
-    unusable, links, others = [], [], []
-
-    def name(path: Path) -> str:
-        return printable(path.relative_to(folder).as_posix())
-
-    pending = [folder]
-    while pending:
-        current = pending.pop()
-        try:
-            entries = list(_visible(current))
-        except OSError as error:
-            unusable.append(
-                UnusableImage(name(current), f"is a folder that cannot be read: {error.strerror}")
-            )
-            continue
-        for entry in entries:
-            path = Path(entry.path)
-            if entry.is_dir(follow_symlinks=False):
-                pending.append(path)
-            elif entry.is_symlink() and os.path.isdir(path):
-                links.append(name(path))
-            elif not entry.name.lower().endswith(SUFFIXES):
-                others.append(name(path))
-            elif problem := _problem(path):
-                unusable.append(UnusableImage(name(path), problem))
-            else:
-                images.append(path)
-    listed = {path.relative_to(folder).as_posix(): path for path in sorted(images)}
-    unusable.sort(key=lambda each: each.name)
-    return Listing(listed, unusable, sorted(links), sorted(others))
-
-
-def _visible(folder: Path) -> Iterator["os.DirEntry[str]"]:
-    with os.scandir(folder) as entries:
-        yield from (entry for entry in entries if not entry.name.startswith("."))
-
-
-def _problem(path: Path) -> str:
-    """Return why a file cannot be read as an image, without opening it, since opening a FIFO may block."""
-    try:
-        facts = path.stat()
-    except OSError as error:
-        return f"cannot be read: {error.strerror}"
-    if not stat.S_ISREG(facts.st_mode):
-        return f"is {kind_of(facts.st_mode)}"
-    if facts.st_size == 0:
-        return "is empty"
-    if facts.st_size > MAX_BYTES:
-        return f"has {facts.st_size:,} bytes, more than {MAX_BYTES:,}"
-    return "" if os.access(path, os.R_OK) else "cannot be read: Permission denied"
 
 
 @register
@@ -169,7 +76,9 @@ class Folder(ImageDataset):
     @cached_property
     def listing(self) -> Listing:
         """The files below the folder."""
-        return Listing({}, [], [], []) if self.folder is None else list_folder(self.folder)
+        if self.folder is None:
+            return Listing({}, [], [], [])
+        return list_folder(self.folder)
 
     def files(self, data_root: Path) -> dict[str, Path]:
         """Return the images by their relative path, which does not depend on the location of the folder.
@@ -181,7 +90,9 @@ class Folder(ImageDataset):
         """
         if unusable := self.listing.unusable:
             raise unusable_error(self.name, unusable, len(self.listing.images) + len(unusable))
-        return self.listing.images
+        if self.folder is None:
+            return {}
+        return {name: self.folder / name for name in self.listing.images}
 
     def unusable(self, data_root: Path) -> list[UnusableImage]:
         """Return the files that cannot be read: empty ones, FIFOs, dangling links, closed folders."""
@@ -227,9 +138,8 @@ class Folder(ImageDataset):
 
     def images(self, data_root: Path) -> Pictures:
         """Return the readable images."""
-        files = self.listing.images
-        each = (Picture(printable(name), partial(open_image, path)) for name, path in files.items())
-        return Pictures(len(files), each)
+        images = self.listing.images
+        return Pictures(len(images), (Picture(printable(name), open_) for name, open_ in images.items()))
 
     def crop(self, image: "Image") -> "Image":
         """Return the centre square."""

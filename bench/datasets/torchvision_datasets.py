@@ -1,4 +1,4 @@
-"""Data sets that torchvision reads and downloads: MNIST, Fashion-MNIST, CIFAR-10."""
+"""Data sets that torchvision downloads; MNIST and Fashion-MNIST, which it reads too."""
 
 import gzip
 import os
@@ -17,7 +17,7 @@ from bench.datasets import contents
 from bench.datasets.mnist5k import DIGITS
 from bench.datasets.registry import ImageDataset, Notify, Pictures, in_memory, register
 from bench.system.atomic_files import PREFIX
-from bench.system.errors import WorkError
+from bench.system.errors import WorkError, printable
 from bench.system.leftovers import remove_leftovers
 
 if TYPE_CHECKING:
@@ -152,9 +152,13 @@ class TorchvisionDataset(ImageDataset):
             return split
         # for damaged files, torchvision raises almost anything: assertion, index, pickle, value
         except Exception as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            message = f"dataset {self.name} in {data_root / self.folder} is damaged: {reason}"
-            raise WorkError(message) from error
+            raise damaged(self.name, data_root / self.folder, error) from error
+
+
+def damaged(name: str, folder: Path, error: Exception) -> WorkError:
+    """Return the error for files of a data set in a folder whose reading raised another error."""
+    reason = printable(str(error))[:200] or type(error).__name__
+    return WorkError(f"dataset {name} in {folder} is damaged: {reason}")
 
 
 class _IdxDataset(TorchvisionDataset):
@@ -254,29 +258,3 @@ class FashionMnist(_IdxDataset):
         from torchvision.datasets import FashionMNIST
 
         return FashionMNIST
-
-
-@register
-class Cifar10(TorchvisionDataset):
-    """Small photographs of ten classes of animals and vehicles."""
-
-    name = "cifar10"
-    description = "small photographs of ten kinds of animals and vehicles, the training split"
-    source = "Krizhevsky 2009 (University of Toronto); no licence stated, used for research"
-    channels = 3
-    native_size = 32
-    published_count = 50_000
-    folder = "cifar-10-batches-py"
-    published_classes = (
-        "airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck",
-    )  # fmt: skip
-    content = contents.OBJECTS
-    used = tuple(f"data_batch_{number}" for number in range(1, 6))
-    tested = ("test_batch",)
-    needed = (*used, *tested, "batches.meta")
-
-    def reader(self) -> "Reader":
-        """Return torchvision's class."""
-        from torchvision.datasets import CIFAR10
-
-        return CIFAR10

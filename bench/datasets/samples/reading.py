@@ -16,7 +16,7 @@ import numpy as np
 from bench.datasets.arrays import ArrayHash
 from bench.datasets.decoding import MAX_THREADS, decoded
 from bench.datasets.folder import Folder
-from bench.datasets.image_files import ImageError, UnusableImage, open_image
+from bench.datasets.image_files import ImageError, UnusableImage
 from bench.datasets.pictures import to_array, unusable_error
 from bench.datasets.registry import Notify, Picture, Pictures
 from bench.datasets.samples.class_folders import class_numbers
@@ -249,13 +249,6 @@ def _listed(names: Sequence[str]) -> str:
     return f"the arrays {shown_names}" if names else "no array"
 
 
-class _File(NamedTuple):
-    """An image file with its printable name."""
-
-    name: str
-    path: Path
-
-
 class _Header(NamedTuple):
     """What the head of an image file says: PIL's (width, height) and mode."""
 
@@ -273,7 +266,7 @@ def _read_folder(path: Path, name: str, form: Form, notify: Notify) -> SampleSet
     # by file name first: files that were numbered throughout keep their order across subfolders of classes
     paths = list(listing.images)
     order = sorted(range(len(paths)), key=lambda place: (paths[place].rpartition("/")[2], paths[place]))
-    files = [_File(printable(paths[place]), listing.images[paths[place]]) for place in order]
+    files = [Picture(printable(paths[place]), listing.images[paths[place]]) for place in order]
     heads = _heads(files, listing.unusable, name)
     shapes = {head.size for head in heads}
     if len(shapes) > 1 and form.image_size is None:
@@ -304,12 +297,12 @@ def _unusable(name: str, unusable: Sequence[UnusableImage], count: int) -> Reque
     return RequestError(str(unusable_error(name, unusable, count, what="samples")))
 
 
-def _heads(files: Sequence[_File], unusable: Sequence[UnusableImage], name: str) -> list[_Header]:
+def _heads(files: Sequence[Picture], unusable: Sequence[UnusableImage], name: str) -> list[_Header]:
     """Read the heads of image files, without decoding any; refuse all that cannot be used, known or found."""
 
-    def read(file: _File) -> _Header | UnusableImage:
+    def read(file: Picture) -> _Header | UnusableImage:
         try:
-            with open_image(file.path) as image:
+            with file.open() as image:
                 return _Header(image.size, image.mode)
         except ImageError as error:
             return UnusableImage(file.name, str(error))
@@ -323,14 +316,13 @@ def _heads(files: Sequence[_File], unusable: Sequence[UnusableImage], name: str)
 
 
 def _decoded(
-    files: Sequence[_File], folder: Folder, side: int, channels: int, name: str, notify: Notify
+    files: Sequence[Picture], folder: Folder, side: int, channels: int, name: str, notify: Notify
 ) -> np.ndarray:
-    each = (Picture(file.name, partial(open_image, file.path)) for file in files)
     decode = partial(to_array, dataset=folder, image_size=side, channels=channels)
     with _one_line(name):
         samples = np.empty((len(files), channels, side, side), dtype=np.uint8)
     done, unusable = 0, []
-    for pixels, failed in decoded(Pictures(len(files), each), decode, name, notify):
+    for pixels, failed in decoded(Pictures(len(files), iter(files)), decode, name, notify):
         samples[done : done + len(pixels)] = pixels
         done += len(pixels)
         unusable += failed

@@ -206,7 +206,7 @@ def test_files_without_read_permission_are_named(folder: Path) -> None:
         place.chmod(place.stat().st_mode | 0o055)
     program = (
         "import os, sys; from pathlib import Path\n"
-        "from bench.datasets.folder import list_folder\n"
+        "from bench.datasets.listing import list_folder\n"
         "os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
         "for each in list_folder(Path(sys.argv[1])).unusable: print(each.name, each.reason)\n"
     )

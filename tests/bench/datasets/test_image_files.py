@@ -109,3 +109,16 @@ def test_the_package_opens_images_in_one_place_and_unpickles_nothing(path: Path)
         assert "allow_pickle=True" not in words
         if function == "torch.load":
             assert "weights_only=True" in words
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.stem)
+def test_the_reader_of_pickles_is_used_in_one_place_which_names_no_function(path: Path) -> None:
+    imported = {
+        (getattr(node, "module", None), name.name)
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for name in node.names
+    }
+    found = {each for each in imported if "pickle" in f"{each[0]} {each[1]}".split()}
+    allowed = {("pickle", "Unpickler"), ("pickle", "UnpicklingError")}
+    assert found == (allowed if path.stem == "pickled_arrays" else set())
