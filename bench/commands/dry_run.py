@@ -46,10 +46,10 @@ def dry_run_report_of_many(configurations: Sequence["Configuration"], seeds: Seq
 
 def cost_of(configuration: "Configuration") -> "Cost":
     """Return the cost of a configuration; RequestError if its networks or its judge cannot be built."""
-    from bench.judging.extractors import require_extractor
+    from bench.execution.setup import require_names
     from bench.training.cost import cost
 
-    require_extractor(configuration.harness.extractor, configuration.harness.dataset)
+    require_names(configuration.harness)
     try:
         return cost(configuration)
     except ValueError as error:

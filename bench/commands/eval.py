@@ -30,6 +30,11 @@ from bench.commands.output import Report, progress, reporting, table
     show_default=True,
     help="Draws of latents; with several, mean and standard deviation are reported.",
 )
+@click.option(
+    "--extractor",
+    metavar="NAME",
+    help="Judge by this extractor, such as inception or shipped [default: the run's own].",
+)
 @from_checkpoint
 @moved_data
 @reporting
@@ -40,32 +45,39 @@ def command(
     eval_seeds: int,
     checkpoint: str,
     data: Path | None,
+    extractor: str | None,
 ) -> Report:
     """Measure a checkpoint of a run again.
 
     The values are compared with the recorded ones if the protocol is the same. RUN is an id or name, a unique
-    beginning, or `last`. Nothing is recorded. The table also has the scores of held-out real samples.
+    beginning, or `last`. Nothing is recorded. The table also has the scores of held-out real samples. A run
+    that was trained without a judge needs --extractor.
     """
     from bench.execution.reevaluation import reevaluate
     from bench.runs.run_folder import find
 
     folder = find(run)
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))
-    result = reevaluate(folder, progress(), checkpoint, names, samples, eval_seeds, data)
+    result = reevaluate(folder, progress(), checkpoint, names, samples, eval_seeds, data, extractor)
+    description = folder.describe()
     columns = {"measured now": result.values}
     if result.spread:
         columns["±"] = result.spread
     columns |= {f"real, of {result.held_out:,} held out": result.real, "recorded": result.recorded}
     rows = [(name, *(column.get(name) for column in columns.values())) for name in result.values]
     head = [
-        ("run", f"{folder.describe().name}  (id {folder.id})"),
+        ("run", f"{description.name}  (id {folder.id})"),
         ("checkpoint", f"step {result.step:,}"),
     ]
     head += [("judged by", protocol) for protocol in result.judged_by.values()]
     head.append(("other than recorded", "; ".join(result.differences) or "nothing"))
+    parts = [table(head), table(rows, ("", *columns))]
+    if result.beside:
+        own = [(name, value, description.real.get(name)) for name, value in result.beside.items()]
+        parts.append(f"Recorded, by {description.protocol}:\n" + table(own, ("", "recorded", "real")))
     report = {
         "run_id": folder.id,
-        "name": folder.describe().name,
+        "name": description.name,
         "step": result.step,
         "eval_seeds": eval_seeds,
         "values": result.values,
@@ -74,6 +86,7 @@ def command(
         "held_out": result.held_out,
         "metric.protocol": result.protocols,
         "recorded": result.recorded,
+        "beside": result.beside,
         "differences": result.differences,
     }
-    return Report(report, table(head) + "\n\n" + table(rows, ("", *columns)))
+    return Report(report, "\n\n".join(parts))

@@ -58,17 +58,24 @@ def text(result: RunResult) -> str:
             "parameters",
             ", ".join(f"{network.label} {network.parameters:,}" for network in description.networks.values()),
         ),
-        ("judged by", facts["metric.protocol"]),
+        ("judged by", facts["metric.protocol"] or "no judge: extractor is none"),
         ("samples", str(samples[-1]) if samples else "none"),
         ("figures", str(run.figures) if drawn else f"none: bench plot {short} draws them"),
     ]
     further = [
         ("next", f"bench plot {short}", "figures, animated samples"),
-        ("", f"bench eval {short}", "measures a checkpoint again"),
+        ("", *_eval(short, description)),
         ("", "bench table", "this run among others"),
     ]
     parts = [table(head, width=WIDTH), _metrics(result), _scalars(result), table(further)]
     return "\n\n".join(part for part in parts if part)
+
+
+def _eval(short: str, description: RunDescription) -> tuple[str, str]:
+    """Return the command that measures a checkpoint of the run, and what it does."""
+    if description.is_judged:
+        return f"bench eval {short}", "measures a checkpoint again"
+    return f"bench eval {short} --extractor NAME", "measures a checkpoint; bench doctor lists the judges"
 
 
 def _signs(result: RunResult) -> str:

@@ -100,9 +100,11 @@ def _text(rows: "Sequence[ListedRun]", studies: Sequence[str], empty: str) -> st
 def _table(rows: "Sequence[ListedRun]") -> str:
     from bench.system.os_errors import format_size
 
-    metrics = {row.metric for row in rows}
+    # runs without a judge have no distance
+    metrics = {row.metric for row in rows if row.metric}
     several = len(metrics) > 1
-    header = HEADER if several else tuple(metrics.pop() if name == "distance" else name for name in HEADER)
+    only = metrics.pop() if len(metrics) == 1 else "distance"
+    header = tuple(only if name == "distance" else name for name in HEADER)
     # trials of a study have names alike
     trials = any(row.trial is not None for row in rows)
     header = (header[0], "trial", *header[1:]) if trials else header

@@ -66,5 +66,8 @@ def absent_metric(metric: str, frame: pd.DataFrame, known: Sequence[str]) -> Req
 def _judges(frame: pd.DataFrame) -> str:
     """Say which networks judged the runs, with the names of their distances."""
     pairs = frame[["protocol", "metric"]].drop_duplicates().itertuples(index=False)
-    names = dict.fromkeys(f"{str(protocol).partition('@')[0]} ({metric})" for protocol, metric in pairs)
+    names = dict.fromkeys(
+        f"{str(protocol).partition('@')[0]} ({metric})" if metric else "no judge (extractor none)"
+        for protocol, metric in pairs
+    )
     return f"the runs were judged by {listed([*names])}"

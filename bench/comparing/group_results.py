@@ -63,10 +63,12 @@ class GroupResult:
         The data set, and the hash of its samples.
     image_size : int or None
         Side of its images in pixels; None for points.
-    diverged, collapsed, complete : int
-        Runs without a value since they diverged; runs that ended collapsed; all runs.
-    collapse_interval : (float, float)
-        Exact 95 % interval of the rate of collapse.
+    diverged, complete : int
+        Runs without a value since they diverged; all runs.
+    collapsed : int or None
+        Runs that ended collapsed; None for runs without a judge.
+    collapse_interval : (float, float) or None
+        Exact 95 % interval of the rate of collapse; None without a judge.
     mean, last_mean : float or None
         At the selected step, and at the last evaluation; None without a run that has a value.
     iqm, last_iqm : Estimate
@@ -85,9 +87,9 @@ class GroupResult:
     data_hash: str
     image_size: int | None
     diverged: int
-    collapsed: int
+    collapsed: int | None
     complete: int
-    collapse_interval: Interval
+    collapse_interval: Interval | None
     mean: float | None
     iqm: Estimate
     last_mean: float | None
@@ -98,7 +100,7 @@ class GroupResult:
     def columns(self) -> dict[str, str | float | None]:
         """Values by the names of :data:`COLUMNS`."""
         difference, improvement = self.difference or Estimate(0), self.improvement or Estimate(0)
-        low, high = self.collapse_interval
+        low, high = self.collapse_interval or (None, None)
         return {
             "metric": self.metric,
             "better": self.better,
@@ -110,7 +112,7 @@ class GroupResult:
             "diverged": self.diverged,
             "collapsed": self.collapsed,
             "complete": self.complete,
-            "collapse_rate": self.collapsed / self.complete,
+            "collapse_rate": None if self.collapsed is None else self.collapsed / self.complete,
             "collapse_low": low,
             "collapse_high": high,
             "mean": self.mean,

@@ -115,6 +115,13 @@ def is_collapsed(frame: pd.DataFrame) -> pd.Series:
     return frame["health"].astype("string").str.startswith("collapsed@").fillna(False).astype(bool)
 
 
+def has_judge(frame: pd.DataFrame) -> pd.Series:
+    """Whether each run has a judge: without one (`extractor: none`) a collapse is not seen."""
+    if "metric" not in frame:
+        return pd.Series(True, index=frame.index)
+    return frame["metric"] != ""
+
+
 def is_stopped(frame: pd.DataFrame) -> pd.Series:
     """Whether the knob `stop_on` ended each run."""
     if "stopped_on" not in frame:

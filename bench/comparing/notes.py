@@ -9,7 +9,7 @@ from bench.comparing import statistics
 from bench.comparing.caveats import caveats
 from bench.comparing.columns import knob_columns
 from bench.comparing.comparable import data_label
-from bench.comparing.groups import is_diverged
+from bench.comparing.groups import has_judge, is_diverged
 from bench.comparing.selection import SelectionRule
 from bench.datasets import label
 
@@ -73,7 +73,7 @@ def _provenance(frame: pd.DataFrame, rule: SelectionRule) -> list[str]:
     trained = f"{lengths.iloc[0]} steps" if same else ", ".join(f"{g} {n}" for g, n in lengths.items())
     notes = [
         rule.description,
-        *(f"Protocol: {protocol}." for protocol in frame["protocol"].unique()),
+        *(f"Protocol: {protocol}." for protocol in frame["protocol"].unique() if protocol),
         f"Data: {describe_data(frame)}. Trained for {trained}{'' if same else ' steps'}.",
     ]
     # a frame may be a reader's own
@@ -142,6 +142,7 @@ def _coverage(kind: str, count: int) -> str:
 
 def _absences(frame: pd.DataFrame, left_out: LeftOut) -> list[str]:
     """What has no number in the table, and why."""
+    unseen = frame.loc[~has_judge(frame), "group"].unique()
     diverged = frame.loc[is_diverged(frame), ["name", "health"]]
     listed = ", ".join(f"{name} ({health})" for name, health in diverged.itertuples(index=False))
     notes = [
@@ -151,6 +152,11 @@ def _absences(frame: pd.DataFrame, left_out: LeftOut) -> list[str]:
             ("Left out as not finished", ", ".join(left_out.unfinished)),
             ("Left out for a newer run of the same group and seed", ", ".join(left_out.copies)),
             ("Not measured", ", ".join(left_out.missing)),
+            (
+                "Not judged (extractor none), so that a collapse is not seen; bench eval RUN --extractor "
+                "NAME measures a run",
+                ", ".join(unseen),
+            ),
         )
         if names
     ]

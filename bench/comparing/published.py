@@ -9,7 +9,14 @@ import pandas as pd
 from bench.comparing.caveats import caveats
 from bench.comparing.columns import PARAMETERS
 from bench.comparing.comparable import holds, knob_value, spelt
-from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
+from bench.comparing.groups import (
+    has_judge,
+    is_collapsed,
+    is_complete,
+    is_diverged,
+    once_per_seed,
+    with_groups,
+)
 from bench.comparing.notes import describe_data
 from bench.comparing.numbers import MISSING, Bounds, duration, number, with_range
 from bench.comparing.rendering import Tables, TextTable
@@ -38,8 +45,10 @@ class Measured:
     ----------
     group : str or None
         Their group.
-    runs, diverged, collapsed : int
-        All of them; those that diverged; those that ended collapsed.
+    runs, diverged : int
+        All of them; those that diverged.
+    collapsed : int or None
+        Those that ended collapsed; None for runs without a judge.
     collapse_epochs : tuple of float
         Passes over the images after which each had collapsed, rising.
     best : float or None
@@ -61,7 +70,7 @@ class Measured:
     group: str | None = None
     runs: int = 0
     diverged: int = 0
-    collapsed: int = 0
+    collapsed: int | None = 0
     collapse_epochs: tuple[float, ...] = ()
     best: float | None = None
     best_range: Bounds | None = None
@@ -155,7 +164,7 @@ def _measured(scalar: str, row: PublishedRow, runs: pd.DataFrame) -> Measured:
         group=first["group"],
         runs=len(runs),
         diverged=len(runs) - len(healthy),
-        collapsed=len(collapsed),
+        collapsed=len(collapsed) if has_judge(runs).all() else None,
         collapse_epochs=tuple(sorted(_epoch(run_id, health) for run_id, health in ends)),
         best=float(best.mean()) if len(best) else None,
         best_range=(float(best.min()), float(best.max())) if len(best) else None,
@@ -193,9 +202,10 @@ def _cells(row: PublishedRow, measured: Measured) -> tuple[str, ...]:
     """One row for people."""
     ours = (NO_RUNS,) * 4
     if measured.runs:
-        collapse = f"{measured.collapsed} of {measured.runs} runs"
+        judged = measured.collapsed is not None
+        collapse = f"{measured.collapsed} of {measured.runs} runs" if judged else "not judged"
         if epochs := measured.listed_epochs:
-            collapse += f", at {'epochs' if measured.collapsed > 1 else 'epoch'} {epochs}"
+            collapse += f", at {'epochs' if len(measured.collapse_epochs) > 1 else 'epoch'} {epochs}"
         if measured.diverged:
             collapse += f"; {measured.diverged} diverged"
         seconds = measured.train_seconds

@@ -97,12 +97,21 @@ def _collapsed(summary: Summary, group: str) -> str:
     if result is None:
         return MISSING
     diverged = f", {result.diverged} diverged" if result.diverged else ""
-    return f"{result.collapsed} of {result.complete}{diverged}"
+    return f"{_collapse(result)}{diverged}"
+
+
+def _collapse(result: GroupResult) -> str:
+    """Return how many runs of a group collapsed, as text."""
+    return "not judged" if result.collapsed is None else f"{result.collapsed} of {result.complete}"
 
 
 def _rates(results: Sequence[GroupResult]) -> list[str]:
     """Note with the exact interval of each rate of collapse in a table."""
-    found = {(each.collapsed, each.complete): each.collapse_interval for each in results}
+    found = {
+        (each.collapsed, each.complete): each.collapse_interval
+        for each in results
+        if each.collapsed is not None and each.collapse_interval is not None
+    }
     rates = [f"{k} of {n}: [{low:.2f}, {high:.2f}]" for (k, n), (low, high) in sorted(found.items())]
     return (
         [f"Exact 95% intervals of the rates of collapse (Clopper-Pearson): {'; '.join(rates)}."]
@@ -156,8 +165,9 @@ def _metric_table(summary: Summary, metric: str, heading: str) -> TextTable:
     rows = []
     for result, cells in zip(results, numbers, strict=True):
         runs = str(result.iqm.count) + (f" + {result.diverged} diverged" if result.diverged else "")
-        low, high = result.collapse_interval
-        collapsed = f"{result.collapsed} of {result.complete} [{low:.2f}, {high:.2f}]"
+        interval = result.collapse_interval
+        exact = f" [{interval[0]:.2f}, {interval[1]:.2f}]" if interval else ""
+        collapsed = f"{_collapse(result)}{exact}"
         rows.append((result.group, runs, collapsed, *cells))
     caption = f"{_directed(summary, metric)}, {summary.moments[metric]}"
     return TextTable(caption, ("group", "runs", "collapsed\n[exact]", *header), tuple(rows), heading)

@@ -37,9 +37,9 @@ class ListedRun:
     health : str or None
         The verdict of the last end, None before the first end.
     metric : str
-        Name of the Frechet distance.
+        Name of the Frechet distance; empty for a run without a judge.
     distance : float or None
-        The distance at the last evaluation.
+        The distance at the last evaluation; None before that, and without a judge.
     size : int
         Bytes on the disk: the folder, and the artifacts below ``mlruns/artifacts``.
     created : str

@@ -13,7 +13,14 @@ from bench.comparing.columns import comparable_columns
 from bench.comparing.comparable import require_comparable
 from bench.comparing.defaults import OF_ALL, OF_CLASSES, OF_KNOWN_MODES
 from bench.comparing.group_results import COLUMNS, Estimate, GroupResult
-from bench.comparing.groups import is_collapsed, is_complete, is_diverged, once_per_seed, with_groups
+from bench.comparing.groups import (
+    has_judge,
+    is_collapsed,
+    is_complete,
+    is_diverged,
+    once_per_seed,
+    with_groups,
+)
 from bench.comparing.measured import better_of
 from bench.comparing.notes import LeftOut, notes_of
 from bench.comparing.scalars import all_of, first_selecting, selecting, selecting_scalar
@@ -203,7 +210,8 @@ def _result(
 ) -> GroupResult:
     members = frame[frame["group"] == group]
     ours, at_end = values[members.index].dropna(), final[members.index].dropna()
-    collapsed = int(is_collapsed(members).sum())
+    collapsed = int(is_collapsed(members).sum()) if has_judge(members).all() else None
+    rate = None if collapsed is None else statistics.rate_interval(collapsed, len(members))
     compared = baseline is not None and group != baseline
     others = frame[frame["group"] == baseline]
     return GroupResult(
@@ -216,7 +224,7 @@ def _result(
         diverged=int(is_diverged(members).sum()),
         collapsed=collapsed,
         complete=len(members),
-        collapse_interval=statistics.rate_interval(collapsed, len(members)),
+        collapse_interval=rate,
         mean=statistics.mean(ours.to_numpy()) if len(ours) else None,
         iqm=_centre(ours),
         last_mean=statistics.mean(at_end.to_numpy()) if len(at_end) else None,

@@ -50,6 +50,9 @@ class Configuration:
         size = self.harness.image_size
         if (kind := kind_of(size)) not in variant.sample_kinds:
             raise RequestError(f"{variant.name} has no networks for {kind} (image_size {size})")
+        if self.harness.stop_on != "none" and self.harness.extractor is None:
+            word = shown(self.harness.stop_on)
+            raise RequestError(f"stop_on: {word} needs a judge, and extractor is none: give one of them")
         if self.harness.compile != "none" and self.harness.activation_checkpointing:
             raise RequestError("compile and activation_checkpointing: give one of them")
         if self.harness.lr_rule == "halve_on_stall" and not any(each.steers for each in variant.scalars):

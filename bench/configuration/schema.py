@@ -68,11 +68,11 @@ class Harness(Knobs):
     eval_samples: int = knob(
         5000, "generated samples in an evaluation", unit="samples", low=100, high=100_000_000
     )
-    extractor: str = knob(
+    extractor: str | None = knob(
         "inception",
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
-        "else the shipped one for grey images; shipped takes that one first (far faster on a CPU); or the "
-        "extractor of another package",
+        "else a shipped one; shipped takes that one first (far faster on a CPU); or the extractor of another "
+        "package. none: the run is not judged; `bench eval RUN --extractor NAME` measures it later",
         longest=LONGEST_NAME,
     )
     micro_batches: int | None = knob(

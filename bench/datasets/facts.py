@@ -4,8 +4,18 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
+from bench.datasets.arrays import KnownModes
 from bench.datasets.folder import PREFIX, Folder
-from bench.datasets.registry import DATASETS, Dataset, ImageDataset, JudgedBy, class_of, classes, find
+from bench.datasets.registry import (
+    DATASETS,
+    Dataset,
+    ImageDataset,
+    JudgedBy,
+    PointDataset,
+    class_of,
+    classes,
+    find,
+)
 from bench.system.errors import RequestError, shown
 
 
@@ -89,6 +99,18 @@ def judged_by(name: str) -> JudgedBy:
         As `preset_of`.
     """
     return class_of(name).judged_by
+
+
+def known_modes(name: str) -> KnownModes | None:
+    """Return the modes of the distribution that a data set of points is drawn from; None for images.
+
+    Raises
+    ------
+    RequestError
+        If there is no such data set.
+    """
+    dataset = find(name)
+    return KnownModes(dataset.centres(), dataset.deviation) if isinstance(dataset, PointDataset) else None
 
 
 def content(name: str) -> str:

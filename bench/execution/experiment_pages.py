@@ -43,6 +43,6 @@ def experiment_pages() -> list[ExperimentPage]:
 
 
 def _metrics(descriptions: list[RunDescription]) -> list[str]:
-    distances = [metric_names.of_evaluation(each.metric) for each in descriptions]
+    distances = [metric_names.of_evaluation(each.metric) for each in descriptions if each.is_judged]
     scalars = [metric_names.of_step(s.name) for each in descriptions for s in compared(each.scalars)]
     return list(dict.fromkeys(scalars + distances))[:MOST_METRICS]

@@ -185,7 +185,7 @@ def plan(
             setup = set_up(configuration, progress)
             first[configuration.variant.name] = setup.configuration
             hashes.add(setup.array.hash)
-            judges.append(judge_text(setup.judge.extractor.metric, setup.judge.protocol))
+            judges.append(judge_text(setup.judge.metric, setup.judge.protocol))
     resolved = [first[c.variant.name].with_values(seed=c.harness.seed) for c in chosen]
     if len(hashes) > 1:
         kinds = ", ".join(f"{name} {_data(c.harness)}" for name, c in first.items())

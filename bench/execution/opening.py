@@ -75,7 +75,9 @@ def opening_of_many(
 
 
 def judge_text(metric: str, protocol: str) -> str:
-    """Return what is measured and how, as text."""
+    """Return what is measured and how, as text; without a judge, what measures later."""
+    if not metric:
+        return "none: bench eval RUN --extractor NAME measures a checkpoint later"
     return f"{metric} and others by {protocol}"
 
 

@@ -106,7 +106,7 @@ class Progress(Callback):
 
     def on_judging(self, step: int) -> None:
         """Show that samples are judged: as the bar's title, or in a line."""
-        if self._bar is None or self.quiet:
+        if self._bar is None or self.quiet or not self._distance:
             return
         words = f"judging {self._judged:,} samples"
         if self._bar.disable:
@@ -115,7 +115,10 @@ class Progress(Callback):
             self._bar.set_description_str(words)
 
     def on_evaluation(self, evaluation: Evaluation, grid: Tensor) -> None:
-        """Print the distance, the classes or modes covered, coverage, and others that fit into the line."""
+        """Print the distance, the classes or modes covered, coverage, and others that fit into the line.
+
+        Of a run without a judge the line says that samples were drawn.
+        """
         if self._bar is not None and not self._bar.disable:
             self._bar.set_description_str(TITLE, refresh=False)
         self.info(_evaluation_text(evaluation, self._distance))
@@ -126,6 +129,8 @@ def _evaluation_text(evaluation: Evaluation, distance: str) -> str:
     values = evaluation.values
     first = [name for name in (distance, *COVERED, COVERAGE) if name in values]
     line = f"step {evaluation.step:,}:"
+    if not values:
+        return f"{line} samples drawn, not judged"
     for name in dict.fromkeys([*first, *values]):
         part = f" {name} {values[name]:.4g},"
         # the comma of the last one is cut

@@ -9,7 +9,8 @@ from bench import datasets
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.judging.extractors import availability, names_by_metric, unfamiliar
+from bench.judging.extractors import availability, names_by_metric, require_extractor, unfamiliar
+from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.judge import Judge
 from bench.runs import generator, record
@@ -44,6 +45,8 @@ class Reevaluation:
         For each extractor of the metrics, the part of their protocols that all of them share.
     recorded : dict
         Recorded values of the metrics at this step, if the protocol is the same.
+    beside : dict
+        Recorded values of the run's own judge at this step, if another judge was asked for; else empty.
     differences : tuple of str
         What differs from the recorded evaluations, a part of the protocol each; empty if nothing does.
     """
@@ -56,7 +59,21 @@ class Reevaluation:
     protocols: dict[str, str]
     judged_by: dict[str, str]
     recorded: dict[str, float]
+    beside: dict[str, float]
     differences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """A setup and its judge, which measures the checkpoint."""
+
+    setup: TrainingSetup
+    judge: Judge
+
+    @classmethod
+    def of(cls, setup: TrainingSetup) -> "_Judged":
+        assert isinstance(setup.judge, Judge)
+        return cls(setup, setup.judge)
 
 
 def reevaluate(
@@ -67,6 +84,7 @@ def reevaluate(
     samples: int | None = None,
     eval_seeds: int = 1,
     data: Path | None = None,
+    extractor: str | None = None,
 ) -> Reevaluation:
     """Evaluate a checkpoint of a run.
 
@@ -86,12 +104,14 @@ def reevaluate(
         Number of draws of latents; the first draw is that of the run's evaluations.
     data : Path, optional
         Folder to which the run's data moved.
+    extractor : str, optional
+        Judge by this extractor; by default by that of the run.
 
     Raises
     ------
     RequestError
-        If a metric or a checkpoint does not exist, or a count is not possible; if the run's data are not in
-        the folder.
+        If a metric, a checkpoint or the extractor does not exist, or a count is not possible; if the run's
+        data are not in the folder; if the run has no judge and none is named.
     WorkError
         If the data changed since the run, or a metric's weights are missing.
     """
@@ -100,6 +120,10 @@ def reevaluate(
         raise RequestError(
             f"evaluation seeds: {eval_seeds} is not possible: allowed is a whole number from 1"
         )
+    if extractor is not None:
+        require_extractor(extractor, description.config.dataset)
+    elif not description.is_judged:
+        extractor = _judge_of_metrics(description, metrics)
     loaded = generator.load(run, checkpoint)
     # evaluation is in float32, so runs in bfloat16 can be evaluated on a CPU without bfloat16
     configuration = configuration_at(description, data).with_values(compute_dtype="float32")
@@ -107,31 +131,38 @@ def reevaluate(
         configuration = configuration.with_values(eval_samples=samples)
     if data is not None:
         samples_of(description, data, progress.info)
-    own = set_up(configuration, progress)
-    own.require_same_data(description)
-    setups = [*_others(configuration, own, metrics, progress), own]
+    if extractor is None:
+        setup = set_up(configuration, progress, stand_in=False, distance=description.metric)
+    else:
+        configuration = configuration.with_values(extractor=extractor)
+        setup = set_up(configuration, progress, stand_in=False)
+    setup.require_same_data(description)
+    own = _Judged.of(setup)
+    measuring = [*_others(configuration, own, metrics, progress), own]
     found: dict[str, list[float]] = {}
     protocols: dict[str, str] = {}
     judged_by: dict[str, str] = {}
     real: dict[str, float] = {}
-    for setup in setups:
-        if setup is own:
-            names = [name for name in own.judge.metrics if not metrics or name in metrics]
+    for each in measuring:
+        judge = each.judge
+        if each is own:
+            names = [name for name in judge.metrics if not metrics or name in metrics]
         else:
-            names = [setup.judge.extractor.metric]
+            names = [judge.metric]
         if not names:
             continue
-        judged_by[setup.judge.extractor.name] = _protocol(setup.judge)
-        draws = [setup.judge.measure(_sampler(loaded, setup, draw), names) for draw in range(eval_seeds)]
+        judged_by[judge.extractor.name] = _protocol(judge)
+        draws = [judge.measure(_sampler(loaded, each.setup, draw), names) for draw in range(eval_seeds)]
         for name in names:
             found[name] = [values[name] for values in draws]
-            protocols[name] = _protocol(setup.judge, setup.judge.metrics[name].settings)
-            real[name] = setup.real[name]
+            protocols[name] = _protocol(judge, judge.metrics[name].settings)
+            real[name] = each.setup.real[name]
     values = {name: fmean(draws) for name, draws in found.items()}
     spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
-    recorded = _recorded(run, loaded.step, own, found) if eval_seeds == 1 else {}
+    at_step = _at_step(run, loaded.step)
+    same = own.judge.protocol == description.protocol
     differences = _differences(description, own.judge, found)
-    if eval_seeds > 1:
+    if eval_seeds > 1 and description.is_judged:
         differences.append(f"means of {eval_seeds} draws of latents (recorded: 1 draw)")
     return Reevaluation(
         step=loaded.step,
@@ -141,14 +172,40 @@ def reevaluate(
         held_out=own.judge.paired,
         protocols=protocols,
         judged_by=judged_by,
-        recorded=recorded,
+        recorded={
+            name: at_step[name]
+            for name in found
+            if same and eval_seeds == 1 and name in at_step and name in own.judge.metrics
+        },
+        beside=at_step if extractor is not None and not same else {},
         differences=tuple(differences),
     )
 
 
+def _judge_of_metrics(description: RunDescription, metrics: Sequence[str]) -> str:
+    """Return the extractor that judges a run without a judge: that of the first metric that names one.
+
+    Raises
+    ------
+    RequestError
+        If no metric names one, unless the data have only one judge, that of their known modes.
+    """
+    if datasets.judged_by(description.config.dataset) != "images":
+        return DigitsGarments.name
+    known = names_by_metric()
+    named = [known[metric] for metric in metrics if metric in known]
+    if not named:
+        allowed = ", ".join(sorted(EXTRACTORS.entries()))
+        raise RequestError(
+            f"run {description.name} has no judge (extractor none): name one by --extractor, "
+            f"allowed are {allowed}"
+        )
+    return named[0]
+
+
 def _others(
-    configuration: Configuration, own: TrainingSetup, metrics: Sequence[str], progress: Progress
-) -> list[TrainingSetup]:
+    configuration: Configuration, own: _Judged, metrics: Sequence[str], progress: Progress
+) -> list[_Judged]:
     """Return a setup for each metric that needs another extractor than the run's.
 
     Raises
@@ -159,23 +216,21 @@ def _others(
         If its weights are missing.
     """
     images = datasets.judged_by(configuration.harness.dataset) == "images"
-    others = names_by_metric() if images else {}
-    setups = []
+    others, judge, array = names_by_metric() if images else {}, own.judge, own.setup.array
+    found = []
     for metric in metrics:
-        if metric in own.judge.metrics:
+        if metric in judge.metrics:
             continue
-        if metric in own.judge.left_out:
-            reason = unfamiliar(
-                own.judge.extractor, datasets.content(own.array.name), datasets.label(own.array.name)
-            )
+        if metric in judge.left_out:
+            reason = unfamiliar(judge.extractor, datasets.content(array.name), datasets.label(array.name))
             raise RequestError(f"metric {metric} is not measured: {reason}")
         if metric not in others:
-            raise unknown("metric", metric, [*own.judge.metrics, *_measurable(own, others)])
-        setup = set_up(configuration.with_values(extractor=others[metric]), progress)
-        if setup.judge.extractor.metric != metric:
+            raise unknown("metric", metric, [*judge.metrics, *_measurable(own.setup, others)])
+        setup = set_up(configuration.with_values(extractor=others[metric]), progress, stand_in=False)
+        if setup.judge.metric != metric:
             raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
-        setups.append(setup)
-    return setups
+        found.append(_Judged.of(setup))
+    return found
 
 
 def _measurable(own: TrainingSetup, others: Mapping[str, str]) -> list[str]:
@@ -199,6 +254,8 @@ def _protocol(judge: Judge, settings: str = "") -> str:
 
 def _differences(description: RunDescription, judge: Judge, metrics: Collection[str]) -> list[str]:
     """Return what differs from the recorded evaluations: parts of the protocol, and settings of metrics."""
+    if not description.is_judged:
+        return ["the run has no judge"]
     parts = list(zip(judge.protocol.split("; "), description.protocol.split("; "), strict=False))
     found = [f"{now} (recorded: {then})" for now, then in parts if now != then]
     if judge.paired != description.paired:
@@ -212,11 +269,7 @@ def _differences(description: RunDescription, judge: Judge, metrics: Collection[
     return found
 
 
-def _recorded(
-    run: RunFolder, step: int, own: TrainingSetup, found: dict[str, list[float]]
-) -> dict[str, float]:
-    """Return the recorded values of the metrics at this step, if the protocol is the same."""
-    if own.judge.protocol != run.describe().protocol:
-        return {}
-    at_step = {each.step: each.values for each in record.read(run.record_path).evaluations}.get(step, {})
-    return {name: at_step[name] for name in found if name in at_step and name in own.judge.metrics}
+def _at_step(run: RunFolder, step: int) -> dict[str, float]:
+    """Return what the run recorded at a step; empty where there was no evaluation."""
+    evaluations = record.read(run.record_path).evaluations
+    return next((dict(each.values) for each in evaluations if each.step == step), {})

@@ -56,6 +56,8 @@ class SharedStart:
         State to resume from.
     declared : tuple of TrainingScalar
         The scalars that the run declares.
+    distance : str
+        Name of the Frechet distance by which the run is judged; empty without a judge.
     scalars : dict of str to list of float
         Values at all earlier steps of the scalars that select checkpoints or steer learning rates.
     """
@@ -63,6 +65,7 @@ class SharedStart:
     config: dict[str, JsonScalar]
     state: TrainingState | None
     declared: tuple[TrainingScalar, ...]
+    distance: str
     scalars: dict[str, list[float]]
 
 
@@ -194,7 +197,9 @@ def resume(
             remove_leftovers(run.path)
             configuration = shared_among(ranks, resumed.with_values(steps=wanted), progress)
             with waiting(LOADING, progress.quiet):
-                setup = set_up(configuration, progress, ranks).with_recorded_rules(description)
+                setup = set_up(
+                    configuration, progress, ranks, stand_in=False, distance=description.metric
+                ).with_recorded_rules(description)
             setup.require_same_data(description)
             state = resuming.newest_state(run, recorded, progress)
             step = state["step"] if state else 0
@@ -258,7 +263,13 @@ def train_on_other_rank(ranks: Ranks, progress: Progress) -> None:
     history = History({name: array("d", values) for name, values in shared.scalars.items()})
     with stop_on_signal() as stop_requested:
         try:
-            setup = set_up(Configuration.from_flat(shared.config), progress, ranks)
+            setup = set_up(
+                Configuration.from_flat(shared.config),
+                progress,
+                ranks,
+                stand_in=False,
+                distance=shared.distance,
+            )
             setup = replace(setup, scalars=shared.declared)
         except RequestError as error:
             # the configuration was possible on rank 0, so the fault is this host's
@@ -281,8 +292,8 @@ def _train(
     ranks: Ranks,
 ) -> RunResult:
     """Train until the run ends, fails or is stopped, and write the end to the record."""
-    earlier = {name: values.tolist() for name, values in history.scalars.items()}
-    ranks.broadcast(SharedStart(setup.configuration.flat(), state, setup.scalars, earlier))
+    past = {name: values.tolist() for name, values in history.scalars.items()}
+    ranks.broadcast(SharedStart(setup.configuration.flat(), state, setup.scalars, setup.judge.metric, past))
     if setup.configuration.harness.micro_batches != 1:
         progress.info(setup.batch_text(ranks))
     writer = record.RecordWriter(run.record_path)

@@ -9,14 +9,14 @@ import torch
 
 from bench import datasets
 from bench.configuration import MOST_STEPS, Configuration, Harness
+from bench.execution.judge_of_run import build_judge, choose_extractor
 from bench.execution.progress import Progress
 from bench.execution.step_counts import compute_options_of, micro_batches_of, plan_of, steps_of_epochs
 from bench.health import verdict
 from bench.health.stopping import StopRule
 from bench.judging import extractors
 from bench.judging.judge import Judge
-from bench.judging.protocol import knows
-from bench.judging.reference import reference_statistics
+from bench.judging.no_judge import NoJudge
 from bench.runs import environment, record
 from bench.runs.data_location import load_configured
 from bench.runs.description import (
@@ -60,10 +60,10 @@ class TrainingSetup:
         Batches of the training samples.
     variant : Variant
         Networks and losses, on the device.
-    judge : Judge
-        Computes metrics of samplers.
+    judge : Judge or NoJudge
+        Computes metrics of samplers; a :class:`NoJudge` with `extractor: none`.
     real : dict
-        Metrics of held-out real samples.
+        Metrics of held-out real samples; empty without a judge.
     device : torch.device
         Where to compute.
     scalars : tuple of TrainingScalar
@@ -77,7 +77,7 @@ class TrainingSetup:
     array: datasets.DataArray
     batches: datasets.Batches
     variant: Variant
-    judge: Judge
+    judge: Judge | NoJudge
     real: dict[str, float]
     device: torch.device
     scalars: tuple[TrainingScalar, ...]
@@ -114,7 +114,7 @@ class TrainingSetup:
             ),
             real_batches_per_step=self.real_batches_per_step(),
             scalars=self.scalars,
-            metric=self.judge.extractor.metric,
+            metric=self.judge.metric,
             protocol=self.judge.protocol,
             metrics={
                 name: MetricDeclaration(title=metric.title, better=metric.better, settings=metric.settings)
@@ -227,7 +227,7 @@ class TrainingSetup:
             writer=writer,
             folder=checkpoints,
             measure=self.judge.measure,
-            lower_is_better=self.judge.extractor.metric,
+            lower_is_better=self.judge.metric,
             history=history,
             callbacks=callbacks,
             stop_requested=stop_requested,
@@ -239,7 +239,7 @@ class TrainingSetup:
     def best(self, recorded: record.Record) -> dict[str, int | float]:
         """Return the best values of a record and their steps, as ``fid_best`` and ``fid_best_step``."""
         found: dict[str, int | float] = {}
-        metric = self.judge.extractor.metric
+        metric = self.judge.metric
         bests = best_checkpoints(recorded.checkpoints, recorded.evaluations, metric, self.scalars)
         for name, best in bests.items():
             found |= {f"{name}_best": best.value, f"{name}_best_step": best.checkpoint.step}
@@ -263,7 +263,14 @@ class TrainingSetup:
         return verdict.verdict(evaluations, self.real, bounded, diverged_at, self.health_rules)
 
 
-def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALONE) -> TrainingSetup:
+def set_up(
+    configuration: Configuration,
+    progress: Progress,
+    ranks: Ranks = ALONE,
+    *,
+    stand_in: bool = True,
+    distance: str = "",
+) -> TrainingSetup:
     """Load the data, build the networks and compute the reference statistics; creates only caches.
 
     Parameters
@@ -274,6 +281,11 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         Prints downloads.
     ranks : Ranks
         The processes that train together.
+    stand_in : bool
+        Whether a shipped network judges where the weights of the wanted one are missing; a line says so.
+    distance : str
+        Name of the Frechet distance of a run that is resumed or repeated: its network judges, whichever the
+        knob `extractor` would take today.
 
     Raises
     ------
@@ -282,7 +294,7 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
         conditional and the data set has no labels, if the batch is larger than the data set, or if it cannot
         be split into the micro-batches.
     WorkError
-        If data, or weights for the evaluation, are missing.
+        If data, or weights for the evaluation that no shipped network may stand in for, are missing.
     """
     harness = configuration.harness
     remove_leftovers(paths.cache())
@@ -291,6 +303,10 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     shape = datasets.sample_shape(harness.dataset, harness.image_size, harness.channels)
     channels = None if harness.image_size is None else shape[0]
     variant = _build_variant(configuration, shape, device, ranks)
+    # before the images are decoded, which takes minutes: weights may be missing
+    extractor = choose_extractor(
+        harness, channels, device, progress, ranks, stand_in=stand_in, distance=distance
+    )
     array = load_configured(harness, progress.info)
     batches = datasets.Batches(
         array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
@@ -299,29 +315,8 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
     steps = harness.steps or steps_of_epochs(variant, (harness.epochs or 0) * batches.batches_per_epoch)
     if steps > MOST_STEPS:
         raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
-    extractor = extractors.extractor_for(
-        datasets.judged_by(harness.dataset),
-        paths.cache(),
-        channels=channels,
-        modes=array.modes,
-        preferred=harness.extractor,
-        allow_download=True,
-        device=device,
-    )
-    content = datasets.content(harness.dataset)
-    if ranks.first and (words := extractors.caution(extractor, content, datasets.label(array.name))):
-        progress.warning(words)
-    reference = reference_statistics(extractor, array.samples, array.hash, array.name, paths.cache())
-    judge = Judge(
-        extractor,
-        reference,
-        harness.eval_samples,
-        generator="ema" if harness.ema_decay else "raw",
-        ranks=ranks,
-        class_names=array.class_names if variant.conditional else (),
-        in_training=knows(extractor, content),
-    )
-    real = judge.measure_real(array.samples, paths.cache(), array.labels)
+    class_names = array.class_names if variant.conditional else ()
+    judge, real = build_judge(extractor, harness, array, class_names, progress, ranks)
     resolved = configuration.with_values(
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )
@@ -334,7 +329,8 @@ def set_up(configuration: Configuration, progress: Progress, ranks: Ranks = ALON
 def require_names(harness: Harness) -> None:
     """Raise RequestError if there is no data set or no extractor of the configured name."""
     datasets.require_dataset(harness.dataset)
-    extractors.require_extractor(harness.extractor, harness.dataset)
+    if harness.extractor is not None:
+        extractors.require_extractor(harness.extractor, harness.dataset)
 
 
 def _build_variant(

@@ -79,7 +79,7 @@ def verify(
     configuration = as_recorded(description, data)
     if data is not None:
         samples_of(description, data, progress.info)
-    setup = set_up(configuration, progress)
+    setup = set_up(configuration, progress, stand_in=False, distance=description.metric)
     differences = differences_of_machines(description.environment, environment.facts())
     exact = not differences and setup.device.type == "cpu"
     allowed = (0.0 if exact else TOLERANCE_ELSEWHERE) if tolerance is None else tolerance

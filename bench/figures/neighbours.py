@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 CHUNK = 2000  # training images compared at once: bounds memory
 SPARE = 5  # further candidates whose exact distance is computed
 BASELINE = 100  # training images, evenly spread, whose own nearest neighbours are searched
+# captions where there are no neighbours by features
+NOT_AT_HAND = "Features of the training images were not at hand: `bench plot` computes them."
+NO_JUDGE = "Nothing is compared by features: the run has no judge."
 
 
 @dataclass(frozen=True)
@@ -138,7 +141,12 @@ def features_of(
 
 
 def draw_neighbours(
-    samples: Tensor, images: np.ndarray, by_pixels: Neighbours, by_features: Neighbours | None, title: str
+    samples: Tensor,
+    images: np.ndarray,
+    by_pixels: Neighbours,
+    by_features: Neighbours | None,
+    title: str,
+    why_not: str = NOT_AT_HAND,
 ) -> "Figure":
     """Draw samples, one per row, beside their nearest training images.
 
@@ -152,12 +160,14 @@ def draw_neighbours(
         The neighbours; those by features may be missing.
     title : str
         Title of the figure.
+    why_not : str
+        Caption where the neighbours by features are missing.
     """
     panels = [tiled(to_bytes(samples), 1)]
     titles, captions = ["sample"], []
     for name, found in (("pixels", by_pixels), ("features", by_features)):
         if found is None:
-            captions.append("Features of the training images were not at hand: `bench plot` computes them.")
+            captions.append(why_not)
             continue
         shown = images[found.indices.flatten().numpy()].transpose(0, 2, 3, 1)
         panels.append(tiled(shown, found.indices.shape[1]))

@@ -11,7 +11,14 @@ from bench.datasets import DataArray
 from bench.figures import plane, style
 from bench.figures.grid import tiled, to_bytes
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
-from bench.figures.neighbours import draw_neighbours, features_of, nearest_by_features, nearest_by_pixels
+from bench.figures.neighbours import (
+    NO_JUDGE,
+    NOT_AT_HAND,
+    draw_neighbours,
+    features_of,
+    nearest_by_features,
+    nearest_by_pixels,
+)
 from bench.figures.panels import draw_panels
 from bench.figures.reconstruction import draw_triptych
 from bench.figures.run_trajectories import Judged, save_trajectories
@@ -46,17 +53,17 @@ class Materials:
         The networks.
     array : DataArray
         The training samples.
-    extractor : Extractor
-        The judge's.
+    extractor : Extractor or None
+        The judge's; None for a run without a judge.
     """
 
     trained: TrainedGenerator
     array: DataArray
-    extractor: Extractor
+    extractor: Extractor | None
 
 
-def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
-    """Return the extractor with which a run on these samples was judged.
+def extractor_of(run: RunFolder, array: DataArray) -> Extractor | None:
+    """Return the extractor with which a run on these samples was judged; None for a run without a judge.
 
     Raises
     ------
@@ -64,6 +71,8 @@ def extractor_of(run: RunFolder, array: DataArray) -> Extractor:
         If its weights are not on this machine.
     """
     description = run.describe()
+    if not description.is_judged:
+        return None
     # networks draw weights before they load theirs
     with torch.random.fork_rng(devices=[]):
         return extractors.extractor_for(
@@ -215,13 +224,15 @@ def _save_classes(trained: TrainedGenerator, title: str, folder: Path) -> list[P
 
 def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
     samples, array = materials.trained.sample(COMPARED), materials.array
-    features = features_of(array, materials.extractor, paths.cache(), most)
-    by_features = None if features is None else nearest_by_features(samples, features, materials.extractor)
+    by_features, extractor = None, materials.extractor
     by_pixels = nearest_by_pixels(samples, array.samples)
     title += f"\nnearest of {array.count:,} training images"
-    if by_features is not None:
-        title += f"; features of {materials.extractor.name}"
-    figure = draw_neighbours(samples, array.samples, by_pixels, by_features, title)
+    features = None if extractor is None else features_of(array, extractor, paths.cache(), most)
+    if extractor is not None and features is not None:
+        by_features = nearest_by_features(samples, features, extractor)
+        title += f"; features of {extractor.name}"
+    why_not = NO_JUDGE if extractor is None else NOT_AT_HAND
+    figure = draw_neighbours(samples, array.samples, by_pixels, by_features, title, why_not)
     return style.save(figure, folder / "neighbours")
 
 

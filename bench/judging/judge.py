@@ -116,6 +116,11 @@ class Judge:
                 _log.warning("%s: %s: compare it only with the same counts", extractor.metric, sizes)
 
     @property
+    def metric(self) -> str:
+        """Name of the Frechet distance."""
+        return self.extractor.metric
+
+    @property
     def protocol(self) -> str:
         """How the numbers come about, for the tag `metric.protocol`."""
         network = f"{self.extractor.name}@{self.extractor.hash[:8]} {self.extractor.preprocessing}"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from bench.comparing.group_results import GroupResult
-from bench.comparing.groups import is_collapsed, is_diverged
+from bench.comparing.groups import has_judge, is_collapsed, is_diverged
 from bench.comparing.numbers import listed, number
 from bench.comparing.result_tables import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
@@ -39,7 +39,14 @@ def findings(summary: Summary, kept: pd.DataFrame, unfinished: int) -> list[str]
         results = [result for result in summary.of_metric(metric) if result.iqm.value is not None]
         if results:
             sentences.append(_best(results, summary.baseline))
-    sentences.append(_counted("collapsed", is_collapsed(kept), kept))
+    judged = kept[has_judge(kept)]
+    if len(judged) or kept.empty:
+        sentences.append(_counted("collapsed", is_collapsed(judged), judged))
+    if unseen := len(kept) - len(judged):
+        sentences.append(
+            f"{unseen} of {len(kept)} runs {'was' if unseen == 1 else 'were'} not judged, so that a "
+            "collapse is not seen."
+        )
     if is_diverged(kept).any():
         sentences.append(_counted("diverged", is_diverged(kept), kept))
     if unfinished:

@@ -16,8 +16,8 @@ def checkpoint_file(run: RunFolder, word: str = "best") -> Path:
     run : RunFolder
         The run.
     word : str
-        ``best`` (by Fréchet distance), ``best-NAME`` for a scalar that selects checkpoints, ``last`` or a
-        step that has a checkpoint.
+        ``best`` (by Fréchet distance; the last one of a run without a judge), ``best-NAME`` for a scalar
+        that selects checkpoints, ``last`` or a step that has a checkpoint.
 
     Raises
     ------

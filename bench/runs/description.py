@@ -196,15 +196,15 @@ class RunDescription(FileModel):
     scalars : tuple of TrainingScalar
         What the variant declares of the scalars of its steps, with the rules of alarms.
     metric : str
-        Name of the Frechet distance by which the best checkpoint is chosen.
+        Name of the Frechet distance by which the best checkpoint is chosen; empty for a run without a judge.
     protocol : str
-        How metrics come about, for the tag ``metric.protocol``.
+        How metrics come about, for the tag ``metric.protocol``; empty for a run without a judge.
     metrics : mapping
-        What each measured metric is, by its recorded name.
+        What each measured metric is, by its recorded name; empty for a run without a judge.
     paired : int
-        Generated and real samples that are compared with each other.
+        Generated and real samples that are compared with each other; 0 for a run without a judge.
     real : mapping
-        Metrics of held-out real samples.
+        Metrics of held-out real samples; empty for a run without a judge.
     health_rules : HealthRules
         Rules of the run's health.
     networks : mapping
@@ -249,6 +249,11 @@ class RunDescription(FileModel):
         config = self.config
         of = f"{config.variant} on {config.dataset}, preset {config.preset}, seed {config.seed}"
         return f"RunDescription({self.name}: {of})"
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether the run has a judge: false with `extractor: none`."""
+        return bool(self.metric)
 
     @property
     def parameters(self) -> int:

@@ -45,7 +45,7 @@ class RunResult:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """The metrics of the last evaluation, by name; empty before the first evaluation."""
+        """The metrics of the last evaluation, by name; empty before the first, and without a judge."""
         return dict(self.record.evaluations[-1].values) if self.record.evaluations else {}
 
     @property
@@ -101,10 +101,12 @@ class RunResult:
             One row per evaluation, by rising step, and one float64 column per metric. The index ``step`` is
             int64. The last column ``counted`` is bool: False at the end that a run had before it was
             extended, if the longer training has no evaluation at that step. Best values, health and tables
-            leave such an evaluation out, as if the run had had its steps from the start.
+            leave such an evaluation out, as if the run had had its steps from the start. A run without a
+            judge has no rows.
         """
         aside = self.record.evaluations_set_aside
         every = sorted([*self.record.evaluations, *aside], key=lambda each: each.step)
+        every = [each for each in every if each.values]
         rows = [{"step": each.step, **each.values} for each in every]
         frame = _frame(rows, tuple(dict.fromkeys(name for row in rows for name in row if name != "step")))
         return frame.assign(counted=[each not in aside for each in every])
@@ -158,7 +160,7 @@ class RunResult:
         header : list of str
             Headings; that of the best distance only if it is of another evaluation.
         rows : list of tuple
-            One row per metric, none before the first evaluation.
+            One row per metric; none before the first evaluation, and none without a judge.
         """
         evaluations, described = self.record.evaluations, self.description
         if not evaluations:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,12 +20,13 @@ from bench.configuration import (
 from bench.execution.progress import Progress
 from bench.execution.setup import require_names, set_up
 from bench.execution.step_counts import plan_of
+from bench.judging.metrics import is_metric
 from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.searching.objective import Goal, goal_of
 from bench.searching.space import SearchSpace, space_of
-from bench.searching.study_file import StudyFile, check_settings, named_in_errors
+from bench.searching.study_file import Objective, StudyFile, check_settings, named_in_errors
 from bench.system import paths
-from bench.system.errors import RequestError, unknown
+from bench.system.errors import RequestError, shown, unknown
 from bench.system.json_values import Json, JsonScalar
 from bench.tracking.messages import ParentRun
 from bench.training.cost import cost
@@ -86,7 +87,7 @@ class StudyPlan:
         Configuration keys of every run, `variant` among them, as :func:`bench.configuration.resolve`
         takes them.
     frechet_metric : str
-        Name of the Frechet distance that the judge measures.
+        Name of the Frechet distance that the judge measures; empty for trials without a judge.
     data_hash : str
         Hash of the images that all runs are trained on.
     """
@@ -259,8 +260,9 @@ def plan_study(
     for dimension in space.dimensions:
         if clash := sorted(set(dimension.knobs) & set(given)):
             raise RequestError(f"{clash[0]} is searched: it cannot be set")
+    _require_judge(base, file.objectives)
     setup = set_up(base, progress)
-    metric = setup.judge.extractor.metric
+    metric = setup.judge.metric
     harness = setup.configuration.harness
     known = {*setup.judge.metrics, *cost(setup.configuration).scalars}
     names = [metric if each.metric == FRECHET_DISTANCE else each.metric for each in file.objectives]
@@ -274,3 +276,15 @@ def plan_study(
     settings |= {"steps": harness.steps, "channels": harness.channels}
     settings.pop("epochs", None)
     return StudyPlan(title, file, settings, metric, setup.array.hash)
+
+
+def _require_judge(base: Configuration, objectives: Sequence[Objective]) -> None:
+    """Raise RequestError if an objective is a metric of samples and the trials have no judge."""
+    if base.harness.extractor is not None:
+        return
+    for metric in (objective.metric for objective in objectives):
+        if metric == FRECHET_DISTANCE or is_metric(metric):
+            raise RequestError(
+                f"objective {shown(metric)} needs a judge, and extractor is none: allowed are scalars of "
+                f"training, {', '.join(cost(base).scalars)}"
+            )

