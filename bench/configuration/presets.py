@@ -55,6 +55,11 @@ PRESETS: Mapping[PresetName, Budget] = MappingProxyType(
                 threads=1,
             ),
         ),
+        "colour-quick": Budget(
+            MEANT_FOR["colour-quick"],
+            Harness(dataset="cifar10", image_size=32, steps=4000),
+            extends="quick",
+        ),
         "points": Budget(
             MEANT_FOR["points"],
             # small networks: one thread is enough for a large batch, and their generator moves far in a step

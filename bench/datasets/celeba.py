@@ -32,6 +32,7 @@ class CelebA(ImageDataset):
     description = "faces, aligned and cropped to rows 50-178 and columns 25-153, the training split"
     source = "Liu, Luo, Wang, Tang 2015 (MMLAB, CUHK); research without commerce only"
     channels = 3
+    preset = "colour-quick"
     native_size = CROP[2] - CROP[0]
     published_count = 162_770
     content = contents.FACES

@@ -197,6 +197,7 @@ class Cifar10(TorchvisionDataset):
     description = "small photographs of ten kinds of animals and vehicles, the training split"
     source = "Krizhevsky 2009 (University of Toronto); no licence stated, used for research"
     channels = 3
+    preset = "colour-quick"
     native_size = SIDE
     published_count = 50_000
     folder = PYTHON

@@ -38,6 +38,7 @@ class Folder(ImageDataset):
     description = "all images below the folder PATH, cropped to the centre square; subfolders are classes"
     source = "your own images"
     channels = 3
+    preset = "colour-quick"
     native_size = None
     published_count = None
     crop_description = "centre square"

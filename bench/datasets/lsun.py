@@ -38,6 +38,7 @@ class LsunBedroom(ImageDataset):
     description = "photographs of bedrooms, cropped to the centre square, the training split"
     source = "Yu and others 2015 (Princeton); no licence stated, used for research"
     channels = 3
+    preset = "colour-quick"
     native_size = None
     published_count = 3_033_042
     content = contents.BEDROOMS

@@ -39,7 +39,7 @@ def test_every_variant_has_a_title_a_source_a_docstring_and_presets(name: str) -
     assert kind.source.strip()
     assert (kind.__doc__ or "").strip()
     assert issubclass(kind.Hyperparameters, VariantHyperparameters)
-    assert presets_of(kind) == ("quick", "points", "stacked", "small", "paper")
+    assert presets_of(kind) == ("quick", "colour-quick", "points", "stacked", "small", "paper")
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -104,7 +104,7 @@ def test_two_classes_of_one_name_are_refused() -> None:
         ({"presets": {"quick": {"filters": 3}}}, "Odd: preset 'quick' must be a variants.presets.Preset"),
         (
             {"presets": {"fast": Preset()}},
-            "Odd: preset 'fast' is none of quick, points, stacked, small",
+            "Odd: preset 'fast' is none of quick, colour-quick, points, stacked, small",
         ),
         ({"presets": {"quick": Preset({"steps": 3})}}, "Odd: preset 'quick' sets 'steps', which is no hyper"),
         ({"name": "two words"}, "a name has letters"),

@@ -102,12 +102,12 @@ def _three_more_variants(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_variant_that_states_nothing_has_all_presets_but_the_published_one() -> None:
-    assert presets_of(Plain) == ("quick", "points", "stacked", "small")
-    assert presets_of(OfImages) == ("quick", "stacked", "small")
+    assert presets_of(Plain) == ("quick", "colour-quick", "points", "stacked", "small")
+    assert presets_of(OfImages) == ("quick", "colour-quick", "stacked", "small")
     assert presets_of(OfPoints) == ("points", "paper")
 
 
-@pytest.mark.parametrize("preset", ["quick", "points", "stacked", "small"])
+@pytest.mark.parametrize("preset", ["quick", "colour-quick", "points", "stacked", "small"])
 def test_a_preset_of_a_variant_that_states_nothing_is_what_the_preset_says(preset: PresetName) -> None:
     configuration = resolve({"variant": "plain", "preset": preset, "batch_size": 2})
     assert configuration.hyperparameters == Plain.Hyperparameters()
@@ -117,13 +117,14 @@ def test_a_preset_of_a_variant_that_states_nothing_is_what_the_preset_says(prese
     assert cost(configuration).all_parameters > 0
 
 
-def test_stacked_is_quick_but_for_what_it_says_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("preset", ["stacked", "colour-quick"])
+def test_it_is_quick_but_for_what_it_says_itself(preset: PresetName, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         Plain, "presets", {"quick": Preset({"filters": 8}, Training(steps=7, batch_size=4, image_size=64))}
     )
-    flat = resolve({"variant": "plain", "preset": "stacked"}).flat()
+    flat = resolve({"variant": "plain", "preset": preset}).flat()
     assert (flat["filters"], flat["batch_size"], flat["extractor"]) == (8, 4, "shipped")
-    own = PRESETS["stacked"].values()
+    own = PRESETS[preset].values()
     assert (flat["dataset"], flat["steps"], flat["image_size"]) == (
         own["dataset"],
         own["steps"],
@@ -153,17 +154,17 @@ def test_without_a_data_set_the_first_preset_of_a_variant_is_taken() -> None:
         (
             {"variant": "plain", "preset": "paper"},
             "plain has no preset 'paper': it states no data set and length of a published training; "
-            "allowed are quick, points, stacked, small",
+            "allowed are quick, colour-quick, points, stacked, small",
         ),
         (
             {"variant": "of-images", "preset": "points"},
             "of-images has no preset 'points': it has no networks for points; "
-            "allowed are quick, stacked, small",
+            "allowed are quick, colour-quick, stacked, small",
         ),
         (
             {"variant": "of-images", "dataset": "ring-8"},
             "of-images has no preset 'points', that of ring-8: it has no networks for points; "
-            "allowed are quick, stacked, small",
+            "allowed are quick, colour-quick, stacked, small",
         ),
         (
             {"variant": "of-images", "dataset": "ring-8", "preset": "quick", "image_size": "none"},
@@ -175,7 +176,8 @@ def test_without_a_data_set_the_first_preset_of_a_variant_is_taken() -> None:
         ),
         (
             {"variant": "plain", "preset": "quik"},
-            "unknown preset 'quik': allowed are points, quick, small, stacked; did you mean 'quick'?",
+            "unknown preset 'quik': allowed are colour-quick, points, quick, small, stacked; "
+            "did you mean 'quick'?",
         ),
         (
             {"variant": "began", "dataset": "ring-8", "preset": "quick"},
@@ -204,7 +206,10 @@ def test_what_a_variant_lacks_is_refused_in_one_line_with_status_2(
 @pytest.mark.parametrize(
     ("presets", "message"),
     [
-        ({"quik": Preset()}, "plain: preset 'quik' is none of quick, points, stacked, small, paper"),
+        (
+            {"quik": Preset()},
+            "plain: preset 'quik' is none of quick, colour-quick, points, stacked, small, paper",
+        ),
         ({"quick": {"filters": 8}}, "plain: preset 'quick' must be a variants.presets.Preset"),
         ({"quick": Preset({"filter": 8})}, "plain: preset 'quick' sets 'filter', which is no hyperparameter"),
         ({"quick": Preset({"steps": 8})}, "sets 'steps', which is no .*; settings of training are fields of"),

@@ -46,7 +46,13 @@ def test_later_layers_win(tmp_path: Path) -> None:
 @pytest.mark.parametrize("variant", VARIANTS)
 @pytest.mark.parametrize(
     ("dataset", "preset"),
-    [("mnist-5k", "quick"), ("celeba", "quick"), ("ring-8", "points"), ("grid-25", "points")],
+    [
+        ("mnist-5k", "quick"),
+        *((name, "colour-quick") for name in ("cifar10", "celeba", "lsun-bedroom", "folder:.")),
+        ("ring-8", "points"),
+        ("grid-25", "points"),
+        ("stacked-mnist", "stacked"),
+    ],
 )
 def test_the_data_set_names_the_preset_unless_the_user_does(
     variant: str, dataset: str, preset: str, tmp_path: Path
