@@ -129,6 +129,8 @@ def ready_judge(
         allow_download=True,
         device=device,
     )
+    if reason := extractors.missing_network(network, extractor, paths.cache()):
+        progress.info(f"judge: {network.metric} (shipped network), since {reason}")
     content = datasets.content(array.name)
     if words := extractors.caution(network, content, datasets.label(array.name)):
         progress.warning(words)

@@ -125,7 +125,8 @@ def export_samples(
     write = write_npz if kind == "npz" else write_folder
     write(path, batches(), number, labels, origin)
     words = ["bench", "judge", str(path), "--against", harness.dataset]
-    if not trained.makes_points:
+    # samples of a run without a judge are judged by the default
+    if not trained.makes_points and harness.extractor is not None:
         words += ["--extractor", harness.extractor]
     if harness.held_out:
         words += ["--held-out", repr(harness.held_out)]

@@ -17,6 +17,7 @@ from bench.execution.judgement import Judgement, ReadyJudge, judge_samplers, jud
 from bench.execution.progress import Progress
 from bench.health.verdict import RULES
 from bench.judging.extractors import require_extractor
+from bench.judging.extractors.images import Inception
 from bench.judging.given_samples import DrawnSamples, GivenSamples, LabelledSamples, shuffled
 from bench.judging.metrics.registry import needs_held_out
 from bench.judging.reference import MINIMUM_SAMPLES
@@ -64,7 +65,7 @@ class SampleRequest:
     metrics: tuple[str, ...] = ()
     count: int | None = None
     in_order: bool = False
-    extractor: str = Harness().extractor
+    extractor: str = Inception.name
     form: Form = field(default_factory=Form)
     held_out: float = 0.0
     data_root: str | None = None
