@@ -14,7 +14,8 @@ from bench.commands.output import Report, progress, reporting, table
 @click.option(
     "--metrics",
     metavar="NAME[,NAME...]",
-    help="Metrics, separated by commas [default: all that this version's judge measures].",
+    help="Metrics, separated by commas, also those measured on request only, such as ndb, rke, "
+    "sliced_wasserstein and fid_infinity [default: those of every evaluation].",
 )
 @click.option(
     "--samples",

@@ -8,6 +8,7 @@ from bench.comparing.numbers import listed
 from bench.comparing.scalars import of_runs
 from bench.judging.extractors import names_by_metric
 from bench.judging.metrics import all_metrics
+from bench.judging.metrics.registry import distances_of
 from bench.judging.protocol import Requirement
 from bench.system.errors import RequestError, unknown
 
@@ -54,8 +55,16 @@ def absent_metric(metric: str, frame: pd.DataFrame, known: Sequence[str]) -> Req
             f"is measured again by `bench eval RUN --metrics {metric}`; a new one has it with "
             f"--set extractor={extractor}, once `bench doctor` finds that extractor"
         )
-    needs = {entry.name: entry.needs for entry in all_metrics()}.get(metric)
-    if needs is not None:
+    entry = {each.name: each for each in all_metrics()}.get(metric)
+    if any(metric in distances_of(distance) for distance in names_by_metric()) or (
+        entry and entry.on_request
+    ):
+        return RequestError(
+            f"no run has {metric}, which is measured on request only: `bench eval RUN --metrics {metric}`; "
+            f"tables compare {', '.join(known)}"
+        )
+    if entry is not None:
+        needs = entry.needs
         return RequestError(
             f"no run has {metric}, which needs {_NEEDED[needs]}: {_judges(frame)}; tables compare "
             f"{', '.join(known)}"

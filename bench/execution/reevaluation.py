@@ -13,6 +13,7 @@ from bench.judging.extractors import availability, names_by_metric, require_extr
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.judge import Judge
+from bench.judging.metrics.registry import distances_of, needs_held_out
 from bench.runs import generator, record
 from bench.runs.data_location import configuration_at, samples_of
 from bench.runs.description import RunDescription
@@ -75,6 +76,15 @@ class _Judged:
         assert isinstance(setup.judge, Judge)
         return cls(setup, setup.judge)
 
+    def real(self, names: Sequence[str]) -> dict[str, float]:
+        """Metrics of held-out real samples: of every evaluation, and those of these names on request."""
+        requested = [name for name in names if name in self.judge.on_request]
+        if not requested:
+            return self.setup.real
+        array = self.setup.array
+        more = self.judge.measure_real(array.samples, paths.cache(), array.labels, requested)
+        return self.setup.real | more
+
 
 def reevaluate(
     run: RunFolder,
@@ -97,7 +107,7 @@ def reevaluate(
     checkpoint : str
         ``best``, ``best-NAME`` for a scalar that selects checkpoints, ``last`` or a step.
     metrics : sequence of str
-        Metrics; by default all that this version's judge measures.
+        Metrics, also those on request; by default those of every evaluation.
     samples : int, optional
         Generated samples; by default as many as in the run's evaluations.
     eval_seeds : int
@@ -146,17 +156,18 @@ def reevaluate(
     for each in measuring:
         judge = each.judge
         if each is own:
-            names = [name for name in judge.metrics if not metrics or name in metrics]
+            names = [name for name in judge.measurable if name in (metrics or judge.metrics)]
         else:
-            names = [judge.metric]
+            names = [name for name in distances_of(judge.metric) if name in metrics]
         if not names:
             continue
         judged_by[judge.extractor.name] = _protocol(judge)
         draws = [judge.measure(_sampler(loaded, each.setup, draw), names) for draw in range(eval_seeds)]
+        scores = each.real(names)
         for name in names:
             found[name] = [values[name] for values in draws]
-            protocols[name] = _protocol(judge, judge.metrics[name].settings)
-            real[name] = each.setup.real[name]
+            protocols[name] = _protocol(judge, judge.measurable[name].settings)
+            real[name] = scores[name]
     values = {name: fmean(draws) for name, draws in found.items()}
     spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
     at_step = _at_step(run, loaded.step)
@@ -206,7 +217,7 @@ def _judge_of_metrics(description: RunDescription, metrics: Sequence[str]) -> st
 def _others(
     configuration: Configuration, own: _Judged, metrics: Sequence[str], progress: Progress
 ) -> list[_Judged]:
-    """Return a setup for each metric that needs another extractor than the run's.
+    """Return a setup for each extractor other than the run's that metrics need.
 
     Raises
     ------
@@ -217,20 +228,24 @@ def _others(
     """
     images = datasets.judged_by(configuration.harness.dataset) == "images"
     others, judge, array = names_by_metric() if images else {}, own.judge, own.setup.array
-    found = []
+    found: dict[str, _Judged] = {}
     for metric in metrics:
-        if metric in judge.metrics:
+        if metric in judge.measurable:
             continue
         if metric in judge.left_out:
             reason = unfamiliar(judge.extractor, datasets.content(array.name), datasets.label(array.name))
             raise RequestError(f"metric {metric} is not measured: {reason}")
-        if metric not in others:
-            raise unknown("metric", metric, [*judge.metrics, *_measurable(own.setup, others)])
-        setup = set_up(configuration.with_values(extractor=others[metric]), progress, stand_in=False)
-        if setup.judge.metric != metric:
+        wanted = () if needs_held_out(metric) else others
+        distance = next((known for known in wanted if metric in distances_of(known)), None)
+        if distance is None:
+            raise unknown("metric", metric, [*judge.measurable, *_measurable(own.setup, others)])
+        if distance in found:
+            continue
+        setup = set_up(configuration.with_values(extractor=others[distance]), progress, stand_in=False)
+        if setup.judge.metric != distance:
             raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
-        found.append(_Judged.of(setup))
-    return found
+        found[distance] = _Judged.of(setup)
+    return list(found.values())
 
 
 def _measurable(own: TrainingSetup, others: Mapping[str, str]) -> list[str]:
@@ -261,6 +276,8 @@ def _differences(description: RunDescription, judge: Judge, metrics: Collection[
     if judge.paired != description.paired:
         found.append(f"{judge.paired} of each side compared (recorded: {description.paired})")
     for name in metrics:
+        if name in judge.on_request:
+            continue  # no record has them
         now, then = judge.metrics.get(name), description.metrics.get(name)
         if now is None or then is None:
             found.append(f"{name} is not in the record")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import logging
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from bench.judging.moments import too_few
 from bench.judging.protocol import Extractor, class_names_of
 from bench.judging.reference import MINIMUM_SAMPLES, Reference, cache_path, pairing_order
 from bench.judging.sample_statistics import SampleStatistics
+from bench.judging.training_features import TrainingFeatures
 from bench.runs import environment
 from bench.system.atomic_files import write_text
 from bench.system.errors import WorkError
@@ -137,13 +138,8 @@ class Judge:
 
     @cached_property
     def metrics(self) -> dict[str, Metric]:
-        """The metrics that this judge measures, by their recorded names."""
-        measured = metrics_for(
-            self.extractor,
-            labelled=bool(self.class_names),
-            classes=self.in_training,
-            held_out=self.held_out is not None,
-        )
+        """The metrics that this judge measures at every evaluation, by their recorded names."""
+        measured = self._metrics_for(on_request=False)
         found = {metric.recorded_as(self.extractor): metric for metric in measured}
         if self.paired >= MINIMUM_OF_CLASS * len(self.class_names):
             for metric in measured:
@@ -151,6 +147,25 @@ class Judge:
                     if of_class := metric.for_class(number, name, label):
                         found[of_class.name] = of_class
         return found
+
+    @cached_property
+    def on_request(self) -> dict[str, Metric]:
+        """The metrics that this judge measures if they are asked for by name, by their recorded names."""
+        return {metric.recorded_as(self.extractor): metric for metric in self._metrics_for(on_request=True)}
+
+    @property
+    def measurable(self) -> dict[str, Metric]:
+        """All metrics that can be asked for by name: those of every evaluation, then those on request."""
+        return self.metrics | self.on_request
+
+    def _metrics_for(self, on_request: bool) -> tuple[Metric, ...]:
+        return metrics_for(
+            self.extractor,
+            labelled=bool(self.class_names),
+            classes=self.in_training,
+            held_out=self.held_out is not None,
+            on_request=on_request,
+        )
 
     @property
     def left_out(self) -> tuple[str, ...]:
@@ -164,6 +179,11 @@ class Judge:
         statistics = self.reference.statistics
         return PairedFeatures(statistics.features[: self.paired], statistics.moments.mean)
 
+    @cached_property
+    def _training_features(self) -> TrainingFeatures:
+        """Of the reference, kept for every evaluation."""
+        return TrainingFeatures(self.reference.searched, self.reference.statistics.moments.mean)
+
     def measure(self, sampler: Sampler, names: Collection[str] | None = None) -> dict[str, float]:
         """Draw the samples and measure them; each is extracted once.
 
@@ -172,7 +192,8 @@ class Judge:
         sampler : Sampler
             The sampler. It owns its randomness; the judge draws none.
         names : collection of str, optional
-            Recorded names of the metrics to compute; all of them where not given.
+            Recorded names of the metrics to compute, also of those on request; where not given, those of
+            every evaluation.
 
         Returns
         -------
@@ -193,15 +214,23 @@ class Judge:
             if not isinstance(sampler, LabelledSampler):
                 raise WorkError(f"{_GENERATED} have no labels, which {len(self.class_names)} classes need")
             labels = sampler.labels(self.samples, *part)
-        own = SampleStatistics(self.extractor, _GENERATED, self.paired, self.samples, shard.start)
+        # metrics on request may look at the features of all samples
+        kept = self.samples if names and not self.on_request.keys().isdisjoint(names) else self.paired
+        own = SampleStatistics(self.extractor, _GENERATED, kept, self.samples, shard.start)
         self._extract(sampler(self.samples, *part), len(shard), own, labels)
         values = None
         if gathered := self.ranks.gather(own):
             whole, *others = gathered
             for other in others:
                 whole.merge(other)
-            real = self.reference.statistics
-            inputs = MetricInputs(whole, real, self.paired, self._real_features, held_out=self.held_out)
+            inputs = MetricInputs(
+                whole,
+                self.reference.statistics,
+                self.paired,
+                self._real_features,
+                self._training_features,
+                self.held_out,
+            )
             values = self._compute(inputs, names)
         measured = self.ranks.broadcast(values)
         assert measured is not None
@@ -226,11 +255,15 @@ class Judge:
         if statistics.count != count:
             raise WorkError(f"the sampler gave {statistics.count} samples, {count} were asked for")
 
+    def _chosen(self, names: Collection[str] | None) -> dict[str, Metric]:
+        """Return the metrics of these names, in the order of tables; those of every evaluation for None."""
+        if names is None:
+            return self.metrics
+        return {name: metric for name, metric in self.measurable.items() if name in names}
+
     def _compute(self, inputs: MetricInputs, names: Collection[str] | None = None) -> dict[str, float]:
         values: dict[str, float] = {}
-        for name, metric in self.metrics.items():
-            if names is not None and name not in names:
-                continue
+        for name, metric in self._chosen(names).items():
             try:
                 value = float(metric.compute(inputs))
             except (WorkError, OSError, MemoryError):
@@ -245,7 +278,11 @@ class Judge:
         return values
 
     def measure_real(
-        self, samples: np.ndarray, folder: Path, labels: np.ndarray | None = None
+        self,
+        samples: np.ndarray,
+        folder: Path,
+        labels: np.ndarray | None = None,
+        names: Collection[str] | None = None,
     ) -> dict[str, float]:
         """Measure held-out real samples as though they were generated, or read the cached values.
 
@@ -259,27 +296,30 @@ class Judge:
             The bench's cache folder.
         labels : ndarray, optional
             Classes of the samples, int64 (N,); needed where the judge measures metrics of labels.
+        names : collection of str, optional
+            Recorded names of the metrics, as for :meth:`measure`.
 
         Returns
         -------
         dict
             As :meth:`measure`: the values that so many samples of a perfect generator would have.
         """
-        path = self._cache_path(folder, labels)
-        known = _read(path, self.metrics)
+        chosen = self._chosen(names)
+        path = self._cache_path(folder, labels, chosen)
+        known = _read(path, chosen)
         if known is not None:
             return known
-        values = self.score_real(samples, labels)
+        values = self.score_real(samples, labels, names)
         try:
             write_text(path, json.dumps(values))
         except WorkError as error:
             _log.warning("the scores of real samples could not be cached: %s", error)
         return values
 
-    def _cache_path(self, folder: Path, labels: np.ndarray | None) -> Path:
+    def _cache_path(self, folder: Path, labels: np.ndarray | None, chosen: Mapping[str, Metric]) -> Path:
         """The cache file of the scores of real samples, named by all that decides them."""
         device = str(getattr(self.extractor, "device", "cpu"))
-        metrics = {name: [metric.settings, metric.revision] for name, metric in self.metrics.items()}
+        metrics = {name: [metric.settings, metric.revision] for name, metric in chosen.items()}
         key = [metrics, self.paired, self.reference.count, device, environment.kinds_of_arithmetic()]
         if self.held_out is not None:
             key.append(self.held_out.label)
@@ -291,7 +331,12 @@ class Judge:
         base = cache_path(self.extractor, self.reference.data_hash, folder)
         return base.with_name(f"{base.stem}-real-{name}.json")
 
-    def score_real(self, samples: np.ndarray, labels: np.ndarray | None = None) -> dict[str, float]:
+    def score_real(
+        self,
+        samples: np.ndarray,
+        labels: np.ndarray | None = None,
+        names: Collection[str] | None = None,
+    ) -> dict[str, float]:
         """Measure held-out real samples as :meth:`measure_real` does, without the cache."""
         half = len(samples) // 2
         held_out = pairing_order(len(samples))[half : half + self.paired]
@@ -303,9 +348,12 @@ class Judge:
         self._extract(_batches(samples, held_out), self.paired, statistics, asked)
         # without those that are measured: a set is nearer to one that contains it
         others = self.reference.statistics.without(statistics)
-        inputs = MetricInputs(statistics, others, self.paired, held_out=self.held_out)
+        unmeasured = self._training_features.without(range(half, half + self.paired))
+        inputs = MetricInputs(
+            statistics, others, self.paired, training_features=unmeasured, held_out=self.held_out
+        )
         values: dict[str, float] = {}
-        for name, metric in list(self.metrics.items()):
+        for name, metric in list(self._chosen(names).items()):
             try:
                 values |= self._compute(inputs, [name])
             except WorkError as error:
@@ -315,7 +363,7 @@ class Judge:
                 if not of_package:
                     raise
                 METRICS.pass_over(of_package[0], error.__cause__ or str(error))
-                del self.metrics[name]
+                (self.metrics if name in self.metrics else self.on_request).pop(name)
         return values
 
 

@@ -8,12 +8,14 @@ from functools import cached_property
 import numpy as np
 
 from bench.judging.agreement import Agreement
+from bench.judging.bins import Bins
 from bench.judging.class_splits import ClassSplits
 from bench.judging.class_statistics import ClassStatistics
 from bench.judging.held_out import HeldOut
 from bench.judging.mode_counts import ModeCounts
 from bench.judging.moments import Moments
 from bench.judging.sample_statistics import SampleStatistics
+from bench.judging.training_features import TrainingFeatures
 
 NEIGHBOURS = 5  # the most that a metric asks for
 # Squared distances that differ by less than this are equal but for rounding: a part of the distances, which
@@ -67,8 +69,26 @@ class PairedFeatures:
 
         What is no farther lies in the closed ball that reaches this neighbour, edge included; float32 (N,).
         """
-        reach = self.neighbours[:, nearest - 1].astype(np.float64)
-        return (reach * (1 + ROUNDING_OF_DISTANCES) + self.rounding).astype(np.float32)
+        return self.closed(self.neighbours[:, nearest - 1].astype(np.float64))
+
+    def closed(self, squared: np.ndarray) -> np.ndarray:
+        """Largest squared distances that equal these, float64 (N,), but for rounding; float32 (N,)."""
+        return (squared * (1 + ROUNDING_OF_DISTANCES) + self.rounding).astype(np.float32)
+
+    def others_that_hold(self, edge: np.ndarray) -> np.ndarray:
+        """Number of other samples within whose ball each sample lies, int64 (N,).
+
+        Parameters
+        ----------
+        edge : ndarray
+            Squared radius of the closed ball about each sample, float32 (N,).
+        """
+        held = np.empty(len(self), dtype=np.int64)
+        for start, block in _blocks(self.centred, self.centred):
+            here = np.arange(len(block))
+            block[here, start + here] = np.inf  # its own
+            held[start : start + len(block)] = (block.astype(np.float32) <= edge).sum(axis=1)
+        return held
 
     def innermost(self, nearest: int) -> np.ndarray:
         """Least squared distance from a sample that equals its `nearest`-th neighbour's but for rounding.
@@ -78,6 +98,11 @@ class PairedFeatures:
         """
         reach = self.neighbours[:, nearest - 1].astype(np.float64)
         return (reach * (1 - ROUNDING_OF_DISTANCES) - self.rounding).astype(np.float32)
+
+    @cached_property
+    def bins(self) -> Bins:
+        """Bins of the samples by k-means."""
+        return Bins.of(self.values)
 
     def cached(self, function: Callable[[np.ndarray], float]) -> float:
         """Result of a function of the features, computed on its first call only."""
@@ -97,6 +122,8 @@ class MetricInputs:
         Metrics that compare samples with samples take the first `paired` of each side.
     real_features : PairedFeatures, optional
         Those of an earlier comparison with the same real samples, whose results are then reused.
+    training_features : TrainingFeatures, optional
+        Features of the training samples; those that are kept of `real` where not given.
     held_out : HeldOut, optional
         Held-out real samples, where there are any.
 
@@ -114,6 +141,8 @@ class MetricInputs:
         Of all generated samples, where they are labelled.
     generated_features, real_features : PairedFeatures
         Of the first `paired` samples of each side.
+    training_features : TrainingFeatures
+        Of all training samples, or of the most that are kept, to search the nearest.
     """
 
     def __init__(
@@ -122,6 +151,7 @@ class MetricInputs:
         real: SampleStatistics,
         paired: int,
         real_features: PairedFeatures | None = None,
+        training_features: TrainingFeatures | None = None,
         held_out: HeldOut | None = None,
     ) -> None:
         self._generated = generated
@@ -137,6 +167,12 @@ class MetricInputs:
         centre = real.moments.mean
         self.generated_features = PairedFeatures(generated.features[:paired], centre)
         self.real_features = real_features or PairedFeatures(real.features[:paired], centre)
+        self.training_features = training_features or TrainingFeatures(real.features, centre)
+
+    @property
+    def all_generated(self) -> np.ndarray:
+        """Features of all generated samples where a metric on request is computed, float32 (N, width)."""
+        return self._generated.features
 
     @property
     def held_out(self) -> HeldOut:

@@ -7,6 +7,7 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -16,7 +17,7 @@ from safetensors.numpy import load, save
 from bench.datasets import fixed_draws
 from bench.judging.protocol import Extractor
 from bench.judging.sample_statistics import SampleStatistics
-from bench.system.atomic_files import write_bytes
+from bench.system.atomic_files import replacing, write_bytes
 from bench.system.errors import WorkError
 
 # Metrics that compare samples pairwise use at most this many per side: their cost grows with the square.
@@ -26,9 +27,11 @@ MINIMUM_SAMPLES = 12
 
 _BATCH = 1000  # samples passed to the extractor at once: bounds memory for features
 _FINGERPRINTED = 1000  # samples that identify a data set
+# Features (samples x width) among which the nearest to a generated sample are searched: half a GiB on disk
+MOST_SEARCHED = 2**27
 # Part of the name of every cached file. Raised whenever a change of code changes which real samples are
 # paired, or how samples are stored, extracted or summarised.
-_REVISION = "4"
+_REVISION = "5"
 _log = logging.getLogger(__name__)
 
 
@@ -47,12 +50,16 @@ class Reference:
         Content hash of the data.
     extractor_hash : str
         sha256 of the extractor's weights.
+    searched : ndarray
+        Features of the first real samples in :func:`pairing_order`, float32 (N, width): of all, or of as many
+        as :data:`MOST_SEARCHED` numbers hold. They may be mapped from a file.
     """
 
     statistics: SampleStatistics
     split: str
     data_hash: str
     extractor_hash: str
+    searched: np.ndarray
 
     @property
     def count(self) -> int:
@@ -72,6 +79,11 @@ class Reference:
         return min(samples, most_paired(self.count))
 
 
+class _Measured(NamedTuple):
+    statistics: SampleStatistics
+    searched: np.ndarray
+
+
 def pairing_order(count: int) -> np.ndarray:
     """Indices of the real samples in the order in which they are paired, int64 (count,).
 
@@ -84,6 +96,10 @@ def pairing_order(count: int) -> np.ndarray:
 def most_paired(count: int) -> int:
     """Return how many real samples are compared pairwise at most, of so many."""
     return min(count // 2, MAXIMUM_PAIRED)
+
+
+def _most_searched(count: int, width: int) -> int:
+    return min(count, max(most_paired(count), MOST_SEARCHED // width))
 
 
 def reference_statistics(
@@ -104,8 +120,9 @@ def reference_statistics(
     split : str
         Part of the data set, for messages and the protocol.
     cache : Path
-        The bench's cache folder; the file is `reference/HASH.safetensors` below it. A broken file, or one
-        of other samples, is replaced. Where nothing can be written, a warning is logged.
+        The bench's cache folder; the files are `reference/HASH.safetensors` and `reference/HASH.npy` below
+        it. A broken file, or one of other samples, is replaced. Where nothing can be written, a warning is
+        logged.
 
     Raises
     ------
@@ -126,11 +143,11 @@ def reference_statistics(
     path = cache_path(extractor, data_hash, cache)
     fingerprint = _fingerprint(samples)
     label = f"reference {name} {split}"
-    statistics = _read(path, fingerprint, extractor, label, len(samples))
-    if statistics is None:
-        statistics = _measure(extractor, samples, label)
-        _write(path, fingerprint, statistics)
-    return Reference(statistics, split, data_hash, extractor.hash)
+    found = _read(path, fingerprint, extractor, label, len(samples))
+    if found is None:
+        found = _measure(extractor, samples, label)
+        _write(path, fingerprint, found)
+    return Reference(found.statistics, split, data_hash, extractor.hash, found.searched)
 
 
 def cache_path(extractor: Extractor, data_hash: str, cache: Path) -> Path:
@@ -139,20 +156,20 @@ def cache_path(extractor: Extractor, data_hash: str, cache: Path) -> Path:
     return cache / "reference" / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
 
 
-def _measure(extractor: Extractor, samples: np.ndarray, label: str) -> SampleStatistics:
+def _measure(extractor: Extractor, samples: np.ndarray, label: str) -> _Measured:
     statistics = SampleStatistics(extractor, label, kept=0)
-    paired = pairing_order(len(samples))[: most_paired(len(samples))]
+    order = pairing_order(len(samples))[: _most_searched(len(samples), extractor.width)]
     rank = np.full(len(samples), -1)
-    rank[paired] = np.arange(len(paired))
-    features = np.zeros((len(paired), extractor.width), dtype=np.float32)
+    rank[order] = np.arange(len(order))
+    features = np.zeros((len(order), extractor.width), dtype=np.float32)
     for start in range(0, len(samples), _BATCH):
         batch = torch.from_numpy(np.array(samples[start : start + _BATCH]))  # a copy: they may be mapped
         extraction = extractor(batch)
         statistics.update(batch, extraction)
         ranks = rank[start : start + len(batch)]
         features[ranks[ranks >= 0]] = extraction.features.numpy()[ranks >= 0]
-    statistics.set_features(features)
-    return statistics
+    statistics.set_features(features[: most_paired(len(samples))].copy())
+    return _Measured(statistics, features)
 
 
 def _fingerprint(samples: np.ndarray) -> str:
@@ -174,18 +191,19 @@ def _digest(arrays: dict[str, np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def _write(path: Path, fingerprint: str, statistics: SampleStatistics) -> None:
-    arrays = statistics.arrays()
+def _write(path: Path, fingerprint: str, measured: _Measured) -> None:
+    arrays = measured.statistics.arrays()
     header = {"images": fingerprint, "checksum": _digest(arrays)}
     try:
+        # first the features to search: the other file says that both are whole
+        with replacing(path.with_suffix(".npy"), durable=True) as aside:
+            np.save(aside, measured.searched)
         write_bytes(path, save(arrays, metadata={"record": json.dumps(header)}))
     except WorkError as error:
         _log.warning("reference statistics could not be cached: %s", error)
 
 
-def _read(
-    path: Path, fingerprint: str, extractor: Extractor, label: str, count: int
-) -> SampleStatistics | None:
+def _read(path: Path, fingerprint: str, extractor: Extractor, label: str, count: int) -> _Measured | None:
     try:
         content = path.read_bytes()
     except OSError:
@@ -201,10 +219,21 @@ def _read(
         statistics.restore(arrays)
         if statistics.features.shape != (most_paired(count), extractor.width):
             raise ValueError("the features are not those of these samples")
-    except (SafetensorError, KeyError, ValueError, TypeError) as error:
+        searched = _mapped(
+            path.with_suffix(".npy"), statistics.features, _most_searched(count, extractor.width)
+        )
+    except (SafetensorError, KeyError, ValueError, TypeError, OSError, EOFError) as error:
         _log.warning("%s is measured again: %s: %s", label, path, error)
         return None
-    return statistics
+    return _Measured(statistics, searched)
+
+
+def _mapped(path: Path, paired: np.ndarray, count: int) -> np.ndarray:
+    """Map the features to search; ValueError if they do not begin with those of the paired samples."""
+    searched: np.ndarray = np.load(path, mmap_mode="r")
+    if searched.shape != (count, paired.shape[1]) or not np.array_equal(searched[: len(paired)], paired):
+        raise ValueError(f"{path.name} holds the features of other samples")
+    return searched
 
 
 def _header(content: bytes) -> dict[str, str]:

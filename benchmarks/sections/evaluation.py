@@ -13,6 +13,7 @@ from bench.judging.judge import Judge, as_stored
 from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics import metrics_for
 from bench.judging.sample_statistics import SampleStatistics
+from bench.judging.training_features import TrainingFeatures
 from bench.training.sampler import Sampler, make_sampler
 from sections import Request, measure_each
 
@@ -84,10 +85,12 @@ def shares(judge: Judge, sampler: Sampler, times: int) -> dict[str, float]:
         compute()
         seconds.setdefault(name, []).append(time.process_time() - start)
 
+    real = judge.reference.statistics
+    training = TrainingFeatures(judge.reference.searched, real.moments.mean)
     for _ in range(times):
         observed = SampleStatistics(judge.extractor, "generated samples", kept=judge.paired)
         timed("moments and counts", lambda: [observed.update(*batch) for batch in batches])  # noqa: B023
-        compared = MetricInputs(observed, judge.reference.statistics, judge.paired)
+        compared = MetricInputs(observed, real, judge.paired, training_features=training)
         compared.real_features.neighbours  # noqa: B018
         timed("distances", lambda: compared.distances)  # noqa: B023
         timed("neighbours", lambda: compared.generated_features.neighbours)  # noqa: B023

@@ -7,6 +7,7 @@ and real samples, never a model. Tables import these modules for names and direc
 # isort: off
 from bench.judging.metrics import (  # noqa: F401  (each registers its metrics, in the order of the tables)
     frechet,
+    frechet_counts,
     kernel_distance,
     classes,
     inception_score,
@@ -14,7 +15,12 @@ from bench.judging.metrics import (  # noqa: F401  (each registers its metrics, 
     labels,
     precision_recall,
     density_coverage,
+    clipped_density_coverage,
+    authenticity,
+    different_bins,
     vendi,
+    renyi_entropy,
+    sliced_wasserstein,
     duplicates,
     structural_similarity,
 )

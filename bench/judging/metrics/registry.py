@@ -43,6 +43,9 @@ class Metric:
         Computes the value.
     of_class : callable or None
         Computes the value for the samples of one class, by its number; None for a metric of all samples only.
+    on_request : bool
+        Whether the metric is measured only where it is asked for by name, as by ``bench eval --metrics``, and
+        not at every evaluation of a run: its cost would slow runs down.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Metric:
     revision: int
     compute: Callable[[MetricInputs], float]
     of_class: Callable[[MetricInputs, int], float] | None = None
+    on_request: bool = False
 
     def recorded_as(self, extractor: Extractor) -> str:
         """The name of its values on an extractor's features."""
@@ -104,6 +108,7 @@ def metric(
     settings: str = "",
     revision: int = 1,
     of_class: Callable[[MetricInputs, int], float] | None = None,
+    on_request: bool = False,
 ) -> Callable[[Callable[[MetricInputs], float]], Callable[[MetricInputs], float]]:
     """Register a function as a metric; the fields are those of :class:`Metric`.
 
@@ -119,7 +124,7 @@ def metric(
             inspect.signature(compute).bind(None)
         except (TypeError, ValueError):
             raise RegistrationError(f"metric {name}: a function of one argument is needed") from None
-        entry = Metric(name, title, better, needs, settings, revision, compute, of_class)
+        entry = Metric(name, title, better, needs, settings, revision, compute, of_class, on_request)
         METRICS.add(name, entry, compute)
         return compute
 
@@ -147,9 +152,13 @@ def all_metrics() -> tuple[Metric, ...]:
 
 
 def metrics_for(
-    extractor: Extractor, labelled: bool = False, classes: bool = True, held_out: bool = False
+    extractor: Extractor,
+    labelled: bool = False,
+    classes: bool = True,
+    held_out: bool = False,
+    on_request: bool = False,
 ) -> tuple[Metric, ...]:
-    """The metrics whose requirement an extractor meets.
+    """The metrics of every evaluation, or those on request, whose requirement an extractor meets.
 
     Parameters
     ----------
@@ -161,13 +170,23 @@ def metrics_for(
         Whether the classes that the extractor predicts mean something for the samples.
     held_out : bool
         Whether there are held-out real samples.
+    on_request : bool
+        Whether to return the metrics that are measured on request only, and not those of every evaluation.
     """
     provided = set(extractor.provides) | ({"labels"} if labelled else set())
     if held_out:
         provided.add("held-out")
     if not classes:
         provided.discard("classes")
-    return tuple(entry for entry in all_metrics() if entry.needs in provided)
+    return tuple(
+        entry for entry in all_metrics() if entry.needs in provided and entry.on_request == on_request
+    )
+
+
+def distances_of(distance: str) -> tuple[str, ...]:
+    """Names of an extractor's Fréchet distance, ``fid`` or ``fd_NAME``, and of what is derived from it."""
+    kinds = [entry.name for entry in all_metrics() if entry.name.startswith(FRECHET_DISTANCE)]
+    return tuple(distance + kind.removeprefix(FRECHET_DISTANCE) for kind in kinds)
 
 
 def _registered(recorded: str) -> Metric | None:

@@ -29,6 +29,8 @@ JUDGED = [{"protocol": "digits-garments@77aa; 100 samples", "metric": "fd_digits
             ("needs data with known modes", "judged by digits-garments", "tables compare fd_x"),
         ),
         ("class_agreement", ("needs a conditional variant",)),
+        ("rke", ("no run has rke, which is measured on request only: `bench eval RUN --metrics rke`",)),
+        ("fid_infinity", ("measured on request only: `bench eval RUN --metrics fid_infinity`",)),
         ("k", ("k is a scalar of training that selects no checkpoints", "bench plot draws the others")),
         ("fd_y", ("unknown metric 'fd_y'", "did you mean 'fd_x'?")),
     ],

@@ -13,7 +13,9 @@ from torch import Tensor
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.reevaluation import reevaluate
+from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, register
+from bench.judging.metrics import metrics_for
 from bench.runs import record
 from bench.runs.result import RunResult
 from bench.runs.run_folder import RunFolder
@@ -69,6 +71,17 @@ def test_more_samples_are_another_protocol_and_nothing_is_set_beside(outcome: Ru
         "150 of each side compared (recorded: 100)",
     )
     assert result.values["fd_digits_garments"] != outcome.record.evaluations[-1].values["fd_digits_garments"]
+
+
+def test_metrics_on_request_stand_beside_real_samples_and_no_record_has_them(outcome: RunResult) -> None:
+    names = ["rke", "fd_digits_garments_infinity", "kid"]
+    result = reevaluate(outcome.run, QUIET, "last", names)
+    assert set(result.values) == set(result.real) == set(result.protocols) == set(names)
+    last = outcome.record.evaluations[-1].values
+    assert result.recorded == {"kid": last["kid"]} == {"kid": result.values["kid"]}
+    assert result.differences == ()
+    assert "Gaussian kernel" in result.protocols["rke"]
+    assert not {"rke", "fd_digits_garments_infinity"} & {*last, *outcome.description.metrics}
 
 
 def test_several_draws_give_mean_and_deviation_and_the_first_is_the_recorded_one(outcome: RunResult) -> None:
@@ -169,6 +182,8 @@ def test_another_metric_than_measured_is_answered_with_each_that_can_be_had_here
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "/no/such/folder")
     monkeypatch.setattr(errors, "LONGEST_LIST", 1000)
     measured = set(outcome.record.evaluations[-1].values)
+    network = DigitsGarments()
+    requested = {metric.recorded_as(network) for metric in metrics_for(network, on_request=True)}
     with EXTRACTORS.restored():
         for name, present, channels in (("a", True, (1,)), ("b", True, (3,)), ("c", False, (1, 3))):
             row = Availability(name, f"fd_{name}", present, "", (), None, "", "")
@@ -181,7 +196,7 @@ def test_another_metric_than_measured_is_answered_with_each_that_can_be_had_here
         assert main(["eval", outcome.run.id, "--metrics", "prec"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     listed = line.partition("allowed are ")[2].partition(";")[0].split(", ")
-    assert listed == sorted({*measured, "fd_a"})
+    assert listed == sorted({*measured, *requested, "fd_a"})
     assert line.endswith("; did you mean 'precision'?")
 
 

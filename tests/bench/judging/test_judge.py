@@ -23,6 +23,7 @@ from bench.judging.metrics.registry import METRICS
 from bench.judging.protocol import Extraction
 from bench.judging.reference import Reference, pairing_order, reference_statistics
 from bench.judging.sample_statistics import SampleStatistics
+from bench.judging.training_features import TrainingFeatures
 from bench.runs import environment
 from bench.system.errors import WorkError
 from bench.training.sampler import Sampler
@@ -247,7 +248,9 @@ def test_held_out_real_samples_are_compared_with_all_others(
         images = torch.from_numpy(some_digits[places])
         statistics.update(images, shipped(images))
     real.set_features(shipped(torch.from_numpy(some_digits[pairing_order(1000)[:300]])).features.numpy())
-    inputs = MetricInputs(held, real, 300)
+    unmeasured = shipped(torch.from_numpy(some_digits[others])).features.numpy()
+    training = TrainingFeatures(unmeasured, real.moments.mean)
+    inputs = MetricInputs(held, real, 300, training_features=training)
     by_hand = {metric.recorded_as(shipped): metric.compute(inputs) for metric in metrics_for(shipped)}
     assert found == pytest.approx(by_hand, rel=1e-4, abs=1e-6)
 

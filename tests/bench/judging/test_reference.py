@@ -57,6 +57,7 @@ def assert_same(first: Reference, second: Reference) -> None:
     assert list(one) == list(other)
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    np.testing.assert_array_equal(first.searched, second.searched)
 
 
 def test_measured_once_then_read(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
@@ -66,26 +67,32 @@ def test_measured_once_then_read(counting: Counting, images: np.ndarray, tmp_pat
     assert counting.count == 200
     assert_same(measured, read)
     assert read.label == "train 200@abababab"
-    assert list(tmp_path.rglob("*.*")) == [cache_path(counting, "ab" * 32, tmp_path)]
+    path = cache_path(counting, "ab" * 32, tmp_path)
+    assert sorted(tmp_path.rglob("*.*")) == [path.with_suffix(".npy"), path]
 
 
 def test_other_data_another_file(counting: Counting, images: np.ndarray, tmp_path: Path) -> None:
     statistics(counting, images, tmp_path)
     statistics(counting, images, tmp_path, "cd" * 32)
     assert counting.count == 400
-    assert len(list((tmp_path / "reference").iterdir())) == 2
+    assert len(list((tmp_path / "reference").iterdir())) == 4
 
 
-@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign"])
+@pytest.mark.parametrize("suffix", [".safetensors", ".npy"])
+@pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "foreign", "missing"])
 def test_a_broken_file_is_measured_again(
-    counting: Counting, images: np.ndarray, tmp_path: Path, damage: str
+    counting: Counting, images: np.ndarray, tmp_path: Path, damage: str, suffix: str
 ) -> None:
     measured = statistics(counting, images, tmp_path)
-    path = cache_path(counting, "ab" * 32, tmp_path)
+    path = cache_path(counting, "ab" * 32, tmp_path).with_suffix(suffix)
     content = bytearray(path.read_bytes())
-    content[-100] ^= 1
+    # of the features to search, those of paired samples are compared with the other file
+    content[-100 if suffix == ".safetensors" else 1000] ^= 1
     broken = {"cut": bytes(content[:-50]), "flipped": bytes(content), "empty": b"", "foreign": b"\xff" * 100}
-    path.write_bytes(broken[damage])
+    if damage == "missing":
+        path.unlink()
+    else:
+        path.write_bytes(broken[damage])
     again = statistics(counting, images, tmp_path)
     assert counting.count == 400
     assert_same(measured, again)
@@ -101,6 +108,22 @@ def test_a_file_of_too_few_features_is_measured_again(
         assert len(statistics(counting, images, tmp_path).statistics.features) == 50
     assert len(statistics(counting, images, tmp_path).statistics.features) == 100
     assert counting.count == 400
+
+
+def test_the_features_to_search_are_of_all_samples_or_of_as_many_as_the_cache_may_hold(
+    counting: Counting, digits: Labelled, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images: np.ndarray = digits.images[::2].numpy()  # more than one batch
+    expected = counting.inner(torch.from_numpy(images[pairing_order(2500)])).features.numpy()
+    whole = statistics(counting, images, tmp_path)
+    np.testing.assert_allclose(whole.searched, expected, atol=1e-4)
+    np.testing.assert_array_equal(whole.searched[:1250], whole.statistics.features)
+    assert isinstance(statistics(counting, images, tmp_path).searched, np.memmap)
+    for numbers, count in ((64 * 2000, 2000), (64, 1250)):  # never fewer than are paired
+        monkeypatch.setattr("bench.judging.reference.MOST_SEARCHED", numbers)
+        np.testing.assert_allclose(
+            statistics(counting, images, tmp_path).searched, expected[:count], atol=1e-4
+        )
 
 
 def test_a_part_of_the_samples_under_the_hash_of_the_whole_is_measured_again(

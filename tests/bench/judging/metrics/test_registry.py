@@ -19,12 +19,27 @@ from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.judge import Judge
 from bench.judging.metrics import Metric, all_metrics, better_direction, metrics_for, registry
+from bench.judging.metrics.registry import distances_of
 from bench.judging.protocol import Extractor, class_names_of
 from bench.judging.reference import reference_statistics
 from variants.plugins import RegistrationError
 
 Values = dict[str, float]
-OF_ANY = ["kid", "precision", "recall", "density", "coverage", "duplicates"]
+OF_ANY = [
+    "kid",
+    "precision",
+    "recall",
+    "density",
+    "coverage",
+    "clipped_density",
+    "clipped_coverage",
+    "authenticity",
+    "duplicates",
+]
+# those on request, beside the names of the distance
+ON_REQUEST = ["ndb", "rke", "rrke", "sliced_wasserstein"]
+# a repeated mean is as far from all data as an invented sample: such metrics say nothing of its quality
+OF_COPYING = ["authenticity"]
 OF_LABELS = ["class_agreement", "lowest_class_agreement"]
 SHARES = [
     *OF_LABELS,
@@ -32,6 +47,10 @@ SHARES = [
     "recall",
     "density",
     "coverage",
+    "clipped_density",
+    "clipped_coverage",
+    "authenticity",
+    "ndb",
     "duplicates",
     "high_quality",
     "reverse_kl",
@@ -50,10 +69,23 @@ OF_REVISIONS = {
     "recall": (2, 0.84),
     "density": (2, 0.994),
     "coverage": (2, 0.966667),
+    "clipped_density": (1, 0.982097),
+    "clipped_coverage": (1, 1.0),
+    "authenticity": (1, 0.596667),
     "vendi": (1, 13.2961),
     "duplicates": (1, 0.03),
     "ms_ssim": (2, 0.201824),
+    "fd_digits_garments_tenth": (1, 14.0862),
+    "fd_digits_garments_half": (1, 2.00996),
+    "fd_digits_garments_infinity": (1, -0.0587835),
+    "ndb": (1, 0.0),
+    "rke": (1, 14.8994),
+    "rrke": (1, 0.264974),
+    "sliced_wasserstein": (1, 3.46052),
     "fd_points": (1, 0.00115706),
+    "fd_points_tenth": (1, 0.0215232),
+    "fd_points_half": (1, 0.00591743),
+    "fd_points_infinity": (1, -0.00109883),
     "modes_covered": (1, 8),
     "high_quality": (1, 0.993333),
     "reverse_kl": (1, 0.00847631),
@@ -87,7 +119,17 @@ def measured(
     if samples.dtype == np.uint8:
         mean = mean / 127.5 - 1
     collapsed = Collapsed(mean, len(names))
-    return extractor, judge.measure_real(samples, cache, labels), judge.measure(collapsed)
+    asked = list(judge.measurable)
+    return extractor, judge.measure_real(samples, cache, labels, asked), judge.measure(collapsed, asked)
+
+
+def measurable(extractor: Extractor) -> list[Metric]:
+    """The metrics of every evaluation, and those on request."""
+    return [
+        metric
+        for on_request in (False, True)
+        for metric in metrics_for(extractor, labelled=True, on_request=on_request)
+    ]
 
 
 @pytest.fixture(scope="session")
@@ -113,13 +155,15 @@ WITHOUT_HELD_OUT = [metric for metric in all_metrics() if metric.needs != "held-
 def test_held_out_real_samples_are_better_than_their_mean_repeated(
     metric: Metric, by_evidence: list[tuple[Extractor, Values, Values]]
 ) -> None:
-    found = [row for row in by_evidence if metric in metrics_for(row[0], labelled=True)]
+    found = [row for row in by_evidence if metric in measurable(row[0])]
     assert found
     for extractor, real, collapsed in found:
         name = metric.recorded_as(extractor)
         assert math.isfinite(real[name])
         assert math.isfinite(collapsed[name])
-        if metric.better == "lower":
+        if metric.name in OF_COPYING:
+            assert real[name] < collapsed[name] == 1.0
+        elif metric.better == "lower":
             assert real[name] < collapsed[name]
         else:
             assert real[name] > collapsed[name]
@@ -131,10 +175,10 @@ def test_a_metric_whose_values_change_has_another_revision(
 ) -> None:
     """Where this fails for a value: raise the metric's revision, and record both here."""
     for extractor, real, _ in reversed(by_evidence):
-        for metric in metrics_for(extractor, labelled=True):
+        for metric in measurable(extractor):
             name = metric.recorded_as(extractor)
             assert metric.revision == OF_REVISIONS[name][0]
-            if extractor.name != "points" or name not in [*OF_ANY, *OF_LABELS]:
+            if extractor.name != "points" or name not in [*OF_ANY, *ON_REQUEST, *OF_LABELS]:
                 # one of 300 samples may fall on the other side of a bound under other arithmetic
                 allowed = 0.004 if name in SHARES else 1e-6
                 assert real[name] == pytest.approx(OF_REVISIONS[name][1], rel=1e-3, abs=allowed), name
@@ -176,12 +220,18 @@ def test_metric_names_have_the_extractor_and_only_the_standard_one_is_fid(
     names = [metric.recorded_as(judged) for metric in metrics_for(judged)]
     assert sorted(names) == sorted(expected)
     assert names[0] == judged.metric
+    asked = [metric.recorded_as(judged) for metric in metrics_for(judged, on_request=True)]
+    distances = [f"{judged.metric}_{count}" for count in ("tenth", "half", "infinity")]
+    assert sorted(asked) == sorted([*distances, *ON_REQUEST])
+    of_held_out = [f"{judged.metric}_{kind}" for kind in ("held_out", "gap")]
+    assert distances_of(judged.metric) == (judged.metric, *of_held_out, *distances)
 
 
 @pytest.mark.parametrize(
     ("recorded", "better"),
     [("fid", "lower"), ("fd_points", "lower"), ("fid_gap", "lower"), ("fd_points_held_out", "lower"),
-     ("is_digits_garments", "higher"), ("coverage", "higher"), ("duplicates", "lower")],
+     ("is_digits_garments", "higher"), ("coverage", "higher"), ("duplicates", "lower"),
+     ("fid_infinity", "lower"), ("fd_points_half", "lower")],
 )  # fmt: skip
 def test_which_values_are_better_by_the_recorded_name(recorded: str, better: str) -> None:
     assert better_direction(recorded) == better
@@ -209,6 +259,7 @@ def test_names_and_titles_are_each_metrics_own() -> None:
         ("step", {}, "a name is an identifier such as mean_distance, and no knob"),
         ("fid", {}, "fid, fd_NAME and is_NAME are an extractor's"),
         ("fd_mine", {}, "fid, fd_NAME and is_NAME are an extractor's"),
+        ("fid_mine", {}, "fid, fd_NAME and is_NAME are an extractor's"),
         ("mine", {"better": "up"}, "metric mine: better 'up': allowed are lower, higher"),
         (
             "mine",
