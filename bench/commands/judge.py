@@ -132,8 +132,8 @@ def command(
     (N, H, W, C), (N, C, H, W) or (N, H, W), or points (N, 2). `bench sample RUN --out FILE.npz` writes such a
     file. The real samples are decoded at the size and with the channels of the samples. The table has the
     scores of other real samples beside, and a verdict on collapse. Where there are samples outside the data
-    set, such as a published test split, the distance to these is measured too, and its gap: copies of
-    training samples have a gap far above that of real samples.
+    set, such as a published test split, the distance to these is measured too, and its gap, which copies of
+    training samples raise.
     """
     from bench.datasets.samples.form import Form
     from bench.execution.sample_judging import SampleRequest, judge_file
