@@ -51,8 +51,9 @@ def command(
     """Measure a checkpoint of a run again.
 
     The values are compared with the recorded ones if the protocol is the same. RUN is an id or name, a unique
-    beginning, or `last`. Nothing is recorded. The table also has the scores of held-out real samples. A run
-    that was trained without a judge needs --extractor.
+    beginning, or `last`. Nothing is recorded. The table also has the scores of held-out real samples, and
+    where there are samples outside the training data, such as a published test split, the distance to these.
+    A run that was trained without a judge needs --extractor.
     """
     from bench.execution.reevaluation import reevaluate
     from bench.runs.run_folder import find
@@ -61,18 +62,14 @@ def command(
     names = list(dict.fromkeys(name.strip() for name in (metrics or "").split(",") if name.strip()))
     result = reevaluate(folder, progress(), checkpoint, names, samples, eval_seeds, data, extractor)
     description = folder.describe()
-    columns = {"measured now": result.values}
-    if result.spread:
-        columns["±"] = result.spread
-    columns |= {f"real, of {result.held_out:,} held out": result.real, "recorded": result.recorded}
-    rows = [(name, *(column.get(name) for column in columns.values())) for name in result.values]
+    header, rows = result.table("measured now", {"recorded": result.recorded})
     head = [
         ("run", f"{description.name}  (id {folder.id})"),
         ("checkpoint", f"step {result.step:,}"),
+        *result.facts,
+        ("other than recorded", "; ".join(result.differences) or "nothing"),
     ]
-    head += [("judged by", protocol) for protocol in result.judged_by.values()]
-    head.append(("other than recorded", "; ".join(result.differences) or "nothing"))
-    parts = [table(head), table(rows, ("", *columns))]
+    parts = [table(head), table(rows, header)]
     if result.beside:
         own = [(name, value, description.real.get(name)) for name, value in result.beside.items()]
         parts.append(f"Recorded, by {description.protocol}:\n" + table(own, ("", "recorded", "real")))
@@ -81,11 +78,7 @@ def command(
         "name": description.name,
         "step": result.step,
         "eval_seeds": eval_seeds,
-        "values": result.values,
-        "spread": result.spread,
-        "real": result.real,
-        "held_out": result.held_out,
-        "metric.protocol": result.protocols,
+        **result.data(),
         "recorded": result.recorded,
         "beside": result.beside,
         "differences": result.differences,

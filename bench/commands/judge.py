@@ -174,26 +174,13 @@ def _data(result: "SampleJudgement") -> dict[str, object]:
         "shape": list(result.shape),
         "against": result.against,
         "real_count": result.real_count,
-        "verdict": result.verdict or None,
-        "signs": result.signs,
-        "values": result.values,
-        "real": result.real,
-        "held_out": result.held_out,
-        "outside": result.outside or None,
-        "metric.protocol": result.protocols,
+        **result.data(),
         "notes": list(result.notes),
     }
 
 
-def _rows(result: "SampleJudgement") -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
-    columns = result.columns("samples")
-    return ("", *columns), [
-        (name, *(column.get(name) for column in columns.values())) for name in result.values
-    ]
-
-
 def _text(result: "SampleJudgement") -> str:
-    header, rows = _rows(result)
+    header, rows = result.table("samples")
     return f"{table(result.facts, width=WIDTH)}\n\n{table(rows, header)}"
 
 
@@ -208,7 +195,7 @@ def _tables(result: "SampleJudgement") -> "Tables":
 
     from bench.comparing.rendering import Tables, TextTable
 
-    header, rows = _rows(result)
+    header, rows = result.table("samples")
     cells = tuple(
         tuple(f"{cell:.4g}" if isinstance(cell, float) else str(cell) for cell in row) for row in rows
     )

@@ -4,12 +4,12 @@ import torch
 
 from bench import datasets
 from bench.configuration import Harness
+from bench.execution.judgement import ready_judge
 from bench.execution.progress import Progress
 from bench.judging import extractors
 from bench.judging.judge import Judge
 from bench.judging.no_judge import NoJudge
-from bench.judging.protocol import Extractor, knows
-from bench.judging.reference import reference_statistics
+from bench.judging.protocol import Extractor
 from bench.system import paths
 from bench.system.errors import WorkError
 from bench.system.ranks import Ranks
@@ -84,6 +84,7 @@ def build_judge(
     class_names: tuple[str, ...],
     progress: Progress,
     ranks: Ranks,
+    held_out: datasets.DataArray | None = None,
 ) -> tuple[Judge | NoJudge, dict[str, float]]:
     """Return the judge, and its scores of held-out real samples.
 
@@ -101,6 +102,8 @@ def build_judge(
         Warns of data that the network was not trained for.
     ranks : Ranks
         The processes that train together.
+    held_out : DataArray, optional
+        Real samples outside the data set, which evaluations in training do not have.
 
     Returns
     -------
@@ -111,16 +114,8 @@ def build_judge(
     """
     if extractor is None:
         return NoJudge(ranks), {}
-    content = datasets.content(harness.dataset)
-    if ranks.first and (words := extractors.caution(extractor, content, datasets.label(array.name))):
-        progress.warning(words)
-    judge = Judge(
-        extractor,
-        reference_statistics(extractor, array.samples, array.hash, array.name, paths.cache()),
-        harness.eval_samples,
-        generator="ema" if harness.ema_decay else "raw",
-        ranks=ranks,
-        class_names=class_names,
-        in_training=knows(extractor, content),
+    generator = "ema" if harness.ema_decay else "raw"
+    ready = ready_judge(
+        extractor, array, harness.eval_samples, generator, class_names, progress, ranks, held_out
     )
-    return judge, judge.measure_real(array.samples, paths.cache(), array.labels)
+    return ready.judge, ready.real

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
+from types import MappingProxyType
 
 from bench import datasets
 from bench.execution.progress import Progress
@@ -12,12 +13,14 @@ from bench.judging.extractors import availability, names_by_metric, unfamiliar
 from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.held_out import held_out_statistics
 from bench.judging.judge import Judge
-from bench.judging.metrics.registry import needs_held_out
-from bench.judging.protocol import Better, knows
+from bench.judging.metrics.registry import distances_of, needs_held_out
+from bench.judging.protocol import Better, Extractor, knows
 from bench.judging.reference import reference_statistics
 from bench.runs.description import HealthRules
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError, unknown
+from bench.system.json_values import Json
+from bench.system.ranks import ALONE, Ranks
 from bench.training.sampler import Sampler
 
 
@@ -41,6 +44,8 @@ class Judgement:
         Protocol by metric.
     judged_by : dict
         For each extractor of the metrics, the part of their protocols that all of them share.
+    outside : str
+        The held-out samples, outside the data set, whose distances are measured too; empty without any.
     verdict : str
         ``ok`` or ``collapsed``; empty if not all metrics were measured that the verdict needs.
     signs : str
@@ -54,6 +59,7 @@ class Judgement:
     better: dict[str, Better]
     protocols: dict[str, str]
     judged_by: dict[str, str]
+    outside: str
     verdict: str
     signs: str
 
@@ -62,88 +68,126 @@ class Judgement:
         """The verdict with the signs, such as ``collapsed: vendi 7.3 (real 13.4)``; empty without one."""
         return ": ".join(filter(None, (self.verdict, self.signs)))
 
-    def columns(self, own: str) -> dict[str, Mapping[str, float | str]]:
-        """Return the columns of a table with a row for each metric, by their headings.
+    @property
+    def facts(self) -> list[tuple[str, str]]:
+        """Verdict, held-out samples and protocols, each with a heading; without those that there are not."""
+        rows = [("verdict", self.verdict_text), ("held out", self.outside)]
+        rows += [("judged by", protocol) for protocol in self.judged_by.values()]
+        return [row for row in rows if row[1]]
+
+    def table(
+        self, own: str, further: Mapping[str, Mapping[str, float]] = MappingProxyType({})
+    ) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+        """Return header and rows of a table with a row for each metric.
 
         Parameters
         ----------
         own : str
             Heading of the values.
+        further : mapping
+            Further columns, by their headings: values by metric.
         """
         columns: dict[str, Mapping[str, float | str]] = {own: self.values}
         if self.spread:
             columns["±"] = self.spread
-        return columns | {f"real, of {self.held_out:,} held out": self.real, "better": self.better}
+        columns |= {f"real, of {self.held_out:,} held out": self.real, **further, "better": self.better}
+        rows: list[tuple[object, ...]] = [
+            (name, *(column.get(name) for column in columns.values())) for name in self.values
+        ]
+        return ("", *columns), rows
+
+    def data(self) -> dict[str, Json]:
+        """Return the numbers as JSON holds them."""
+        return {
+            "verdict": self.verdict or None,
+            "signs": self.signs,
+            "values": dict(self.values),
+            "spread": dict(self.spread),
+            "real": dict(self.real),
+            "held_out": self.held_out,
+            "outside": self.outside or None,
+            "metric.protocol": dict(self.protocols),
+        }
 
 
 @dataclass(frozen=True)
 class ReadyJudge:
-    """A judge with its scores of held-out real samples."""
+    """A judge with its scores of held-out real samples.
+
+    Attributes
+    ----------
+    judge : Judge
+        The judge.
+    real : dict
+        Score by metric, of those of every evaluation.
+    array : DataArray
+        The real samples.
+    """
 
     judge: Judge
     real: dict[str, float]
+    array: datasets.DataArray
+
+    def scores(self, names: Collection[str]) -> dict[str, float]:
+        """Return the scores of held-out real samples in these metrics, also in those on request."""
+        requested = [name for name in names if name in self.judge.on_request]
+        if not requested:
+            return self.real
+        array = self.array
+        return self.real | self.judge.measure_real(array.samples, paths.cache(), array.labels, requested)
 
 
 def ready_judge(
+    network: Extractor,
     array: datasets.DataArray,
-    extractor: str,
     samples: int,
     generator: str,
-    labelled: bool,
-    device: str,
+    class_names: tuple[str, ...],
     progress: Progress,
+    ranks: Ranks = ALONE,
     held_out: datasets.DataArray | None = None,
 ) -> ReadyJudge:
-    """Return the judge of so many samples against those of a data set.
+    """Return the judge of so many samples against those of a data set, with its scores of real samples.
 
     Parameters
     ----------
+    network : Extractor
+        The extractor.
     array : DataArray
         The real samples.
-    extractor : str
-        Value of the knob `extractor`.
     samples : int
         Number of samples to judge.
     generator : str
         Where the samples come from, for the protocol.
-    labelled : bool
-        Whether the samples are labelled with the classes of the data set.
-    device : str
-        Device of the extractor.
+    class_names : tuple of str
+        Names of the classes with which samples are labelled; empty for samples without labels.
     progress : Progress
-        Prints warnings.
+        Warns of data that the network was not trained for.
+    ranks : Ranks
+        The processes that share the extraction.
     held_out : DataArray, optional
         Real samples outside the data set, for the metrics that need them.
 
     Raises
     ------
-    RequestError, WorkError
-        If the extractor cannot judge such samples here.
+    WorkError
+        If there are too few real samples.
     """
-    network = extractors.extractor_for(
-        datasets.judged_by(array.name),
-        paths.cache(),
-        channels=array.samples.shape[1] if array.modes is None else None,
-        modes=array.modes,
-        preferred=extractor,
-        allow_download=True,
-        device=device,
-    )
-    if reason := extractors.missing_network(network, extractor, paths.cache()):
-        progress.info(f"judge: {network.metric} (shipped network), since {reason}")
     content = datasets.content(array.name)
-    if words := extractors.caution(network, content, datasets.label(array.name)):
+    if ranks.first and (words := extractors.caution(network, content, datasets.label(array.name))):
         progress.warning(words)
+    cache = paths.cache()
     judge = Judge(
         network,
-        reference_statistics(network, array.samples, array.hash, array.name, paths.cache()),
+        reference_statistics(network, array.samples, array.hash, array.name, cache),
         samples,
         generator=generator,
-        class_names=array.class_names if labelled else (),
+        ranks=ranks,
+        class_names=class_names,
         in_training=knows(network, content),
-        held_out=None if held_out is None else held_out_statistics(network, array, held_out, paths.cache()),
+        held_out=None if held_out is None else held_out_statistics(network, array, held_out, cache),
     )
-    return ReadyJudge(judge, judge.measure_real(array.samples, paths.cache(), array.labels))
+    return ReadyJudge(judge, judge.measure_real(array.samples, cache, array.labels), array)
 
 
 def judge_samplers(
@@ -160,9 +204,9 @@ def judge_samplers(
     own : ReadyJudge
         The judge of all metrics.
     others : sequence of ReadyJudge
-        Judges each of which measures its Fréchet distance alone, as :func:`judges_of_others` returns them.
+        Judges of wanted Fréchet distances in other features, as :func:`judges_of_others` returns them.
     metrics : collection of str
-        Metrics of the own judge to measure; all where empty.
+        Metrics to measure, also those on request; those of every evaluation where empty.
     samplers : sequence of Sampler
         The draws, at least one.
     rules : HealthRules
@@ -175,17 +219,19 @@ def judge_samplers(
     better: dict[str, Better] = {}
     for each in [*others, own]:
         judge = each.judge
-        names = [judge.extractor.metric]
         if each is own:
-            names = [name for name in judge.metrics if not metrics or name in metrics]
+            names = [name for name in judge.measurable if name in (metrics or judge.metrics)]
+        else:
+            names = [name for name in distances_of(judge.metric) if name in metrics]
         if not names:
             continue
         judged_by[judge.extractor.name] = protocol_of(judge)
         draws = [judge.measure(sampler, names) for sampler in samplers]
+        scores = each.scores(names)
         for name in names:
             found[name] = [values[name] for values in draws]
             protocols[name] = protocol_of(judge, _settings(judge, name))
-            real[name], better[name] = each.real[name], judge.metrics[name].better
+            real[name], better[name] = scores[name], judge.measurable[name].better
     values = {name: fmean(draws) for name, draws in found.items()}
     verdict = verdict_of_samples(values, real, own.judge.metrics, rules)
     return Judgement(
@@ -196,6 +242,7 @@ def judge_samplers(
         better=better,
         protocols=protocols,
         judged_by=judged_by,
+        outside="" if own.judge.held_out is None else own.judge.held_out.label,
         verdict=verdict,
         signs=text_of_signs(values, real, rules) if verdict else "",
     )
@@ -208,7 +255,7 @@ def protocol_of(judge: Judge, settings: str = "") -> str:
 
 def _settings(judge: Judge, name: str) -> str:
     """Return what decides the value of a metric beside the judge's protocol."""
-    metric = judge.metrics[name]
+    metric = judge.measurable[name]
     if judge.held_out is None or metric.needs != "held-out":
         return metric.settings
     return "; ".join(filter(None, (judge.held_out.label, metric.settings)))
@@ -220,7 +267,7 @@ def judges_of_others(
     array: datasets.DataArray,
     make: Callable[[str], ReadyJudge],
 ) -> list[ReadyJudge]:
-    """Return a judge for each metric that needs another extractor than the own judge's.
+    """Return a judge for each extractor other than the own judge's that metrics need.
 
     Parameters
     ----------
@@ -241,9 +288,9 @@ def judges_of_others(
         If its weights are missing.
     """
     others = names_by_metric() if datasets.judged_by(array.name) == "images" else {}
-    found = []
+    found: dict[str, ReadyJudge] = {}
     for metric in metrics:
-        if metric in own.metrics:
+        if metric in own.measurable:
             continue
         if metric in own.left_out:
             reason = unfamiliar(own.extractor, datasets.content(array.name), datasets.label(array.name))
@@ -253,13 +300,17 @@ def judges_of_others(
                 f"metric {metric} needs held-out samples, and {datasets.label(array.name)} has none here: "
                 "a published test split is not on this machine, and no share is held out"
             )
-        if metric not in others:
-            raise unknown("metric", metric, [*own.metrics, *_measurable(array, others)])
-        ready = make(others[metric])
-        if ready.judge.extractor.metric != metric:
+        wanted = () if needs_held_out(metric) else others
+        distance = next((known for known in wanted if metric in distances_of(known)), None)
+        if distance is None:
+            raise unknown("metric", metric, [*own.measurable, *_measurable(array, others)])
+        if distance in found:
+            continue
+        ready = make(others[distance])
+        if ready.judge.metric != distance:
             raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
-        found.append(ready)
-    return found
+        found[distance] = ready
+    return list(found.values())
 
 
 def _measurable(array: datasets.DataArray, others: Mapping[str, str]) -> list[str]:

@@ -1,49 +1,38 @@
 """Re-evaluation of a trained generator: other checkpoints, more samples, another extractor."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from statistics import fmean, stdev
 
 from bench import datasets
-from bench.configuration import Configuration
+from bench.execution.judge_of_run import build_judge, choose_extractor
+from bench.execution.judgement import Judgement, ReadyJudge, judge_samplers, judges_of_others
 from bench.execution.progress import Progress
 from bench.execution.setup import TrainingSetup, set_up
-from bench.judging.extractors import availability, names_by_metric, require_extractor, unfamiliar
+from bench.judging.extractors import names_by_metric, require_extractor
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.judge import Judge
-from bench.judging.metrics.registry import distances_of, needs_held_out
+from bench.judging.metrics.registry import needs_held_out
 from bench.runs import generator, record
 from bench.runs.data_location import configuration_at, samples_of
 from bench.runs.description import RunDescription
 from bench.runs.generator import TrainedGenerator
 from bench.runs.run_folder import RunFolder
-from bench.system import paths
-from bench.system.errors import RequestError, WorkError, unknown
+from bench.system.errors import RequestError
+from bench.system.ranks import ALONE
 from bench.training.sampler import EVALUATION, Sampler, make_sampler
 
 
 @dataclass(frozen=True)
-class Reevaluation:
+class Reevaluation(Judgement):
     """Metrics of a checkpoint.
 
     Attributes
     ----------
     step : int
         Step of the checkpoint.
-    values : dict
-        Mean over the evaluation seeds, by metric.
-    spread : dict
-        Standard deviation over the evaluation seeds, by metric; empty for one seed.
-    real : dict
-        Metrics of held-out real samples.
-    held_out : int
-        Number of held-out real samples.
-    protocols : dict
-        Protocol by metric.
-    judged_by : dict
-        For each extractor of the metrics, the part of their protocols that all of them share.
     recorded : dict
         Recorded values of the metrics at this step, if the protocol is the same.
     beside : dict
@@ -53,37 +42,9 @@ class Reevaluation:
     """
 
     step: int
-    values: dict[str, float]
-    spread: dict[str, float]
-    real: dict[str, float]
-    held_out: int
-    protocols: dict[str, str]
-    judged_by: dict[str, str]
     recorded: dict[str, float]
     beside: dict[str, float]
     differences: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class _Judged:
-    """A setup and its judge, which measures the checkpoint."""
-
-    setup: TrainingSetup
-    judge: Judge
-
-    @classmethod
-    def of(cls, setup: TrainingSetup) -> "_Judged":
-        assert isinstance(setup.judge, Judge)
-        return cls(setup, setup.judge)
-
-    def real(self, names: Sequence[str]) -> dict[str, float]:
-        """Metrics of held-out real samples: of every evaluation, and those of these names on request."""
-        requested = [name for name in names if name in self.judge.on_request]
-        if not requested:
-            return self.setup.real
-        array = self.setup.array
-        more = self.judge.measure_real(array.samples, paths.cache(), array.labels, requested)
-        return self.setup.real | more
 
 
 def reevaluate(
@@ -141,56 +102,50 @@ def reevaluate(
         configuration = configuration.with_values(eval_samples=samples)
     if data is not None:
         samples_of(description, data, progress.info)
-    if extractor is None:
-        setup = set_up(configuration, progress, stand_in=False, distance=description.metric)
-    else:
+    if extractor is not None:
         configuration = configuration.with_values(extractor=extractor)
-        setup = set_up(configuration, progress, stand_in=False)
+    setup = set_up(
+        configuration,
+        progress,
+        stand_in=False,
+        distance=description.metric if extractor is None else "",
+        with_held_out=not metrics or any(map(needs_held_out, metrics)),
+    )
     setup.require_same_data(description)
-    own = _Judged.of(setup)
-    measuring = [*_others(configuration, own, metrics, progress), own]
-    found: dict[str, list[float]] = {}
-    protocols: dict[str, str] = {}
-    judged_by: dict[str, str] = {}
-    real: dict[str, float] = {}
-    for each in measuring:
-        judge = each.judge
-        if each is own:
-            names = [name for name in judge.measurable if name in (metrics or judge.metrics)]
-        else:
-            names = [name for name in distances_of(judge.metric) if name in metrics]
-        if not names:
-            continue
-        judged_by[judge.extractor.name] = _protocol(judge)
-        draws = [judge.measure(_sampler(loaded, each.setup, draw), names) for draw in range(eval_seeds)]
-        scores = each.real(names)
-        for name in names:
-            found[name] = [values[name] for values in draws]
-            protocols[name] = _protocol(judge, judge.measurable[name].settings)
-            real[name] = scores[name]
-    values = {name: fmean(draws) for name, draws in found.items()}
-    spread = {name: stdev(draws) for name, draws in found.items()} if eval_seeds > 1 else {}
+    assert isinstance(setup.judge, Judge)
+    own = ReadyJudge(setup.judge, setup.real, setup.array)
+    others = judges_of_others(metrics, own.judge, setup.array, partial(_another, setup, progress))
+    samplers = [_sampler(loaded, setup, draw) for draw in range(eval_seeds)]
+    found = judge_samplers(own, others, metrics, samplers, description.health_rules)
     at_step = _at_step(run, loaded.step)
     same = own.judge.protocol == description.protocol
-    differences = _differences(description, own.judge, found)
+    differences = _differences(description, own.judge, found.values)
     if eval_seeds > 1 and description.is_judged:
         differences.append(f"means of {eval_seeds} draws of latents (recorded: 1 draw)")
     return Reevaluation(
+        **vars(found),
         step=loaded.step,
-        values=values,
-        spread=spread,
-        real=real,
-        held_out=own.judge.paired,
-        protocols=protocols,
-        judged_by=judged_by,
         recorded={
             name: at_step[name]
-            for name in found
+            for name in found.values
             if same and eval_seeds == 1 and name in at_step and name in own.judge.metrics
         },
         beside=at_step if extractor is not None and not same else {},
         differences=tuple(differences),
     )
+
+
+def _another(setup: TrainingSetup, progress: Progress, extractor: str) -> ReadyJudge:
+    """Return the judge of a setup with another extractor."""
+    harness = setup.configuration.with_values(extractor=extractor).harness
+    network = choose_extractor(
+        harness, harness.channels, setup.device, progress, ALONE, stand_in=False, distance=""
+    )
+    assert network is not None
+    class_names = setup.array.class_names if setup.variant.conditional else ()
+    judge, real = build_judge(network, harness, setup.array, class_names, progress, ALONE)
+    assert isinstance(judge, Judge)
+    return ReadyJudge(judge, real, setup.array)
 
 
 def _judge_of_metrics(description: RunDescription, metrics: Sequence[str]) -> str:
@@ -214,57 +169,12 @@ def _judge_of_metrics(description: RunDescription, metrics: Sequence[str]) -> st
     return named[0]
 
 
-def _others(
-    configuration: Configuration, own: _Judged, metrics: Sequence[str], progress: Progress
-) -> list[_Judged]:
-    """Return a setup for each extractor other than the run's that metrics need.
-
-    Raises
-    ------
-    RequestError
-        If a metric does not exist.
-    WorkError
-        If its weights are missing.
-    """
-    images = datasets.judged_by(configuration.harness.dataset) == "images"
-    others, judge, array = names_by_metric() if images else {}, own.judge, own.setup.array
-    found: dict[str, _Judged] = {}
-    for metric in metrics:
-        if metric in judge.measurable:
-            continue
-        if metric in judge.left_out:
-            reason = unfamiliar(judge.extractor, datasets.content(array.name), datasets.label(array.name))
-            raise RequestError(f"metric {metric} is not measured: {reason}")
-        wanted = () if needs_held_out(metric) else others
-        distance = next((known for known in wanted if metric in distances_of(known)), None)
-        if distance is None:
-            raise unknown("metric", metric, [*judge.measurable, *_measurable(own.setup, others)])
-        if distance in found:
-            continue
-        setup = set_up(configuration.with_values(extractor=others[distance]), progress, stand_in=False)
-        if setup.judge.metric != distance:
-            raise WorkError(f"metric {metric!r} cannot be measured here: `bench doctor` says what is missing")
-        found[distance] = _Judged.of(setup)
-    return list(found.values())
-
-
-def _measurable(own: TrainingSetup, others: Mapping[str, str]) -> list[str]:
-    """Return the metrics of other extractors that can be measured on this machine, on the run's images."""
-    known, channels = EXTRACTORS.entries(), own.configuration.harness.channels
-    here = {row.metric for row in availability(paths.cache()) if row.present}
-    return [metric for metric, name in others.items() if metric in here and channels in known[name].channels]
-
-
 def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampler:
     purpose = EVALUATION if draw == 0 else f"{EVALUATION} {draw}"
     generator = loaded.generator.to(setup.device)
     seed = setup.configuration.harness.seed
     classes = len(loaded.class_names)
     return make_sampler(generator, loaded.variant.draw_latent, seed, setup.device, purpose, classes)
-
-
-def _protocol(judge: Judge, settings: str = "") -> str:
-    return "; ".join(filter(None, (judge.protocol, f"{judge.paired} of each side compared", settings)))
 
 
 def _differences(description: RunDescription, judge: Judge, metrics: Collection[str]) -> list[str]:
@@ -276,7 +186,7 @@ def _differences(description: RunDescription, judge: Judge, metrics: Collection[
     if judge.paired != description.paired:
         found.append(f"{judge.paired} of each side compared (recorded: {description.paired})")
     for name in metrics:
-        if name in judge.on_request:
+        if name in judge.on_request or needs_held_out(name):
             continue  # no record has them
         now, then = judge.metrics.get(name), description.metrics.get(name)
         if now is None or then is None:

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from bench import datasets
@@ -16,6 +17,7 @@ from bench.datasets.samples.reading import SampleSet, read_samples, sample_set
 from bench.execution.judgement import Judgement, ReadyJudge, judge_samplers, judges_of_others, ready_judge
 from bench.execution.progress import Progress
 from bench.health.verdict import RULES
+from bench.judging import extractors
 from bench.judging.extractors import require_extractor
 from bench.judging.extractors.images import Inception
 from bench.judging.given_samples import DrawnSamples, GivenSamples, LabelledSamples, shuffled
@@ -23,6 +25,7 @@ from bench.judging.metrics.registry import needs_held_out
 from bench.judging.reference import MINIMUM_SAMPLES
 from bench.runs import notebook_html
 from bench.runs.data_location import load_configured, load_configured_held_out
+from bench.system import paths
 from bench.system.errors import RequestError, printable, shown
 from bench.training.device import prepare
 from bench.training.sampler import Sampler
@@ -89,8 +92,6 @@ class SampleJudgement(Judgement):
         The data set of the real samples.
     real_count : int
         Number of its samples.
-    outside : str
-        The held-out samples, outside the data set, whose distances are measured too; empty without any.
     notes : tuple of str
         What to bear in mind with the numbers, a line each.
     """
@@ -100,21 +101,19 @@ class SampleJudgement(Judgement):
     shape: tuple[int, ...]
     against: str
     real_count: int
-    outside: str
     notes: tuple[str, ...]
 
     @property
     def facts(self) -> list[tuple[str, str]]:
-        """Samples, data, verdict, protocols and notes, with a heading each."""
+        """Samples, data, verdict, held-out samples, protocols and notes, each with a heading."""
         kind = "points" if len(self.shape) == 1 else f"images {'x'.join(map(str, self.shape))}"
         rows = [
             ("samples", f"{self.samples}: {self.count:,} {kind}"),
             ("against", f"{self.against}: {self.real_count:,} samples"),
-            ("verdict", self.verdict_text or "none, since not all metrics that it needs were measured"),
         ]
-        rows += [("held out", self.outside)] if self.outside else []
-        rows += [("judged by", protocol) for protocol in self.judged_by.values()]
-        return rows + [("note", note) for note in self.notes]
+        if not self.verdict:
+            rows.append(("verdict", "none, since not all metrics that it needs were measured"))
+        return [*rows, *super().facts, *(("note", note) for note in self.notes)]
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name} {value:.4g}" for name, value in list(self.values.items())[:3])
@@ -123,9 +122,8 @@ class SampleJudgement(Judgement):
 
     def _repr_html_(self) -> str:
         """Facts and metrics, for notebooks."""
-        columns = self.columns("samples")
-        rows = [(name, *(column.get(name) for column in columns.values())) for name in self.values]
-        return notebook_html.table(self.facts) + notebook_html.table(rows, ("", *columns))
+        header, rows = self.table("samples")
+        return notebook_html.table(self.facts) + notebook_html.table(rows, header)
 
 
 @dataclass(frozen=True)
@@ -312,10 +310,12 @@ def _judge(source: _Source, request: SampleRequest, progress: Progress) -> Sampl
         outside = load_configured_held_out(harness, progress.info)
     sampler = source.sampler(array.class_names)
     labelled = isinstance(sampler, LabelledSamples)
+    class_names = array.class_names if labelled else ()
 
     def make(extractor: str, outside: datasets.DataArray | None = None) -> ReadyJudge:
+        network = _network(array, extractor, device, progress)
         return ready_judge(
-            array, extractor, source.count, source.generator, labelled, str(device), progress, outside
+            network, array, source.count, source.generator, class_names, progress, held_out=outside
         )
 
     own = make(request.extractor, outside)
@@ -329,9 +329,26 @@ def _judge(source: _Source, request: SampleRequest, progress: Progress) -> Sampl
         shape=source.shape,
         against=array.name,
         real_count=array.count,
-        outside="" if own.judge.held_out is None else own.judge.held_out.label,
         notes=(*source.notes, *_notes(source, array, labelled)),
     )
+
+
+def _network(
+    array: datasets.DataArray, extractor: str, device: torch.device, progress: Progress
+) -> extractors.Extractor:
+    """Return the wanted extractor, or the shipped one that stands in for it; a line says so."""
+    network = extractors.extractor_for(
+        datasets.judged_by(array.name),
+        paths.cache(),
+        channels=array.samples.shape[1] if array.modes is None else None,
+        modes=array.modes,
+        preferred=extractor,
+        allow_download=True,
+        device=device,
+    )
+    if reason := extractors.missing_network(network, extractor, paths.cache()):
+        progress.info(f"judge: {network.metric} (shipped network), since {reason}")
+    return network
 
 
 def _harness_for(source: _Source, request: SampleRequest) -> Harness:

@@ -18,7 +18,7 @@ from bench.judging import extractors
 from bench.judging.judge import Judge
 from bench.judging.no_judge import NoJudge
 from bench.runs import environment, record
-from bench.runs.data_location import load_configured
+from bench.runs.data_location import load_configured, load_configured_held_out
 from bench.runs.description import (
     HealthRules,
     MetricDeclaration,
@@ -270,6 +270,7 @@ def set_up(
     *,
     stand_in: bool = True,
     distance: str = "",
+    with_held_out: bool = False,
 ) -> TrainingSetup:
     """Load the data, build the networks and compute the reference statistics; creates only caches.
 
@@ -286,6 +287,8 @@ def set_up(
     distance : str
         Name of the Frechet distance of a run that is resumed or repeated: its network judges, whichever the
         knob `extractor` would take today.
+    with_held_out : bool
+        Whether the judge also measures what needs held-out samples; evaluations in training do not.
 
     Raises
     ------
@@ -316,7 +319,8 @@ def set_up(
     if steps > MOST_STEPS:
         raise RequestError(f"epochs: {harness.epochs} are {steps:,} steps: allowed are {MOST_STEPS:,}")
     class_names = array.class_names if variant.conditional else ()
-    judge, real = build_judge(extractor, harness, array, class_names, progress, ranks)
+    outside = load_configured_held_out(harness, progress.info) if with_held_out else None
+    judge, real = build_judge(extractor, harness, array, class_names, progress, ranks, outside)
     resolved = configuration.with_values(
         steps=steps, epochs=None, channels=channels, micro_batches=micro_batches
     )

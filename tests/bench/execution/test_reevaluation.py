@@ -131,18 +131,50 @@ def test_the_command_tells_values_spread_real_and_recorded(
     ]
     assert head.endswith("  nothing")
     heads, *rows = body.splitlines()
-    assert " ".join(heads.split()) == "measured now real, of 100 held out recorded"
+    assert " ".join(heads.split()) == "measured now real, of 100 held out recorded better"
     assert [line.split()[0] for line in rows] == ["kid", "vendi"]
-    assert rows[1].split()[1:] == [
-        f"{value:.4g}" for value in (row["vendi"], result.real["vendi"], row["vendi"])
-    ]
+    numbers = (row["vendi"], result.real["vendi"], row["vendi"])
+    assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "higher"]
     assert main([*words, "--eval-seeds", "2"]) == 0
     head, body = capsys.readouterr().out.split("\n\n")
     assert head.splitlines()[-1].split("  ")[-1] == "means of 2 draws of latents (recorded: 1 draw)"
     heads, *rows = body.splitlines()
-    assert " ".join(heads.split()) == "measured now ± real, of 100 held out recorded"
+    assert " ".join(heads.split()) == "measured now ± real, of 100 held out recorded better"
     numbers = (result.values["vendi"], result.spread["vendi"], result.real["vendi"])
-    assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "-"]
+    assert rows[1].split()[1:] == [*(f"{value:.4g}" for value in numbers), "-", "higher"]
+
+
+def test_the_command_gives_the_verdict_of_a_run_if_all_is_measured_that_it_needs(
+    outcome: RunResult, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert outcome.health is not None
+    assert outcome.health.startswith("collapsed@"), "after nine steps nothing is formed"
+    assert main(["eval", "last", "--checkpoint", "last", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["verdict"] == "collapsed"
+    assert main(["eval", "last", "--checkpoint", "last"]) == 0
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert f"verdict collapsed: {told['signs']}" in lines
+    assert main(["eval", "last", "--metrics", "vendi", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["verdict"], told["signs"]) == (None, "")
+
+
+def test_held_out_samples_are_measured_beside_and_are_no_difference_to_the_record(
+    outcome: RunResult, small: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BENCH_HOME", str(tmp_path / "another"))
+    run = small.run(small.tiny("began", held_out=0.2, steps=1, checkpoint_every=1, eval_every=1)).run
+    names = ["fd_digits_garments_held_out", "fd_digits_garments_gap"]
+    result = reevaluate(run, QUIET, "last")
+    assert result.differences == ()
+    assert set(result.values) - set(result.recorded) == set(names)
+    assert set(run.describe().metrics).isdisjoint(names)
+    assert result.outside.startswith("held-out 1017@")
+    assert result.outside in result.protocols[names[1]]
+    assert reevaluate(run, QUIET, "last", ["vendi"]).outside == ""
+    with pytest.raises(RequestError, match="mnist-5k has none here"):
+        reevaluate(outcome.run, QUIET, "last", names)
 
 
 @pytest.mark.parametrize(
