@@ -53,6 +53,9 @@ class Configuration:
         if self.harness.stop_on != "none" and self.harness.extractor is None:
             word = shown(self.harness.stop_on)
             raise RequestError(f"stop_on: {word} needs a judge, and extractor is none: give one of them")
+        for name, value in (("crop", self.harness.crop), ("flip", self.harness.flip)):
+            if size is None and value:
+                raise RequestError(f"{name}: points have neither pixels nor sides (image_size none)")
         if self.harness.compile != "none" and self.harness.activation_checkpointing:
             raise RequestError("compile and activation_checkpointing: give one of them")
         if self.harness.lr_rule == "halve_on_stall" and not any(each.steers for each in variant.scalars):

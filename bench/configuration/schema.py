@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import field_validator
 
+from bench.datasets.crops import parse_crop
 from bench.datasets.held_out import LARGEST_SHARE
 from variants.knobs import LARGEST, Knobs, knob
 
@@ -31,6 +32,19 @@ class Harness(Knobs):
         28, "side of the square images; none for 2-D points", unit="pixels", low=1, high=4096
     )
     channels: Literal[1, 3] | None = knob(None, "1 grey or 3 colour; the data set's own where not given")
+    crop: str | None = knob(
+        None,
+        "square that is cut out of every image: centre:N, or box:x,y,w,h from the left and the top (w = h); "
+        "none: the data set's own crop, of folders the centre square",
+        unit="pixels",
+        longest=LONGEST_NAME,
+        neutral=(None,),
+    )
+    flip: bool = knob(
+        False,
+        "mirror half of the images of every batch, chosen by the seed; none of the judge's reference",
+        neutral=(False,),
+    )
     held_out: float = knob(
         0.0,
         "share of the samples that is held out of training and of the judge's reference, chosen by content; "
@@ -142,6 +156,12 @@ class Harness(Knobs):
     def _check_text(cls, value: str | None) -> str | None:
         if value is not None and not is_name(value):
             raise ValueError("empty or not printable")
+        return value
+
+    @field_validator("crop")
+    @classmethod
+    def _check_crop(cls, value: str | None) -> str | None:
+        parse_crop(value)
         return value
 
     @field_validator("data_root")

@@ -30,6 +30,9 @@ class Batches:
         memory of `array`.
     drop_last : bool
         Drop the samples that do not fill a batch at the end of an epoch; otherwise they form a shorter batch.
+    flip : bool
+        Mirror images from left to right, each with a probability of one half. Which images of an epoch are
+        mirrored depends on the seed and the epoch only.
 
     Attributes
     ----------
@@ -41,18 +44,28 @@ class Batches:
     Raises
     ------
     RequestError
-        If `batch_size` is below 1 or above the number of samples.
+        If `batch_size` is below 1 or above the number of samples, or if points are to be mirrored.
     """
 
     def __init__(
-        self, array: DataArray, *, batch_size: int, seed: int, device: "torch.device", drop_last: bool = True
+        self,
+        array: DataArray,
+        *,
+        batch_size: int,
+        seed: int,
+        device: "torch.device",
+        drop_last: bool = True,
+        flip: bool = False,
     ) -> None:
         import torch
 
         if not 1 <= batch_size <= array.count:
             allowed = f"1 to {array.count}, the number of samples in {array.name}"
             raise RequestError(f"batch_size {batch_size} is out of range: allowed is {allowed}")
+        if flip and array.samples.ndim != 4:
+            raise RequestError(f"flip: {array.name} holds points, which have no sides")
         self.batch_size = batch_size
+        self.flip = flip
         self.seed = seed
         self.device = device
         self.count = array.count
@@ -67,6 +80,7 @@ class Batches:
         self._labels = None if array.labels is None else torch.tensor(array.labels)
         self._epoch = -1
         self._order = torch.empty(0, dtype=torch.int64)
+        self._mirrored = torch.empty(0, dtype=torch.bool)
 
     def indices(self, index: int) -> "torch.Tensor":
         """Return the positions of a batch's samples in the array.
@@ -86,13 +100,20 @@ class Batches:
         ValueError
             If `index` is negative.
         """
+        places = self._places(index)
+        return self._order[places]
+
+    def _places(self, index: int) -> slice:
+        """Return the places of a batch in the order of its epoch, which is drawn if it was another before."""
         if index < 0:
             raise ValueError(f"batch index {index} is negative")
         epoch, position = divmod(index, self.batches_per_epoch)
         if epoch != self._epoch:
             self._order = _order(self.count, self.seed, epoch)
+            if self.flip:
+                self._mirrored = _mirrored(self.count, self.seed, epoch)
             self._epoch = epoch
-        return self._order[position * self.batch_size : (position + 1) * self.batch_size]
+        return slice(position * self.batch_size, (position + 1) * self.batch_size)
 
     def get(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> "torch.Tensor":
         """Return a batch of samples, or one micro-batch of it.
@@ -110,7 +131,11 @@ class Batches:
             float32 of shape (batch, *sample shape) in [-1, 1], on the device.
         """
         rows = self.indices(index).chunk(micro_batches)[micro_batch].to(self._samples.device)
-        return self._scaled(self._samples.index_select(0, rows).to(self.device))
+        samples = self._scaled(self._samples.index_select(0, rows).to(self.device))
+        if not self.flip:
+            return samples
+        mirrored = self._mirrored[self._places(index)].chunk(micro_batches)[micro_batch].to(self.device)
+        return samples.where(~mirrored[:, None, None, None], samples.flip(-1))
 
     def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> "torch.Tensor | None":
         """Return the classes of a batch's samples, or of those of one micro-batch.
@@ -142,6 +167,16 @@ def _order(count: int, seed: int, epoch: int) -> "torch.Tensor":
 
     generator = torch.Generator().manual_seed(derive_seed(seed, "order", epoch))
     return torch.randperm(count, generator=generator)
+
+
+def _mirrored(count: int, seed: int, epoch: int) -> "torch.Tensor":
+    """Return which images are mirrored, by their place in the order of an epoch; on the CPU, as `_order`."""
+    import torch
+
+    from variants.noise import derive_seed
+
+    generator = torch.Generator().manual_seed(derive_seed(seed, "flip", epoch))
+    return torch.randint(2, (count,), generator=generator, dtype=torch.uint8).bool()
 
 
 def _move_to_device(array: DataArray, device: "torch.device") -> "torch.Tensor":

@@ -1,4 +1,4 @@
-"""Decode the images of a data set on several threads, a block at a time."""
+"""Decode the images of a data set, or read their headers, on several threads, a block at a time."""
 
 import os
 import time
@@ -20,7 +20,11 @@ Decoded = tuple[np.ndarray, list[UnusableImage]]
 
 
 def decoded(
-    pictures: Pictures, decode: Callable[[list[Picture]], Decoded], name: str, notify: Notify
+    pictures: Pictures,
+    decode: Callable[[list[Picture]], Decoded],
+    name: str,
+    notify: Notify,
+    done_to: str = "decoded",
 ) -> Iterator[Decoded]:
     """Yield the pixels and the unusable ones of a few images after the other, decoded on several threads.
 
@@ -34,6 +38,8 @@ def decoded(
         Name of the data set, for messages.
     notify : callable
         Reports progress, a line per call.
+    done_to : str
+        What is done to an image, for messages.
     """
     threads = min(MAX_THREADS, os.cpu_count() or 1)
     done, bad, last_message = 0, 0, time.monotonic()
@@ -48,4 +54,4 @@ def decoded(
             if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
                 last_message = time.monotonic()
                 cannot = f", {bad} of them cannot be used" if bad else ""
-                notify(f"{name}: {done} of {pictures.count} images decoded{cannot}")
+                notify(f"{name}: {done} of {pictures.count} images {done_to}{cannot}")

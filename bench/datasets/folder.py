@@ -43,6 +43,7 @@ class Folder(ImageDataset):
     published_count = None
     crop_description = "centre square"
     in_data_root = False
+    scans_headers = True
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = folder

@@ -5,21 +5,24 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from bench.datasets.array_cache import CachedArray, hash_of
 from bench.datasets.arrays import DataArray, KnownModes
-from bench.datasets.decoding import Decoded, decoded
+from bench.datasets.crops import Crop, parse_crop
+from bench.datasets.decoding import decoded
 from bench.datasets.fingerprints import source_hash
 from bench.datasets.held_out import HELD_OUT, Part, part_of_images, part_of_points, require_share
 from bench.datasets.image_files import UnusableImage
 from bench.datasets.labels import Labels, read_labels
-from bench.datasets.pictures import describe_transform, to_array, unusable_error
-from bench.datasets.registry import ImageDataset, Notify, Picture, PointDataset, find
-from bench.system.errors import WorkError
+from bench.datasets.pictures import Transform, unusable_error
+from bench.datasets.registry import ImageDataset, Notify, PointDataset, find
+from bench.system.errors import RequestError, WorkError
+
+# up to so many images are decoded to name all that cannot be used, where headers have shown some already
+MOST_DECODED_TO_NAME_ALL = 2000
 
 
 def _silent(_: str) -> None:
@@ -33,6 +36,7 @@ def load(
     channels: int | None,
     data_root: Path,
     cache: Path,
+    crop: str | None = None,
     held_out: float = 0.0,
     notify: Notify = _silent,
 ) -> DataArray:
@@ -52,6 +56,9 @@ def load(
         Folder of the published data sets, to which torchvision downloads missing data sets if it can.
     cache : Path
         Folder for decoded images; created if absent.
+    crop : str, optional
+        Square that is cut out of every image in place of the data set's own crop, ``centre:N`` or
+        ``box:x,y,w,h`` in pixels (:mod:`bench.datasets.crops`).
     held_out : float
         Share of the samples that is left out, 0 to 0.5: those of :func:`load_held_out`.
     notify : callable
@@ -66,12 +73,13 @@ def load(
     Raises
     ------
     RequestError
-        If the name, the size, the number of channels or the share is not allowed, or the share leaves none.
+        If the name, the size, the number of channels, the crop or the share is not allowed, or the share
+        leaves none.
     WorkError
         If files are missing or damaged, or the cache cannot be written.
     """
     require_share(held_out)
-    loader = _Loader(name, image_size, channels, data_root, cache, notify)
+    loader = _Loader(name, image_size, channels, parse_crop(crop), data_root, cache, notify)
     return loader.part(held_out, "train") if held_out else loader.all_samples()
 
 
@@ -82,6 +90,7 @@ def load_held_out(
     channels: int | None,
     data_root: Path,
     cache: Path,
+    crop: str | None = None,
     held_out: float = 0.0,
     notify: Notify = _silent,
 ) -> DataArray | None:
@@ -92,7 +101,7 @@ def load_held_out(
 
     Parameters
     ----------
-    name, image_size, channels, data_root, cache, notify
+    name, image_size, channels, data_root, cache, crop, notify
         As for :func:`load`.
     held_out : float
         As for :func:`load`, which must have got the same share. Above 0 the result is that share of the
@@ -115,7 +124,7 @@ def load_held_out(
         If files are damaged, or the cache cannot be written.
     """
     require_share(held_out)
-    loader = _Loader(name, image_size, channels, data_root, cache, notify)
+    loader = _Loader(name, image_size, channels, parse_crop(crop), data_root, cache, notify)
     return loader.part(held_out, HELD_OUT) if held_out else loader.published_test()
 
 
@@ -126,6 +135,7 @@ class _Loader:
     name: str
     image_size: int | None
     channels: int | None
+    crop: Crop | None
     data_root: Path
     cache: Path
     notify: Notify
@@ -135,6 +145,8 @@ class _Loader:
         dataset = find(self.name)
         shape = dataset.sample_shape(self.image_size, self.channels)
         if isinstance(dataset, PointDataset):
+            if self.crop is not None:
+                raise RequestError(f"dataset {self.name} holds points: crop {self.crop.text} must be none")
             return _draw(dataset)
         assert isinstance(dataset, ImageDataset)
         _ensure_present(dataset, self.data_root, self.cache, self.notify)
@@ -161,12 +173,13 @@ class _Loader:
             raise _unusable_cache(folder, error) from error
 
     def _read_images(self, dataset: ImageDataset, shape: tuple[int, ...]) -> DataArray:
-        _refuse_unusable(dataset, self.data_root, shape, self.notify)
+        transform = Transform(dataset, shape[1], shape[0], self.crop)
+        if known := dataset.unusable(self.data_root):
+            found = known + _shown_by_headers(transform, self.data_root, self.notify)
+            raise _error_of(transform, self.data_root, self.notify, found)
         images = _Images(
-            dataset=dataset,
+            transform=transform,
             data_root=self.data_root,
-            image_size=shape[1],
-            channels=shape[0],
             source=source_hash(
                 dataset.files(self.data_root), _sources(dataset, self.data_root, self.cache, ".json")
             ),
@@ -175,7 +188,7 @@ class _Loader:
         )
         try:
             samples, digest = images.cached.read_or_create(images.create)
-            array = DataArray(self.name, samples, digest, images.transform)
+            array = DataArray(self.name, samples, digest, transform.description)
             if not dataset.class_names():
                 return array
             files = dataset.label_files(self.data_root)
@@ -196,12 +209,10 @@ class _Images:
 
     Attributes
     ----------
-    dataset : ImageDataset
-        Data set of the images.
+    transform : Transform
+        From the images of the data set to the array.
     data_root : Path
         Folder of the published data sets.
-    image_size, channels : int
-        Side in pixels and number of channels of the array.
     source : str
         Hash of the source files.
     folder : Path
@@ -210,55 +221,73 @@ class _Images:
         Reports progress, a line per call.
     """
 
-    dataset: ImageDataset
+    transform: Transform
     data_root: Path
-    image_size: int
-    channels: int
     source: str
     folder: Path
     notify: Notify
 
     @property
-    def transform(self) -> str:
-        return describe_transform(self.dataset, self.image_size, self.channels)
-
-    @property
     def cached(self) -> CachedArray:
-        parts = [self.source, self.transform, self.image_size, self.channels]
+        size, channels = self.transform.image_size, self.transform.channels
+        parts = [self.source, self.transform.description, size, channels]
         return CachedArray(self.folder, hashlib.sha256(json.dumps(parts).encode()).hexdigest())
 
     def create(self) -> None:
-        """Decode the images and write their array."""
-        pictures = self.dataset.images(self.data_root)
+        """Decode the images and write their array; read the headers of all first where that is quicker."""
+        dataset = self.transform.dataset
+        if dataset.scans_headers:
+            found = _shown_by_headers(self.transform, self.data_root, self.notify)
+            if found:
+                raise _error_of(self.transform, self.data_root, self.notify, found)
+        pictures = dataset.images(self.data_root)
         if pictures.count < 1:
-            raise WorkError(f"dataset {self.dataset.name} has no images in {self.data_root}")
-        shape = (pictures.count, self.channels, self.image_size, self.image_size)
-        decode = partial(_to_array, self)
+            raise WorkError(f"dataset {dataset.name} has no images in {self.data_root}")
+        size, channels = self.transform.image_size, self.transform.channels
+        shape = (pictures.count, channels, size, size)
 
         def blocks() -> Iterator[np.ndarray]:
-            self._announce(pictures.count)
+            self._announce(shape)
             unusable: list[UnusableImage] = []
-            for pixels, failed in decoded(pictures, decode, self.dataset.name, self.notify):
+            for pixels, failed in decoded(pictures, self.transform.to_array, dataset.name, self.notify):
                 unusable += failed
                 yield pixels
             if unusable:
-                raise unusable_error(self.dataset.name, unusable, pictures.count)
+                raise unusable_error(dataset.name, unusable, pictures.count)
 
         self.cached.write(
-            blocks(), name=self.dataset.name, source=self.source, transform=self.transform, shape=shape
+            blocks(),
+            name=dataset.name,
+            source=self.source,
+            transform=self.transform.description,
+            shape=shape,
         )
 
-    def _announce(self, count: int) -> None:
+    def _announce(self, shape: tuple[int, ...]) -> None:
         """Report what is decoded, and which files are not read."""
-        name, extent = self.dataset.name, f"{self.channels}x{self.image_size}x{self.image_size}"
+        dataset, extent = self.transform.dataset, "x".join(map(str, shape[1:]))
         reason = "again, since the cached images are damaged" if self.cached.is_described else "once"
-        self.notify(f"{name}: decoding {count} images to {extent} {reason}")
-        if unread := self.dataset.unread_files(self.data_root):
-            self.notify(f"{name}: {unread}")
+        self.notify(f"{dataset.name}: decoding {shape[0]} images to {extent} {reason}")
+        if unread := dataset.unread_files(self.data_root):
+            self.notify(f"{dataset.name}: {unread}")
 
 
-def _to_array(images: _Images, pictures: list[Picture]) -> Decoded:
-    return to_array(pictures, images.dataset, images.image_size, images.channels)
+def _shown_by_headers(transform: Transform, data_root: Path, notify: Notify) -> list[UnusableImage]:
+    """Return the images that their headers show to be unusable."""
+    dataset = transform.dataset
+    headers = decoded(dataset.images(data_root), transform.read_headers, dataset.name, notify, "looked at")
+    return [image for _, failed in headers for image in failed]
+
+
+def _error_of(transform: Transform, data_root: Path, notify: Notify, found: list[UnusableImage]) -> WorkError:
+    """Return the error that names unusable images: those found, and where there are few images all others."""
+    dataset = transform.dataset
+    known, pictures = dataset.unusable(data_root), dataset.images(data_root)
+    count = pictures.count + len(known)
+    if count <= MOST_DECODED_TO_NAME_ALL:
+        pixels = decoded(pictures, transform.to_array, dataset.name, notify)
+        found = known + [image for _, failed in pixels for image in failed]
+    return unusable_error(dataset.name, sorted(found, key=lambda image: image.name), count)
 
 
 def _labelled(array: DataArray, labels: Labels) -> DataArray:
@@ -296,16 +325,3 @@ def _ensure_present(dataset: ImageDataset, data_root: Path, cache: Path, notify:
                 dataset.fetch(data_root, notify)
     except OSError as error:
         raise WorkError(f"the cache in {lock.parent} cannot be used: {error}") from error
-
-
-def _refuse_unusable(dataset: ImageDataset, data_root: Path, shape: tuple[int, ...], notify: Notify) -> None:
-    """Raise the error that lists all unusable images, if some are known before any is decoded."""
-    known = dataset.unusable(data_root)
-    if not known:
-        return
-    pictures = dataset.images(data_root)
-    decode = partial(to_array, dataset=dataset, image_size=shape[1], channels=shape[0])
-    found = decoded(pictures, decode, dataset.name, notify)
-    unusable = known + [image for _, failed in found for image in failed]
-    unusable.sort(key=lambda image: image.name)
-    raise unusable_error(dataset.name, unusable, pictures.count + len(known))

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 JudgedBy = Literal["images", "stacked-digits", "points"]
 Notify = Callable[[str], None]  # reports progress of slow work, a line per call
-# what bench.datasets.pictures.to_pixels does to every picture; part of the cache key
-READING = "first frame; upright by EXIF; transparent parts on white"
+# what bench.datasets.conversion does to every picture; part of the cache key
+READING = "first frame; upright by EXIF; upper 8 of 16 bits; transparent parts on white"
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ class ImageDataset(Dataset):
         empty for a source of plain arrays, which have neither frames nor EXIF nor transparency.
     crop_description : str
         Effect of `crop`, for the description of the transform.
+    scans_headers : bool
+        Whether the headers of all images are read before any image is decoded, to name unusable ones early.
     in_data_root : bool
         Whether the files lie in the folder of the published data sets.
     """
@@ -160,6 +162,7 @@ class ImageDataset(Dataset):
     published_count: ClassVar[int | None]
     reading_description: ClassVar[str] = READING
     crop_description: ClassVar[str] = "no crop"
+    scans_headers: ClassVar[bool] = False
     in_data_root: ClassVar[bool] = True
 
     @classmethod

@@ -45,6 +45,9 @@ from variants.base import Variant, parameter_count
 from variants.noise import derive_seed
 from variants.scalars import TrainingScalar
 
+# of the training samples in run.json; the judge compares with the images as they are
+FLIPPED = "; mirrored from left to right in half of the images of every batch, in none of the reference"
+
 
 @dataclass(frozen=True)
 class TrainingSetup:
@@ -107,7 +110,7 @@ class TrainingSetup:
             data=TrainingData(
                 name=self.array.name,
                 hash=self.array.hash,
-                transform=self.array.transform,
+                transform=self.array.transform + (FLIPPED if self.configuration.harness.flip else ""),
                 count=self.array.count,
                 classes=self.array.class_names,
                 labels_hash=self.array.labels_hash,
@@ -312,7 +315,12 @@ def set_up(
     )
     array = load_configured(harness, progress.info)
     batches = datasets.Batches(
-        array, batch_size=harness.batch_size, seed=harness.seed, device=device, drop_last=harness.drop_last
+        array,
+        batch_size=harness.batch_size,
+        seed=harness.seed,
+        device=device,
+        drop_last=harness.drop_last,
+        flip=harness.flip,
     )
     micro_batches = micro_batches_of(harness, variant, batches, ranks)
     steps = harness.steps or steps_of_epochs(variant, (harness.epochs or 0) * batches.batches_per_epoch)

@@ -52,7 +52,7 @@ def load_configured(harness: Harness, notify: Callable[[str], None]) -> DataArra
     Parameters
     ----------
     harness : Harness
-        Data set, size and channels of images, the share that is held out, the folder of published data sets.
+        Data set, size, channels and crop of images, the share that is held out, the folder of published data.
     notify : callable
         Reports slow work, a line per call.
     """
@@ -75,6 +75,7 @@ class _Wanted(TypedDict):
 
     image_size: int | None
     channels: int | None
+    crop: str | None
     held_out: float
     data_root: Path
     cache: Path
@@ -84,6 +85,7 @@ def _wanted(harness: Harness) -> _Wanted:
     return {
         "image_size": harness.image_size,
         "channels": harness.channels,
+        "crop": harness.crop,
         "held_out": harness.held_out,
         "data_root": Path(harness.data_root) if harness.data_root else paths.datasets(),
         "cache": paths.cache(),

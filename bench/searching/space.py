@@ -26,6 +26,8 @@ THE_SAME_FOR_ALL = EXECUTION_SETTINGS | {
     "dataset",
     "image_size",
     "channels",
+    "crop",
+    "flip",
     "held_out",
     "steps",
     "epochs",

@@ -61,12 +61,13 @@ def _modes() -> Iterator[Case]:
     for form, modes in usable.items():
         for mode in modes:
             yield f"{form} of mode {mode}", FORMATS[form], encoded(noise(mode), form), "used"
-    for form, mode in (("PNG", "I;16"), ("TIFF", "I;16"), ("TIFF", "I"), ("TIFF", "F")):
-        yield f"{form} of mode {mode}", FORMATS[form], encoded(noise(mode), form), "refused"
-    yield "TIFF of mode LAB", "tif", encoded(noise("LAB"), "TIFF"), "either"
+    for form in ("PNG", "TIFF"):
+        yield f"{form} of mode I;16", FORMATS[form], encoded(noise("I;16"), form), "used"
+    for mode in ("I", "F", "LAB"):
+        yield f"TIFF of mode {mode}", "tif", encoded(noise(mode), "TIFF"), "refused"
     for colour, channels in ((0, 1), (2, 3), (4, 2), (6, 4)):
         rows = [bytes([0]) + b"\x80\x01" * channels * WIDTH] * HEIGHT
-        yield f"PNG of 16 bits, colour {colour}", "png", png(rows, 16, colour), "refused"
+        yield f"PNG of 16 bits, colour {colour}", "png", png(rows, 16, colour), "used"
     yield "PPM of 16 bits", "ppm", b"P6 2 2 65535\n" + bytes(24), "refused"
     yield "PGM of 16 bits", "ppm", b"P5 2 2 65535\n" + bytes(8), "refused"
     yield "PFM", "ppm", b"Pf\n2 2\n-1.0\n" + bytes(16), "refused"

@@ -7,7 +7,7 @@ from typing import Literal, NoReturn, get_args
 import numpy as np
 
 from bench.datasets.folder import Folder
-from bench.datasets.pictures import to_pixels
+from bench.datasets.pictures import Transform
 from bench.system.errors import RequestError, printable
 
 Layout = Literal["NHWC", "NCHW"]
@@ -219,9 +219,9 @@ def _sized(images: np.ndarray, form: Form, name: str) -> tuple[np.ndarray, str]:
     conversion = resized((height, width), channels, side, wanted)
     if not conversion:
         return images, ""
-    dataset = Folder()
+    transform = Transform(Folder(), side, wanted)
     found = np.empty((len(images), wanted, side, side), dtype=np.uint8)
     for position, image in enumerate(images):
         pixels = np.ascontiguousarray(image[0] if channels == 1 else image.transpose(1, 2, 0))
-        found[position] = to_pixels(Image.fromarray(pixels), dataset, side, wanted)
+        found[position] = transform.to_pixels(Image.fromarray(pixels))
     return found, conversion

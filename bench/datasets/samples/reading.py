@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from bench.datasets.arrays import ArrayHash
 from bench.datasets.decoding import MAX_THREADS, decoded
 from bench.datasets.folder import Folder
 from bench.datasets.image_files import ImageError, UnusableImage
-from bench.datasets.pictures import to_array, unusable_error
+from bench.datasets.pictures import Transform, unusable_error
 from bench.datasets.registry import Notify, Picture, Pictures
 from bench.datasets.samples.class_folders import class_numbers
 from bench.datasets.samples.form import Form, blocks, resized, square_side, stored
@@ -318,7 +317,7 @@ def _heads(files: Sequence[Picture], unusable: Sequence[UnusableImage], name: st
 def _decoded(
     files: Sequence[Picture], folder: Folder, side: int, channels: int, name: str, notify: Notify
 ) -> np.ndarray:
-    decode = partial(to_array, dataset=folder, image_size=side, channels=channels)
+    decode = Transform(folder, side, channels).to_array
     with _one_line(name):
         samples = np.empty((len(files), channels, side, side), dtype=np.uint8)
     done, unusable = 0, []

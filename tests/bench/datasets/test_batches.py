@@ -141,3 +141,49 @@ def test_a_large_array_is_not_copied_on_the_cpu_and_gives_what_a_small_one_gives
     assert small._samples.dtype == torch.float32
     for index in (0, 200):
         assert torch.equal(small.get(index), large.get(index))
+
+
+def test_mirrored_batches_are_a_function_of_seed_and_epoch(array):
+    plain = Batches(array, batch_size=100, seed=7, device=CPU)
+    ours = Batches(array, batch_size=100, seed=7, device=CPU, flip=True)
+    others = Batches(array, batch_size=100, seed=8, device=CPU, flip=True)
+    seen = []
+    for index in (0, 49, 50, 51, 3):
+        real, taken = plain.get(index), ours.get(index)
+        assert torch.equal(plain.indices(index), ours.indices(index))
+        mirrored = (taken == real.flip(-1)).flatten(1).all(1)
+        # every image is as it was or mirrored, and none of 100 digits is its own mirror image
+        assert torch.equal(taken, torch.where(mirrored[:, None, None, None], real.flip(-1), real))
+        assert 25 < int(mirrored.sum()) < 75
+        seen.append(mirrored)
+        again = Batches(array, batch_size=100, seed=7, device=CPU, flip=True)
+        assert torch.equal(again.get(index), taken)
+        assert torch.equal(torch.cat([again.get(index, part, 4) for part in range(4)]), taken)
+        assert torch.equal(ours.labels(index), plain.labels(index))
+    assert len({tuple(each.tolist()) for each in seen}) == len(seen)
+    assert not torch.equal(others.indices(0), ours.indices(0))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_mirroring_does_not_depend_on_batch_size_device_or_size_of_the_array(array, device, monkeypatch):
+    whole = Batches(array, batch_size=500, seed=3, device=CPU, flip=True).get(11)
+    for _ in range(2):
+        parts = Batches(array, batch_size=50, seed=3, device=device, flip=True)
+        assert torch.equal(torch.cat([parts.get(110 + place) for place in range(10)]).cpu(), whole)
+        monkeypatch.setattr("bench.datasets.batches.MAX_SCALED_IN_ADVANCE", 0)
+
+
+def test_mirrored_colours_stay_with_their_pixels():
+    images = np.arange(2 * 3 * 2 * 4, dtype=np.uint8).reshape(2, 3, 2, 4)
+    made_of_two = DataArray(name="made", samples=images, hash="", transform="")
+    for epoch in range(8):
+        batches = Batches(made_of_two, batch_size=2, seed=0, device=CPU, flip=True)
+        for sample, row in zip(batches.get(epoch), batches.indices(epoch), strict=True):
+            bytes_ = ((sample + 1) * 127.5).round().numpy().astype(np.uint8)
+            assert any(np.array_equal(bytes_, each) for each in (images[row], images[row][:, :, ::-1]))
+
+
+def test_points_are_not_mirrored(tmp_path):
+    points = load("ring-8", image_size=None, channels=None, data_root=tmp_path, cache=tmp_path)
+    with pytest.raises(RequestError, match="flip: ring-8 holds points"):
+        Batches(points, batch_size=2, seed=0, device=CPU, flip=True)

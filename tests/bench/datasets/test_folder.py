@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.datasets import load
+from bench.datasets import load, loading
+from bench.datasets.pictures import Transform
 from bench.system.errors import LONGEST_LINE, RequestError, WorkError
 
 ORIENTATION = 0x0112
@@ -103,22 +104,8 @@ def test_the_first_frame_of_an_animation_is_used(suffix: str, folder: Path) -> N
 def test_the_transform_describes_the_reading_of_image_files(folder: Path) -> None:
     Image.new("RGB", (8, 8)).save(folder / "one.png")
     words = read(folder).transform
-    assert words.startswith("first frame; upright by EXIF; transparent parts on white; RGB; centre square")
-
-
-def test_sixteen_bits_of_colour_are_refused_rather_than_cut(folder: Path) -> None:
-    # bytes of a PNG of 1x1 pixel, 16 bits a channel, RGB
-    import zlib
-
-    def chunk(kind: bytes, content: bytes) -> bytes:
-        checksum = zlib.crc32(kind + content).to_bytes(4, "big")
-        return len(content).to_bytes(4, "big") + kind + content + checksum
-
-    head = b"\0\0\0\x01\0\0\0\x01\x10\x02\0\0\0"
-    parts = chunk(b"IHDR", head), chunk(b"IDAT", zlib.compress(b"\0" + b"\x12\x34" * 3)), chunk(b"IEND", b"")
-    (folder / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
-    with pytest.raises(WorkError, match="deep.png has more than 8 bits"):
-        read(folder)
+    rules = "first frame; upright by EXIF; upper 8 of 16 bits; transparent parts on white"
+    assert words.startswith(f"{rules}; RGB; centre square")
 
 
 def test_ten_unusable_images_are_named_and_all_are_counted(folder: Path) -> None:
@@ -148,6 +135,24 @@ def test_files_that_cannot_be_read_and_damaged_ones_are_named_together(folder: P
     with pytest.raises(WorkError, match=words):
         read(folder)
     assert not (folder.parent / "cache").exists()
+
+
+def test_headers_are_read_before_any_image_of_a_large_folder_is_decoded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "MOST_DECODED_TO_NAME_ALL", 3)
+    monkeypatch.setattr(Transform, "to_pixels", lambda *_: pytest.fail("an image was decoded"))
+    for name in ("good.png", "cut.png"):
+        Image.fromarray(random_pixels(8, 8, 3)).save(folder / name)
+    (folder / "cut.png").write_bytes((folder / "cut.png").read_bytes()[:100])
+    (folder / "text.png").write_bytes(b"text")
+    Image.fromarray(np.ones((8, 8), dtype=np.float32)).save(folder / "deep.tif")
+    with pytest.raises(WorkError, match="2 of 4 images .*: deep.tif has .*; text.png is no image") as caught:
+        read(folder)
+    assert "cut.png" not in str(caught.value)
+    os.mkfifo(folder / "pipe.png")
+    with pytest.raises(WorkError, match="3 of 5 images .*: deep.tif .*; pipe.png is a FIFO; text.png"):
+        read(folder)
 
 
 def test_unread_files_are_reported(folder: Path) -> None:
