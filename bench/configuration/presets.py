@@ -57,7 +57,7 @@ PRESETS: Mapping[PresetName, Budget] = MappingProxyType(
         ),
         "colour-quick": Budget(
             MEANT_FOR["colour-quick"],
-            Harness(dataset="cifar10", image_size=32, steps=4000),
+            Harness(dataset="cifar10", image_size=32),
             extends="quick",
         ),
         "points": Budget(

@@ -115,13 +115,11 @@ def test_nothing_is_loaded_or_measured(
     assert {path.name for path in (tmp_path / "cache").iterdir()} <= {"images", "sources", "data"}
 
 
-@pytest.mark.parametrize("dataset", ["ring-8", "stacked-mnist"])
-def test_data_with_known_modes_need_no_judge_and_have_only_one(dataset: str, small: SimpleNamespace) -> None:
-    preset = "points" if dataset == "ring-8" else "stacked"
-    outcome = small.run(small.tiny("began", dataset=dataset, preset=preset, extractor="none", steps=4))
+def test_data_with_known_modes_need_no_judge_and_have_only_one(small: SimpleNamespace) -> None:
+    settings = {"dataset": "ring-8", "preset": "points", "steps": 4}
+    outcome = small.run(small.tiny("began", **settings, extractor="none"))
     assert outcome.best.keys() == {"M_best", "M_best_step"}
-    if dataset == "ring-8":
-        assert "modes_covered" in reevaluate(outcome.run, QUIET).values
+    assert "modes_covered" in reevaluate(outcome.run, QUIET).values
 
 
 def test_stopped_resumed_and_extended_it_ends_at_the_same_bits_and_is_verified(
@@ -360,3 +358,23 @@ def test_a_judge_refuses_before_an_image_is_decoded(
     assert not (cache / "images").exists()
     # training is not refused
     assert small.run(small.tiny("began", **settings, extractor="none")).health == "ok"
+
+
+def test_the_tracking_store_says_that_nothing_judged(pair: Pair) -> None:
+    from bench.tracking import notes, store
+
+    described = pair.unjudged.description
+    assert store.tags_of(described)["metric.protocol"] == "none"
+    told = notes.of_run(described, pair.unjudged.record.end, {})
+    assert told.startswith("**ok** after 9 steps\n")
+    assert "Judged by" not in told
+
+
+def test_its_exported_samples_are_judged_by_the_default(
+    pair: Pair, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["sample", pair.unjudged.run.id, "--count", "100", "--out", str(tmp_path / "samples.npz")]
+    assert main(words) == 0
+    told = capsys.readouterr().out
+    assert "bench judge" in told
+    assert "--extractor" not in told
