@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from bench.commands.output import Report, table
+from bench.commands.output import Report, setting, table
 from bench.system.errors import RequestError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ def dry_run_report(configuration: "Configuration") -> Report:
     cost = cost_of(configuration)
     knobs = knobs_of(configuration.variant)
     rows = [
-        (name, str(value), unit_of(knobs[name]) if name in knobs else "")
+        (name, setting(value), unit_of(knobs[name]) if name in knobs else "")
         for name, value in configuration.flat().items()
     ]
     networks = ", ".join(f"{label} {count:,}" for label, count in cost.parameters.items())

@@ -98,6 +98,12 @@ def test_a_dry_run_needs_no_data_and_creates_nothing(
     assert not bench_home.exists()
 
 
+def test_a_dry_run_prints_settings_as_one_types_them(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--variant", "began", "--dry-run"]) == 0
+    shown = {tuple(line.split()[:2]) for line in capsys.readouterr().out.splitlines()}
+    assert {("epochs", "none"), ("drop_last", "true"), ("image_size", "28")} <= shown
+
+
 @pytest.mark.parametrize("command", ["variants", "datasets", "doctor"])
 def test_listings_speak_to_people_and_programs(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([command]) == 0

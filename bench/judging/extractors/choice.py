@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench.datasets import judged_by
-from bench.judging.extractors.images import INCEPTION_FILES, SHIPPED_METRIC, DigitsGarments, Inception
+from bench.judging.extractors.images import INCEPTION_FILES, DigitsGarments, Inception, Objects
 from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, metric_of
 from bench.judging.protocol import Extractor, knows
@@ -151,7 +151,8 @@ def missing_network(extractor: Extractor, wanted: str, cache: Path) -> str:
 
 def names_by_metric() -> dict[str, str]:
     """Return the value of the knob `extractor` that selects each Fréchet distance of images."""
-    own = {"fid": Inception.name, SHIPPED_METRIC: DigitsGarments.name}
+    shipped = (metric_of(kind.recorded_name) for kind in (DigitsGarments, Objects))
+    own = {"fid": Inception.name} | dict.fromkeys(shipped, DigitsGarments.name)
     return own | {metric_of(name): name for name in EXTRACTORS.entries() if name not in own.values()}
 
 
@@ -169,6 +170,7 @@ def availability(cache: Path) -> list[Availability]:
     return [
         Inception.availability(cache),
         shipped,
+        Objects.availability(cache),
         stacked,
         points,
         *(_availability(kind, cache) for kind in others),

@@ -1,7 +1,7 @@
-"""The extractors for images: Inception, and the shipped network for grey images.
+"""The extractors for images: Inception, and the shipped networks for grey and for colour images.
 
-Each stands in for the other where it cannot be used. The Fréchet distance is called `fid` only with the
-standard Inception weights of 2015-12-05; with any other network its name is `fd_NAME`.
+A shipped network stands in for Inception where its weights are missing. The Fréchet distance is called `fid`
+only with the standard Inception weights of 2015-12-05; with any other network its name is `fd_NAME`.
 """
 
 from __future__ import annotations
@@ -10,20 +10,20 @@ import hashlib
 import io
 import logging
 from pathlib import Path
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from bench.datasets import contents
-from bench.judging import feature_network
 from bench.judging.extractors.registry import Availability, ImageExtractor, metric_of, register
+from bench.judging.networks import DigitsGarmentsNetwork, FeatureNetwork, ObjectsNetwork
+from bench.judging.networks.feature_network import load
 from bench.judging.protocol import Requirement
 from bench.system.errors import WorkError
 
 PUBLISHED_PREFIX = "6726825d"  # first digits of the published Inception file's sha256
 INCEPTION_NAME = "inception-2015-12-05"
-SHIPPED_NAME = "digits-garments"
-SHIPPED_METRIC = metric_of(SHIPPED_NAME)
 # The same file has two names: pytorch-fid's and torch-fidelity's.
 INCEPTION_FILES = (
     f"pt_inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
@@ -33,14 +33,13 @@ _PROVIDES: frozenset[Requirement] = frozenset({"features", "images", "classes"})
 _log = logging.getLogger(__name__)
 
 
-@register
-class DigitsGarments(ImageExtractor):
-    """The project's own network for grey images: digits 0-9 and the ten garments.
+class _Shipped(ImageExtractor):
+    """An extractor with one of the project's own networks.
 
     Parameters
     ----------
-    path : Path
-        Weights written by `tools/train_feature_network.py`. With any but the shipped file the name has the
+    path : Path, optional
+        Weights written by the network's script in `tools/`. With any but the shipped file the name has the
         file's hash.
     device : torch.device or str
         Device of the network.
@@ -51,47 +50,31 @@ class DigitsGarments(ImageExtractor):
         If the file holds no such network.
     """
 
-    name = "shipped"
+    network: ClassVar[type[FeatureNetwork]]
+    recorded_name: ClassVar[str]
     provides = _PROVIDES
-    width = feature_network.WIDTH
-    preprocessing = f"{feature_network.IMAGE_SIZE}x{feature_network.IMAGE_SIZE} bilinear antialias uint8"
-    channels = (1,)
-    batch_size = 250
-    class_names = feature_network.CLASS_NAMES
-    trained_on = (contents.DIGITS, contents.GARMENTS)
 
-    def __init__(
-        self, path: Path = feature_network.SHIPPED_WEIGHTS, device: torch.device | str = "cpu"
-    ) -> None:
+    def __init__(self, path: Path | None = None, device: torch.device | str = "cpu") -> None:
         super().__init__(device)
-        loaded = feature_network.load(path)
+        loaded = load(self.network, path)
         self.hash = loaded.hash
-        shipped = path == feature_network.SHIPPED_WEIGHTS
-        self.name = SHIPPED_NAME if shipped else f"{SHIPPED_NAME}-{self.hash[:8]}"
+        shipped = path in (None, self.network.shipped_weights)
+        self.name = self.recorded_name if shipped else f"{self.recorded_name}-{self.hash[:8]}"
         self.metric = metric_of(self.name)
         self.record = loaded.record
         self._network = loaded.network.to(self.device)
 
     @classmethod
-    def create(
-        cls, channels: int, cache: Path, allow_download: bool = False, device: torch.device | str = "cpu"
-    ) -> ImageExtractor:
-        """Return the shipped network for grey images, Inception for coloured ones."""
-        return (
-            cls(device=device) if channels == 1 else Inception.create(channels, cache, allow_download, device)
-        )
-
-    @classmethod
     def availability(cls, cache: Path) -> Availability:
         """Return whether the shipped file can be read."""
-        path = feature_network.SHIPPED_WEIGHTS
+        path = cls.network.shipped_weights
         try:
-            digest, note = feature_network.load(path).hash, ""
+            digest, note = load(cls.network).hash, ""
         except WorkError as error:
             digest, note = None, str(error)
         return Availability(
-            SHIPPED_NAME,
-            SHIPPED_METRIC,
+            cls.recorded_name,
+            metric_of(cls.recorded_name),
             not note,
             str(path),
             (str(path),),
@@ -101,9 +84,51 @@ class DigitsGarments(ImageExtractor):
         )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute 64 features and 20 logits of one batch."""
-        features, logits = self._network(feature_network.to_input(images))
+        """Compute features and logits of one batch."""
+        features, logits = self._network(self.network.to_input(images))
         return features, logits
+
+
+@register
+class DigitsGarments(_Shipped):
+    """The project's own network for grey images: digits 0-9 and the ten garments."""
+
+    name = "shipped"
+    network = DigitsGarmentsNetwork
+    recorded_name = "digits-garments"
+    width = network.width
+    preprocessing = network.preprocessing()
+    channels = (network.channels,)
+    class_names = network.class_names
+    trained_on = (contents.DIGITS, contents.GARMENTS)
+
+    @classmethod
+    def create(
+        cls, channels: int, cache: Path, allow_download: bool = False, device: torch.device | str = "cpu"
+    ) -> ImageExtractor:
+        """Return the shipped network for so many channels."""
+        return shipped_for(channels, device)
+
+
+class Objects(_Shipped):
+    """The project's own network for colour images: CIFAR-10's ten kinds of objects and animals.
+
+    The knob `extractor` selects it by ``shipped``, as it does the network for grey images.
+    """
+
+    name = "objects"
+    network = ObjectsNetwork
+    recorded_name = "objects"
+    width = network.width
+    preprocessing = network.preprocessing()
+    channels = (network.channels,)
+    class_names = network.class_names
+    trained_on = (contents.OBJECTS,)
+
+
+def shipped_for(channels: int, device: torch.device | str = "cpu") -> ImageExtractor:
+    """Return the extractor with the project's own network for grey (1) or colour (3) images."""
+    return DigitsGarments(device=device) if channels == 1 else Objects(device=device)
 
 
 @register
@@ -151,33 +176,25 @@ class Inception(ImageExtractor):
     def create(
         cls, channels: int, cache: Path, allow_download: bool = False, device: torch.device | str = "cpu"
     ) -> ImageExtractor:
-        """Return Inception where its weights are found, else for grey images the shipped network.
+        """Return Inception where its weights are found, else the shipped network for so many channels.
 
         Raises
         ------
         WorkError
-            If a file with the published name is not the published one, or if there is none and the images
-            have colours; the message says where to put the file.
+            If a file with the published name is not the published one.
         """
         path = _find(cache)
-        reason = ""
         if path is None and allow_download:
             try:
                 path = _download(cache)
             except (OSError, RuntimeError) as error:
-                reason = f" (fetching failed: {error})"
                 _log.warning("Inception weights could not be fetched: %s", error)
         if path is not None:
             wrong = _wrong(_hash(path))
             if wrong:
                 raise WorkError(f"{path} {wrong}: remove it, or replace it by the published file")
             return cls(path, device)
-        if channels == 1:
-            return DigitsGarments(device=device)
-        raise WorkError(
-            f"Inception weights are needed to judge images of {channels} channels{reason}:"
-            f" put {INCEPTION_FILES[0]} into {cache / 'weights'}"
-        )
+        return shipped_for(channels, device)
 
     @classmethod
     def availability(cls, cache: Path) -> Availability:

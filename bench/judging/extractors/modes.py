@@ -11,7 +11,6 @@ from torch import Tensor
 from bench.datasets import contents
 from bench.datasets.arrays import mode_names
 from bench.datasets.stacked import names_of_modes
-from bench.judging import feature_network
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extraction, Requirement
 
@@ -86,7 +85,7 @@ class StackedDigits:
     preprocessing = "each channel: " + DigitsGarments.preprocessing
     provides: frozenset[Requirement] = frozenset({"features", "images", "modes"})
     trained_on: tuple[str, ...] = (contents.DIGITS,)
-    width = CHANNELS * feature_network.WIDTH
+    width = CHANNELS * DigitsGarments.width
     mode_count = DIGITS**CHANNELS
     class_names = names_of_modes()
 

@@ -17,7 +17,7 @@ from bench.training.device import whole_float32
 from variants.plugins import RegistrationError, Registry
 
 # names in records, beside those of registered classes
-_TAKEN = frozenset({"none", "points", "stacked-digits", "digits-garments"})
+_TAKEN = frozenset({"none", "points", "stacked-digits", "digits-garments", "objects"})
 _POSSIBLE: frozenset[Requirement] = frozenset({"features", "images", "classes"})
 
 

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from train_feature_network import Labelled, read_mnist_5k
+import train_objects
+from PIL import Image
+from train_digits_garments import Labelled, read_mnist_5k
 
-from bench.judging.extractors.images import DigitsGarments
+from bench.judging.extractors.images import DigitsGarments, Objects
 
 
 @pytest.fixture(scope="session")
@@ -37,6 +39,23 @@ def some_digits(digits: Labelled) -> np.ndarray:
 @pytest.fixture(scope="session")
 def shipped() -> DigitsGarments:
     return DigitsGarments()
+
+
+@pytest.fixture(scope="session")
+def objects() -> Objects:
+    return Objects()
+
+
+@pytest.fixture(scope="session")
+def some_objects() -> train_objects.Labelled:
+    """2,500 test images of CIFAR-10 with their classes."""
+    folder = Path(__file__).parents[4] / "shared" / "datasets" / "cifar10"
+    if not folder.is_dir():
+        pytest.skip(f"no real images: {folder} is not there")
+    mosaic = torch.from_numpy(np.asarray(Image.open(folder / "test-0.webp").convert("RGB")).copy())
+    images = mosaic.unflatten(0, (50, 32)).unflatten(2, (50, 32)).permute(0, 2, 4, 1, 3).flatten(0, 1)
+    labels = [int(digit) for digit in (folder / "test-0.labels").read_text().strip()]
+    return train_objects.Labelled(images.contiguous(), torch.tensor(labels), {})
 
 
 @pytest.fixture(scope="session")

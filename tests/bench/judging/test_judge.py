@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from train_feature_network import Labelled
+from train_digits_garments import Labelled
 
 from bench.health.verdict import collapsed
 from bench.judging.extractors.images import DigitsGarments

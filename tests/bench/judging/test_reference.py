@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from train_feature_network import Labelled
+from train_digits_garments import Labelled
 
 from bench.datasets import fixed_draws
 from bench.judging.extractors.images import DigitsGarments

@@ -13,12 +13,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from train_feature_network import accuracy, read_split
+from train_digits_garments import accuracy, read_split
+from train_objects import Labelled
+from train_objects import accuracy as accuracy_of_objects
 
 from bench.datasets import KnownModes
-from bench.judging import extractors, feature_network
+from bench.datasets.torchvision_datasets import Cifar10
+from bench.judging import extractors
 from bench.judging.extractors import images as image_extractors
-from bench.judging.extractors.images import INCEPTION_FILES, DigitsGarments, Inception
+from bench.judging.extractors.images import INCEPTION_FILES, DigitsGarments, Inception, Objects
+from bench.judging.networks import DigitsGarmentsNetwork, ObjectsNetwork
+from bench.judging.networks.feature_network import load, save
 from bench.system.errors import WorkError
 
 
@@ -30,7 +35,7 @@ def _no_weights_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 def test_the_shipped_network_classifies_digits_and_garments(
     shipped: DigitsGarments, shared_data: Path
 ) -> None:
-    network = feature_network.load().network
+    network = load(DigitsGarmentsNetwork).network
     for dataset, kind, least in (("MNIST", "digits", 0.985), ("FashionMNIST", "garments", 0.85)):
         found = accuracy(network, read_split(shared_data, dataset, "t10k"))
         assert found >= least
@@ -38,10 +43,10 @@ def test_the_shipped_network_classifies_digits_and_garments(
 
 
 def test_the_shipped_file_is_small_and_has_a_record(shipped: DigitsGarments) -> None:
-    path = feature_network.SHIPPED_WEIGHTS
+    path = DigitsGarmentsNetwork.shipped_weights
     assert path.stat().st_size < 500_000
     assert shipped.hash == hashlib.sha256(path.read_bytes()).hexdigest()
-    assert shipped.record["class_names"] == list(feature_network.CLASS_NAMES)
+    assert shipped.record["class_names"] == list(DigitsGarmentsNetwork.class_names)
     assert len(shipped.record["training_data"]) == 3
     assert (shipped.name, shipped.metric, shipped.width) == ("digits-garments", "fd_digits_garments", 64)
 
@@ -79,7 +84,7 @@ def test_images_of_another_kind_are_refused(shipped: DigitsGarments, images: tor
 
 def test_a_broken_network_file_is_refused_in_one_line(tmp_path: Path) -> None:
     path = tmp_path / "broken.safetensors"
-    for content in (b"", b"nothing of the kind", feature_network.SHIPPED_WEIGHTS.read_bytes()[:1000]):
+    for content in (b"", b"nothing of the kind", DigitsGarmentsNetwork.shipped_weights.read_bytes()[:1000]):
         path.write_bytes(content)
         with pytest.raises(WorkError, match="broken.safetensors holds no usable feature network") as caught:
             DigitsGarments(path)
@@ -88,7 +93,7 @@ def test_a_broken_network_file_is_refused_in_one_line(tmp_path: Path) -> None:
 
 def test_another_network_has_another_name(tmp_path: Path) -> None:
     path = tmp_path / "mine.safetensors"
-    feature_network.save(feature_network.FeatureNetwork().eval(), {}, path)
+    save(DigitsGarmentsNetwork().eval(), {}, path)
     mine = DigitsGarments(path)
     assert mine.metric == f"fd_digits_garments_{mine.hash[:8]}"
 
@@ -98,9 +103,28 @@ def test_grey_images_without_inception_get_the_shipped_network_and_never_its_nam
     assert chosen.metric == "fd_digits_garments"
 
 
-def test_coloured_images_without_inception_are_refused_with_the_path_of_its_weights(tmp_path: Path) -> None:
-    with pytest.raises(WorkError, match="pt_inception-2015-12-05-6726825d.pth into .*weights"):
-        Inception.create(3, tmp_path)
+def test_coloured_images_without_inception_are_judged_by_the_shipped_network_for_colour(
+    tmp_path: Path,
+) -> None:
+    for kind in (Inception, DigitsGarments):
+        assert kind.create(3, tmp_path).metric == "fd_objects"
+
+
+def test_the_shipped_colour_network_classifies_photographs(objects: Objects, some_objects: Labelled) -> None:
+    network = load(ObjectsNetwork).network
+    found = accuracy_of_objects(network, some_objects)
+    assert found >= 0.89  # of 2,500 images: two standard errors below 0.90
+    assert found == pytest.approx(objects.record["accuracy"]["objects"], abs=0.015)
+    assert objects.record["accuracy"]["objects"] >= 0.90
+
+
+def test_the_shipped_colour_file_is_small_and_has_a_record(objects: Objects) -> None:
+    path = ObjectsNetwork.shipped_weights
+    assert path.stat().st_size < 2_000_000
+    assert objects.hash == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert objects.record["class_names"] == list(Cifar10.published_classes)
+    assert len(objects.record["training_data"]) == 5
+    assert (objects.name, objects.metric, objects.width) == ("objects", "fd_objects", 128)
 
 
 @pytest.mark.parametrize("folder", ["weights", "hub/checkpoints"])
@@ -118,11 +142,12 @@ def test_a_file_that_only_has_the_published_name_is_refused(tmp_path: Path, fold
 
 
 def test_availability_without_inception(tmp_path: Path, shipped: DigitsGarments) -> None:
-    inception, small, stacked, points = extractors.availability(tmp_path)
+    inception, small, colour, stacked, points = extractors.availability(tmp_path)
     assert (inception.metric, inception.present, inception.hash) == ("fid", False, None)
     assert str(tmp_path / "weights") in inception.note
     assert len(inception.searched) == 4
     assert (small.metric, small.present, small.hash) == ("fd_digits_garments", True, shipped.hash)
+    assert (colour.metric, colour.present) == ("fd_objects", True)
     assert (stacked.name, stacked.metric, stacked.path) == ("stacked-digits", "fd_stacked_digits", small.path)
     assert (points.name, points.metric, points.present, points.path) == ("points", "fd_points", True, "")
 
@@ -152,7 +177,8 @@ def test_the_preferred_network_comes_first(random_inception: Path, tmp_path: Pat
         (tmp_path / "weights").mkdir()
         shutil.copy(random_inception, tmp_path / "weights" / INCEPTION_FILES[0])
         for metric, preferred in extractors.names_by_metric().items():
-            found = extractors.extractor_for("images", tmp_path, channels=1, preferred=preferred)
+            channels = 3 if metric == "fd_objects" else 1
+            found = extractors.extractor_for("images", tmp_path, channels=channels, preferred=preferred)
             assert found.metric == metric
 
 
@@ -209,8 +235,7 @@ def test_fetching_happens_only_when_allowed(tmp_path: Path, monkeypatch: pytest.
     assert Inception.create(1, tmp_path).metric == "fd_digits_garments"
     assert not asked
     assert Inception.create(1, tmp_path, allow_download=True).metric == "fd_digits_garments"
-    with pytest.raises(WorkError, match="no network here"):
-        Inception.create(3, tmp_path, allow_download=True)
+    assert Inception.create(3, tmp_path, allow_download=True).metric == "fd_objects"
     assert asked == [(URL_INCEPTION_V3, tmp_path / "weights" / INCEPTION_FILES[0], "6726825d")] * 2
 
 

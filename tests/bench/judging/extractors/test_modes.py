@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from train_feature_network import Labelled, read_split
+from train_digits_garments import Labelled, read_split
 
 from bench.datasets import load
 from bench.judging.extractors.images import DigitsGarments

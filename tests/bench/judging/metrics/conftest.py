@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from train_feature_network import Labelled
+from train_digits_garments import Labelled
 
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.metric_inputs import MetricInputs

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
-from train_feature_network import Labelled
+from train_digits_garments import Labelled
 
 from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics import all_metrics

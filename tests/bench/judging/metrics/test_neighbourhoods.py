@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
-from train_feature_network import Labelled
+from train_digits_garments import Labelled
 
 from bench.judging.metric_inputs import MetricInputs
 from bench.judging.metrics.density_coverage import coverage, density

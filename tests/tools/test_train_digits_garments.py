@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from train_feature_network import Labelled, augment, main, read_idx, read_mnist_5k
+from train_digits_garments import Labelled, augment, main, read_idx, read_mnist_5k
 
-from bench.judging import feature_network
+from bench.judging.networks import DigitsGarmentsNetwork
+from bench.judging.networks.feature_network import load
 
 
 def write_idx(path: Path, array: np.ndarray) -> None:
@@ -55,7 +56,7 @@ def test_training_runs_through_and_gives_the_same_bytes_twice(
     printed = capsys.readouterr().out
     assert "digits: " in printed
     assert "of 30 held-out images" in printed
-    record = feature_network.load(files[0]).record
+    record = load(DigitsGarmentsNetwork, files[0]).record
     assert set(record["accuracy"]) == {"digits", "garments"}
     assert record["settings"]["steps"] == 3
     assert set(record["training_data"]) == {
@@ -100,7 +101,7 @@ def test_read_idx(tmp_path: Path) -> None:
 
 
 def test_augmentation_moves_little_and_keeps_the_range(digits: Labelled) -> None:
-    images = feature_network.to_input(digits.images[:64])
+    images = DigitsGarmentsNetwork.to_input(digits.images[:64])
     moved = augment(images, torch.Generator().manual_seed(0))
     assert moved.shape == images.shape
     assert moved.min() >= -1

