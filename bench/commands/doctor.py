@@ -156,15 +156,10 @@ def _plugins(plugins: "Sequence[Plugin]") -> str:
 
 def _judging(judges: "Sequence[Availability]") -> list[_Verdict]:
     """Return by which extractors each kind of samples can be judged."""
-    from bench.judging.extractors import names_by_metric
-    from bench.judging.extractors.registry import EXTRACTORS
-
-    names, known = names_by_metric(), EXTRACTORS.entries()
-    of_images = {row.name: known[names[row.metric]].channels for row in judges if row.metric in names}
     kinds: Mapping[str, list[Availability]] = {
-        "grey images": [row for row in judges if 1 in of_images.get(row.name, ())],
-        "colour images": [row for row in judges if 3 in of_images.get(row.name, ())],
-        **{row.name.replace("-", " "): [row] for row in judges if row.name not in of_images},
+        "grey images": [row for row in judges if 1 in row.channels],
+        "colour images": [row for row in judges if 3 in row.channels],
+        **{row.name.replace("-", " "): [row] for row in judges if not row.channels},
     }
     verdicts = []
     for kind, rows in kinds.items():

@@ -72,9 +72,7 @@ def test_reading_keeps_colours_and_labels(tiny_data: Path) -> None:
     data = read(tiny_data, TRAINING)
     first = (tiny_data / FOLDER / TRAINING[1]).read_bytes()[:ROW]
     assert int(data.labels[COUNT]) == first[0]
-    np.testing.assert_array_equal(
-        data.images[COUNT].numpy().ravel(), np.frombuffer(first[1:], np.uint8)
-    )
+    np.testing.assert_array_equal(data.images[COUNT].numpy().ravel(), np.frombuffer(first[1:], np.uint8))
 
 
 def test_standardising_changes_features_and_no_score(tiny_data: Path) -> None:

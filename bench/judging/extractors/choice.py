@@ -164,6 +164,7 @@ def availability(cache: Path) -> list[Availability]:
         name=StackedDigits.name,
         metric=StackedDigits.metric,
         trained_on=", ".join(StackedDigits.trained_on),
+        channels=(),
     )
     points = Availability(Points.name, Points.metric, True, "", (), None, "", "")
     others = [kind for name, kind in EXTRACTORS.entries().items() if name not in _OF_EVERY_PRESET]

@@ -81,6 +81,7 @@ class _Shipped(ImageExtractor):
             digest,
             note,
             ", ".join(cls.trained_on),
+            cls.channels,
         )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
@@ -205,7 +206,15 @@ class Inception(ImageExtractor):
         note = f"not found: put it at {searched[0]}" if digest is None else _wrong(digest)
         path = str(found or searched[0])
         return Availability(
-            INCEPTION_NAME, "fid", not note, path, searched, digest, note, ", ".join(cls.trained_on)
+            INCEPTION_NAME,
+            "fid",
+            not note,
+            path,
+            searched,
+            digest,
+            note,
+            ", ".join(cls.trained_on),
+            cls.channels,
         )
 
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:

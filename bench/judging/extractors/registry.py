@@ -41,6 +41,8 @@ class Availability:
         The problem, or empty.
     trained_on : str
         What the images showed that the network was trained on; empty for features of a formula.
+    channels : tuple of int
+        Numbers of channels of the images that it judges; empty for other samples.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Availability:
     hash: str | None
     note: str
     trained_on: str
+    channels: tuple[int, ...] = ()
 
 
 def metric_of(name: str) -> str:
@@ -149,7 +152,8 @@ class ImageExtractor(ABC):
     @classmethod
     def availability(cls, cache: Path) -> Availability:
         """Return the row of `bench doctor`; nothing is downloaded."""
-        return Availability(cls.name, metric_of(cls.name), True, "", (), None, "", ", ".join(cls.trained_on))
+        trained_on = ", ".join(cls.trained_on)
+        return Availability(cls.name, metric_of(cls.name), True, "", (), None, "", trained_on, cls.channels)
 
     @abstractmethod
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

@@ -144,7 +144,7 @@ def test_a_variant_that_cannot_be_built_is_listed_with_its_package_and_reason(
     ("members", "message"),
     [
         ({"presets": [Preset()]}, "presets must map names of presets to"),
-        ({"presets": {"fast": Preset()}}, "preset 'fast' is none of quick, points"),
+        ({"presets": {"fast": Preset()}}, "preset 'fast' is none of quick, colour-quick, points"),
         ({"presets": {"quick": {"lr_g": 1}}}, "preset 'quick' must be a variants.presets.Preset"),
         ({"presets": {"quick": Preset(training=None)}}, "needs a mapping of hyperparameters and"),  # type: ignore[arg-type]
         ({"presets": {"quick": Preset(hyperparameters=3)}}, "needs a mapping of hyperparameters and"),  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ from train_objects import Labelled
 from train_objects import accuracy as accuracy_of_objects
 
 from bench.datasets import KnownModes
-from bench.datasets.torchvision_datasets import Cifar10
+from bench.datasets.cifar10 import Cifar10
 from bench.judging import extractors
 from bench.judging.extractors import images as image_extractors
 from bench.judging.extractors.images import INCEPTION_FILES, DigitsGarments, Inception, Objects
