@@ -47,6 +47,11 @@ class TrainingFeatures:
         self._left_out = left_out
         self._to_nearest_other = np.full(len(values), np.nan)
 
+    @property
+    def searched(self) -> np.ndarray:
+        """The features that are searched, without those that are left out, float32 (N, width)."""
+        return np.delete(self.values, np.array(self._left_out), axis=0) if self._left_out else self.values
+
     def without(self, left_out: range) -> TrainingFeatures:
         """Return the same training samples less these rows."""
         return TrainingFeatures(self.values, self._centre, left_out)

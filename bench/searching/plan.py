@@ -20,6 +20,7 @@ from bench.configuration import (
 from bench.execution.progress import Progress
 from bench.execution.setup import require_names, set_up
 from bench.execution.step_counts import plan_of
+from bench.judging.judge import Judge
 from bench.judging.metrics import is_metric
 from bench.judging.metrics.registry import FRECHET_DISTANCE
 from bench.searching.objective import Goal, goal_of
@@ -267,6 +268,10 @@ def plan_study(
     known = {*setup.judge.metrics, *cost(setup.configuration).scalars}
     names = [metric if each.metric == FRECHET_DISTANCE else each.metric for each in file.objectives]
     for name, objective in zip(names, file.objectives, strict=True):
+        if isinstance(setup.judge, Judge) and name in setup.judge.on_request:
+            raise RequestError(
+                f"objective {name}: it is measured on request only, not at evaluations of trials"
+            )
         if name not in known:
             raise unknown("metric", name, known)
         goal_of(objective, metric, base.variant.scalars)

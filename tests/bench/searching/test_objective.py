@@ -165,6 +165,7 @@ def test_a_study_minimises_a_scalar_that_its_variant_declares(host: Callable[...
         ("wgan-gp", "M", "unknown metric 'M'"),
         ("began", "k", "objective 'k': the variant does not say which values are better"),
         ("began", "wasserstein", "unknown metric 'wasserstein'"),
+        ("began", "rke", "objective rke: it is measured on request only"),
     ],
 )
 def test_a_study_of_a_scalar_that_cannot_be_an_objective_is_refused(
