@@ -11,6 +11,7 @@ from bench.datasets import DataArray
 from bench.figures import plane, style
 from bench.figures.grid import tiled, to_bytes
 from bench.figures.interpolation import draw_between_reals, draw_between_samples
+from bench.figures.missing_bins import BINNED, draw_missing, fill
 from bench.figures.neighbours import (
     NO_JUDGE,
     NOT_AT_HAND,
@@ -26,6 +27,7 @@ from bench.figures.samples_by_step import BY_STEP, draw_samples_by_step, shared_
 from bench.judging import extractors
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.protocol import Extractor
+from bench.judging.reference import pairing_order
 from bench.runs import record
 from bench.runs.class_rows import COLUMNS, classes_shown
 from bench.runs.data_location import samples_of
@@ -93,10 +95,11 @@ def draw_run(
 ) -> list[Path]:
     """Draw all figures of a run.
 
-    These are trajectories; of images triptych, neighbours, interpolations and, of conditional runs, a row of
-    samples for each class; of points generated over real ones, the discriminator's error over the plane, and
-    samples by step. A variant that encodes nothing has no reconstructions, no interpolation between real
-    images and no such error. The same run gives the same bytes; torch's random state is left alone.
+    These are trajectories; of images triptych, neighbours, bins of training images that hold too few
+    samples, interpolations and, of conditional runs, a row of samples for each class; of points generated
+    over real ones, such bins, the discriminator's error over the plane, and samples by step. A variant that
+    encodes nothing has no reconstructions, no interpolation between real images and no such error. The same
+    run gives the same bytes; torch's random state is left alone.
 
     Parameters
     ----------
@@ -166,6 +169,7 @@ def draw_samples(materials: Materials, folder: Path, most_features: int | None =
     files = _save_triptych(materials, title, folder)
     files += _save_classes(materials.trained, title, folder)
     files += _save_neighbours(materials, title, folder, most_features)
+    files += _save_missing(materials, title, folder, most_features)
     return files + _save_interpolations(materials, title, folder)
 
 
@@ -192,6 +196,8 @@ def _save_points(materials: Materials, title: str, folder: Path) -> list[Path]:
     centres = None if array.modes is None else array.modes.centres
     real, generated = some_reals(array, POINTS), trained.sample(POINTS)
     files = style.save(plane.draw_overlay(real, generated, centres, title), folder / "points")
+    filled = fill(array.samples[pairing_order(array.count)[:BINNED]], generated.numpy())
+    files += style.save(plane.draw_missing(filled, title), folder / "missing-bins")
     where = torch.from_numpy(plane.places())
     reconstructed = trained.reconstruct(where)
     if reconstructed is not None:
@@ -234,6 +240,15 @@ def _save_neighbours(materials: Materials, title: str, folder: Path, most: int |
     why_not = NO_JUDGE if extractor is None else NOT_AT_HAND
     figure = draw_neighbours(samples, array.samples, by_pixels, by_features, title, why_not)
     return style.save(figure, folder / "neighbours")
+
+
+def _save_missing(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:
+    """Draw the bins of training images that hold too few samples; nothing where features are not at hand."""
+    trained, array, extractor = materials.trained, materials.array, materials.extractor
+    if extractor is None:
+        return []
+    figure = draw_missing(trained, array, extractor, paths.cache(), title, most)
+    return [] if figure is None else style.save(figure, folder / "missing-bins")
 
 
 def _save_interpolations(materials: Materials, title: str, folder: Path) -> list[Path]:

@@ -3,10 +3,13 @@
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from bench.figures import style
+from bench.figures.missing_bins import FilledBins
 from bench.figures.points import LIMIT, within_axes
+from bench.judging.bins import significant
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -91,6 +94,30 @@ def draw_landscape(
         _dots(axis, real, style.VERMILION, "real", 6, 3)
         _dots(axis, generated, style.BLUE, "generated", 3, 4)
         _finish(figure, axis, title)
+    return figure
+
+
+def draw_missing(filled: FilledBins, title: str) -> "Figure":
+    """Draw the bins that hold significantly fewer generated than real points, over both kinds of points.
+
+    Parameters
+    ----------
+    filled : FilledBins
+        Bins of points in the plane.
+    title : str
+        Title of the figure.
+    """
+    missing = [number for number in filled.missing if significant(filled.deviations)[number]]
+    with style.styled():
+        figure = style.blank(4.6, 5.1, layout="constrained")
+        axis = figure.subplots()
+        _dots(axis, torch.from_numpy(filled.real), REAL_GREY, "real", 9, 3)
+        _dots(axis, torch.from_numpy(filled.generated), style.BLUE, "generated", 3, 4)
+        if missing:
+            across, down = within_axes(filled.bins.centres[missing]).T
+            label = f"centre of a bin with too few ({len(missing)})"
+            axis.plot(across, down, "x", color=style.VERMILION, markersize=7, label=label, zorder=5)
+        _finish(figure, axis, f"{title}\n{filled.summary}")
     return figure
 
 

@@ -52,6 +52,13 @@ OF_RUN = {
         "by the judge's features. A copied image would equal its neighbour.",
         False,
     ),
+    "missing-bins": (
+        "Where samples are missing",
+        "Training samples are put into bins of like ones by k-means of the judge's features (NDB). Shown are "
+        "the bins whose share of samples falls most short of that of real ones: of images, real ones of the "
+        "bin beside samples in it, the nearest to its centre first; of points, the centres of such bins.",
+        True,
+    ),
     "interpolation-samples": (
         "Between latents",
         "Samples on the way from one latent to another, in straight lines (linear) and on arcs (slerp). A "

@@ -19,7 +19,7 @@ from bench.system.errors import RequestError, WorkError
 from variants.registry import all_variants
 
 VARIANTS = sorted(all_variants())
-ALWAYS = {"trajectories", "triptych", "neighbours", "interpolation-samples"}
+ALWAYS = {"trajectories", "triptych", "neighbours", "missing-bins", "interpolation-samples"}
 Runs = Callable[..., RunFolder]
 
 
@@ -36,7 +36,7 @@ def test_a_finished_run_has_the_figures_that_its_variant_allows(name: str, train
 @pytest.mark.parametrize("name", ["began", "wgan-gp"])
 def test_a_run_on_points_has_figures_of_the_plane(name: str, trained_run: Runs) -> None:
     run = trained_run(name, points="ring-8")
-    names = {"trajectories", "points", "samples-by-step"}
+    names = {"trajectories", "points", "missing-bins", "samples-by-step"}
     if load(run).encodes:  # only then is there an error to show
         names.add("landscape")
     assert {path.stem for path in run.figures.glob("*.png")} == names
