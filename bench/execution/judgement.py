@@ -177,15 +177,16 @@ def ready_judge(
     if ranks.first and (words := extractors.caution(network, content, datasets.label(array.name))):
         progress.warning(words)
     cache = paths.cache()
+    reference = reference_statistics(network, array.samples, array.hash, array.name, cache)
     judge = Judge(
         network,
-        reference_statistics(network, array.samples, array.hash, array.name, cache),
+        reference,
         samples,
         generator=generator,
         ranks=ranks,
         class_names=class_names,
         in_training=knows(network, content),
-        held_out=None if held_out is None else held_out_statistics(network, array, held_out, cache),
+        held_out=None if held_out is None else held_out_statistics(network, reference, held_out, cache),
     )
     return ReadyJudge(judge, judge.measure_real(array.samples, cache, array.labels), array)
 

@@ -11,8 +11,15 @@ import numpy as np
 from bench.datasets import DataArray
 from bench.judging.moments import Moments
 from bench.judging.protocol import Extractor
-from bench.judging.reference import MINIMUM_SAMPLES, most_paired, pairing_order, reference_statistics
-from bench.judging.sample_statistics import SampleStatistics
+from bench.judging.reference import (
+    MINIMUM_SAMPLES,
+    Reference,
+    most_paired,
+    pairing_order,
+    reference_statistics,
+)
+
+_BATCH = 1000  # features that are added at once: bounds memory
 
 
 @dataclass(frozen=True)
@@ -30,7 +37,8 @@ class HeldOut:
         Of the features of equally many training samples. None of them is among those that are measured as
         though they were generated.
     features : ndarray
-        Features of the first held-out samples in a fixed random order, float32 (N, width).
+        Features of the held-out samples in a fixed random order, float32 (N, width): of all, or of as many as
+        are kept. They may be mapped from a file.
     label : str
         Split, count and the data's hash, for the protocol.
     """
@@ -42,16 +50,18 @@ class HeldOut:
 
 
 def held_out_statistics(
-    extractor: Extractor, training: DataArray, held_out: DataArray, cache: Path
+    extractor: Extractor, reference: Reference, held_out: DataArray, cache: Path
 ) -> HeldOut | None:
-    """Compute the statistics of held-out samples and of equally many training samples, or read cached ones.
+    """Compute the statistics of held-out samples, or read cached ones, and those of as many training samples.
 
     Parameters
     ----------
     extractor : Extractor
         The extractor.
-    training, held_out : DataArray
-        The samples of the reference, and those outside it.
+    reference : Reference
+        The training samples, by the same extractor.
+    held_out : DataArray
+        Real samples that are not among these.
     cache : Path
         The bench's cache folder, as for :func:`bench.judging.reference.reference_statistics`.
 
@@ -60,23 +70,21 @@ def held_out_statistics(
     HeldOut or None
         None if there are fewer than 12 samples of either kind.
     """
-    half, paired = training.count // 2, most_paired(training.count)
+    half = reference.count // 2
     # the samples after the first half, as many as are paired, are measured as though they were generated
-    free = np.delete(pairing_order(training.count), np.s_[half : half + paired])
+    scored = np.s_[half : half + most_paired(reference.count)]
+    free = np.delete(np.arange(len(reference.searched)), scored)
     count = min(len(free), held_out.count)
     if count < MINIMUM_SAMPLES:
         return None
-    outside = _subset(extractor, held_out, pairing_order(held_out.count)[:count], cache)
-    matched = _subset(extractor, training, free[:count], cache)
-    label = f"{held_out.split} {count}@{held_out.hash[:8]} and as many of the reference"
-    return HeldOut(outside.moments, matched.moments, outside.features, label)
-
-
-def _subset(extractor: Extractor, array: DataArray, rows: np.ndarray, cache: Path) -> SampleStatistics:
-    """Return the statistics of some samples of a data set."""
-    samples, digest = array.samples, array.hash
-    if len(rows) < array.count:
-        rows = np.sort(rows)
+    matched = Moments(extractor.width, "training samples")
+    for start in range(0, count, _BATCH):
+        matched.update(reference.searched[free[start : min(start + _BATCH, count)]])
+    samples, digest = held_out.samples, held_out.hash
+    if count < held_out.count:
+        rows = np.sort(pairing_order(held_out.count)[:count])
         samples = samples[rows]
-        digest = hashlib.sha256(array.hash.encode() + rows.tobytes()).hexdigest()
-    return reference_statistics(extractor, samples, digest, array.name, cache, array.split).statistics
+        digest = hashlib.sha256(held_out.hash.encode() + rows.tobytes()).hexdigest()
+    outside = reference_statistics(extractor, samples, digest, held_out.name, cache, held_out.split)
+    label = f"{held_out.split} {count}@{held_out.hash[:8]} and as many of the reference"
+    return HeldOut(outside.statistics.moments, matched, outside.searched, label)

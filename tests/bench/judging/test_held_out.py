@@ -17,7 +17,7 @@ from bench.judging.metrics import better_direction, metrics_for
 from bench.judging.metrics.frechet import frechet_distance
 from bench.judging.metrics.registry import needs_held_out
 from bench.judging.moments import Moments
-from bench.judging.reference import pairing_order, reference_statistics
+from bench.judging.reference import Reference, pairing_order, reference_statistics
 
 NAMES = ["fd_digits_garments_held_out", "fd_digits_garments_gap"]
 SAMPLES = 500
@@ -34,18 +34,21 @@ def data(cache_folder: Path) -> SimpleNamespace:
     return SimpleNamespace(training=training, outside=outside)
 
 
+def reference_of(array: DataArray, shipped: DigitsGarments, cache_folder: Path) -> Reference:
+    return reference_statistics(shipped, array.samples, array.hash, array.name, cache_folder)
+
+
 @pytest.fixture(scope="module")
 def held_out(data: SimpleNamespace, shipped: DigitsGarments, cache_folder: Path) -> HeldOut:
-    found = held_out_statistics(shipped, data.training, data.outside, cache_folder)
+    reference = reference_of(data.training, shipped, cache_folder)
+    found = held_out_statistics(shipped, reference, data.outside, cache_folder)
     assert found is not None
     return found
 
 
 @pytest.fixture(scope="module")
 def judge(data: SimpleNamespace, shipped: DigitsGarments, held_out: HeldOut, cache_folder: Path) -> Judge:
-    array = data.training
-    reference = reference_statistics(shipped, array.samples, array.hash, array.name, cache_folder)
-    return Judge(shipped, reference, SAMPLES, held_out=held_out)
+    return Judge(shipped, reference_of(data.training, shipped, cache_folder), SAMPLES, held_out=held_out)
 
 
 def moments_of(shipped: DigitsGarments, images: np.ndarray) -> Moments:
@@ -64,18 +67,19 @@ def test_as_many_training_samples_are_taken_and_none_that_is_scored_as_generated
     matched = moments_of(shipped, training.samples[pairing_order(training.count)[: outside.count]])
     np.testing.assert_allclose(held_out.matched_moments.mean, matched.mean, atol=1e-6)
     np.testing.assert_allclose(held_out.matched_moments.scatter, matched.scatter, rtol=1e-4, atol=1e-2)
-    assert held_out.features.shape[1] == shipped.width
+    assert held_out.features.shape == (outside.count, shipped.width)
 
 
 def test_where_more_are_held_out_than_trained_on_their_number_is_reduced(
     data: SimpleNamespace, shipped: DigitsGarments, cache_folder: Path
 ) -> None:
-    found = held_out_statistics(shipped, data.outside, data.training, cache_folder)
+    small = reference_of(data.outside, shipped, cache_folder)
+    found = held_out_statistics(shipped, small, data.training, cache_folder)
     assert found is not None
     count = data.outside.count - data.outside.count // 2
     assert found.moments.count == found.matched_moments.count == count
     few = DataArray("few", data.outside.samples[:11], "ab" * 32, "")
-    assert held_out_statistics(shipped, data.training, few, cache_folder) is None
+    assert held_out_statistics(shipped, small, few, cache_folder) is None
 
 
 def test_distance_and_gap_are_those_of_the_moments(
