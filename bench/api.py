@@ -202,6 +202,7 @@ def judge(
     extractor: str = "inception",
     image_size: int | None = None,
     channels: Literal[1, 3] | None = None,
+    crop: str | None = None,
     held_out: float = 0.0,
     data_root: str | None = None,
     device: str = "auto",
@@ -237,6 +238,8 @@ def judge(
         Resize the centre squares of the samples to this side; by default they keep their size.
     channels : {1, 3}, optional
         Convert the samples to grey or RGB; by default they keep their channels.
+    crop : str, optional
+        Square to cut out of the real images, as the knob of that name; by default the data set's own crop.
     held_out : float
         Share of the real samples to hold out, as the knob of that name; with 0 the published test split is
         held out, where its files are there.
@@ -278,6 +281,7 @@ def judge(
         extractor=extractor,
         form=Form(value_range, layout, image_size, channels),
         held_out=held_out,
+        crop=crop,
         data_root=data_root,
         device=device,
         threads=threads,

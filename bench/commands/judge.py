@@ -74,6 +74,11 @@ FEWEST, MOST = 12, 100_000_000
     help="Convert all images to grey or RGB [default: the samples' own].",
 )
 @click.option(
+    "--crop",
+    metavar="centre:N|box:x,y,w,h",
+    help="Square to cut out of the real images, as the knob crop [default: the data set's own crop].",
+)
+@click.option(
     "--held-out",
     metavar="SHARE",
     type=Real(0, 0.5),
@@ -118,6 +123,7 @@ def command(
     in_order: bool,
     image_size: int | None,
     channels: str | None,
+    crop: str | None,
     held_out: float,
     data_root: Path | None,
     device: str | None,
@@ -154,6 +160,7 @@ def command(
         extractor=extractor,
         form=Form(value_range, layout, image_size, None if channels is None else 1 if channels == "1" else 3),
         held_out=held_out,
+        crop=crop,
         data_root=None if data_root is None else str(data_root),
         device=device or "auto",
         threads=threads,

@@ -128,6 +128,8 @@ def export_samples(
     # samples of a run without a judge are judged by the default
     if not trained.makes_points and harness.extractor is not None:
         words += ["--extractor", harness.extractor]
+    if harness.crop is not None:
+        words += ["--crop", harness.crop]
     if harness.held_out:
         words += ["--held-out", repr(harness.held_out)]
     if harness.data_root:

@@ -56,6 +56,8 @@ class SampleRequest:
     held_out : float
         Share of the real samples that is held out, as the knob of that name; with 0 the published test split
         is held out, where its files are there.
+    crop : str or None
+        Square that is cut out of the real images, as the knob of that name; None for the data set's own.
     data_root : str or None
         Folder of the published data sets; None for the default.
     device : {"auto", "cpu", "cuda"}
@@ -71,6 +73,7 @@ class SampleRequest:
     extractor: str = Inception.name
     form: Form = field(default_factory=Form)
     held_out: float = 0.0
+    crop: str | None = None
     data_root: str | None = None
     device: str = "auto"
     threads: int = 0
@@ -371,6 +374,7 @@ def _harness(request: SampleRequest, image_size: int | None, channels: int | Non
             "image_size": image_size,
             "channels": channels,
             "held_out": request.held_out,
+            "crop": request.crop,
             "data_root": request.data_root,
             "device": request.device,
             "threads": request.threads,

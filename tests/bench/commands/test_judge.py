@@ -207,6 +207,7 @@ def test_a_table_has_the_formats_of_other_tables(
         (("a.npy", *QUICKLY, "--metrics", "vendy"), "did you mean 'vendi'?"),
         (("a.npy", *QUICKLY, "--metrics", "fd_digits_garments_gap"), "mnist-5k has none here"),
         (("a.npy", *QUICKLY, "--held-out", "0.6"), "'--held-out'"),
+        (("a.npy", *QUICKLY, "--crop", "middle"), "crop"),
         (("a.npy", *QUICKLY, "--samples", "201"), "there are 200, 201 were asked for"),
         (("a.npy", *QUICKLY, "--samples", "11"), "not in the range"),
         (("few.npy", *QUICKLY), "11 are too few: at least 12"),

@@ -3,10 +3,12 @@
 import json
 import shlex
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from bench.cli import main
 from bench.runs import record, run_folder
@@ -51,6 +53,26 @@ def test_judged_again_they_have_the_recorded_numbers_to_the_last_digit(
     assert shared == description.protocol.partition("; generator ")[0]
     assert generator.startswith("file ")
     assert "shuffled" not in generator
+
+
+def test_the_printed_command_has_the_knobs_that_decide_the_real_samples(
+    small: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (80, 32, 30), dtype=np.uint8)):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+    knobs = {"dataset": f"folder:{folder}", "channels": 1, "crop": "centre:20", "held_out": 0.25}
+    result = small.run(small.tiny("began", **knobs, steps=1, eval_every=1, checkpoint_every=1))
+    facts = told(capsys, "sample", result.run.id, "--out", tmp_path / "samples")
+    judged = told(capsys, *shlex.split(str(facts["judge"]))[1:])
+    assert isinstance(judged["values"], dict)
+    assert isinstance(judged["real"], dict)
+    outside = ["fd_digits_garments_held_out", "fd_digits_garments_gap"]
+    assert set(judged["values"]) - set(result.metrics) == set(outside)
+    assert {name: judged["values"][name] for name in result.metrics} == result.metrics
+    assert {name: judged["real"][name] for name in result.metrics} == result.run.describe().real
+    assert str(judged["outside"]).startswith("held-out ")
 
 
 def test_they_are_the_generators_for_the_latents_of_evaluations(
