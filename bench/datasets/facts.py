@@ -60,7 +60,7 @@ def moved(name: str, folder: Path) -> Place:
     name : str
         The data set, as recorded.
     folder : Path
-        The images of ``folder:PATH``, or the folder of the published data sets for one of these.
+        The folder or zip file of ``folder:PATH``, or the folder of the published data sets for one of these.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The user's own images: everything below a folder whose subfolders may be classes."""
+"""The user's own images: everything below a folder or in a zip file, whose subfolders may be classes."""
 
 import os
 from functools import cached_property
@@ -11,6 +11,7 @@ from bench.datasets.image_files import UnusableImage
 from bench.datasets.listing import SUFFIXES, Listing, list_folder
 from bench.datasets.pictures import centre_square, unusable_error
 from bench.datasets.registry import ImageDataset, Notify, Picture, Pictures, register
+from bench.datasets.zip_files import SUFFIX, is_zip_file, list_zip
 from bench.system.errors import RequestError, printable, shown
 from bench.system.paths import is_utf8
 
@@ -23,7 +24,7 @@ MAX_NAMED = 3  # unread files that a message names
 
 @register
 class Folder(ImageDataset):
-    """All images below a folder.
+    """All images below a folder, or in a zip file, which stands for the folder of its members.
 
     Where there are no images beside subfolders, and at least two subfolders with images, each subfolder is a
     class of the images below it. Classes are numbered by their sorted names.
@@ -31,11 +32,14 @@ class Folder(ImageDataset):
     Parameters
     ----------
     folder : Path
-        An existing folder.
+        An existing folder or zip file.
     """
 
     name = "folder:PATH"
-    description = "all images below the folder PATH, cropped to the centre square; subfolders are classes"
+    description = (
+        "all images below the folder PATH or in the zip file PATH, cropped to the centre square; "
+        "subfolders are classes"
+    )
     source = "your own images"
     channels = 3
     preset = "colour-quick"
@@ -63,11 +67,13 @@ class Folder(ImageDataset):
 
     @classmethod
     def from_name(cls, name: str) -> Self:
-        """Return the data set of ``folder:PATH``; raise an error if PATH is not a folder."""
+        """Return the data set of ``folder:PATH``; raise an error if PATH is neither folder nor zip file."""
         text = name.removeprefix(PREFIX)
         path = os.path.expanduser(text)
-        if not text or not os.path.isdir(path):
-            raise RequestError(f"dataset {shown(name)}: {shown(text)} is not a folder; PATH must be one")
+        if not text or not (os.path.isdir(path) or is_zip_file(path)):
+            raise RequestError(
+                f"dataset {shown(name)}: {shown(text)} is not a folder; PATH must be one, or a zip file"
+            )
         if not is_utf8(path):
             raise RequestError(
                 f"dataset {shown(name)}: the folder's name is not UTF-8, which records need; "
@@ -75,12 +81,16 @@ class Folder(ImageDataset):
             )
         return cls(Path(path))
 
+    @property
+    def _is_zip(self) -> bool:
+        return self.folder is not None and is_zip_file(str(self.folder))
+
     @cached_property
     def listing(self) -> Listing:
-        """The files below the folder."""
+        """The files below the folder, or in the zip file."""
         if self.folder is None:
             return Listing({}, [], [], [])
-        return list_folder(self.folder)
+        return list_zip(self.folder) if self._is_zip else list_folder(self.folder)
 
     def files(self, data_root: Path) -> dict[str, Path]:
         """Return the images by their relative path, which does not depend on the location of the folder.
@@ -94,10 +104,12 @@ class Folder(ImageDataset):
             raise unusable_error(self.name, unusable, len(self.listing.images) + len(unusable))
         if self.folder is None:
             return {}
+        if self._is_zip:
+            return {SUFFIX: self.folder}
         return {name: self.folder / name for name in self.listing.images}
 
     def unusable(self, data_root: Path) -> list[UnusableImage]:
-        """Return the files that cannot be read: empty ones, FIFOs, dangling links, closed folders."""
+        """Return the files that cannot be read: empty ones, FIFOs, dangling links, encrypted members."""
         return self.listing.unusable
 
     @cached_property

@@ -7,6 +7,7 @@ from typing import TypedDict
 from bench import datasets
 from bench.configuration import Configuration, Harness
 from bench.datasets import DataArray
+from bench.datasets.zip_files import is_zip_file
 from bench.runs.description import RunDescription
 from bench.runs.generator import configuration_of
 from bench.system import paths
@@ -21,8 +22,8 @@ def configuration_at(description: RunDescription, folder: Path | None = None) ->
     description : RunDescription
         What run.json says.
     folder : Path, optional
-        The images of a run on ``folder:PATH``, or the folder of the published data sets for a run on one of
-        them. The recorded place where not given.
+        The folder or zip file of a run on ``folder:PATH``, or the folder of the published data sets for a run
+        on one of them. The recorded place where not given.
 
     Raises
     ------
@@ -39,7 +40,7 @@ def configuration_at(description: RunDescription, folder: Path | None = None) ->
                 "moved, name their folder by --data PATH"
             )
         return configuration
-    if not folder.is_dir():
+    if not folder.is_dir() and not is_zip_file(str(folder)):
         raise RequestError(f"--data {shown(str(folder))} is not a folder")
     place = datasets.moved(name, folder)
     root = place.data_root or configuration.harness.data_root

@@ -96,8 +96,9 @@ def test_data_sets_with_known_modes_have_their_own_judges():
     assert {name: judged_by(name) for name in NAMES} == dict.fromkeys(NAMES, "images") | judges
 
 
-def test_data_sets_with_known_modes_have_their_own_presets():
+def test_data_sets_in_colour_or_with_known_modes_have_their_own_presets():
     presets = {"ring-8": "points", "grid-25": "points", "stacked-mnist": "stacked"}
+    presets |= dict.fromkeys(("celeba", "cifar10", "folder:PATH", "lsun-bedroom"), "colour-quick")
     assert {name: preset_of(name) for name in NAMES} == dict.fromkeys(NAMES, "quick") | presets
 
 
