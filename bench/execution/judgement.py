@@ -317,5 +317,9 @@ def judges_of_others(
 def _measurable(array: datasets.DataArray, others: Mapping[str, str]) -> list[str]:
     """Return the metrics of other extractors that can be measured on this machine, on such images."""
     known, channels = EXTRACTORS.entries(), array.samples.shape[1]
-    here = {row.metric for row in availability(paths.cache()) if row.present}
-    return [metric for metric, name in others.items() if metric in here and channels in known[name].channels]
+    here = {row.metric: row.channels for row in availability(paths.cache()) if row.present}
+    return [
+        metric
+        for metric, name in others.items()
+        if metric in here and channels in (here[metric] or known[name].channels)
+    ]
