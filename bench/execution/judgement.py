@@ -176,6 +176,8 @@ def ready_judge(
     content = datasets.content(array.name)
     if ranks.first and (words := extractors.caution(network, content, datasets.label(array.name))):
         progress.warning(words)
+    if ranks.first and (words := extractors.shortfall(network)):
+        progress.info(words)
     cache = paths.cache()
     reference = reference_statistics(network, array.samples, array.hash, array.name, cache)
     judge = Judge(

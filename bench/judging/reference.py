@@ -151,8 +151,10 @@ def reference_statistics(
 
 
 def cache_path(extractor: Extractor, data_hash: str, cache: Path) -> Path:
-    """Return the cache file for these weights, this preprocessing and this data."""
-    key = "\n".join((_REVISION, extractor.hash, extractor.preprocessing, data_hash))
+    """Return the cache file for these weights, this preprocessing, what is extracted, and this data."""
+    # files of one network may have its classifier or lack it
+    provided = " ".join(sorted(extractor.provides))
+    key = "\n".join((_REVISION, extractor.hash, extractor.preprocessing, provided, data_hash))
     return cache / "reference" / f"{hashlib.sha256(key.encode()).hexdigest()}.safetensors"
 
 

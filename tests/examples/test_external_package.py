@@ -181,7 +181,7 @@ def test_a_typing_error_in_the_name_of_an_extractor_is_answered_with_the_nearest
     words = ("run", "--variant", "began", "--set", "extractor=my-thumbnial")
     for done in run_bench((*words, "--dry-run"), (*words, "--json"), status=2, imported=("torch",)):
         assert done.stderr.splitlines()[-1] == (
-            "bench: unknown extractor 'my-thumbnial': allowed are inception, my-thumbnail, shipped;"
-            " did you mean 'my-thumbnail'?"
+            "bench: unknown extractor 'my-thumbnial': allowed are clip, dinov2, dinov2-small, "
+            "efficientnet-lite0, inception, my-thumbnail, shipped; did you mean 'my-thumbnail'?"
         )
     assert not bench_home.exists()

@@ -11,6 +11,7 @@ from bench.judging.extractors.choice import (
     missing_network,
     names_by_metric,
     require_extractor,
+    shortfall,
     unfamiliar,
 )
 from bench.judging.extractors.registry import Availability, ImageExtractor
@@ -26,5 +27,6 @@ __all__ = [
     "missing_network",
     "names_by_metric",
     "require_extractor",
+    "shortfall",
     "unfamiliar",
 ]

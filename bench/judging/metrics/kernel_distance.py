@@ -24,9 +24,22 @@ _ROWS = 500  # of a kernel matrix at a time
 )
 def kernel_distance(inputs: MetricInputs) -> float:
     """Unbiased estimate over all pairs; its expectation is 0 where both sets have one distribution."""
-    generated, real = inputs.generated_features.values, inputs.real_features.values
     within_real = inputs.real_features.cached(mean_kernel_within)
+    return unbiased_kernel_distance(
+        inputs.generated_features.values, inputs.real_features.values, within_real
+    )
+
+
+def unbiased_kernel_distance(
+    generated: np.ndarray, real: np.ndarray, within_real: float | None = None
+) -> float:
+    """Unbiased kernel distance between two sets of vectors, float64 (N, width) and (M, width).
+
+    `within_real` is :func:`mean_kernel_within` of `real` where that is known.
+    """
     between = _kernel_sum(generated, real) / (len(generated) * len(real))
+    if within_real is None:
+        within_real = mean_kernel_within(real)
     return mean_kernel_within(generated) + within_real - 2 * between
 
 

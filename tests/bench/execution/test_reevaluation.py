@@ -13,6 +13,8 @@ from torch import Tensor
 from bench.cli import main
 from bench.execution.progress import Progress
 from bench.execution.reevaluation import reevaluate
+from bench.judging.extractors import inception_weights
+from bench.judging.extractors.efficientnet import EfficientNetLite0
 from bench.judging.extractors.images import DigitsGarments
 from bench.judging.extractors.registry import EXTRACTORS, Availability, ImageExtractor, register
 from bench.judging.metrics import metrics_for
@@ -212,6 +214,8 @@ def test_another_metric_than_measured_is_answered_with_each_that_can_be_had_here
 ) -> None:
     # of the wishes, `fid` needs weights that are not here, and two others have networks for other images
     monkeypatch.setattr(torch.hub, "get_dir", lambda: "/no/such/folder")
+    monkeypatch.setattr(inception_weights, "packaged_path", lambda: None)
+    monkeypatch.setattr(EfficientNetLite0, "modules", ("no_such_module",))
     monkeypatch.setattr(errors, "LONGEST_LIST", 1000)
     measured = set(outcome.record.evaluations[-1].values)
     network = DigitsGarments()

@@ -20,7 +20,7 @@ from bench.execution.reevaluation import reevaluate
 from bench.execution.session import resume, start
 from bench.execution.setup import set_up
 from bench.execution.verification import verify
-from bench.judging.extractors import images
+from bench.judging.extractors import images, inception_weights
 from bench.judging.extractors.registry import EXTRACTORS, ImageExtractor, register
 from bench.runs import run_folder
 from bench.runs.generator import load
@@ -284,7 +284,8 @@ def without_inception(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         raise OSError("no network")
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
-    monkeypatch.setattr(images, "_download", fail)
+    monkeypatch.setattr(inception_weights, "packaged_path", lambda: None)
+    monkeypatch.setattr(inception_weights, "download", fail)
 
 
 def test_a_network_that_stands_in_is_named_before_the_first_step_and_goes_on_judging(

@@ -13,6 +13,7 @@ from PIL import Image
 from train_digits_garments import Labelled, read_mnist_5k
 
 from bench.judging.extractors.images import DigitsGarments, Objects
+from bench.judging.extractors.inception_weights import packaged_path
 
 
 @pytest.fixture(scope="session")
@@ -76,3 +77,26 @@ def random_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("inception") / "random.pth"
     torch.save(network.state_dict(), path)
     return path
+
+
+@pytest.fixture(scope="session")
+def inception_package() -> Path:
+    """Give the Inception file that the package of the extra `inception` brings."""
+    path = packaged_path()
+    if path is None:
+        pytest.skip("the extra inception is not installed")
+    return path
+
+
+@pytest.fixture(scope="session")
+def photographs() -> np.ndarray:
+    """500 colour images uint8 (N, 3, 32, 32): of CIFAR-10 where there are some, else smooth made ones."""
+    mosaic = Path(__file__).parents[4] / "shared" / "datasets" / "cifar10" / "test-0.webp"
+    if mosaic.is_file():
+        pixels = np.asarray(Image.open(mosaic).convert("RGB"))[: 10 * 32]
+        return np.ascontiguousarray(
+            pixels.reshape(10, 32, 50, 32, 3).transpose(0, 2, 4, 1, 3).reshape(500, 3, 32, 32)
+        )
+    coarse = torch.rand(500, 3, 5, 5, generator=torch.Generator().manual_seed(0))
+    fine = torch.nn.functional.interpolate(coarse, size=(32, 32), mode="bicubic", antialias=True)
+    return (fine * 255).clamp(0, 255).byte().numpy()

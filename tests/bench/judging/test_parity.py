@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from bench.judging.extractors import inception_weights
 from bench.judging.extractors.images import Inception
 from bench.judging.judge import Judge
 from bench.judging.reference import pairing_order, reference_statistics
@@ -71,3 +72,24 @@ def test_whole_images_agree_with_torch_fidelity_and_torchmetrics(
 
 def _scaled(images: np.ndarray) -> list[torch.Tensor]:
     return list((torch.from_numpy(images).float() / 127.5 - 1).split(10))
+
+
+@pytest.mark.slow
+def test_the_standard_distance_of_two_halves_agrees_with_torch_fidelity(
+    inception_package: Path, photographs: np.ndarray, tmp_path: Path
+) -> None:
+    """The package's weights, read by this project and, as a state dict, by torch-fidelity."""
+    import torch_fidelity
+
+    ours = Inception(inception_package)
+    halves = photographs[:64:2], photographs[1:64:2]
+    judge = Judge(ours, reference_statistics(ours, halves[0], "00" * 32, "photographs", tmp_path), 32)
+    found = judge.measure(lambda count: _scaled(halves[1]), ["fid", "kid"])["fid"]
+    weights = tmp_path / "weights.pth"
+    torch.save(inception_weights.read(inception_package).tensors, weights)
+    theirs = torch_fidelity.calculate_metrics(
+        input1=_Stored(torch.from_numpy(halves[1])), input2=_Stored(torch.from_numpy(halves[0])), fid=True,
+        feature_extractor_weights_path=str(weights), cuda=False, verbose=False, cache=False,
+        save_cpu_ram=True, batch_size=32,
+    )["frechet_inception_distance"]  # fmt: skip
+    assert found == pytest.approx(theirs, rel=1e-6)

@@ -49,22 +49,30 @@ def rows() -> ImageExtractor:
     return found
 
 
-def test_the_harness_has_two_extractors_for_images() -> None:
-    assert set(EXTRACTORS.entries()) == {"inception", "shipped"}
+def test_the_extractors_of_the_harness_for_images() -> None:
+    assert set(EXTRACTORS.entries()) == {
+        "inception", "shipped", "efficientnet-lite0", "dinov2", "dinov2-small", "clip",
+    }  # fmt: skip
 
 
 def test_every_extractor_says_what_it_was_trained_on_and_knows_only_that(tmp_path: Path) -> None:
+    objects = "photographs of objects and animals"
     trained = {name: kind.trained_on for name, kind in EXTRACTORS.entries().items()}
     assert trained == {
         "shipped": ("digits", "garments"),
-        "inception": ("photographs of objects and animals",),
+        "inception": (objects,),
+        "efficientnet-lite0": (objects,),
+        "dinov2": (objects, "photographs of bedrooms"),
+        "dinov2-small": (objects, "photographs of bedrooms"),
+        "clip": (objects, "photographs of faces", "photographs of bedrooms"),
     }
     known = {
         name: {dataset for dataset in classes() if content(dataset) in words}
         for name, words in trained.items()
     }
     assert known["shipped"] == {"mnist", "mnist-5k", "stacked-mnist", "fashion-mnist"}
-    assert known["inception"] == {"cifar10"}
+    assert known["inception"] == known["efficientnet-lite0"] == {"cifar10"}
+    assert known["clip"] == {"cifar10", "celeba", "lsun-bedroom"}
     assert content("folder:anything") == ""
     found = {row.name: row.trained_on for row in extractors.availability(tmp_path)}
     assert found["digits-garments"] == "digits, garments"
@@ -125,7 +133,8 @@ def test_it_is_listed_and_found_by_its_metric(rows: ImageExtractor, tmp_path: Pa
 
 def test_an_unknown_extractor_is_refused_with_the_nearest_name(rows: ImageExtractor) -> None:
     expected = (
-        "unknown extractor 'mean-row': allowed are inception, mean-rows, shipped; did you mean 'mean-rows'?"
+        "unknown extractor 'mean-row': allowed are clip, dinov2, dinov2-small, efficientnet-lite0, "
+        "inception, mean-rows, shipped; did you mean 'mean-rows'?"
     )
     with pytest.raises(RequestError) as caught:
         extractors.require_extractor("mean-row", "mnist-5k")
