@@ -29,7 +29,8 @@ FEWEST, MOST = 12, 100_000_000
 @click.option(
     "--metrics",
     metavar="NAME[,NAME...]",
-    help="Metrics, separated by commas [default: all that the judge measures].",
+    help="Metrics, separated by commas, also those measured on request only, such as c_t, ndb and rke "
+    "[default: those of every evaluation, and the distances to held-out samples].",
 )
 @click.option(
     "--samples",
@@ -133,13 +134,13 @@ def command(
 ) -> Report:
     """Measure samples in a folder or a file against real ones.
 
-    SAMPLES is a folder of images, whose subfolders may be classes; an .npz file with an array `samples`,
-    `images` or `arr_0`, or a single one, and perhaps `labels`; or an .npy file. Arrays are uint8 images
-    (N, H, W, C), (N, C, H, W) or (N, H, W), or points (N, 2). `bench sample RUN --out FILE.npz` writes such a
-    file. The real samples are decoded at the size and with the channels of the samples. The table has the
-    scores of other real samples beside, and a verdict on collapse. Where there are samples outside the data
-    set, such as a published test split, the distance to these is measured too, and its gap, which copies of
-    training samples raise.
+    SAMPLES is a folder of images or a zip file of one, whose subfolders may be classes; an .npz file with an
+    array `samples`, `images` or `arr_0`, or a single one, and perhaps `labels`; or an .npy file. Arrays are
+    uint8 images (N, H, W, C), (N, C, H, W) or (N, H, W), or points (N, 2). `bench sample RUN --out FILE.npz`
+    writes such a file. The real samples are decoded at the size and with the channels of the samples. The
+    table has the scores of other real samples beside, and a verdict on collapse. Where there are samples
+    outside the data set, such as a published test split, the distance to these is measured too, and its gap,
+    which copies of training samples raise.
     """
     from bench.datasets.samples.form import Form
     from bench.execution.sample_judging import SampleRequest, judge_file

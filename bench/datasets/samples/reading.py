@@ -21,7 +21,8 @@ from bench.datasets.registry import Notify, Picture, Pictures
 from bench.datasets.samples.class_folders import class_numbers
 from bench.datasets.samples.form import Form, blocks, resized, square_side, stored
 from bench.datasets.samples.origin import ARRAY, FILE, SampleOrigin, origin_in
-from bench.system.errors import RequestError, printable, shown
+from bench.datasets.zip_files import is_zip_file
+from bench.system.errors import RequestError, WorkError, printable, shown
 
 # names of the array of samples in an .npz file, the first that is there; else a file with one array is read
 SAMPLES = ("samples", "images", "arr_0")
@@ -29,7 +30,7 @@ LABELS = ("labels", "label")
 # a second array without a name holds labels in files of ADM's evaluation
 UNNAMED_LABELS = ("arr_0", "arr_1")
 SUFFIXES = (".npz", ".npy")
-GREY_MODES = frozenset({"1", "L", "LA"})  # PIL's names
+GREY_MODES = ("1", "L", "I;16")  # beginnings of PIL's names
 
 
 @dataclass(frozen=True)
@@ -109,10 +110,10 @@ def read_samples(path: str | Path, form: Form, notify: Notify = lambda _: None) 
     Parameters
     ----------
     path : str or Path
-        A folder: all images below it, in the order of their file names; subfolders may be classes. An .npz
-        file: the array ``samples``, ``images`` or ``arr_0``, or the only one; its labels may be ``labels``,
-        ``label`` or, after ``arr_0``, ``arr_1``. An .npy file: the array; it is mapped, and read piece by
-        piece.
+        A folder, or a zip file of one: all images below it, in the order of their file names; subfolders may
+        be classes. An .npz file: the array ``samples``, ``images`` or ``arr_0``, or the only one; its labels
+        may be ``labels``, ``label`` or, after ``arr_0``, ``arr_1``. An .npy file: the array; it is mapped,
+        and read piece by piece.
     form : Form
         What is stated of the samples.
     notify : callable
@@ -128,9 +129,12 @@ def read_samples(path: str | Path, form: Form, notify: Notify = lambda _: None) 
         return _read_folder(place, name, form, notify)
     if not place.is_file():
         raise RequestError(f"samples {shown(name)}: there is no such folder or file")
+    if is_zip_file(str(place)):
+        return _read_folder(place, name, form, notify)
     if place.suffix.lower() not in SUFFIXES:
         raise RequestError(
-            f"samples {shown(name)}: allowed are a folder of images, and files {' and '.join(SUFFIXES)}"
+            f"samples {shown(name)}: allowed are a folder of images or a zip file of them, and files "
+            f"{' and '.join(SUFFIXES)}"
         )
     with _one_line(name):
         if place.suffix.lower() == ".npy":
@@ -257,11 +261,12 @@ class _Header(NamedTuple):
 
 def _read_folder(path: Path, name: str, form: Form, notify: Notify) -> SampleSet:
     folder = Folder(path)
-    listing = folder.listing
+    try:
+        listing = folder.listing
+    except WorkError as error:  # a damaged zip file
+        raise RequestError(f"samples {shown(name)} cannot be read: {error}") from None
     if not listing.images and not listing.unusable:
-        raise RequestError(
-            f"samples {shown(name)}: no image below this folder; allowed are {SUFFIXES_OF_IMAGES}"
-        )
+        raise RequestError(f"samples {shown(name)}: no image below it; allowed are {SUFFIXES_OF_IMAGES}")
     # by file name first: files that were numbered throughout keep their order across subfolders of classes
     paths = list(listing.images)
     order = sorted(range(len(paths)), key=lambda place: (paths[place].rpartition("/")[2], paths[place]))
@@ -276,7 +281,7 @@ def _read_folder(path: Path, name: str, form: Form, notify: Notify) -> SampleSet
         )
     width, height = min(shapes)
     side = square_side(height, width, form, name)
-    grey = all(head.mode in GREY_MODES for head in heads)
+    grey = all(head.mode.startswith(GREY_MODES) and head.mode != "LAB" for head in heads)
     channels = form.channels or (1 if grey else 3)
     samples = _decoded(files, folder, side, channels, name, notify)
     origin = _origin_of(path)

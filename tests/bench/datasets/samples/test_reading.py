@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -30,8 +31,9 @@ def test_the_same_samples_have_the_same_hash_in_every_form(images: np.ndarray, t
         save_png(image, tmp_path / "folder" / f"{number:03}.png")
     np.save(tmp_path / "a.npy", images.transpose(0, 2, 3, 1))
     np.savez_compressed(tmp_path / "a.npz", samples=images)
+    shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path / "folder")
     expected = sample_set(images, Form(), "array")
-    for name in ("folder", "a.npy", "a.npz"):
+    for name in ("folder", "a.npy", "a.npz", "a.zip"):
         found = read_samples(tmp_path / name, Form())
         assert np.array_equal(found.samples, images)
         assert found.hash == expected.hash
@@ -156,9 +158,11 @@ class Explosive:
         ("a.npz", npz(samples=RGB).replace(RGB.tobytes()[:64], bytes(64)), "cannot be read"),
         ("a.npy", HUGE, "cannot be read"),
         ("a.npz", npy(RGB), "no .npz file"),
+        ("a.zip", b"PK", "cannot be read"),
+        ("a.zip", npz(samples=RGB), "no image below it"),
         ("a.npz", npz(), "the file has no array"),
         ("a.npz", npz(x=RGB, y=RGB), "the file has the arrays x, y; the samples must be called"),
-        ("a.png", b"", "allowed are a folder of images, and files .npz and .npy"),
+        ("a.png", b"", "a folder of images or a zip file of them, and files .npz and .npy"),
     ],
 )
 def test_a_damaged_or_foreign_file_is_refused_in_one_line(
@@ -174,7 +178,7 @@ def test_a_damaged_or_foreign_file_is_refused_in_one_line(
 def test_a_folder_without_images_or_with_damaged_ones_is_refused_by_name(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="there is no such folder or file"):
         read_samples(tmp_path / "absent", Form())
-    with pytest.raises(RequestError, match="no image below this folder"):
+    with pytest.raises(RequestError, match="no image below it"):
         read_samples(tmp_path, Form())
     save_png(RGB[0], tmp_path / "1.png")
     (tmp_path / "2.png").write_bytes(b"none")
