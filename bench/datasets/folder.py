@@ -36,10 +36,7 @@ class Folder(ImageDataset):
     """
 
     name = "folder:PATH"
-    description = (
-        "all images below the folder PATH or in the zip file PATH, cropped to the centre square; "
-        "subfolders are classes"
-    )
+    description = "all images below PATH, a folder or a zip file; subfolders are classes"
     source = "your own images"
     channels = 3
     preset = "colour-quick"

@@ -1,5 +1,6 @@
 """Every odd picture gives the right image, or is refused in one line that names it."""
 
+import zipfile
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -80,6 +81,22 @@ def test_usable_ones_are_right_and_the_others_left_out_all_in_one_folder(
     assert array.count == len(names) >= 150
     for name, sample in zip(names, array.samples, strict=True):
         require_right(sample, folder / name)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_in_a_zip_file_the_same_are_used_and_the_others_refused(folder: Path, tmp_path: Path) -> None:
+    cache, numbered = tmp_path / "cache", [each for each in PICTURES if each.name.startswith(b"odd-")]
+    for outcome in ("used", "refused"):
+        members = [each.write(folder) for each in numbered if each.outcome == outcome]
+        with zipfile.ZipFile(tmp_path / f"{outcome}.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in (folder / "good.png", *members):
+                archive.write(path, path.name)
+        if outcome == "used":
+            assert read(tmp_path / "used.zip", cache).hash == read(folder, cache).hash
+    words = f"{len(members)} of {len(members) + 1} images cannot be used: odd-"
+    with pytest.raises(WorkError, match=words) as caught:
+        read(tmp_path / "refused.zip", cache)
+    assert str(caught.value).isprintable()
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -113,6 +113,12 @@ def test_a_folder_is_grey_only_if_all_its_images_are(tmp_path: Path) -> None:
     assert read_samples(tmp_path, Form(channels=1)).conversion == "made grey"
 
 
+def test_grey_of_16_bits_is_grey(tmp_path: Path) -> None:
+    deep = GREY[0, 0].astype(np.uint16) * 256 + 7
+    Image.fromarray(deep).save(tmp_path / "1.png")
+    np.testing.assert_array_equal(read_samples(tmp_path, Form()).samples, GREY[:1])
+
+
 def truncated(content: bytes) -> bytes:
     return content[: len(content) // 2]
 
