@@ -121,9 +121,6 @@ def trained_alone(variant: str, given: dict[str, Any]) -> list[str]:
         words += [f"--{name}", str(value)] if value else []
     words += ["--config", str(given["file"])] if given["file"] else []
     tiny = {name: str(value) for name, value in TINY.items() if name not in ("steps", "device")}
-    if (given["dataset"] or "").startswith("folder:"):
-        # the judge of colour images is downloaded
-        tiny["channels"] = "1"
     for name, value in (given["settings"] | tiny).items():
         words += ["--set", f"{name}={value}"]
     return ["run", *words]
