@@ -224,7 +224,8 @@ def _weights(judges: "Sequence[Availability]") -> str:
             lacks = f"; {row.lacks}" if row.lacks else ""
             rows.append((row.name, f"{row.path} (sha256 {row.hash[:8]}) {row.note}".strip() + lacks))
         elif row.searched:
-            rows.append((row.name, f"not in any of {', '.join(row.searched)}"))
+            advice = row.note.removeprefix("not found")
+            rows.append((row.name, f"not in any of {', '.join(row.searched)}{advice}"))
         elif row.note:
             rows.append((row.name, row.note))
     return table(rows, width=WIDTH)

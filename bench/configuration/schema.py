@@ -85,8 +85,9 @@ class Harness(Knobs):
     extractor: str | None = knob(
         "inception",
         "network behind the Frechet distance: Inception (fid) where its weights are here or can be fetched, "
-        "else a shipped one; shipped takes that one first (far faster on a CPU); or the extractor of another "
-        "package. none: the run is not judged; `bench eval RUN --extractor NAME` measures it later",
+        "else a shipped one; shipped takes that one first (far faster on a CPU); efficientnet-lite0, dinov2, "
+        "dinov2-small and clip come by extras; or the extractor of another package. none: the run is not "
+        "judged; `bench eval RUN --extractor NAME` measures it later",
         longest=LONGEST_NAME,
     )
     micro_batches: int | None = knob(

@@ -107,7 +107,9 @@ def test_a_verdict_says_by_what_each_kind_of_samples_can_be_judged_or_what_to_do
         else:
             assert colour == f"can be judged: by {by_objects}"
             assert by_inception not in grey
-            assert section(text, "Weights")[row.name].startswith("not in any of ")
+            shown = section(text, "Weights")[row.name]
+            assert shown.startswith("not in any of ")
+            assert shown.endswith(": put it at /weights/inception.pth")
         assert {each["what"]: each["possible"] for each in report["judging"]} == {
             "grey images": True,
             "colour images": True,

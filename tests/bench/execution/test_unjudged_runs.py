@@ -330,6 +330,24 @@ class Absent(Brightness):
         raise WorkError("the weights are missing")
 
 
+class Lacking(Brightness):
+    """A judge whose file lacks the classifier."""
+
+    name = "lacking"
+    lacks = "lacking: the file has no classifier"
+
+
+def test_what_a_judge_cannot_measure_is_said_in_one_line_before_the_first_step(
+    small: SimpleNamespace, registry: None
+) -> None:
+    register(Lacking)
+    heard = Heard()
+    start(small.tiny("began", extractor="lacking", steps=2), heard)
+    assert heard.lines.count(Lacking.lacks) == 1
+    first_line_of_the_run = next(n for n, text in enumerate(heard.lines) if text.startswith("run "))
+    assert heard.lines.index(Lacking.lacks) < first_line_of_the_run
+
+
 class Grey(Brightness):
     """A judge of grey images."""
 
