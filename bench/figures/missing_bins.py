@@ -71,11 +71,7 @@ class FilledBins:
     @property
     def summary(self) -> str:
         """How many bins differ, in one line."""
-        differing = int(significant(self.deviations).sum())
-        return (
-            f"NDB: {differing} of {len(self.counts)} bins hold a significantly (*) larger or smaller share "
-            f"of {len(self.generated):,} samples than of {len(self.real):,} real ones"
-        )
+        return f"NDB: {int(significant(self.deviations).sum())} of {len(self.counts)} bins differ"
 
     def nearest(self, features: np.ndarray, number: int, count: int) -> np.ndarray:
         """Rows of `features` that are in a bin, the nearest to its centre first, at most `count`."""
@@ -144,7 +140,10 @@ def draw_missing(
         f"{title}\nbins of training images with too few samples, by features of {extractor.name}",
         ["real images of the bin", "samples in the bin"],
         [filled.label(number) for number in filled.missing[:SHOWN]],
-        caption=filled.summary,
+        caption=(
+            f"{filled.summary}: their shares of {len(filled.generated):,} samples and of "
+            f"{len(filled.real):,} real images differ significantly (*)."
+        ),
     )
 
 

@@ -116,7 +116,7 @@ def draw_missing(filled: FilledBins, title: str) -> "Figure":
         if missing:
             across, down = within_axes(filled.bins.centres[missing]).T
             label = f"centre of a bin with too few ({len(missing)})"
-            axis.plot(across, down, "x", color=style.VERMILION, markersize=7, label=label, zorder=5)
+            axis.plot(across, down, "x", color=style.VERMILION, markersize=4, label=label, zorder=5)
         _finish(figure, axis, f"{title}\n{filled.summary}")
     return figure
 
