@@ -36,12 +36,12 @@ def configuration_at(description: RunDescription, folder: Path | None = None) ->
     if folder is None:
         if not datasets.is_present(name):
             raise RequestError(
-                f"run {description.name} was trained on {name}, which is no folder here: where its images "
+                f"run {description.name} was trained on {name}, which is not here: where its images "
                 "moved, name their folder by --data PATH"
             )
         return configuration
     if not folder.is_dir() and not is_zip_file(str(folder)):
-        raise RequestError(f"--data {shown(str(folder))} is not a folder")
+        raise RequestError(f"--data {shown(str(folder))} is neither a folder nor a zip file")
     place = datasets.moved(name, folder)
     root = place.data_root or configuration.harness.data_root
     return configuration.with_values(dataset=place.name, data_root=root)

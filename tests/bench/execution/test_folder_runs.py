@@ -21,10 +21,12 @@ from bench.comparing.groups import with_groups
 from bench.comparing.summary import summarise
 from bench.execution.progress import Progress
 from bench.execution.reevaluation import reevaluate
-from bench.execution.session import RunResult, start
+from bench.execution.session import RunResult, resume, start
 from bench.health.verdict import RULES
 from bench.runs.record import Evaluation, StepRow
+from bench.runs.run_folder import find
 from bench.system.errors import RequestError
+from bench.training.trainer import Interrupted
 
 CLASSES = {"classes_covered", "effective_classes", "is_digits_garments", "is_digits_garments_10_splits"}
 
@@ -201,3 +203,27 @@ def test_where_the_folder_moved_a_command_takes_its_new_place_and_no_other_image
         assert report["exact"]
     if out:
         assert list(tmp_path.glob("out*"))
+
+
+def test_a_run_on_mirrored_crops_of_a_zip_file_resumes_to_the_bit_without_the_held_out_images(
+    faces: Path, small: SimpleNamespace, tmp_path: Path
+) -> None:
+    packed = shutil.make_archive(str(tmp_path / "faces"), "zip", faces)
+    given = {"dataset": f"folder:{packed}", "channels": 1, "crop": "centre:24", "held_out": 0.3}
+    plain = small.run(small.tiny("began", **given))
+    asked = small.tiny("began", **given, flip=True)
+    whole = small.run(asked)
+    with pytest.raises(Interrupted) as name:
+        start(asked, small.StopAfter(5))
+    resumed = resume(find(str(name.value)), Progress(quiet=True))
+    assert small.numbers(resumed.run) == small.numbers(whole.run) != small.numbers(plain.run)
+    data, unmirrored = whole.description.data, plain.description.data
+    assert data.hash == unmirrored.hash
+    assert 14 <= data.count <= 38
+    mirrored = "; mirrored from left to right in half of the images of every batch, in none of the reference"
+    assert data.transform == unmirrored.transform + mirrored
+    assert "; centre 24x24; " in data.transform
+    assert "; without the share 0.3 held out" in data.transform
+    # the judge's reference is the training samples as they are
+    assert f"reference train {data.count}@{data.hash[:8]}" in whole.description.protocol
+    assert whole.description.protocol == plain.description.protocol
