@@ -44,13 +44,16 @@ def gap(inputs: MetricInputs) -> float:
     return frechet_distance(generated, held_out.moments) - to_training
 
 
-def frechet_distance(first: Moments, second: Moments) -> float:
+def frechet_distance(first: Moments, second: Moments, *, root: np.ndarray | None = None) -> float:
     """Fréchet distance between the Gaussians with the two sets' moments.
 
     Parameters
     ----------
     first, second : Moments
         Of the same width, each from at least 2 samples. The order does not matter.
+    root : ndarray, optional
+        Result of :func:`symmetric_root` for the covariance of `first`, for several distances to it; computed
+        where not given.
 
     Returns
     -------
@@ -73,7 +76,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     """
     if first.width != second.width:
         raise ValueError(f"{first.name} has features of width {first.width}, {second.name} of {second.width}")
-    root = _symmetric_root(first.covariance)
+    if root is None:
+        root = symmetric_root(first.covariance)
     product = root @ second.covariance @ root
     trace_of_root = _roots(np.linalg.eigvalsh((product + product.T) / 2)).sum()
     shift = first.mean - second.mean
@@ -81,7 +85,8 @@ def frechet_distance(first: Moments, second: Moments) -> float:
     return max(0.0, float(shift @ shift + traces - 2 * trace_of_root))
 
 
-def _symmetric_root(matrix: np.ndarray) -> np.ndarray:
+def symmetric_root(matrix: np.ndarray) -> np.ndarray:
+    """Square root of a symmetric matrix without negative eigenvalues, float64 (width, width)."""
     values, vectors = np.linalg.eigh(matrix)
     root: np.ndarray = (vectors * _roots(values)) @ vectors.T
     return root

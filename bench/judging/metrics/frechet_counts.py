@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.datasets import fixed_draws
 from bench.judging.metric_inputs import MetricInputs
-from bench.judging.metrics.frechet import frechet_distance
+from bench.judging.metrics.frechet import frechet_distance, symmetric_root
 from bench.judging.metrics.registry import FRECHET_DISTANCE, metric
 from bench.judging.moments import Moments
 
@@ -56,11 +56,12 @@ def of_infinitely_many(inputs: MetricInputs) -> float:
     """The distance without the bias of the generated samples' number; slightly below 0 by chance only."""
     total = len(inputs.all_generated)
     counts = np.linspace(max(2, LEAST * total), total, COUNTS).astype(int)
-    distances = [of_some(inputs, int(count), number) for number, count in enumerate(counts)]
+    root = symmetric_root(inputs.real_moments.covariance)
+    distances = [of_some(inputs, int(count), number, root) for number, count in enumerate(counts)]
     return at_infinity(counts, np.array(distances))
 
 
-def of_some(inputs: MetricInputs, count: int, draw: int) -> float:
+def of_some(inputs: MetricInputs, count: int, draw: int, root: np.ndarray | None = None) -> float:
     """Fréchet distance of so many of the generated samples to all real ones.
 
     Parameters
@@ -71,11 +72,13 @@ def of_some(inputs: MetricInputs, count: int, draw: int) -> float:
         Number of generated samples, at least 2.
     draw : int
         Number of the draw that chooses them.
+    root : ndarray, optional
+        The symmetric root of the real samples' covariance, if it is computed already.
     """
     features = inputs.all_generated
     chosen = np.sort(fixed_draws.permutation(draw, len(features))[:count])
     moments = Moments(features.shape[1], inputs.generated_moments.name).update(features[chosen])
-    return frechet_distance(inputs.real_moments, moments)
+    return frechet_distance(inputs.real_moments, moments, root=root)
 
 
 def at_infinity(counts: np.ndarray, distances: np.ndarray) -> float:
