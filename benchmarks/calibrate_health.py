@@ -1,240 +1,170 @@
-"""Score the collapse verdict on runs, on real samples and on samplers collapsed on purpose.
+"""Measure the verdict on samplers of known truth, fit its bounds, and score them on mechanisms left out.
 
-``BENCH_HOME=DIR python benchmarks/calibrate_health.py [--data-root DIR] [--out FILE.json]``, where BENCH_HOME
-has the runs of docs/first-result.md and docs/known-modes.md. The last checkpoint of each finished run on
-images with classes is evaluated again. Healthy generators, real points and stacked digits are then collapsed
-on purpose by several degrees. The thresholds of bench/health/verdict.py were chosen on mnist-5k; all other
-data sets test them. The alarms are scored on every run. Prints Markdown tables.
+``python benchmarks/calibrate_health.py --cases FILE.jsonl [--data-root DIR] [--faces DIR]`` makes samplers
+that are collapsed, memorised or well by construction (made_samplers.py), judges each once, and adds it to
+FILE at once: a second call measures what is missing and prints the tables again. The bounds are fitted
+without the mechanism that is scored, each in turn. Intervals are those of a bootstrap over mechanisms and
+data sets, since degrees and seeds of one mechanism are alike. Prints Markdown tables.
 """
 
-import json
 import sys
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+import time
+from collections.abc import Sequence
 from pathlib import Path
-from statistics import median
-from typing import Any
 
 import click
 import numpy as np
 import torch
-from collapsed_samplers import collapses, sampler_of
+from fitted_rules import Scores, bounds_of, clusters_of, fit, left_out, measured_by, scores, with_bounds
 from tables import markdown
-from verdict_cases import Case, finished_runs, judge_case, modes_or_classes, unused_samples
+from verdict_cases import DATA, FACES, IN_DATA_ROOT, Case, Wanted, append, measured, read
 
-from bench.commands.options import OutFile
-from bench.configuration import resolve
-from bench.execution.progress import Progress
-from bench.execution.setup import TrainingSetup, set_up
-from bench.health import alarms, verdict
-from bench.health.signs import signs_of_collapse
-from bench.judging.judge import Sampler
-from bench.judging.metrics.classes import CLASSES_COVERED
-from bench.judging.metrics.modes import MODES_COVERED
-from bench.runs import record
-from bench.runs.generator import TrainedGenerator, load
-from bench.runs.run_folder import RunFolder
-from bench.system import paths
-from bench.system.atomic_files import write_text
-from bench.training.sampler import make_sampler
-from variants.scalars import AlarmRule, Drop, TrainingScalar
+from bench.health.verdict import RULES
+from bench.runs.description import HealthSign
 
-CHOSEN_ON = "mnist-5k"
-# The truth about a run: the share of real classes, or of known modes, that its samples cover with confidence.
-# The verdict does not use that count. A run is healthy or collapsed at or beyond these shares.
-HEALTHY, COLLAPSED = 0.8, 0.4
-POOL = 24_000  # samples of a generator from which collapsed samplers draw
-RUNS_OF_A_KIND = 2  # runs collapsed on purpose per variant and data set
-UNUSED_SEED = 20_000  # seed of a pool's latents, which no run has
-SAMPLES = 2000  # with known modes: so few that enough stacked digits remain without the removed modes
-REAL_DRAWS = 4  # disjoint draws of real samples with known modes
-SPREAD = {"ring-8": 0.1, "grid-25": 0.1, "stacked-mnist": 0.1}  # deviation of noise that hides the modes
-# The rule for drops of k: as configured, and with the weakest conditions.
-K_DROP: dict[str, dict[str, Any]] = {
-    "k-drop": {},
-    "k-drop, from the first step, of any k": {"start": 0, "least": 0.0},
-    "k-drop, by a tenth": {"start": 0, "least": 0.0, "factor": 0.9},
-}
+SAMPLES, SEEDS = 1000, 2
+LEFT_OUT = "mechanism left out"
+COMMITTED = "the rules of bench/health/verdict.py"
 
 
 @click.command(help=__doc__.splitlines()[0])
-@click.option("--data-root", help="Folder of the published data sets, for runs that name another one.")
-@click.option("--out", type=OutFile(), help="JSON file for every single case.")
-def main(data_root: str | None, out: Path | None) -> None:
+@click.option("--cases", "path", type=click.Path(path_type=Path), required=True, help="File of JSON lines.")
+@click.option(
+    "--data-root", type=click.Path(path_type=Path), help="Folder of MNIST, Fashion-MNIST, CIFAR-10."
+)
+@click.option("--faces", type=click.Path(path_type=Path), help="Folder of UTKFace's files.")
+@click.option(
+    "--only", multiple=True, type=click.Choice(list(DATA)), help="Measure only this data set; repeatable."
+)
+@click.option("--samples", default=SAMPLES, show_default=True, help="Samples of each case.")
+@click.option("--seeds", default=SEEDS, show_default=True, help="Generators of each mechanism and degree.")
+def main(
+    path: Path, data_root: Path | None, faces: Path | None, only: tuple[str, ...], samples: int, seeds: int
+) -> None:
     torch.set_num_threads(1)
-    runs = list(finished_runs(data_root))
-    if not runs:
-        raise click.UsageError(f"{paths.runs()} holds no finished runs")
-    cases: list[Case] = []
-    watched: list[dict[str, Any]] = []
-    setups: dict[tuple[str, int], TrainingSetup] = {}  # by the data's hash and the number of samples
-    used: Counter[tuple[str, str]] = Counter()
-    for number, (run, configuration) in enumerate(runs, start=1):
-        key = run.describe().data.hash, configuration.harness.eval_samples
-        setup = setups[key] = setups.get(key) or set_up(configuration, Progress(quiet=True))
-        case, generator = trained_case(run, setup, configuration.harness.seed)
-        watched.append(watch(run, setup, case))
-        if "classes" not in setup.judge.extractor.provides:
+    for name in only or DATA:
+        if (name in IN_DATA_ROOT and not data_root) or (name == FACES and not faces):
+            print(f"{name}: not measured, its folder is not given", file=sys.stderr)
             continue
-        cases.append(case)
-        alike = case.data, configuration.variant.name
-        if case.truth is False and used[alike] < RUNS_OF_A_KIND:
-            used[alike] += 1
-            cases += collapsed_cases(generator, setup, case, number)
-        print(f"{number} of {len(runs)} runs judged", file=sys.stderr)
-    for name in ("ring-8", "grid-25", "stacked-mnist"):
-        cases += known_mode_cases(name)
-    print("\n\n".join((by_degree(cases), by_data(cases), by_sign(cases), by_alarm(watched))))
-    if out:
-        write_text(out, json.dumps({"cases": [asdict(c) for c in cases], "runs": watched}, indent=1))
+        start, count = time.monotonic(), 0
+        for case in measured(Wanted(name, samples, seeds, data_root, faces), read(path)):
+            append(path, case)
+            count += 1
+        print(f"{name}: {count} cases measured in {time.monotonic() - start:.0f} s", file=sys.stderr)
+    cases = [case for case in read(path) if case.samples == samples]
+    if not cases:
+        raise click.UsageError(f"{path} has no cases of {samples} samples")
+    print("\n\n".join(report(cases)))
 
 
-def trained_case(run: RunFolder, setup: TrainingSetup, seed: int) -> tuple[Case, TrainedGenerator]:
-    """Return the case of a run at its last checkpoint, and its generator."""
-    loaded = load(run, "last")
-    values = setup.judge.measure(sampler_of_run(loaded, seed))
-    counted = CLASSES_COVERED if CLASSES_COVERED in values else MODES_COVERED
-    covered = values[counted] / setup.real[counted]
-    truth = True if covered <= COLLAPSED else False if covered >= HEALTHY else None
-    source = run.describe().name
-    signs = signs_of_collapse(values, setup.real, verdict.RULES)
-    return Case(setup.array.name, source, "trained", covered, truth, signs), loaded
-
-
-def sampler_of_run(loaded: TrainedGenerator, seed: int) -> Sampler:
-    return make_sampler(loaded.generator, loaded.variant.draw_latent, seed, torch.device("cpu"))
-
-
-def collapsed_cases(loaded: TrainedGenerator, setup: TrainingSetup, case: Case, seed: int) -> list[Case]:
-    """Return cases of a healthy generator: distorted, which is no collapse, and collapsed by degrees."""
-    pool = torch.cat(list(sampler_of_run(loaded, UNUSED_SEED)(POOL))).clamp(-1, 1)
-    noise = torch.randn(pool.shape, generator=torch.Generator().manual_seed(seed))
-    distorted = {
-        ("noise added", 0.1): pool + 0.1 * noise,
-        ("noise added", 0.3): pool + 0.3 * noise,
-        ("blurred", 3.0): torch.nn.functional.avg_pool2d(pool, 3, stride=1, padding=1),
-    }
-    cases = [
-        judge_case(setup, sampler_of(samples.clamp(-1, 1)), case.source, kind, degree, False)
-        for (kind, degree), samples in distorted.items()
-    ]
-    known = np.argsort(-setup.judge.reference.statistics.classes.predicted)[:10]
-    kinds = modes_or_classes(setup, pool)
-    for made in collapses(pool, kinds, known, setup.judge.samples, seed):
-        cases.append(judge_case(setup, made.sampler, case.source, made.kind, made.degree, made.truth))
-    return cases
-
-
-def known_mode_cases(name: str) -> list[Case]:
-    """Return cases of real samples with known modes: unchanged, distorted, and collapsed by degrees."""
-    configuration = resolve({"variant": "began", "dataset": name, "eval_samples": SAMPLES})
-    setup = set_up(configuration, Progress(quiet=True))
-    pool = unused_samples(setup)
-    kinds = modes_or_classes(setup, pool)
-    cases = []
-    for seed, part in enumerate(pool.split(setup.judge.samples)[:REAL_DRAWS]):
-        cases.append(judge_case(setup, sampler_of(part), f"real {seed}", "real", 1.0, False))
-        noisy = part + SPREAD[name] * torch.randn(part.shape, generator=torch.Generator().manual_seed(seed))
-        cases.append(judge_case(setup, sampler_of(noisy), f"real {seed}", "noise added", SPREAD[name], False))
-        shuffled = torch.from_numpy(np.random.default_rng(seed).permutation(len(pool)))
-        for made in collapses(pool[shuffled], kinds[shuffled], np.unique(kinds), setup.judge.samples, seed):
-            cases.append(judge_case(setup, made.sampler, f"real {seed}", made.kind, made.degree, made.truth))
-    return cases
-
-
-def watch(run: RunFolder, setup: TrainingSetup, case: Case) -> dict[str, Any]:
-    """Return the alarms of a run, and the step of the evaluation from which on all show a collapse."""
-    recorded = record.read(run.record_path)
-    declared = run.describe().scalars
-    raised = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps, declared)}
-    for name, values in K_DROP.items():
-        altered = with_drops(declared, "k-drop", values)
-        found = {alarm.kind: alarm.step for alarm in alarms.alarms_of(recorded.steps, altered)}
-        if "k-drop" in found:
-            raised[name] = found["k-drop"]
-    onset = None
-    for evaluation in reversed(recorded.evaluations):
-        if not verdict.collapsed(evaluation.values, setup.real):
-            break
-        onset = evaluation.step
-    return {"run": case.source, "data": case.data, "truth": case.truth, "onset": onset, "alarms": raised}
-
-
-def with_drops(declared: Sequence[TrainingScalar], kind: str, values: dict[str, Any]) -> list[TrainingScalar]:
-    """Return declared scalars whose rules for drops of a kind have other values."""
-
-    def altered(rule: AlarmRule) -> AlarmRule:
-        return replace(rule, **values) if isinstance(rule, Drop) and rule.kind == kind else rule
-
-    return [replace(scalar, alarms=tuple(map(altered, scalar.alarms))) for scalar in declared]
-
-
-def by_degree(cases: list[Case]) -> str:
-    """Return a table of how many cases of each kind and degree are flagged."""
-    groups: dict[tuple[str, float, str], list[bool]] = defaultdict(list)
-    for case in cases:
-        if case.kind != "trained":
-            side = "chosen on" if case.data == CHOSEN_ON else "tested on"
-            groups[case.kind, case.degree, side].append(bool(case.signs))
-    rows = []
-    for kind, degree in sorted({key[:2] for key in groups}):
-        cells = [groups.get((kind, degree, side), []) for side in ("chosen on", "tested on")]
-        rows.append(
-            [
-                kind,
-                f"{degree:g}",
-                *(f"{sum(c)} of {len(c)}" if c else "-" for c in cells),
-            ]
-        )
-    return markdown(["change", "degree", f"flagged on {CHOSEN_ON}", "flagged on other data"], rows)
-
-
-def by_data(cases: list[Case]) -> str:
-    """Return a table of precision and recall of the verdict on the clear cases of each data set."""
-    names = sorted({case.data for case in cases}, key=lambda name: (name != CHOSEN_ON, name))
-    groups = {f"{name} (thresholds chosen here)" if name == CHOSEN_ON else name: {name} for name in names}
-    groups["all data but " + CHOSEN_ON] = set(names) - {CHOSEN_ON}
-    groups["all"] = set(names)
-    rows = [
-        [title, *scores((bool(c.signs), c.truth) for c in cases if c.data in members)]
-        for title, members in groups.items()
-    ]
-    trained = [(bool(c.signs), c.truth) for c in cases if c.kind == "trained"]
-    rows.append(["trained runs alone", *scores(trained)])
-    return markdown(["data", "collapsed", "well", "precision", "recall"], rows)
-
-
-def by_sign(cases: list[Case]) -> str:
-    """Return a table of precision and recall of each sign alone."""
-    signs = sorted({sign for case in cases for sign in case.signs})
-    rows = [[sign, *scores((sign in c.signs, c.truth) for c in cases)] for sign in signs]
-    return markdown(["sign alone", "collapsed", "well", "precision", "recall"], rows)
-
-
-def by_alarm(watched: list[dict[str, Any]]) -> str:
-    """Return a table of precision, recall and lead in steps of each alarm as a sign of collapse."""
-    rows = []
-    kinds = {kind for run in watched for kind in run["alarms"]}
-    for kind in sorted(kinds | set(K_DROP)):
-        leads = [
-            run["onset"] - run["alarms"][kind]
-            for run in watched
-            if run["truth"] and run["onset"] and kind in run["alarms"]
+def report(cases: Sequence[Case]) -> list[str]:
+    """Return headings and tables on collapse and on memorisation."""
+    parts = []
+    for title, wanted, others, signs in (
+        ("Collapse", "collapsed", ("memorised", "well"), RULES.collapse),
+        ("Memorisation", "memorised", ("well",), RULES.memorisation),
+    ):
+        clear = [case for case in cases if case.truth in (wanted, *others)]
+        truth = np.array([case.truth == wanted for case in clear])
+        found = measured_by(clear, signs)
+        by_rules = (found < bounds_of(signs)).any(axis=1)
+        by_others = left_out(clear, found, truth, signs)
+        fitted = with_bounds(signs, fit(found, truth, clusters_of(clear), signs))
+        parts += [
+            f"## {title}: {LEFT_OUT}\n\n{by_data(clear, by_others, truth)}",
+            f"## {title}: {COMMITTED}\n\n{by_data(clear, by_rules, truth)}",
+            f"## {title}: bounds fitted to all cases\n\n{of_bounds(signs, fitted)}",
+            f"## {title}: by mechanism\n\n{by_mechanism(clear, by_others, by_rules, truth)}",
+            f"## {title}: each sign alone\n\n{by_sign(clear, found, truth, signs)}",
         ]
-        lead = f"{median(leads):,.0f} ({min(leads):,} to {max(leads):,})" if leads else "-"
-        rows.append([kind, *scores((kind in run["alarms"], run["truth"]) for run in watched), lead])
-    return markdown(["alarm", "collapsed", "well", "precision", "recall", "lead, steps"], rows)
+        unclear = [case for case in cases if case.truth is None]
+        flagged = (measured_by(unclear, signs) < bounds_of(signs)).any(axis=1)
+        parts.append(f"## {title}: between the clear cases\n\n{of_unclear(unclear, flagged)}")
+    return parts
 
 
-def scores(found: Iterable[tuple[bool, bool | None]]) -> list[str]:
-    """Return the numbers of collapsed and healthy cases, precision and recall of pairs (flagged, truth)."""
-    clear = [(flagged, truth) for flagged, truth in found if truth is not None]
-    right = sum(flagged and truth for flagged, truth in clear)
-    flagged, collapsed = sum(flagged for flagged, _ in clear), sum(bool(truth) for _, truth in clear)
-    precision = f"{right / flagged:.3f}" if flagged else "-"
-    recall = f"{right / collapsed:.3f}" if collapsed else "-"
-    return [str(collapsed), str(len(clear) - collapsed), precision, recall]
+def by_data(cases: Sequence[Case], flagged: np.ndarray, truth: np.ndarray) -> str:
+    """Return a table of recall, false alarms and precision of each data set and of all."""
+    names = np.array([case.data for case in cases])
+    clusters = clusters_of(cases)
+    groups = [(name, names == name) for name in dict.fromkeys(names)] + [("all", np.full(len(names), True))]
+    rows = [[name, *cells(scores(flagged[own], truth[own], clusters[own]))] for name, own in groups]
+    return markdown(["data", "recall", "false alarms", "precision"], rows)
+
+
+def cells(found: Scores) -> list[str]:
+    """Return the cells of a row of scores."""
+    return [str(found.recall), str(found.false_alarms), str(found.precision)]
+
+
+def of_bounds(signs: Sequence[HealthSign], fitted: Sequence[HealthSign]) -> str:
+    """Return a table of the bounds in use and of those fitted to all cases."""
+    rows = [
+        [sign.metric, side(sign), f"{bound(sign):.2f}", f"{bound(other):.3g}"]
+        for sign, other in zip(signs, fitted, strict=True)
+    ]
+    return markdown(["sign", "side", "in use", "fitted"], rows, left=(0, 1))
+
+
+def side(sign: HealthSign) -> str:
+    """Return which side of its bound a sign is, and its guard."""
+    what = "part of real, below" if sign.above is None else "more than real, above"
+    return f"{what}, where {sign.where} is {sign.where_from:g} of real or more" if sign.where else what
+
+
+def bound(sign: HealthSign) -> float:
+    """Return the bound of a sign."""
+    value = sign.below if sign.above is None else sign.above
+    assert value is not None
+    return value
+
+
+def by_mechanism(
+    cases: Sequence[Case], by_others: np.ndarray, by_rules: np.ndarray, truth: np.ndarray
+) -> str:
+    """Return a table of how many cases of each mechanism and degree are flagged, and where not rightly."""
+    groups: dict[tuple[bool, str, float], list[int]] = {}
+    for place, case in enumerate(cases):
+        groups.setdefault((not truth[place], case.mechanism, case.degree), []).append(place)
+    rows = []
+    for (_, mechanism, degree), own in sorted(groups.items()):
+        wrong = sorted({cases[place].data for place in own if by_others[place] != truth[place]})
+        counts = [f"{int(flags[own].sum())} of {len(own)}" for flags in (by_others, by_rules)]
+        label = str(cases[own[0]].truth)
+        rows.append([mechanism, f"{degree:g}", label, *counts, ", ".join(wrong) or "-"])
+    header = [
+        "mechanism",
+        "degree",
+        "truth",
+        "flagged, left out",
+        "flagged, by the rules",
+        "wrong, left out, on",
+    ]
+    return markdown(header, rows, left=(0, 2, 5))
+
+
+def by_sign(cases: Sequence[Case], found: np.ndarray, truth: np.ndarray, signs: Sequence[HealthSign]) -> str:
+    """Return a table of the scores of each sign alone, at the bound in use, where the data has it."""
+    rows = []
+    clusters = clusters_of(cases)
+    for place, sign in enumerate(signs):
+        own = np.array([sign.metric in case.real for case in cases])
+        if own.any():
+            flags = found[own, place] < bounds_of(signs)[place]
+            rows.append([sign.metric, *cells(scores(flags, truth[own], clusters[own]))])
+    return markdown(["sign alone", "recall", "false alarms", "precision"], rows)
+
+
+def of_unclear(cases: Sequence[Case], flagged: np.ndarray) -> str:
+    """Return a table of how many cases in no score are flagged."""
+    groups: dict[tuple[str, float], list[bool]] = {}
+    for case, flag in zip(cases, flagged.tolist(), strict=True):
+        groups.setdefault((case.mechanism, case.degree), []).append(flag)
+    rows = [
+        [mechanism, f"{degree:g}", f"{sum(flags)} of {len(flags)}"]
+        for (mechanism, degree), flags in sorted(groups.items())
+    ]
+    return markdown(["mechanism", "degree", "flagged"], rows)
 
 
 if __name__ == "__main__":

@@ -1,22 +1,41 @@
-"""Samplers judged by the collapse verdict: cases, and the runs and samples that they are made from."""
+"""Cases of the verdict: samplers of known truth with their metrics, measured once and kept as JSON lines."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import numpy as np
-import torch
+from made_samplers import MECHANISMS, Pool, Truth, seeded
 from torch import Tensor
 
-from bench.configuration import Configuration
-from bench.execution.setup import TrainingSetup
-from bench.health import verdict
-from bench.health.signs import signs_of_collapse
-from bench.judging.judge import Sampler, as_stored
-from bench.judging.reference import pairing_order
-from bench.runs import record
-from bench.runs.generator import configuration_of
-from bench.runs.run_folder import RunFolder
+from bench import datasets
+from bench.configuration import Harness, resolve
+from bench.datasets.folder import Folder
+from bench.judging.extractors import extractor_for
+from bench.judging.judge import Judge
+from bench.judging.protocol import knows
+from bench.judging.reference import reference_statistics
+from bench.runs.data_location import load_configured
 from bench.system import paths
+from bench.system.errors import RequestError
+
+FACES = "faces"
+DATA = {
+    "ring-8": "points",
+    "grid-25": "points",
+    "stacked-mnist": "digits",
+    "mnist": "digits",
+    "fashion-mnist": "garments",
+    "cifar10": "photographs",
+    FACES: "photographs",
+}
+"""The data sets, and what kind of data each is."""
+IN_DATA_ROOT = frozenset(("mnist", "fashion-mnist", "cifar10"))
+SIZES = {"cifar10": 32, FACES: 64}  # pixels; of other data the preset's
+# No sign uses the metric, and it takes longer than all others together.
+NOT_MEASURED = frozenset(("ms_ssim",))
 
 
 @dataclass(frozen=True)
@@ -25,62 +44,165 @@ class Case:
 
     Attributes
     ----------
-    data, source : str
-        Data set; name of the run, or ``real`` and a seed.
-    kind : str
-        How the sampler was made, such as ``trained`` or ``samples repeated``.
+    data : str
+        Data set.
+    mechanism : str
+        How the samples were made.
     degree : float
-        Degree of the change, in a unit that depends on `kind`.
-    truth : bool or None
-        Whether the sampler has collapsed; None between the clear cases.
-    signs : list of str
-        Signs of collapse that the verdict found.
+        Degree of the change, in a unit that depends on the mechanism.
+    seed : int
+        Seed of the real samples that the sampler is made from, and of all its random choices.
+    truth : {"collapsed", "memorised", "well"} or None
+        By construction; None between the clear cases.
+    samples : int
+        Number of samples.
+    values, real : dict
+        Metrics of the sampler, and of held-out real samples.
     """
 
     data: str
-    source: str
-    kind: str
+    mechanism: str
     degree: float
-    truth: bool | None
-    signs: list[str]
+    seed: int
+    truth: Truth | None
+    samples: int
+    values: dict[str, float]
+    real: dict[str, float]
+
+    @property
+    def cluster(self) -> tuple[str, str]:
+        """Mechanism and data set: the cases of a cluster are alike."""
+        return self.mechanism, self.data
 
 
-def judge_case(
-    setup: TrainingSetup, sampler: Sampler, source: str, kind: str, degree: float, truth: bool | None
-) -> Case:
-    """Evaluate a sampler and return its case."""
-    signs = signs_of_collapse(setup.judge.measure(sampler), setup.real, verdict.RULES)
-    return Case(setup.array.name, source, kind, degree, truth, signs)
+@dataclass(frozen=True)
+class Wanted:
+    """Which cases of a data set to measure.
+
+    Attributes
+    ----------
+    data : str
+        One of :data:`DATA`.
+    samples, seeds : int
+        Samples of each case; generators of each mechanism and degree.
+    data_root, faces : Path or None
+        Folder of the published data sets; folder of UTKFace.
+    """
+
+    data: str
+    samples: int
+    seeds: int
+    data_root: Path | None = None
+    faces: Path | None = None
+
+    def harness(self) -> Harness:
+        """Return the settings by which the data are loaded and judged."""
+        given: dict[str, object] = {"variant": "began", "dataset": self.data, "extractor": "shipped"}
+        given |= {"eval_samples": self.samples}
+        if self.data in IN_DATA_ROOT:
+            given["data_root"] = str(self.data_root)
+        if self.data == FACES:
+            given["dataset"] = f"folder:{self.faces}"
+        if size := SIZES.get(self.data):
+            given["image_size"] = size
+        return resolve(given).harness
+
+    @property
+    def kind(self) -> str:
+        """What kind of data it is."""
+        return DATA[self.data]
 
 
-def finished_runs(data_root: str | None) -> Iterator[tuple[RunFolder, Configuration]]:
-    """Yield finished runs with their configurations, in which `data_root` replaces another data folder."""
-    folder = paths.runs()
-    for path in sorted(folder.iterdir()) if folder.is_dir() else ():
-        run = RunFolder(path)
-        end, configuration = record.read(run.record_path).end, configuration_of(run.describe())
-        if end is None or end.status != "FINISHED":
-            continue
-        moved = data_root and configuration.harness.data_root
-        yield run, configuration.with_values(data_root=data_root) if moved else configuration
+def read(path: Path) -> list[Case]:
+    """Return the cases of a file of JSON lines, with today's truth; none where there is no file."""
+    if not path.is_file():
+        return []
+    cases = (Case(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines())
+    return [case for case in cases if case.degree in MECHANISMS[case.mechanism].degrees]
 
 
-def unused_samples(setup: TrainingSetup) -> Tensor:
-    """Return real samples that neither the reference nor the real values use, as a generator's output."""
-    samples = setup.array.samples
-    unused = pairing_order(len(samples))[len(samples) // 2 + setup.judge.paired :]
-    stored = torch.from_numpy(samples[unused])
-    return stored if stored.dtype == torch.float32 else stored.float() / 127.5 - 1
+def append(path: Path, case: Case) -> None:
+    """Add a case to a file of JSON lines."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(asdict(case)) + "\n")
 
 
-def modes_or_classes(setup: TrainingSetup, pool: Tensor) -> np.ndarray:
-    """Return the mode of each sample, or its predicted class without known modes, int64 of shape (N,)."""
-    kinds = []
-    for part in pool.split(1000):
-        extracted = setup.judge.extractor(as_stored(part))
-        if extracted.modes is not None:
-            kinds.append(extracted.modes)
-        else:
-            assert extracted.probabilities is not None
-            kinds.append(extracted.probabilities.argmax(dim=1))
-    return torch.cat(kinds).numpy()
+def measured(wanted: Wanted, known: list[Case]) -> Iterator[Case]:
+    """Make and judge the cases of a data set that are not yet known."""
+    done = {(case.data, case.mechanism, case.degree, case.seed, case.samples) for case in known}
+    every = [
+        (kind, degree, seed)
+        for seed in range(wanted.seeds)
+        for kind in MECHANISMS.values()
+        if wanted.kind in kind.kinds_of_data
+        for degree in kind.degrees
+    ]
+    # of every seed the clear cases first: a measurement that is cut off has all mechanisms
+    every.sort(key=lambda each: (each[2], each[0].degrees[each[1]] is None))
+    left = [
+        (kind, degree, seed)
+        for kind, degree, seed in every
+        if (wanted.data, kind.name, degree, seed, wanted.samples) not in done
+    ]
+    if not left:
+        return
+    judge, real, pools = judged(wanted)
+    names = set(judge.metrics) - NOT_MEASURED
+    for kind, degree, seed in left:
+        made = kind.make(pools[seed], degree, seeded(kind.name, degree, seed))
+        if made is not None:
+            values = judge.measure(sampler_of(made), names)
+            truth = kind.degrees[degree]
+            yield Case(wanted.data, kind.name, degree, seed, truth, wanted.samples, values, real)
+
+
+def sampler_of(samples: Tensor) -> Callable[[int], Iterator[Tensor]]:
+    """Return a sampler that yields these samples in batches of 250."""
+
+    def sampler(count: int) -> Iterator[Tensor]:
+        yield from samples[:count].split(250)
+
+    return sampler
+
+
+def judged(wanted: Wanted) -> tuple[Judge, dict[str, float], list[Pool]]:
+    """Return the judge of one half of the data, the scores of real samples, and pools of the other half.
+
+    The halves are disjoint, as the training samples and those of a generator that has not memorised them.
+    The pools of the seeds are disjoint too where each has ten times the samples of a case; else each seed
+    chooses from the whole half.
+    """
+    harness = wanted.harness()
+    array = load_configured(harness, lambda _: None)
+    kinds = array.labels if wanted.data != FACES else kinds_of_faces(wanted.faces, array.count)
+    assert kinds is not None
+    order = np.random.default_rng(0).permutation(array.count)
+    training = np.array(array.samples[np.sort(order[: array.count // 2])])
+    others = order[array.count // 2 :]
+    split = len(others) >= 10 * wanted.samples * wanted.seeds
+    parts = np.array_split(others, wanted.seeds) if split else [others] * wanted.seeds
+    pools = [Pool(np.array(array.samples[part]), kinds[part], training, wanted.samples) for part in parts]
+    extractor = extractor_for(
+        datasets.judged_by(harness.dataset),
+        paths.cache(),
+        channels=None if wanted.kind == "points" else array.samples.shape[1],
+        modes=array.modes,
+        preferred=harness.extractor,
+    )
+    digest = hashlib.sha256(f"first half of {array.hash}".encode()).hexdigest()
+    reference = reference_statistics(extractor, training, digest, wanted.data, paths.cache())
+    content = datasets.content(harness.dataset)
+    judge = Judge(extractor, reference, wanted.samples, in_training=knows(extractor, content))
+    return judge, judge.measure_real(training, paths.cache()), pools
+
+
+def kinds_of_faces(folder: Path | None, count: int) -> np.ndarray:
+    """Return the kind of each image of UTKFace, int64 (N,): sex and ethnicity.
+
+    The files are named ``AGE_SEX_ETHNICITY_DATE.jpg``; those that are not form a kind.
+    """
+    names = [name.split("_") for name in Folder.from_name(f"folder:{folder}").listing.images]
+    if len(names) != count:
+        raise RequestError(f"{folder}: {len(names):,} files for {count:,} images")
+    kinds = ["_".join(name[1:3]) if len(name) == 4 else "" for name in names]
+    return np.unique(kinds, return_inverse=True)[1]

@@ -79,10 +79,10 @@ def _eval(short: str, description: RunDescription) -> tuple[str, str]:
 
 
 def _signs(result: RunResult) -> str:
-    """Return the signs by which the run was judged to have collapsed; empty for another run."""
+    """Return the signs by which the run was judged to have collapsed or memorised; empty for another run."""
     record, description = result.record, result.description
     assert record.end is not None
-    if not record.end.health.startswith("collapsed@"):
+    if not record.end.health.startswith(("collapsed@", "memorised@")):
         return ""
     return text_of_signs(record.evaluations[-1].values, description.real, description.health_rules)
 

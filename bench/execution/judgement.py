@@ -47,9 +47,9 @@ class Judgement:
     outside : str
         The held-out samples, outside the data set, whose distances are measured too; empty without any.
     verdict : str
-        ``ok`` or ``collapsed``; empty if not all metrics were measured that the verdict needs.
+        ``ok``, ``collapsed`` or ``memorised``; empty if not all metrics were measured that the verdict needs.
     signs : str
-        The metrics that show the collapse, with their numbers; empty without a collapse.
+        The metrics that show a collapse or memorised samples, with their numbers; empty for ``ok``.
     """
 
     values: dict[str, float]

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from bench.health.signs import Values, signs_of_collapse
+from bench.health.signs import Values, signs_of_collapse, signs_of_memorisation
+from bench.judging.metrics.authenticity import AUTHENTICITY
 from bench.judging.metrics.classes import EFFECTIVE_CLASSES
 from bench.judging.metrics.density_coverage import COVERAGE
-from bench.judging.metrics.duplicates import DUPLICATES
 from bench.judging.metrics.modes import HIGH_QUALITY, MODES_COVERED, REVERSE_KL
 from bench.judging.metrics.precision_recall import PRECISION
+from bench.judging.metrics.spacing import SPACING
 from bench.judging.metrics.vendi import VENDI
-from bench.runs.description import HealthRules
+from bench.runs.description import HealthRules, HealthSign
 
 
 class Bounded(NamedTuple):
@@ -34,32 +34,33 @@ class Bounded(NamedTuple):
     bounds: tuple[float, ...]
 
 
-# A sampler has collapsed when one of these metrics is below this part of the score of held-out real samples;
-# docs/health.md describes how the parts were chosen.
-COLLAPSED_BELOW = {EFFECTIVE_CLASSES: 0.7, MODES_COVERED: 0.7, VENDI: 0.65, COVERAGE: 0.4}
-# Two of these metrics count for good samples only: samples far from the data cover none, however diverse.
-# Samples are good with at least the part GOOD_FROM of the real samples' score in the other metric.
-OF_GOOD_SAMPLES = {COVERAGE: PRECISION, MODES_COVERED: HIGH_QUALITY}
-GOOD_FROM = 0.5
-# Or when one of these metrics exceeds the score of real samples by more than this: near twins, and the
-# divergence of samples from a quarter of the modes.
-COLLAPSED_ABOVE = {DUPLICATES: 0.4, REVERSE_KL: math.log(4)}
+# docs/health.md describes how the bounds were chosen. Samples that are far from the data cover none of it,
+# however diverse they are: some signs count for good samples only.
+COLLAPSE = (
+    HealthSign(metric=EFFECTIVE_CLASSES, below=0.7),
+    HealthSign(metric=MODES_COVERED, below=0.7, where=HIGH_QUALITY, where_from=0.5),
+    HealthSign(metric=REVERSE_KL, above=0.4, where=PRECISION, where_from=0.5),
+    HealthSign(metric=REVERSE_KL, above=1.4),
+    HealthSign(metric=VENDI, below=0.5),
+    HealthSign(metric=SPACING, below=0.85),
+    HealthSign(metric=COVERAGE, below=0.3, where=PRECISION, where_from=0.9),
+)
+MEMORISATION = (HealthSign(metric=AUTHENTICITY, below=0.8),)
 # A scalar is stuck when it is exactly at a bound throughout this last part of the run.
 STUCK_OVER_LAST = 0.25
 
 
-RULES = HealthRules(
-    collapsed_below=COLLAPSED_BELOW,
-    of_good_samples=OF_GOOD_SAMPLES,
-    good_from=GOOD_FROM,
-    collapsed_above=COLLAPSED_ABOVE,
-    stuck_over_last=STUCK_OVER_LAST,
-)
+RULES = HealthRules(collapse=COLLAPSE, memorisation=MEMORISATION, stuck_over_last=STUCK_OVER_LAST)
 
 
 def collapsed(values: Values, real: Values, rules: HealthRules = RULES) -> bool:
     """Whether a sampler has collapsed, by any sign."""
     return bool(signs_of_collapse(values, real, rules))
+
+
+def memorised(values: Values, real: Values, rules: HealthRules = RULES) -> bool:
+    """Whether a sampler shows training samples again, by any sign."""
+    return bool(signs_of_memorisation(values, real, rules))
 
 
 def verdict(
@@ -89,17 +90,18 @@ def verdict(
     str
         `diverged@STEP`; else `collapsed@STEP`, STEP being the first evaluation of the unbroken stretch of
         collapsed ones that reaches the end (a run that recovered is not collapsed); else
-        `NAME-stuck-BOUND` for a scalar at a bound; else `ok`.
+        `memorised@STEP`, likewise; else `NAME-stuck-BOUND` for a scalar at a bound; else `ok`.
     """
     if diverged_at is not None:
         return f"diverged@{diverged_at}"
-    since = None
-    for step, values in reversed(evaluations):
-        if not collapsed(values, real, rules):
-            break
-        since = step
-    if since is not None:
-        return f"collapsed@{since}"
+    for word, found in (("collapsed", collapsed), ("memorised", memorised)):
+        since = None
+        for step, values in reversed(evaluations):
+            if not found(values, real, rules):
+                break
+            since = step
+        if since is not None:
+            return f"{word}@{since}"
     for scalar in bounded:
         for bound in scalar.bounds:
             if _stuck_at(scalar.values, bound, rules):

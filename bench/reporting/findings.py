@@ -10,15 +10,9 @@ from bench.comparing.numbers import listed, number
 from bench.comparing.result_tables import spread
 from bench.comparing.statistics import MINIMUM_RUNS, rate_interval
 from bench.comparing.summary import Summary
-from bench.health.signs import text_of_signs
-from bench.health.verdict import (
-    COLLAPSED_ABOVE,
-    COLLAPSED_BELOW,
-    GOOD_FROM,
-    OF_GOOD_SAMPLES,
-    RULES,
-    STUCK_OVER_LAST,
-)
+from bench.health.signs import text_of_rule, text_of_signs
+from bench.health.verdict import RULES, STUCK_OVER_LAST
+from bench.runs.description import HealthSign
 from variants.scalars import TrainingScalar
 
 
@@ -170,37 +164,29 @@ def _signs(last: Mapping[str, float], real: Mapping[str, float]) -> str:
     return _spelt(text_of_signs(last, real, RULES))
 
 
-def _rule() -> str:
-    """Return this version's rule of collapse as text."""
-    parts: dict[float, list[str]] = {}
-    for name, part in COLLAPSED_BELOW.items():
-        parts.setdefault(part, []).append(_spelt(name))
-    below = [f"less than {part:.0%} of their {' or '.join(names)}" for part, names in parts.items()]
-    below[0] = below[0].replace("their", "real samples'")
-    above = [
-        f"{_spelt(name)} more than {excess:.2g} above theirs" for name, excess in COLLAPSED_ABOVE.items()
-    ]
-    counts = [
-        f"{_spelt(name)} counts unless {_spelt(goodness)} is below {GOOD_FROM:.0%} of theirs"
-        for name, goodness in OF_GOOD_SAMPLES.items()
-    ]
-    return f"{', '.join(below)}, or {' or '.join(above)}; {', '.join(counts)}"
-
-
 def _spelt(metric: str) -> str:
     return metric.replace("_", " ")
 
 
 def _of_tag(kind: str, step: str, signs: str, declared: Sequence[TrainingScalar]) -> str:
     if kind == "collapsed":
-        since = f"In every evaluation from step {int(step):,} to the last"
-        if signs:
-            return f"{since}, samples showed far less than real ones do; in the last: {signs}."
-        # the run may have been judged by another rule
-        return f"{since}, samples were judged to have collapsed; the rule of this version: {_rule()}."
+        showed = "samples showed far less than real ones do"
+        return _since(step, showed, "to have collapsed", signs, RULES.collapse)
+    if kind == "memorised":
+        showed = "samples were nearer to training samples than other real ones are"
+        return _since(step, showed, "to be training samples", signs, RULES.memorisation)
     name, stuck, bound = kind.rpartition("-stuck-")
     if stuck:
         titles = [scalar.title for scalar in declared if scalar.name == name]
         what = f"{name} ({titles[0]})" if titles else name
         return f"{what} was exactly {bound} in the last {STUCK_OVER_LAST:.0%} of the steps."
     return ""
+
+
+def _since(step: str, showed: str, judged: str, signs: str, rule: Sequence[HealthSign]) -> str:
+    """Return from when on samples were judged so, and by which signs or, without any, by which rule."""
+    since = f"In every evaluation from step {int(step):,} to the last"
+    if signs:
+        return f"{since}, {showed}; in the last: {signs}."
+    # the run may have been judged by another rule
+    return f"{since}, samples were judged {judged}; the rule of this version: {_spelt(text_of_rule(rule))}."

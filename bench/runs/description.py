@@ -7,9 +7,9 @@ and what follows from that number. It carries the number of its format and a dig
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from bench.runs.environment import Environment
@@ -17,7 +17,7 @@ from bench.runs.file_model import FileModel
 from bench.system.json_values import JsonScalar
 from variants.scalars import TrainingScalar
 
-FORMAT = 4  # the value of SCHEMA that this version writes and reads
+FORMAT = 5  # the value of SCHEMA that this version writes and reads
 SCHEMA = "schema"  # the key of run.json that holds the number of the format
 DIGEST = "sha256"  # the key of run.json that holds the digest of all others
 
@@ -119,27 +119,51 @@ class StudyTrial(FileModel):
     trial: int
 
 
-class HealthRules(FileModel):
-    """The numbers by which a run's health is judged (:mod:`bench.health.verdict`).
+class HealthSign(FileModel):
+    """One sign of an unhealthy sampler: a metric beyond a bound that held-out real samples set.
 
     Attributes
     ----------
-    collapsed_below : mapping
-        Metric to the part of the real samples' value, below which a sampler has collapsed.
-    of_good_samples : mapping
-        Metric of `collapsed_below` to the metric by which a sampler has to be good for it to count.
-    good_from : float
-        Part of the real samples' value of that other metric, from which on a sampler is good.
-    collapsed_above : mapping
-        Metric to the excess over the real samples' value, above which a sampler has collapsed.
+    metric : str
+        The metric.
+    below : float or None
+        Part of the real samples' value, below which the sign holds; None for a sign with the bound `above`.
+    above : float or None
+        Excess over the real samples' value, above which the sign holds.
+    where : str
+        Metric by which samples have to be good for the sign to count; empty for a sign of all samples.
+    where_from : float
+        Part of the real samples' value of that other metric, from which on samples are good.
+    """
+
+    metric: str
+    below: float | None = None
+    above: float | None = None
+    where: str = ""
+    where_from: float = 0.0
+
+    @model_validator(mode="after")
+    def _one_bound(self) -> Self:
+        if (self.below is None) == (self.above is None):
+            raise ValueError("one of below and above must be given")
+        return self
+
+
+class HealthRules(FileModel):
+    """The rules by which a run's health is judged (:mod:`bench.health.verdict`).
+
+    Attributes
+    ----------
+    collapse : tuple of HealthSign
+        A sampler has collapsed when one of these signs holds.
+    memorisation : tuple of HealthSign
+        A sampler that has not collapsed has memorised training samples when one of these signs holds.
     stuck_over_last : float
         Last part of a run throughout which a scalar has to be exactly at a bound to be stuck.
     """
 
-    collapsed_below: Mapping[str, float]
-    of_good_samples: Mapping[str, str]
-    good_from: float
-    collapsed_above: Mapping[str, float]
+    collapse: tuple[HealthSign, ...]
+    memorisation: tuple[HealthSign, ...]
     stuck_over_last: float = Field(ge=0, le=1)
 
 

@@ -23,6 +23,7 @@ from bench.judging.metrics import (  # noqa: F401  (each registers its metrics, 
     renyi_entropy,
     sliced_wasserstein,
     duplicates,
+    spacing,
     structural_similarity,
 )
 

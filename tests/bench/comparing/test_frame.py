@@ -323,7 +323,7 @@ def test_different_rules_of_health_have_different_hashes(home: Path, monkeypatch
         description = describe(run)
         if description.config.variant != "wgan-gp":
             return description
-        rules = description.health_rules.model_copy(update={"good_from": 0.1})
+        rules = description.health_rules.model_copy(update={"stuck_over_last": 0.1})
         return description.model_copy(update={"health_rules": rules})
 
     monkeypatch.setattr(RunFolder, "describe", described)

@@ -125,7 +125,7 @@ def test_nothing_of_classes_is_recorded_and_the_verdict_has_nothing_of_them(run:
     for names in (values, run.description.metrics, run.description.real):
         assert not CLASSES & set(names)
         assert not any("agreement" in name for name in names)
-    assert CLASSES & set(RULES.collapsed_below)
+    assert CLASSES & {sign.metric for sign in RULES.collapse}
     assert "outside its training" in run.description.protocol
 
 

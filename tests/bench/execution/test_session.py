@@ -14,8 +14,9 @@ from bench.execution.progress import Progress
 from bench.execution.session import resume, start
 from bench.execution.setup import set_up
 from bench.health import alarms
-from bench.health.verdict import COLLAPSED_BELOW, RULES
+from bench.health.verdict import RULES
 from bench.runs import record, run_folder
+from bench.runs.description import HealthSign
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError, WorkError
@@ -290,7 +291,7 @@ def test_a_resumed_run_is_judged_by_the_rules_of_health_that_it_began_with(
     with pytest.raises(Interrupted) as stopped:
         start(small.tiny("wgan-gp"), StopAt(4))
     run = run_folder.find(str(stopped.value))
-    rules = {"collapsed_below": {"vendi": part}, "collapsed_above": {}, "of_good_samples": {}}
+    rules = {"collapse": (HealthSign(metric="vendi", below=part),), "memorisation": ()}
     before = run.describe()
     changed = before.health_rules.model_copy(update=rules)
     run.write_description(before.model_copy(update={"health_rules": changed}))
@@ -307,11 +308,11 @@ def test_rules_of_health_that_are_none_are_told_in_one_line(small: SimpleNamespa
     for rules, message in (
         (usual | {"x": 1}, "health_rules: x is unknown"),
         ([], "health_rules has a value of the wrong type"),
-        (usual | {"good_from": "much"}, "health_rules: good_from has a value of the wrong type"),
+        (usual | {"memorisation": "much"}, "health_rules: memorisation has a value of the wrong type"),
         (usual | {"stuck_over_last": 7}, "health_rules: stuck_over_last is out of range: .* equal to 1"),
         (
-            usual | {"collapsed_below": {"vendi": None}},
-            "collapsed_below: vendi has a value of the wrong type",
+            usual | {"collapse": [{"metric": "vendi", "below": "half"}]},
+            "collapse: 0: below has a value of the wrong type",
         ),
     ):
         small.redescribe(run, "health_rules", value=rules)
@@ -326,7 +327,6 @@ def test_a_run_says_what_it_measures_and_by_what_rules_it_is_judged(small: Simpl
     assert "k = 5" in description.metrics["coverage"].settings
     assert description.paired == 100
     assert description.health_rules == RULES
-    assert description.health_rules.collapsed_below["coverage"] == COLLAPSED_BELOW["coverage"]
 
 
 @pytest.mark.parametrize("word", ["last", "name", "id", "prefix"])

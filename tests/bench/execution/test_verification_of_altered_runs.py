@@ -106,7 +106,7 @@ def zeroed(run: RunFolder) -> None:
 
 def lenient(run: RunFolder) -> None:
     """Let a collapsed run pass for a healthy one: by rules that nothing breaks."""
-    rules = verdict.RULES.model_dump() | {"collapsed_below": {}, "collapsed_above": {}}
+    rules = verdict.RULES.model_dump() | {"collapse": [], "memorisation": []}
     described(run, "health_rules", value=rules)
     line_altered(run, "end", None, health="ok")
 
@@ -138,12 +138,12 @@ TAMPERED: dict[str, tuple[Callable[[RunFolder], None], str]] = {
         r"not compared .*rules of health.* the run is ok, by this version's collapsed@\d",
     ),
     "health rules alone": (
-        lambda r: described(r, "health_rules", "good_from", value=0.1),
+        lambda r: described(r, "health_rules", "stuck_over_last", value=0.1),
         "not compared .*rules of health, which are not those of this version",
     ),
     "health rules that are none": (
         lambda r: described(r, "health_rules", value={"a": 1}),
-        "run.json is damaged: health_rules: collapsed_below is missing",
+        "run.json is damaged: health_rules: collapse is missing",
     ),
     "one real score": (
         lambda r: described(r, "real", "vendi", value=r.describe().real["vendi"] + 1e-9),

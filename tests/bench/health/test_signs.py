@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import subprocess
 import sys
 from collections.abc import Callable
@@ -11,30 +10,38 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from pydantic import ValidationError
 
 from bench.datasets import load
 from bench.datasets.arrays import DataArray
-from bench.health.signs import COVERED, text_of_signs, verdict_of_samples
+from bench.health.signs import (
+    COVERED,
+    holds,
+    signs_of_memorisation,
+    text_of_rule,
+    text_of_signs,
+    verdict_of_samples,
+)
 from bench.health.signs import signs_of_collapse as signs_by
 from bench.health.verdict import (
-    COLLAPSED_ABOVE,
-    COLLAPSED_BELOW,
-    GOOD_FROM,
-    OF_GOOD_SAMPLES,
+    COLLAPSE,
+    MEMORISATION,
     RULES,
     verdict,
 )
 from bench.judging.extractors.modes import Points
 from bench.judging.judge import Judge
-from bench.judging.metrics import is_metric
+from bench.judging.metrics import all_metrics, is_metric
 from bench.judging.reference import reference_statistics
+from bench.runs.description import HealthSign
 
 REAL = {
     "effective_classes": 9.8,
     "modes_covered": 8.0,
     "vendi": 13.0,
     "coverage": 0.96,
-    "duplicates": 0.01,
+    "spacing": 0.3,
+    "authenticity": 0.6,
     "reverse_kl": 0.002,
     "precision": 0.9,
     "high_quality": 0.98,
@@ -45,84 +52,117 @@ Values = dict[str, float]
 Measure = Callable[[np.ndarray], tuple[Values, Values]]
 
 
+EVERY = (*COLLAPSE, *MEMORISATION)
+
+
 def signs_of_collapse(values: Values, real: Values) -> list[str]:
     """The signs by this version's rules."""
     return signs_by(values, real, RULES)
 
 
+def _memorised(values: Values, real: Values) -> list[str]:
+    return signs_of_memorisation(values, real, RULES)
+
+
 def test_the_documentation_lists_every_sign_and_its_bound() -> None:
-    table = (Path(__file__).parents[3] / "docs" / "health.md").read_text().partition("| sign |")[2]
-    rows = table.split("\n\n")[0].splitlines()[2:]
-    bounds = {name: f"below {part:.0%} of" for name, part in COLLAPSED_BELOW.items()}
-    words = {0.4: "0.4", math.log(4): "log 4"}
-    bounds |= {name: f"more than {words[excess]} above" for name, excess in COLLAPSED_ABOVE.items()}
-    assert [row.split("`")[1] for row in rows] == list(bounds)
-    for row, bound in zip(rows, bounds.values(), strict=True):
-        assert bound in row
+    page = (Path(__file__).parents[3] / "docs" / "health.md").read_text()
+    for heading, signs in (("| sign of collapse |", COLLAPSE), ("| sign of memorisation |", MEMORISATION)):
+        rows = page.partition(heading)[2].split("\n\n")[0].splitlines()[2:]
+        assert [row.split("`")[1] for row in rows] == [sign.metric for sign in signs]
+        for row, sign in zip(rows, signs, strict=True):
+            assert (f"below {sign.below:.0%} of" if sign.above is None else f"{sign.above:g} above") in row
+            assert f"`{sign.where}` is at least {sign.where_from:.0%} of" in row if sign.where else True
 
 
-def test_the_scores_of_real_samples_are_not_collapsed() -> None:
+def test_every_sign_is_of_metrics_that_every_evaluation_has() -> None:
+    names = {name for sign in EVERY for name in (sign.metric, sign.where) if name}
+    assert names <= {each.name for each in all_metrics() if not each.on_request}
+
+
+def test_the_scores_of_real_samples_have_no_sign() -> None:
     assert signs_of_collapse(REAL, REAL) == []
+    assert signs_of_memorisation(REAL, REAL, RULES) == []
 
 
-@pytest.mark.parametrize(("name", "part"), COLLAPSED_BELOW.items())
-def test_a_metric_below_its_part_of_the_real_one_is_a_sign(name: str, part: float) -> None:
-    bound = part * REAL[name]
-    assert signs_of_collapse(REAL | {name: bound - A_LITTLE}, REAL) == [name]
-    for well in (bound, bound + A_LITTLE, 10 * REAL[name]):
-        assert signs_of_collapse(REAL | {name: well}, REAL) == []
+def worst(sign: HealthSign) -> Values:
+    """The worst value of a sign's metric."""
+    return {sign.metric: 0.0 if sign.above is None else 9.0}
 
 
-@pytest.mark.parametrize(("name", "excess"), COLLAPSED_ABOVE.items())
-def test_a_metric_that_exceeds_the_real_one_by_more_than_its_bound_is_a_sign(
-    name: str, excess: float
-) -> None:
-    bound = REAL[name] + excess
-    assert signs_of_collapse(REAL | {name: bound + A_LITTLE}, REAL) == [name]
-    for well in (bound, bound - A_LITTLE, 0.0):
-        assert signs_of_collapse(REAL | {name: well}, REAL) == []
+def beyond(sign: HealthSign) -> float:
+    """The bound of a sign beside the real samples' scores."""
+    real = REAL[sign.metric]
+    return sign.below * real if sign.below is not None else real + (sign.above or 0)
+
+
+@pytest.mark.parametrize("sign", EVERY, ids=lambda sign: sign.metric)
+def test_a_metric_beyond_its_bound_is_a_sign(sign: HealthSign) -> None:
+    bound, worse = beyond(sign), A_LITTLE if sign.below is None else -A_LITTLE
+    assert holds(sign, REAL | {sign.metric: bound + worse}, REAL)
+    for well in (bound, bound - worse, REAL[sign.metric]):
+        assert not holds(sign, REAL | {sign.metric: well}, REAL)
+
+
+def test_signs_of_both_kinds_are_told_apart() -> None:
+    for signs, found in ((COLLAPSE, signs_of_collapse), (MEMORISATION, _memorised)):
+        for sign in EVERY:
+            assert found(REAL | worst(sign), REAL) == ([sign.metric] if sign in signs else [])
+
+
+GUARDED = [sign for sign in EVERY if sign.where]
+OTHERS = {sign.metric for sign in EVERY if not sign.where}
 
 
 def test_coverage_counts_for_precise_samples_and_modes_covered_for_samples_of_high_quality() -> None:
-    assert OF_GOOD_SAMPLES == {"coverage": "precision", "modes_covered": "high_quality"}
+    assert {sign.metric: sign.where for sign in GUARDED} == {
+        "coverage": "precision",
+        "modes_covered": "high_quality",
+        "reverse_kl": "precision",
+    }
 
 
-@pytest.mark.parametrize(("name", "goodness"), OF_GOOD_SAMPLES.items())
-def test_such_a_metric_is_no_sign_for_poor_samples(name: str, goodness: str) -> None:
-    none, bound = REAL | {name: 0.0}, GOOD_FROM * REAL[goodness]
-    assert signs_of_collapse(none | {goodness: bound - A_LITTLE}, REAL) == []
-    assert signs_of_collapse(none | {goodness: 0.0}, REAL) == []
-    assert signs_of_collapse(none | {goodness: bound}, REAL) == [name]
+def test_a_little_unevenness_is_a_sign_for_precise_samples_and_a_lot_of_it_for_all() -> None:
+    little, poor = {"reverse_kl": 0.9}, {"precision": 0.1}
+    assert signs_of_collapse(REAL | little, REAL) == ["reverse_kl"]
+    assert signs_of_collapse(REAL | little | poor, REAL) == []
+    assert signs_of_collapse(REAL | poor | {"reverse_kl": 1.5}, REAL) == ["reverse_kl"]
 
 
-@pytest.mark.parametrize(("name", "goodness"), OF_GOOD_SAMPLES.items())
-def test_such_a_metric_is_a_sign_where_goodness_is_unknown(name: str, goodness: str) -> None:
-    none, poor = REAL | {name: 0.0}, REAL | {name: 0.0, goodness: 0.0}
-    unknown = {key: value for key, value in REAL.items() if key != goodness}
-    assert signs_of_collapse({key: none[key] for key in unknown}, REAL) == [name]
-    assert signs_of_collapse(poor, unknown) == [name]
+@pytest.mark.parametrize("sign", GUARDED, ids=lambda sign: sign.metric)
+def test_such_a_metric_is_no_sign_for_poor_samples(sign: HealthSign) -> None:
+    bad, bound = REAL | worst(sign), sign.where_from * REAL[sign.where]
+    assert not holds(sign, bad | {sign.where: bound - A_LITTLE}, REAL)
+    assert not holds(sign, bad | {sign.where: 0.0}, REAL)
+    assert holds(sign, bad | {sign.where: bound}, REAL)
 
 
-@pytest.mark.parametrize(
-    ("goodness", "silenced"), [("precision", "coverage"), ("high_quality", "modes_covered")]
-)
-def test_poor_samples_are_silent_of_nothing_else(goodness: str, silenced: str) -> None:
-    worst = dict.fromkeys(COLLAPSED_BELOW, 0.0) | dict.fromkeys(COLLAPSED_ABOVE, 9.0)
-    every = [*COLLAPSED_BELOW, *COLLAPSED_ABOVE]
-    expected = [name for name in every if name != silenced]
-    assert signs_of_collapse(REAL | worst | {goodness: 0.0}, REAL) == expected
+@pytest.mark.parametrize("sign", GUARDED, ids=lambda sign: sign.metric)
+def test_such_a_metric_is_a_sign_where_goodness_is_unknown(sign: HealthSign) -> None:
+    bad, poor = REAL | worst(sign), REAL | worst(sign) | {sign.where: 0.0}
+    unknown = {key: value for key, value in REAL.items() if key != sign.where}
+    assert holds(sign, {key: bad[key] for key in unknown}, REAL)
+    assert holds(sign, poor, unknown)
+
+
+WORST = {sign.metric: 0.0 if sign.above is None else 9.0 for sign in COLLAPSE}
+
+
+@pytest.mark.parametrize("sign", GUARDED, ids=lambda sign: sign.metric)
+def test_poor_samples_are_silent_of_nothing_else(sign: HealthSign) -> None:
+    silenced = {each.metric for each in GUARDED if each.where == sign.where} - OTHERS
+    expected = [name for name in WORST if name not in silenced]
+    assert signs_of_collapse(REAL | WORST | {sign.where: 0.0}, REAL) == expected
 
 
 def test_signs_have_one_order_whatever_the_order_of_the_numbers() -> None:
-    worst = REAL | dict.fromkeys(COLLAPSED_BELOW, 0.0) | dict.fromkeys(COLLAPSED_ABOVE, 9.0)
-    expected = ["effective_classes", "modes_covered", "vendi", "coverage", "duplicates", "reverse_kl"]
-    backwards = dict(reversed(worst.items()))
-    assert signs_of_collapse(worst, REAL) == signs_of_collapse(backwards, REAL) == expected
+    bad = REAL | WORST
+    backwards = dict(reversed(bad.items()))
+    assert signs_of_collapse(bad, REAL) == signs_of_collapse(backwards, REAL) == list(WORST)
 
 
 def test_a_metric_that_either_side_lacks_is_ignored() -> None:
     assert signs_of_collapse({"effective_classes": 1.0}, {"vendi": 13.0}) == []
-    assert signs_of_collapse({"duplicates": 1.0}, {"vendi": 13.0}) == []
+    assert signs_of_collapse({"reverse_kl": 9.0}, {"vendi": 13.0}) == []
     assert signs_of_collapse({}, REAL) == []
 
 
@@ -130,12 +170,36 @@ def test_a_metric_that_is_0_for_real_samples_is_ignored() -> None:
     assert signs_of_collapse({"effective_classes": 0.0}, {"effective_classes": 0.0}) == []
 
 
+@pytest.mark.parametrize("bounds", [{}, {"below": 0.5, "above": 0.1}])
+def test_a_sign_has_one_bound(bounds: dict[str, float]) -> None:
+    with pytest.raises(ValidationError, match="one of below and above"):
+        HealthSign.model_validate({"metric": "vendi"} | bounds)
+
+
+def test_the_text_of_a_rule_has_every_sign_in_words() -> None:
+    signs = (
+        HealthSign(metric="vendi", below=0.65),
+        HealthSign(metric="coverage", below=0.4, where="precision", where_from=0.9),
+        HealthSign(metric="reverse_kl", above=1.0),
+    )
+    assert text_of_rule(signs) == (
+        "vendi below 65% of real samples', or coverage below 40% of real samples' (where precision is at "
+        "least 90% of theirs), or reverse_kl more than 1 above real samples'"
+    )
+
+
+def test_the_text_of_copied_samples_has_the_sign_of_memorisation_unless_they_have_collapsed() -> None:
+    copied = REAL | {"authenticity": 0.1}
+    assert text_of_signs(copied, REAL, RULES) == "authenticity 0.1 (real 0.6)"
+    assert text_of_signs(copied | {"vendi": 1.0}, REAL, RULES) == "vendi 1 (real 13)"
+
+
 @pytest.mark.parametrize("name", COVERED)
 def test_the_text_of_signs_has_their_numbers_and_whether_samples_were_formed(name: str) -> None:
     other = next(each for each in COVERED if each != name)
     real = {"effective_classes": 9.97, "vendi": 13.4, name: 10.0}
-    signs = ["effective_classes 3.98 (real 9.97)", "vendi 7.3 (real 13.4)"]
-    some = {"effective_classes": 3.98, "vendi": 7.3, name: 8, other: 0}
+    signs = ["effective_classes 3.98 (real 9.97)", "vendi 5.3 (real 13.4)"]
+    some = {"effective_classes": 3.98, "vendi": 5.3, name: 8, other: 0}
     assert text_of_signs(some, real, RULES) == ", ".join(signs)
     words, _, unformed = text_of_signs(some | {name: 0}, real, RULES).partition("; ")
     assert set(signs) <= set(words.split(", "))
@@ -180,7 +244,7 @@ def of_ring(ring: DataArray, tmp_path_factory: pytest.TempPathFactory) -> Measur
 def test_points_anywhere_are_poor_but_not_collapsed(of_ring: Measure) -> None:
     anywhere = np.random.default_rng(0).uniform(-1, 1, (1000, 2)).astype(np.float32)
     values, real = of_ring(anywhere)
-    assert values["modes_covered"] < COLLAPSED_BELOW["modes_covered"] * real["modes_covered"]
+    assert values["modes_covered"] < 0.5 * real["modes_covered"]
     assert values["high_quality"] < 0.05
     assert signs_of_collapse(values, real) == []
 
@@ -204,7 +268,8 @@ def test_one_set_of_samples_has_a_verdict_only_if_all_was_measured_that_the_verd
     whole = {name: REAL[name] for name in possible}
     assert verdict_of_samples(whole, REAL, possible, RULES) == "ok"
     assert verdict_of_samples(whole | {"vendi": 2.0}, REAL, possible, RULES) == "collapsed"
-    for name in ("vendi", "coverage", "duplicates", "effective_classes", "precision"):
+    assert verdict_of_samples(whole | {"authenticity": 0.1}, REAL, possible, RULES) == "memorised"
+    for name in ("vendi", "coverage", "spacing", "effective_classes", "precision", "authenticity"):
         part = {kept: value for kept, value in whole.items() if kept != name}
         assert verdict_of_samples(part, REAL, possible, RULES) == ""
     without_kid = {name: value for name, value in whole.items() if name != "kid"}

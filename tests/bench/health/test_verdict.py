@@ -4,17 +4,25 @@ from __future__ import annotations
 
 import pytest
 
-from bench.health.verdict import RULES, Bounded, collapsed, verdict
+from bench.health.verdict import RULES, Bounded, collapsed, memorised, verdict
 
-REAL = {"effective_classes": 9.8, "vendi": 13.0, "duplicates": 0.01}
+REAL = {"effective_classes": 9.8, "vendi": 13.0, "authenticity": 0.66}
 GOOD, BAD = REAL | {"effective_classes": 9.0}, REAL | {"effective_classes": 1.2}
+COPIED, BOTH = GOOD | {"authenticity": 0.1}, BAD | {"authenticity": 0.1}
+
+
+def test_a_sampler_has_memorised_by_any_sign_of_the_rules() -> None:
+    assert not memorised(REAL, REAL)
+    assert memorised(COPIED, REAL)
+    assert not memorised(BAD, REAL)
+    assert not memorised(COPIED, REAL, RULES.model_copy(update={"memorisation": ()}))
 
 
 def test_a_sampler_has_collapsed_by_any_sign_of_the_rules() -> None:
     assert not collapsed(REAL, REAL)
     assert not collapsed(GOOD, REAL)
     assert collapsed(BAD, REAL)
-    lenient = RULES.model_copy(update={"collapsed_below": {}})
+    lenient = RULES.model_copy(update={"collapse": ()})
     assert not collapsed(BAD, REAL, lenient)
 
 
@@ -35,6 +43,13 @@ def test_a_sampler_has_collapsed_by_any_sign_of_the_rules() -> None:
         ([GOOD], [0.5] * 6 + [1.0, 0.999], None, "ok"),
         ([GOOD], [0.0, 0.0, 0.0], None, "ok"),
         ([GOOD, BAD], [0.0] * 8, None, "collapsed@200"),
+        ([COPIED, COPIED], None, None, "memorised@100"),
+        ([COPIED, GOOD, COPIED], None, None, "memorised@300"),
+        ([COPIED, COPIED, GOOD], None, None, "ok"),
+        ([COPIED, COPIED], [0.0] * 8, None, "memorised@100"),
+        ([COPIED, COPIED], None, 150, "diverged@150"),
+        ([COPIED, BOTH], None, None, "collapsed@200"),
+        ([BOTH, COPIED], None, None, "memorised@100"),
         ([GOOD, BAD], [1.0] * 8, 150, "diverged@150"),
         ([], None, 0, "diverged@0"),
     ],

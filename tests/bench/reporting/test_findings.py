@@ -8,7 +8,8 @@ import pytest
 from bench.comparing.group_results import Estimate, GroupResult
 from bench.comparing.selection import rule_named
 from bench.comparing.summary import Summary
-from bench.health.verdict import COLLAPSED_ABOVE, COLLAPSED_BELOW, GOOD_FROM, OF_GOOD_SAMPLES
+from bench.health.signs import text_of_rule
+from bench.health.verdict import RULES
 from bench.reporting.findings import findings, is_well, meaning, tag
 from variants.registry import all_variants
 
@@ -81,6 +82,7 @@ def run(**values: Any) -> pd.Series:
     ("values", "shown", "words"),
     [
         ({"health": "collapsed@2000"}, "collapsed@2000", "from step 2,000 to the last"),
+        ({"health": "memorised@2000"}, "memorised@2000", "from step 2,000 to the last"),
         ({"health": "diverged@7", "status": "FAILED"}, "diverged@7", "at step 7;"),
         ({"health": "k-stuck-0"}, "k-stuck-0", "was exactly 0 in the last 25% of the steps"),
         (
@@ -106,14 +108,22 @@ def test_what_tags_mean(values: dict[str, Any], shown: str, words: str) -> None:
 
 
 COLLAPSED = {"health": "collapsed@1000"}
-REAL = {"effective_classes": 9.98, "vendi": 20.0, "duplicates": 0.01}
+REAL = {"effective_classes": 9.98, "vendi": 20.0, "spacing": 0.3, "authenticity": 0.6}
 
 
 def test_the_meaning_of_a_collapse_has_the_signs_of_the_last_evaluation() -> None:
-    last = {"step": 2000, "effective_classes": 1.1, "vendi": 19.0, "duplicates": 0.92}
+    last = {"step": 2000, "effective_classes": 1.1, "vendi": 19.0, "spacing": 0.02}
     words = meaning(run(**COLLAPSED), last, REAL)
     assert words.startswith("In every evaluation from step 1,000 to the last")
-    assert words.endswith("in the last: effective classes 1.1 (real 9.98), duplicates 0.92 (real 0.01).")
+    assert words.endswith("in the last: effective classes 1.1 (real 9.98), spacing 0.02 (real 0.3).")
+
+
+def test_the_meaning_of_memorised_samples_has_the_sign_of_the_last_evaluation() -> None:
+    words = meaning(run(health="memorised@1000"), REAL | {"authenticity": 0.1}, REAL)
+    assert words.startswith(
+        "In every evaluation from step 1,000 to the last, samples were nearer to training"
+    )
+    assert words.endswith("in the last: authenticity 0.1 (real 0.6).")
 
 
 @pytest.mark.parametrize(
@@ -123,18 +133,9 @@ def test_the_meaning_of_a_collapse_has_the_signs_of_the_last_evaluation() -> Non
 def test_without_signs_the_meaning_of_a_collapse_has_the_rule(
     last: dict[str, float], real: dict[str, float]
 ) -> None:
-    words = meaning(run(**COLLAPSED), last, real)
-    assert "the rule of this version: less than " in words
-    for name, part in COLLAPSED_BELOW.items():
-        assert name.replace("_", " ") in words
-        assert f"less than {part:.0%} of " in words
-    for name, excess in COLLAPSED_ABOVE.items():
-        assert f"{name.replace('_', ' ')} more than {excess:.2g} above theirs" in words
-    for name, goodness in OF_GOOD_SAMPLES.items():
-        of_good = f"{name} counts unless {goodness} is below {GOOD_FROM:.0%} of theirs"
-        assert of_good.replace("_", " ") in words
-    assert words.count("real samples'") == 1
-    assert words.endswith("theirs.")
+    for health, signs in (("collapsed@1000", RULES.collapse), ("memorised@1000", RULES.memorisation)):
+        words = meaning(run(health=health), last, real)
+        assert f"the rule of this version: {text_of_rule(signs).replace('_', ' ')}." in words
 
 
 def test_a_finished_healthy_run_is_well() -> None:

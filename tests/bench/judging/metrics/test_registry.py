@@ -35,6 +35,7 @@ OF_ANY = [
     "clipped_coverage",
     "authenticity",
     "duplicates",
+    "spacing",
 ]
 # those on request, beside the names of the distance
 ON_REQUEST = ["ndb", "rke", "rrke", "sliced_wasserstein"]
@@ -74,6 +75,7 @@ OF_REVISIONS = {
     "authenticity": (1, 0.596667),
     "vendi": (1, 13.2961),
     "duplicates": (1, 0.03),
+    "spacing": (1, 0.331343),
     "ms_ssim": (2, 0.201824),
     "fd_digits_garments_tenth": (1, 14.0862),
     "fd_digits_garments_half": (1, 2.00996),
