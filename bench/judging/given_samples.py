@@ -18,7 +18,8 @@ def as_drawn(stored: np.ndarray) -> Tensor:
 
     :func:`bench.judging.judge.as_stored` returns the same bytes again.
     """
-    samples = torch.from_numpy(np.array(stored))  # a copy: they may be mapped or a view
+    # a copy, since they may be mapped; pixels in another order in memory would be extracted with other bits
+    samples = torch.from_numpy(np.array(stored, order="C"))
     return samples if samples.dtype == torch.float32 else samples.float() / 127.5 - 1
 
 

@@ -55,20 +55,24 @@ def test_judged_again_they_have_the_recorded_numbers_to_the_last_digit(
     assert "shuffled" not in generator
 
 
+@pytest.mark.parametrize(("channels", "name"), [(1, "samples"), (3, "samples.npz"), (3, "samples")])
 def test_the_printed_command_has_the_knobs_that_decide_the_real_samples(
-    small: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    channels: int, name: str, small: SimpleNamespace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "pictures"
     folder.mkdir()
-    for number, pixels in enumerate(np.random.default_rng(0).integers(0, 256, (80, 32, 30), dtype=np.uint8)):
+    draws = np.random.default_rng(0).integers(0, 256, (80, 32, 30, 3), dtype=np.uint8)
+    for number, pixels in enumerate(draws):
         Image.fromarray(pixels).save(folder / f"{number}.png")
-    knobs = {"dataset": f"folder:{folder}", "channels": 1, "crop": "centre:20", "held_out": 0.25}
+    knobs = {"dataset": f"folder:{folder}", "channels": channels, "crop": "centre:20", "held_out": 0.25}
     result = small.run(small.tiny("began", **knobs, steps=1, eval_every=1, checkpoint_every=1))
-    facts = told(capsys, "sample", result.run.id, "--out", tmp_path / "samples")
+    facts = told(capsys, "sample", result.run.id, "--out", tmp_path / name)
     judged = told(capsys, *shlex.split(str(facts["judge"]))[1:])
     assert isinstance(judged["values"], dict)
     assert isinstance(judged["real"], dict)
-    outside = ["fd_digits_garments_held_out", "fd_digits_garments_gap"]
+    distance = "fd_digits_garments" if channels == 1 else "fd_objects"
+    assert distance in result.metrics
+    outside = [f"{distance}_held_out", f"{distance}_gap"]
     assert set(judged["values"]) - set(result.metrics) == set(outside)
     assert {name: judged["values"][name] for name in result.metrics} == result.metrics
     assert {name: judged["real"][name] for name in result.metrics} == result.run.describe().real
