@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from bench import datasets
+from bench.execution.evaluation_sampler import evaluation_sampler
 from bench.execution.judge_of_run import build_judge, choose_extractor
 from bench.execution.judgement import Judgement, ReadyJudge, judge_samplers, judges_of_others
 from bench.execution.progress import Progress
@@ -18,11 +19,9 @@ from bench.judging.metrics.registry import needs_held_out
 from bench.runs import generator, record
 from bench.runs.data_location import configuration_at, samples_of
 from bench.runs.description import RunDescription
-from bench.runs.generator import TrainedGenerator
 from bench.runs.run_folder import RunFolder
 from bench.system.errors import RequestError
 from bench.system.ranks import ALONE
-from bench.training.sampler import EVALUATION, Sampler, make_sampler
 
 
 @dataclass(frozen=True)
@@ -115,7 +114,10 @@ def reevaluate(
     assert isinstance(setup.judge, Judge)
     own = ReadyJudge(setup.judge, setup.real, setup.array)
     others = judges_of_others(metrics, own.judge, setup.array, partial(_another, setup, progress))
-    samplers = [_sampler(loaded, setup, draw) for draw in range(eval_seeds)]
+    harness = setup.configuration.harness
+    samplers = [
+        evaluation_sampler(loaded, harness, setup.device, harness.seed, draw) for draw in range(eval_seeds)
+    ]
     found = judge_samplers(own, others, metrics, samplers, description.health_rules)
     at_step = _at_step(run, loaded.step)
     same = own.judge.protocol == description.protocol
@@ -167,14 +169,6 @@ def _judge_of_metrics(description: RunDescription, metrics: Sequence[str]) -> st
             f"allowed are {allowed}"
         )
     return named[0]
-
-
-def _sampler(loaded: TrainedGenerator, setup: TrainingSetup, draw: int) -> Sampler:
-    purpose = EVALUATION if draw == 0 else f"{EVALUATION} {draw}"
-    generator = loaded.generator.to(setup.device)
-    seed = setup.configuration.harness.seed
-    classes = len(loaded.class_names)
-    return make_sampler(generator, loaded.variant.draw_latent, seed, setup.device, purpose, classes)
 
 
 def _differences(description: RunDescription, judge: Judge, metrics: Collection[str]) -> list[str]:

@@ -10,13 +10,14 @@ import numpy as np
 
 from bench.datasets.samples.origin import SampleOrigin
 from bench.datasets.samples.writing import require_new, write_folder, write_npz
+from bench.execution.evaluation_sampler import evaluation_sampler
 from bench.judging.judge import as_stored
 from bench.runs.generator import TrainedGenerator, configuration_of
 from bench.system.errors import RequestError, shown
 from bench.system.leftovers import remove_leftovers
 from bench.system.version import __version__
 from bench.training.device import prepare
-from bench.training.sampler import EVALUATION, LabelledSampler, make_sampler
+from bench.training.sampler import LabelledSampler
 
 SampleFormat = Literal["npz", "folder", "png"]
 
@@ -107,14 +108,7 @@ def export_samples(
         count=number,
         classes=trained.class_names,
     )
-    sampler = make_sampler(
-        trained.generator.to(device),
-        trained.variant.draw_latent,
-        origin.seed,
-        device,
-        EVALUATION,
-        len(trained.class_names),
-    )
+    sampler = evaluation_sampler(trained, harness, device, origin.seed)
     labels = sampler.labels(number).numpy() if isinstance(sampler, LabelledSampler) else None
 
     def batches() -> Iterator[np.ndarray]:

@@ -54,7 +54,8 @@ def as_stored(samples: Tensor) -> Tensor:
         raise NonFiniteSamples(f"{_GENERATED} hold NaN or infinite values ({count})")
     if values.dim() == 2:
         return values.cpu()
-    return ((values + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
+    # features must not depend on the memory format in which a generator left its images
+    return ((values + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous()
 
 
 class Judge:

@@ -22,6 +22,16 @@ def test_every_byte_survives_the_way_to_the_judge() -> None:
     assert np.array_equal(as_stored(as_drawn(points)).numpy(), points)
 
 
+def test_what_the_judge_sees_does_not_depend_on_the_order_of_pixels_in_memory() -> None:
+    """Convolutions of another memory format round otherwise."""
+    images = torch.rand(5, 3, 8, 8) * 2 - 1
+    last = images.to(memory_format=torch.channels_last)
+    assert not last.is_contiguous()
+    assert as_stored(last).is_contiguous()
+    assert torch.equal(as_stored(last), as_stored(images))
+    assert as_drawn(as_stored(images).numpy().transpose(0, 1, 3, 2)).is_contiguous()
+
+
 @pytest.mark.parametrize("in_order", [True, False])
 def test_batches_are_as_large_as_a_generators(in_order: bool) -> None:
     order = None if in_order else shuffled(COUNT)
