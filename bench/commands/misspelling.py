@@ -34,8 +34,10 @@ def explained(error: click.UsageError, words: Sequence[str]) -> str:
         if not near and (others := _commands_with(error.option_name, context)):
             return f"{message}, which {others} have: {_meant(context, near)}"
         # whoever misspells an option rarely means its help
-        options = [option for option in options if option != "--help"]
-        near = near or difflib.get_close_matches(error.option_name, options, n=1, cutoff=0.5)
+        names = [option.removeprefix("--") for option in options if option != "--help"]
+        # without the hyphens, which all options share
+        close = difflib.get_close_matches(error.option_name.lstrip("-"), names, n=1, cutoff=0.5)
+        near = near or [f"--{name}" for name in close]
         return f"{message}: {_meant(context, near)}"
     # click has no class of its own for an argument too many
     extra = _extra(context, words) if type(error) is click.UsageError else []

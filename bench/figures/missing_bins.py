@@ -40,7 +40,7 @@ class FilledBins:
     counts : ndarray
         int64 (K,): number of generated samples in each.
     real, generated : ndarray
-        The features, float32 (N, width) and (M, width).
+        The features, float32 (N, width) and (G, width).
     """
 
     bins: Bins
@@ -81,7 +81,7 @@ class FilledBins:
 
 
 def fill(real: np.ndarray, generated: np.ndarray) -> FilledBins:
-    """Put real and generated samples into bins by their features, float32 (N, width) and (M, width)."""
+    """Put real and generated samples into bins by their features, float32 (N, width) and (G, width)."""
     bins = Bins.of(real.astype(np.float64))
     return FilledBins(bins, bins.count(generated.astype(np.float64)), real, generated)
 

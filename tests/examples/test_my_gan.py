@@ -29,7 +29,7 @@ def test_a_variant_of_two_losses_is_short(file: Path, lines: int) -> None:
 def test_it_has_every_preset_but_the_published_one_without_stating_any() -> None:
     kind = VARIANTS.entries()["my-gan"]
     assert "presets" not in vars(kind)
-    assert presets_of(kind) == ("quick", "points", "stacked", "small")
+    assert presets_of(kind) == ("quick", "colour-quick", "points", "stacked", "small")
     hyperparameters = resolve({"variant": "my-gan", "preset": "small"}).hyperparameters
     assert hyperparameters == kind.Hyperparameters()
 

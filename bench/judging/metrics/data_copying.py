@@ -49,7 +49,7 @@ def data_copying(generated: np.ndarray, held_out: np.ndarray, training: np.ndarr
     Parameters
     ----------
     generated, held_out : ndarray
-        Features, float64 (M, width) and (N, width), M and N at least 1.
+        Features, float64 (G, width) and (N, width), G and N at least 1.
     training : ndarray
         Features, float32 (L, width), L at least 2; they may be mapped from a file.
 
@@ -84,7 +84,7 @@ def nearer_or_farther(generated: np.ndarray, held_out: np.ndarray) -> float:
     Parameters
     ----------
     generated, held_out : ndarray
-        Distances (M,) and (N,), M and N at least 1; equal ones count half.
+        Distances (G,) and (N,), G and N at least 1; equal ones count half.
     """
     some, others = len(generated), len(held_out)
     ranks = rankdata(np.concatenate([generated, held_out]))

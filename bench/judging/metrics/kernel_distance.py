@@ -33,7 +33,7 @@ def kernel_distance(inputs: MetricInputs) -> float:
 def unbiased_kernel_distance(
     generated: np.ndarray, real: np.ndarray, within_real: float | None = None
 ) -> float:
-    """Unbiased kernel distance between two sets of vectors, float64 (N, width) and (M, width).
+    """Unbiased kernel distance between two sets of vectors, float64 (N, width) and (G, width).
 
     `within_real` is :func:`mean_kernel_within` of `real` where that is known.
     """

@@ -48,7 +48,7 @@ def record_of(name: str, option: click.Option) -> str:
 
 def stated_default(text: str) -> str:
     """The default that a help text states, empty where it states none."""
-    found = re.search(r"\[default: (.*?)(; [-\d<=x>]+)?\]", text)
+    found = re.search(r"\[default: (.*?)(; [-\d.<=x>]+)?\]", text)
     return found[1] if found else ""
 
 
@@ -99,7 +99,9 @@ def test_the_default_of_a_knob_is_that_of_the_configuration(name: str) -> None:
     for knob in {"steps", "dataset"} & set(stated):
         # every preset decides them, or the variant does in it
         assert stated[knob] == "the preset's"
-        assert all(knob in PRESETS[each].values() or PRESETS[each].stated_by_variant for each in PRESETS)
+        for budget in PRESETS.values():
+            below = PRESETS[budget.extends].values() if budget.extends else {}
+            assert knob in budget.values() | below or budget.stated_by_variant
 
 
 def test_presets_of_the_help_are_all_presets_with_what_they_are_meant_for() -> None:

@@ -150,7 +150,7 @@ def test_plot_draws_each_run_into_a_folder_of_its_own(
     report = answer(capsys, "plot", runs[0].id, runs[1].id, runs[0].id, "--out", str(tmp_path))
     files = report["files"]
     assert isinstance(files, list)
-    assert len(files) == len(set(files)) == 24
+    assert len(files) == len(set(files)) == 28
     for run in runs:
         assert {"progress.webp", "walk.webp"} <= {
             path.name for path in (tmp_path / run.describe().name).iterdir()
