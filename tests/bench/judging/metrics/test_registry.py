@@ -203,6 +203,11 @@ def test_a_metric_whose_values_change_has_another_revision(
             lambda: SimpleNamespace(metric="fid", provides=DigitsGarments.provides),
             ["fid", "inception_score", "inception_score_10_splits", *OF_NETWORKS],
         ),
+        # and without the classifier, as the package has it
+        (
+            lambda: SimpleNamespace(metric="fid", provides=frozenset({"features", "images"})),
+            ["fid", *OF_IMAGES],
+        ),
         (
             lambda: SimpleNamespace(metric="fd_inception_0a1b2c3d", provides=DigitsGarments.provides),
             [
@@ -213,7 +218,7 @@ def test_a_metric_whose_values_change_has_another_revision(
             ],
         ),
     ],
-    ids=["shipped", "stacked", "points", "fid", "another Inception"],
+    ids=["shipped", "stacked", "points", "fid", "fid without a classifier", "another Inception"],
 )
 def test_metric_names_have_the_extractor_and_only_the_standard_one_is_fid(
     extractor: object, expected: list[str]
