@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import io
-import pickle
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from pickle import UnpicklingError
 
 import torch
 from safetensors import SafetensorError
@@ -92,7 +92,7 @@ def tensors_of(content: bytes, path: Path, what: str) -> Weights:
             raise ValueError("it is no table of tensors by their names")
     except (
         SafetensorError,
-        pickle.UnpicklingError,
+        UnpicklingError,
         EOFError,
         RuntimeError,
         ValueError,
