@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 _ROWS = 2000  # training samples compared at once: bounds memory
+_NARROW = 16  # features up to which float64 costs little; points lie closer than float32 tells apart
 
 
 @dataclass(frozen=True)
@@ -83,15 +84,17 @@ class TrainingFeatures:
     def _search(self, vectors: np.ndarray, own: np.ndarray) -> Nearest:
         """Return the nearest training sample of each vector, other than its `own` row.
 
-        A product of float32 matrices finds the sample, which of some equally near ones but for rounding may
-        be any. The distance to the sample is then computed without rounding.
+        A product of matrices (float32, or float64 of few features, as of dense points) finds the sample,
+        which of some equally near ones but for rounding may be any. The distance to the sample is then
+        computed without rounding.
         """
-        asked = (vectors - self._centre).astype(np.float32)
-        least = np.full(len(asked), np.inf, dtype=np.float32)
+        exact = np.float64 if self.values.shape[1] <= _NARROW else np.float32
+        asked = (vectors - self._centre).astype(exact)
+        least = np.full(len(asked), np.inf, dtype=exact)
         indices = np.zeros(len(asked), dtype=np.int64)
         here = np.arange(len(asked))
         for start in range(0, len(self.values), _ROWS):
-            chunk = (self.values[start : start + _ROWS] - self._centre).astype(np.float32)
+            chunk = (self.values[start : start + _ROWS] - self._centre).astype(exact)
             ranks = asked @ chunk.T
             ranks *= -2
             ranks += np.einsum("ij,ij->i", chunk, chunk)

@@ -21,6 +21,7 @@ AUTHENTICITY = "authenticity"
     better="higher",
     needs="features",
     settings="nearest of all searched training samples, as far is not farther",
+    revision=2,  # 1: among dense points rounding chose the nearest
 )
 def authenticity(inputs: MetricInputs) -> float:
     """From 0 to 1: 0 for copies, 0.5 to 0.7 for other real samples, 1 for samples far from all data."""

@@ -72,7 +72,7 @@ OF_REVISIONS = {
     "coverage": (2, 0.966667),
     "clipped_density": (1, 0.982097),
     "clipped_coverage": (1, 1.0),
-    "authenticity": (1, 0.596667),
+    "authenticity": (2, 0.596667),
     "vendi": (1, 13.2961),
     "duplicates": (1, 0.03),
     "spacing": (1, 0.331343),
