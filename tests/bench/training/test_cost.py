@@ -19,7 +19,7 @@ from variants.scalars import TrainingScalar
         ({"dataset": "mnist-5k", "channels": 3}, (3, 28, 28)),
         ({"dataset": "stacked-mnist"}, (3, 32, 32)),
         ({"dataset": "grid-25"}, (2,)),
-        ({"dataset": "folder:/no/such/folder"}, (3, 28, 28)),
+        ({"dataset": "folder:/no/such/folder"}, (3, 32, 32)),
     ],
 )
 def test_networks_are_counted_at_the_shape_of_the_samples(

@@ -76,8 +76,8 @@ def test_a_judge_with_held_out_samples_measures_it_on_request(
         DataArray(name, some_digits[rows], name, "")
         for name, rows in (("training", order[:700]), ("outside", order[700:]))
     )
-    held_out = held_out_statistics(shipped, training, outside, tmp_path)
     reference = reference_statistics(shipped, training.samples, training.hash, "training", tmp_path)
+    held_out = held_out_statistics(shipped, reference, outside, tmp_path)
     judge = Judge(shipped, reference, 300, held_out=held_out)
     assert "c_t" in judge.on_request
     assert "c_t" not in Judge(shipped, reference, 300).on_request
