@@ -37,8 +37,12 @@ def test_each_run_shows_the_plane_and_reports_no_problem(content: Content) -> No
     assert titles["began, seed 0"] == [
         "Generated points over real ones: began, seed 0",
         "What the discriminator reconstructs: began, seed 0",
+        "Where samples are missing: began, seed 0",
     ]
-    assert titles["wgan-gp, seed 0"] == ["Generated points over real ones: wgan-gp, seed 0"]
+    assert titles["wgan-gp, seed 0"] == [
+        "Generated points over real ones: wgan-gp, seed 0",
+        "Where samples are missing: wgan-gp, seed 0",
+    ]
     assert [figure.title for figure in section.figures] == [
         "M, k and wasserstein by step",
         "Samples as training went on",

@@ -93,9 +93,9 @@ DAMAGES = {
     "a list": (holds(b"[]"), "is damaged: it is no JSON object"),
     "nested too deep": (holds(b"[" * 100_000), "is damaged"),
     "not UTF-8": (holds(b'{"name": "\xff"}'), "is damaged"),
-    "no schema number": (without("schema"), "has no schema number: this version reads schema 4 only"),
-    "another schema": (with_value(1, "schema"), "has schema 1: this version reads schema 4 only"),
-    "a text as schema": (with_value("1", "schema"), "has schema '1': this version reads schema 4 only"),
+    "no schema number": (without("schema"), "has no schema number: this version reads schema 5 only"),
+    "another schema": (with_value(1, "schema"), "has schema 1: this version reads schema 5 only"),
+    "a text as schema": (with_value("1", "schema"), "has schema '1': this version reads schema 5 only"),
     "another type": (with_value(3, "id"), "is damaged: id has a value of the wrong type"),
     "a text for a number": (
         with_value("5000", "data", "count"),
@@ -152,7 +152,7 @@ def test_a_description_comes_back_as_written(tmp_path: Path, small: SimpleNamesp
     }
     written = content_of(run)
     assert written.pop("sha256") == digest_of(written)
-    assert written.pop("schema") == 4
+    assert written.pop("schema") == 5
     assert written == json.loads(json.dumps(described.model_dump()))
 
 
