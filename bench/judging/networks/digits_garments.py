@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torch import Tensor, nn
+from torch import nn
 
 from bench.judging.networks.feature_network import WEIGHTS, FeatureNetwork
 
@@ -27,9 +27,9 @@ class DigitsGarmentsNetwork(FeatureNetwork):
     )
     shipped_weights = WEIGHTS / "digits_garments.safetensors"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+    def build_body(self) -> nn.Sequential:
+        """Return the convolutions and the linear layer."""
+        return nn.Sequential(
             *_convolution(1, 16),
             *_convolution(16, 16),
             nn.MaxPool2d(2),  # 14 x 14
@@ -42,10 +42,3 @@ class DigitsGarmentsNetwork(FeatureNetwork):
             nn.Linear(64 * 9, self.width, bias=False),
             nn.BatchNorm1d(self.width, affine=False),
         )
-        self.dropout = nn.Dropout(0.2)  # training only: spreads the classes over all features
-        self.head = nn.Linear(self.width, len(self.class_names))
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute 64 features and 20 class scores."""
-        features = self.body(images)
-        return features, self.head(self.dropout(features))

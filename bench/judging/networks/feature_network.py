@@ -56,7 +56,16 @@ class FeatureNetwork(nn.Module, ABC):
     shipped_weights: ClassVar[Path]
     stored_dtype: ClassVar[torch.dtype] = torch.float32
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.body = self.build_body()
+        self.dropout = nn.Dropout(0.2)  # training only: spreads the classes over all features
+        self.head = nn.Linear(self.width, len(self.class_names))
+
     @abstractmethod
+    def build_body(self) -> nn.Sequential:
+        """Return the layers from images to features; the last one standardises the features."""
+
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Compute features and class scores.
 
@@ -70,8 +79,10 @@ class FeatureNetwork(nn.Module, ABC):
         features : Tensor
             float32 (N, width).
         logits : Tensor
-            float32 (N, number of classes).
+            float32 (N, number of classes), in the order of `class_names`.
         """
+        features = self.body(images)
+        return features, self.head(self.dropout(features))
 
     @classmethod
     def to_input(cls, images: Tensor) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from bench.judging.networks.feature_network import WEIGHTS, FeatureNetwork
 
@@ -35,9 +35,9 @@ class ObjectsNetwork(FeatureNetwork):
     shipped_weights = WEIGHTS / "objects.safetensors"
     stored_dtype = torch.float16
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.body = nn.Sequential(
+    def build_body(self) -> nn.Sequential:
+        """Return the convolutions and the linear layer."""
+        return nn.Sequential(
             *_convolution(3, 32),
             *_convolution(32, 48, pool=True),  # 16 x 16
             *_convolution(48, 48),
@@ -50,10 +50,3 @@ class ObjectsNetwork(FeatureNetwork):
             nn.Linear(192 * 4, self.width, bias=False),
             nn.BatchNorm1d(self.width, affine=False),
         )
-        self.dropout = nn.Dropout(0.2)  # training only: spreads the classes over all features
-        self.head = nn.Linear(self.width, len(self.class_names))
-
-    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Compute 128 features and 10 class scores."""
-        features = self.body(images)
-        return features, self.head(self.dropout(features))
