@@ -111,10 +111,14 @@ class Knobs(BaseModel):
     def __init_subclass__(cls, **kwargs: object) -> None:
         """Let a knob that is declared again as a plain value keep the inherited description and range."""
         super().__init_subclass__(**kwargs)  # type: ignore[arg-type]
-        # no fields of its own yet: `model_fields` are those of the base class
-        for name in cls.model_fields.keys() & inspect.get_annotations(cls).keys() & cls.__dict__.keys():
+        # the class has no fields of its own yet, and would name those of one base class only
+        inherited: dict[str, FieldInfo] = {}
+        for base in reversed(cls.__mro__[1:]):
+            if issubclass(base, Knobs):
+                inherited |= base.model_fields
+        for name in inherited.keys() & inspect.get_annotations(cls).keys() & cls.__dict__.keys():
             if not isinstance(cls.__dict__[name], FieldInfo):
-                setattr(cls, name, _with_default(cls.model_fields[name], cls.__dict__[name]))
+                setattr(cls, name, _with_default(inherited[name], cls.__dict__[name]))
 
     @field_validator("*", mode="before")
     @classmethod

@@ -18,19 +18,18 @@ from variants.base import (
     Phase,
     SampleKind,
     Scalars,
-    Variant,
     VariantHyperparameters,
 )
+from variants.families.scoring import Loss, Scoring
 from variants.knobs import knob
 from variants.modules.autoencoders import Decoder, Trunk, in_float32
 from variants.modules.initialisation import initialise
 from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.modules.point_networks import initialise_point_networks, point_decoder, point_trunk
 from variants.noise import Noise
+from variants.parts.batch_statistics import batch_statistics
 from variants.presets import Preset, PresetName, Training
 from variants.scalars import Panel, TrainingScalar
-
-Loss = Tensor | tuple[Tensor, Scalars]  # a 0-d loss, or the loss and further 0-d scalars to record
 
 # Sizes with which runs take minutes; learning rates belong to the losses of a variant.
 QUICK = Preset({"filters": 16, "latent_dim": 16}, Training(steps=3000, batch_size=32))
@@ -63,22 +62,35 @@ class Discriminator(nn.Module):
     trunk : Trunk
         Maps samples to features. The samples have one further channel (or coordinate) for each value of a
         companion, such as the one-hot class of a sample or its latent.
+    statistics : nn.Module or None
+        Appends statistics of the batch to the features (B, features).
+    further : int
+        Number of statistics that are appended.
     """
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, trunk: Trunk, statistics: nn.Module | None = None, further: int = 0) -> None:
         super().__init__()
         self.trunk = trunk
-        self.score = nn.Linear(trunk.features, 1)
+        self.statistics = nn.Identity() if statistics is None else statistics
+        self.score = nn.Linear(trunk.features + further, 1)
 
     def forward(self, samples: Tensor, companions: Tensor | None = None) -> Tensor:
         """Map samples (B, ...), and their companions (B, width) if there are any, to scores (B,)."""
-        if companions is not None:
-            planes = companions[(...,) + (None,) * (samples.dim() - 2)]
-            samples = torch.cat((samples, planes.expand(*companions.shape, *samples.shape[2:])), dim=1)
-        return in_float32(self.score(self.trunk(samples))).squeeze(1)
+        return self.score_features(self.trunk(self.with_companions(samples, companions)))
+
+    def score_features(self, features: Tensor) -> Tensor:
+        """Map the trunk's features (B, features) to scores (B,)."""
+        return in_float32(self.score(self.statistics(features))).squeeze(1)
+
+    def with_companions(self, samples: Tensor, companions: Tensor | None) -> Tensor:
+        """Return samples (B, C, ...) with a further, constant channel for each value of a companion."""
+        if companions is None:
+            return samples
+        planes = companions[(...,) + (None,) * (samples.dim() - 2)]
+        return torch.cat((samples, planes.expand(*companions.shape, *samples.shape[2:])), dim=1)
 
 
-class TwoPlayer(Variant):
+class TwoPlayer(Scoring):
     """A GAN of two losses: :meth:`discriminator_loss` and :meth:`generator_loss`.
 
     A step trains the discriminator :meth:`discriminator_steps` times, each on a real batch of its own and
@@ -141,6 +153,7 @@ class TwoPlayer(Variant):
         self.discriminator = self.build_discriminator()
         self.build_further_networks()
         self.initialise_weights()
+        self.add_parts()
 
     def build_generator(self) -> nn.Module:
         """Build a network from latents (B, latent_width) to samples."""
@@ -159,18 +172,24 @@ class TwoPlayer(Variant):
 
     def build_discriminator(self) -> nn.Module:
         """Build a network from samples, and their classes if the variant is conditional, to scores (B,)."""
-        return Discriminator(self.build_trunk(self.classes if self.conditional else 0))
+        return self.build_scorer(self.classes if self.conditional else 0)
 
-    def build_trunk(self, further_channels: int = 0) -> Trunk:
-        """Build layers from samples, with some further channels or coordinates, to flat features."""
+    def build_scorer(self, companions: int = 0) -> Discriminator:
+        """Build a network from samples and companions (B, companions) to scores, with the parts it has.
+
+        The network sees as many samples at once as packing says.
+        """
+        trunk = self.build_trunk(companions, packed=self.packed)
+        return Discriminator(trunk, *batch_statistics(self.hyperparameters, trunk.features))
+
+    def build_trunk(self, further_channels: int = 0, packed: int = 1) -> Trunk:
+        """Build layers from `packed` samples, with some further channels or coordinates, to flat features."""
         filters = self.hyperparameters.filters
+        inputs = packed * (self.sample_shape[0] + further_channels)
         if len(self.sample_shape) == 1:
-            dimensions = self.sample_shape[0] + further_channels
-            return point_trunk(dimensions, filters, leaky_relu, normalise=False)
-        channels, size, _ = self.sample_shape
-        return strided_trunk(
-            channels + further_channels, size, filters, leaky_relu, normalise=self.discriminator_norm
-        )
+            return point_trunk(inputs, filters, leaky_relu, normalise=False)
+        size = self.sample_shape[1]
+        return strided_trunk(inputs, size, filters, leaky_relu, normalise=self.discriminator_norm)
 
     def initialise_weights(self) -> None:
         """Draw initial weights: for images normal; for points such that both networks span the data."""
@@ -195,7 +214,7 @@ class TwoPlayer(Variant):
         discriminator = Phase(
             ("discriminator", *self.trained_with_discriminator),
             self._discriminator_phase,
-            after=self.after_discriminator,
+            after=self._after_discriminator,
         )
         steps = self.discriminator_steps(self.step)
         generator = Phase(
@@ -250,14 +269,22 @@ class TwoPlayer(Variant):
         torch.autograd.backward(total, inputs=parameters)
         return {key: value.detach() for key, value in ({name: total} | further).items()}
 
+    def _after_discriminator(self) -> None:
+        self.after_discriminator()
+        self.refine_discriminator()
+
     def _discriminator_phase(self, batch: Batch) -> Scalars:
         latent = self.draw_latent(batch.noise, len(batch.real))
         with torch.no_grad():
             fake = self.generator(latent)
-        loss = self.discriminator_loss(batch.real, fake, latent, batch)
+        loss = self.penalised(self.discriminator_loss(batch.real, fake, latent, batch), batch)
         return self.backward("loss_d", loss, ("discriminator", *self.trained_with_discriminator))
 
     def _generator_phase(self, batch: Batch) -> Scalars:
         latent = self.draw_latent(batch.noise, len(batch.real))
-        loss = self.generator_loss(self.generator(latent), latent, batch)
+        fake = self.generator(latent)
+        if self.matches_features:
+            loss = self.feature_matching_loss(fake, batch)
+        else:
+            loss = self.generator_loss(fake, latent, batch)
         return self.backward("loss_g", loss, ("generator", *self.trained_with_generator))

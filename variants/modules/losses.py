@@ -1,9 +1,10 @@
-"""Reconstruction losses L(v) = norm of v - D(v)."""
+"""Losses that variants share: reconstruction errors L(v) = norm of v - D(v), and losses of scores d(v)."""
 
 from typing import Literal
 
 import torch
 from torch import Tensor
+from torch.nn.functional import relu, softplus
 
 Norm = Literal["l1", "l2", "frobenius"]
 
@@ -25,3 +26,26 @@ def mean_loss(residual: Tensor, norm: Norm) -> Tensor:
     if norm == "frobenius":
         return torch.linalg.vector_norm(residual) / residual.shape[0]
     raise ValueError(f"norm {norm!r} is none of l1, l2, frobenius")
+
+
+def cross_entropy(score_real: Tensor, score_fake: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Return D's cross-entropy of scores (B,), 0-d; the target is 1 - smoothing for real, 0 for fake samples.
+
+    -E[log D(x)] - E[log(1 - D(G(z)))] with D = sigmoid(d), Goodfellow et al. 2014, equation 1, and one-sided
+    label smoothing, Salimans et al. 2016, section 3.4.
+    """
+    # -(1 - s) log D - s log(1 - D) = softplus(-d) + s d
+    return (softplus(-score_real) + smoothing * score_real).mean() + softplus(score_fake).mean()
+
+
+def non_saturating(score_fake: Tensor) -> Tensor:
+    """Return G's loss -E[log D(G(z))] of scores (B,), 0-d (Goodfellow et al. 2014, section 3)."""
+    return softplus(-score_fake).mean()
+
+
+def hinge(score_real: Tensor, score_fake: Tensor) -> Tensor:
+    """Return D's hinge loss of scores (B,), 0-d (Miyato et al. 2018, equation 16).
+
+    E[max(0, 1 - d(x))] + E[max(0, 1 + d(G(z)))].
+    """
+    return relu(1 - score_real).mean() + relu(1 + score_fake).mean()
