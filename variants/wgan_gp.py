@@ -5,24 +5,12 @@ from torch import Tensor
 from variants.base import Batch
 from variants.families.two_player import POINTS, QUICK, WASSERSTEIN, Loss, TwoPlayer, TwoPlayerHyperparameters
 from variants.knobs import knob
-from variants.parts.augmentation import Augmentation
-from variants.parts.batch_statistics import BatchStatistics
-from variants.parts.packing import Packing
-from variants.parts.penalties import GradientPenalty, SamplePenalties
-from variants.parts.spectral_norm import SpectralNorm
+from variants.parts.groups import ScoreParts
 from variants.presets import Preset, Training
 from variants.registry import register
 
 
-class WganGpHyperparameters(
-    TwoPlayerHyperparameters,
-    GradientPenalty,
-    SamplePenalties,
-    SpectralNorm,
-    BatchStatistics,
-    Packing,
-    Augmentation,
-):
+class WganGpHyperparameters(TwoPlayerHyperparameters, ScoreParts):
     """Hyperparameters of WGAN-GP; the defaults are those of the paper, algorithm 1."""
 
     latent_dim: int = 128

@@ -21,7 +21,7 @@ from variants.base import (
     VariantHyperparameters,
 )
 from variants.families.scoring import Loss, Scoring
-from variants.knobs import knob
+from variants.knobs import Knobs, knob
 from variants.modules.autoencoders import Decoder, Trunk, in_float32
 from variants.modules.initialisation import initialise
 from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
@@ -52,6 +52,12 @@ class TwoPlayerHyperparameters(VariantHyperparameters):
 
     filters: int = knob(64, "base width of the networks", unit="channels", low=1, high=1_000_000)
     prior: Literal["normal", "uniform"] = knob("normal", "z ~ N(0, I) or U[-1, 1]")
+
+
+class DiscriminatorNorm(Knobs):
+    """The norm of D, for variants that have the choice."""
+
+    discriminator_norm: Literal["batch", "none"] = knob("none", "norm of the hidden layers of D")
 
 
 class Discriminator(nn.Module):
@@ -108,7 +114,7 @@ class TwoPlayer(Scoring):
     presets: ClassVar[Mapping[PresetName, Preset]] = {"quick": QUICK, "points": POINTS}
     # of every network
     optimizer: ClassVar[Optimizer] = "adam"
-    # whether hidden layers for images have batch norm
+    # whether hidden layers for images have batch norm, unless there is a knob for it
     generator_norm: ClassVar[bool] = True
     discriminator_norm: ClassVar[bool] = False
     # standard deviation of normal initial weights for images; 0 for that of He et al.
@@ -186,10 +192,12 @@ class TwoPlayer(Scoring):
         """Build layers from `packed` samples, with some further channels or coordinates, to flat features."""
         filters = self.hyperparameters.filters
         inputs = packed * (self.sample_shape[0] + further_channels)
+        knobs = self.hyperparameters
+        by_knob = isinstance(knobs, DiscriminatorNorm) and knobs.discriminator_norm == "batch"
         if len(self.sample_shape) == 1:
-            return point_trunk(inputs, filters, leaky_relu, normalise=False)
-        size = self.sample_shape[1]
-        return strided_trunk(inputs, size, filters, leaky_relu, normalise=self.discriminator_norm)
+            return point_trunk(inputs, filters, leaky_relu, normalise=by_knob)
+        normalise = by_knob or self.discriminator_norm
+        return strided_trunk(inputs, self.sample_shape[1], filters, leaky_relu, normalise=normalise)
 
     def initialise_weights(self) -> None:
         """Draw initial weights: for images normal; for points such that both networks span the data."""

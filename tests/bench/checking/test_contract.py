@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from systems.dcgan import Dcgan
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
@@ -15,6 +14,7 @@ from bench.checking import contract
 from bench.checking.report import CheckFailed
 from bench.system.errors import WorkError
 from variants.base import Batch, Network, Phase, Scalars
+from variants.dcgan import Dcgan
 from variants.families.two_player import Discriminator, Loss, TwoPlayer
 from variants.noise import Noise
 from variants.presets import Preset

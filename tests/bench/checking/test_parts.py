@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 import torch
-from systems.dcgan import Dcgan
 from torch import Tensor
 from torch.nn.functional import softplus
 
@@ -14,6 +13,7 @@ from bench.checking import parts
 from bench.checking.report import CheckFailed, NotApplicable
 from bench.system.errors import WorkError
 from variants.base import Batch, Scalars
+from variants.dcgan import Dcgan
 from variants.families.two_player import Loss, TwoPlayer
 
 

@@ -7,7 +7,6 @@ from html import escape
 from typing import Any
 
 import pytest
-from systems.dcgan import Dcgan
 from torch import Tensor
 
 import bench
@@ -16,6 +15,7 @@ from bench.checking.report import NotApplicable
 from bench.checking.subject import small_hyperparameters
 from bench.system.errors import RequestError, WorkError
 from variants.base import Batch
+from variants.dcgan import Dcgan
 
 
 @pytest.mark.parametrize("each", CHECKS, ids=lambda each: each.__name__)

@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 import torch
-from systems.dcgan import Dcgan
 from torch import Tensor, nn
 
 from bench.checking import training
 from bench.checking.report import CheckFailed
 from bench.system.errors import WorkError
 from variants.base import Batch, Network, Phase
+from variants.dcgan import Dcgan
 from variants.families.two_player import Loss, TwoPlayer
 from variants.scalars import TrainingScalar
 

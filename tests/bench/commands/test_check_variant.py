@@ -6,12 +6,12 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from systems.dcgan import Dcgan
 from torch import Tensor
 
 from bench.checking import CHECKS
 from bench.cli import main
 from variants.base import Batch
+from variants.dcgan import Dcgan
 from variants.registry import VARIANTS, register
 
 

@@ -15,7 +15,7 @@ from variants.base import Variant
 from variants.registry import VARIANTS, register
 
 # without labels; conditional runs have tests of their own
-SYSTEMS = ["ali", "dcgan", "ebgan", "growing", "infogan", "lazy", "lsgan", "wgan"]
+SYSTEMS = ["ali", "ebgan", "growing", "infogan", "lazy"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -34,7 +34,7 @@ def test_a_system_is_run_recorded_sampled_and_exported(
         assert {scalar.name for scalar in kind.scalars} <= set(rows[0])
         assert set(rows[0]) >= {"lr_g", "lr_d"}
         assert description.scalars == kind.scalars
-        assert description.real_batches_per_step == (100 if name == "wgan" else 1)
+        assert description.real_batches_per_step == 1
         further = {"ali": {"encoder"}, "infogan": {"guess"}}.get(name, set())
         assert set(description.networks) == {"generator", "discriminator"} | further
 

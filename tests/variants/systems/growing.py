@@ -1,10 +1,10 @@
 """Networks that grow from their smallest side to the whole one, each new layer faded in."""
 
 import torch
-from systems.dcgan import Dcgan
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, interpolate, leaky_relu
 
+from variants.dcgan import Dcgan
 from variants.modules.networks import halvings
 
 

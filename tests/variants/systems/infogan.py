@@ -1,11 +1,11 @@
 """InfoGAN: a latent with parts, and a head on the discriminator's features that trains with the generator."""
 
 import torch
-from systems.dcgan import Dcgan
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, gaussian_nll_loss, one_hot
 
 from variants.base import Batch
+from variants.dcgan import Dcgan
 from variants.families.two_player import Loss
 from variants.noise import Noise
 

@@ -1,9 +1,9 @@
 """Lazy regularisation: a phase of its own that takes place in every fourth step."""
 
 import torch
-from systems.dcgan import Dcgan
 
 from variants.base import Batch, Phase, Scalars
+from variants.dcgan import Dcgan
 
 INTERVAL = 4
 
