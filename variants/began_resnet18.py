@@ -171,16 +171,18 @@ class BeganResnet18(BoundaryEquilibrium):
         """Build generator and discriminator."""
         hyperparameters, sample_shape = self.hyperparameters, self.sample_shape
         filters, latent_dim = hyperparameters.filters, hyperparameters.latent_dim
+        packed = hyperparameters.packing
         normalise = hyperparameters.generator_norm == "batch"
         if makes_points(hyperparameters.layers, sample_shape):
             (dimensions,) = sample_shape
-            trunk = residual_point_trunk(dimensions, filters)
-            decoder = point_decoder(dimensions, filters, filters)
+            trunk = residual_point_trunk(packed * dimensions, filters)
+            decoder = point_decoder(packed * dimensions, filters, filters)
             self.generator = point_decoder(dimensions, filters, latent_dim, normalise=normalise)
         else:
             channels, size, _ = sample_shape
-            trunk = Trunk(ResNet18Features(channels, filters, hyperparameters.encoder_weights), filters * 8)
-            decoder = transposed_decoder(channels, size, filters, filters * 8)
+            features = ResNet18Features(packed * channels, filters, hyperparameters.encoder_weights)
+            trunk = Trunk(features, filters * 8)
+            decoder = transposed_decoder(packed * channels, size, filters, filters * 8)
             self.generator = transposed_decoder(channels, size, filters, latent_dim, normalise=normalise)
         self.discriminator = AutoEncoder(trunk, None, decoder)
         for module in (self.generator, decoder):

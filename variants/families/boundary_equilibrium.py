@@ -12,18 +12,23 @@ k is updated in :meth:`BoundaryEquilibrium.update_state`. Variants add terms to 
 """
 
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
 
 from variants.base import Batch, Phase, SampleKind, Scalars, Variant, VariantHyperparameters
 from variants.families.boundary_equilibrium_scalars import SCALARS
+from variants.families.boundary_equilibrium_terms import ForwardPass, Regularisers
 from variants.knobs import LARGEST, Search, knob
 from variants.modules.autoencoders import AutoEncoder, Encoding
 from variants.modules.batch_normalisation import batch_norms, frozen_statistics
 from variants.modules.losses import Norm, mean_loss
 from variants.noise import Noise
+from variants.parts.augmentation import Augmentation
+from variants.parts.packing import Packing, pack
+from variants.parts.seen import as_seen, packed, refuse_augmented_points
+from variants.parts.spectral_norm import SpectralNorm, add_spectral_norm, iterate_spectral_norms
 from variants.presets import Preset, Training
 from variants.scalars import TrainingScalar
 
@@ -72,7 +77,7 @@ POINTS = Preset(
 SMALL = Preset({"filters": 64})
 
 
-class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
+class BoundaryEquilibriumHyperparameters(VariantHyperparameters, Packing, SpectralNorm, Augmentation):
     """Hyperparameters of the family."""
 
     gamma: float = knob(
@@ -105,46 +110,6 @@ class BoundaryEquilibriumHyperparameters(VariantHyperparameters):
     )
 
 
-class Regularisers(NamedTuple):
-    """Terms of L_D beside the reconstruction losses, each a 0-d tensor or None.
-
-    Attributes
-    ----------
-    real : Tensor or None
-        Term of the encodings of real samples.
-    fake : Tensor or None
-        Term of the encodings of fake samples. Its gradient reaches D's encoder only, never the generator.
-    scalars : dict of str to Tensor
-        Scalars to log.
-    """
-
-    real: Tensor | None
-    fake: Tensor | None
-    scalars: Scalars
-
-
-class ForwardPass(NamedTuple):
-    """Losses of one forward pass of D over a real and a fake batch.
-
-    Attributes
-    ----------
-    loss_real, loss_fake : Tensor
-        L(x) and L(G(z)), 0-d.
-    regularisers : Regularisers
-        Further terms of L_D.
-    encoder_outputs : list of Tensor
-        Outputs of the encoder for the fake samples; empty unless the graph is detached there.
-    detached_outputs : list of Tensor
-        Detached leaf copies of `encoder_outputs`, from which the losses are computed.
-    """
-
-    loss_real: Tensor
-    loss_fake: Tensor
-    regularisers: Regularisers
-    encoder_outputs: list[Tensor]
-    detached_outputs: list[Tensor]
-
-
 class BoundaryEquilibrium(Variant):
     """A GAN whose discriminator is an autoencoder and whose loss weight k is adapted in every step.
 
@@ -171,6 +136,9 @@ class BoundaryEquilibrium(Variant):
     ) -> None:
         super().__init__(hyperparameters, sample_shape, classes)
         self.register_buffer("k", torch.zeros(()))
+        refuse_augmented_points(hyperparameters, sample_shape)
+        if hyperparameters.spectral_norm:
+            add_spectral_norm(self.discriminator)
 
     def update_state(self, scalars: Scalars) -> Scalars:
         """Update k and return the balance gamma L(x) - L(G(z)), M and the new k."""
@@ -186,10 +154,11 @@ class BoundaryEquilibrium(Variant):
 
     def phases(self) -> tuple[Phase, ...]:
         """Return one phase for both networks, or a phase for D and then one for G."""
+        after = self._iterate_spectral_norms if self.hyperparameters.spectral_norm else None
         if self.hyperparameters.update == "simultaneous":
-            return (Phase(("discriminator", "generator"), self._simultaneous_phase),)
+            return (Phase(("discriminator", "generator"), self._simultaneous_phase, after=after),)
         return (
-            Phase(("discriminator",), self._discriminator_phase),
+            Phase(("discriminator",), self._discriminator_phase, after=after),
             Phase(("generator",), self._generator_phase, new_real_batch=False),
         )
 
@@ -200,13 +169,16 @@ class BoundaryEquilibrium(Variant):
             return noise.uniform(purpose, shape, -1.0, 1.0)
         return noise.normal(purpose, shape)
 
-    def encode(self, samples: Tensor) -> Tensor:
-        """Return the codes of samples by D's encoder, (B, width); the mean of a variational encoder."""
-        return self.discriminator.encode(samples).mean
+    def encode(self, samples: Tensor) -> Tensor | None:
+        """Return the codes of samples by D's encoder, (B, width); the mean of a variational encoder.
 
-    def decode(self, code: Tensor) -> Tensor:
-        """Return the samples of codes (B, width) by D's decoder."""
-        return self.discriminator.decoder(code)
+        None with packing: D then encodes packs only.
+        """
+        return None if packed(self.hyperparameters) > 1 else self.discriminator.encode(samples).mean
+
+    def decode(self, code: Tensor) -> Tensor | None:
+        """Return the samples of codes (B, width) by D's decoder; None with packing."""
+        return None if packed(self.hyperparameters) > 1 else self.discriminator.decoder(code)
 
     def regularise(self, latent: Tensor, real: Encoding, fake: Encoding, fake_code: Tensor) -> Regularisers:
         """Return the terms of L_D beside the reconstruction losses; BEGAN itself has none.
@@ -214,7 +186,7 @@ class BoundaryEquilibrium(Variant):
         Parameters
         ----------
         latent : Tensor
-            The z of the fake samples, (B, latent_dim).
+            The z of the fake samples, (B, latent_dim); with packing, those of a pack joined, as all codes.
         real, fake : Encoding
             Outputs of D's encoder for the real and the fake samples.
         fake_code : Tensor
@@ -232,7 +204,9 @@ class BoundaryEquilibrium(Variant):
             return {}
         with torch.no_grad(), frozen_statistics(self):
             fake = self.generator(batch.cache["latent"])
-            losses = self._discriminate(batch, batch.cache["latent"], batch.real, fake)
+            losses = self._discriminate(
+                batch, batch.cache["latent"], self._as_seen(batch.real, batch), self._as_seen(fake, batch)
+            )
         return {"loss_real": losses.loss_real, "loss_fake": losses.loss_fake}
 
     def indivisible(self) -> str:
@@ -247,18 +221,25 @@ class BoundaryEquilibrium(Variant):
     def _has_batch_norm_in_discriminator(self) -> bool:
         return bool(batch_norms(self.discriminator))
 
+    def _as_seen(self, samples: Tensor, batch: Batch) -> Tensor:
+        return as_seen(samples, self.hyperparameters, batch.noise)
+
+    def _iterate_spectral_norms(self) -> None:
+        iterate_spectral_norms(self.discriminator)
+
     def _loss(self, samples: Tensor, reconstructed: Tensor) -> Tensor:
         return mean_loss(samples - reconstructed, self.hyperparameters.norm)
 
     def _discriminate(
         self, batch: Batch, latent: Tensor, real: Tensor, fake: Tensor, detach_fake_encoding: bool = False
     ) -> ForwardPass:
-        """Compute the losses of real and fake samples, (B, ...) each, in one forward pass of D.
+        """Compute the losses of real and fake samples as D sees them, (B, ...) each, in one pass of D.
 
         Real and fake samples are concatenated, with two exceptions: batch norm would mix their statistics,
         and the encoder needs separate passes if the fake samples have a backward pass of their own. With
         `detach_fake_encoding`, no gradient flows from the losses into the encoder of the fake samples.
         """
+        latent = pack(latent, packed(self.hyperparameters))
         count = real.shape[0]
         outputs: list[Tensor] = []
         detached: list[Tensor] = []
@@ -296,10 +277,11 @@ class BoundaryEquilibrium(Variant):
         :meth:`_backward_fake_encoder` continues it.
         """
         latent = batch.cache["latent"] = self.draw_latent(batch.noise, batch.real.shape[0])
-        fake = self.generator(latent)
+        real = self._as_seen(batch.real, batch)
+        fake = self._as_seen(self.generator(latent), batch)
         detached_fake = fake.detach().requires_grad_()
         losses = self._discriminate(
-            batch, latent, batch.real, detached_fake, detach_fake_encoding=self.regularises_fake
+            batch, latent, real, detached_fake, detach_fake_encoding=self.regularises_fake
         )
         terms = losses.regularisers
 
@@ -358,7 +340,8 @@ class BoundaryEquilibrium(Variant):
         else:
             with torch.no_grad(), frozen_statistics(self):
                 fake = self.generator(latent)
-        losses = self._discriminate(batch, latent, batch.real, fake.detach())
+        real, fake = self._as_seen(batch.real, batch), self._as_seen(fake.detach(), batch)
+        losses = self._discriminate(batch, latent, real, fake)
         torch.autograd.backward(
             self._discriminator_loss(losses), inputs=self.trainable_parameters("discriminator")
         )
@@ -376,6 +359,7 @@ class BoundaryEquilibrium(Variant):
             fake = batch.cache["fake"]
         else:
             fake = self.generator(batch.cache["latent"])
+        fake = self._as_seen(fake, batch)
         encoding = self.discriminator.encode(fake)
         decoded = self.discriminator.decoder(self.code(encoding, batch.noise, fake=True))
         loss_fake = self._loss(fake, decoded)

@@ -13,10 +13,9 @@ from torch import Tensor
 
 from variants.base import Batch, Scalars, Variant
 from variants.modules.batch_normalisation import batch_norms
-from variants.parts.augmentation import Augmentation, augment, augments
 from variants.parts.batch_statistics import BatchStatistics
 from variants.parts.feature_matching import FeatureMatching, feature_distance
-from variants.parts.packing import Packing, pack
+from variants.parts.packing import pack
 from variants.parts.penalties import (
     GradientPenalty,
     SamplePenalties,
@@ -24,6 +23,7 @@ from variants.parts.penalties import (
     points_between,
     squared_gradients,
 )
+from variants.parts.seen import as_seen, packed, refuse_augmented_points
 from variants.parts.spectral_norm import SpectralNorm, add_spectral_norm, iterate_spectral_norms
 from variants.parts.weight_clipping import WeightClipping, clip_weights
 
@@ -105,18 +105,13 @@ class Scoring(Variant):
         self, samples: Tensor, batch: Batch, companions: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
         """Return samples (B, C, ...), and their companions, as they reach D: augmented and packed."""
-        knobs = self.hyperparameters
-        if isinstance(knobs, Augmentation) and augments(knobs):
-            samples = augment(samples, knobs, batch.noise)
-        if self.packed > 1:
-            samples = pack(samples, self.packed)
-            companions = None if companions is None else pack(companions, self.packed)
-        return samples, companions
+        seen = as_seen(samples, self.hyperparameters, batch.noise)
+        return seen, None if companions is None else pack(companions, self.packed)
 
     @property
     def packed(self) -> int:
         """Number of samples that D sees at once."""
-        return self.hyperparameters.packing if isinstance(self.hyperparameters, Packing) else 1
+        return packed(self.hyperparameters)
 
     @property
     def matches_features(self) -> bool:
@@ -167,23 +162,21 @@ class Scoring(Variant):
         return feature_distance(of_real, trunk(self.as_seen(fake, batch)[0]))
 
     def add_parts(self) -> None:
-        """Add spectral norm to the initialised discriminator.
+        """Add spectral norm to the initialised discriminator, in place of batch norm.
 
         Raises
         ------
         ValueError
             If parts are switched on that cannot go together, or not with these samples.
         """
-        knobs = self.hyperparameters
-        if augments(knobs) and len(self.sample_shape) == 1:
-            raise ValueError(f"DiffAugment needs images, and samples of shape {self.sample_shape} are points")
-        if batch_norms(self.discriminator) and (self._penalises or self._has_spectral_norm):
-            raise ValueError(
-                "penalties of D's gradient, and spectral norm, need a discriminator without batch norm: "
-                "the score of a sample would depend on the others"
-            )
+        refuse_augmented_points(self.hyperparameters, self.sample_shape)
         if self._has_spectral_norm:
             add_spectral_norm(self.discriminator)
+        if self._penalises and batch_norms(self.discriminator):
+            raise ValueError(
+                "penalties of D's gradient need a discriminator without batch norm: with it the score of a "
+                "sample depends on the others"
+            )
 
     def refine_discriminator(self) -> None:
         """Clip weights and update spectral norms; called after each step of D's optimizer."""

@@ -50,6 +50,10 @@ class Architecture(Protocol):
         """Size of the latent."""
 
     @property
+    def packing(self) -> int:
+        """Number of samples that the discriminator reconstructs at once, from as many codes."""
+
+    @property
     def generator_norm(self) -> Literal["batch", "none"]:
         """``none`` removes batch norm from a ``strided`` or ``points`` generator, and from no other part."""
 
@@ -90,13 +94,14 @@ def build_networks(
         norm.
     """
     layers, filters, latent_dim = architecture.layers, architecture.filters, architecture.latent_dim
+    packed, code = architecture.packing, architecture.packing * latent_dim
     normalise = architecture.generator_norm == "batch"
     if makes_points(layers, sample_shape):
         (dimensions,) = sample_shape
-        trunk = point_trunk(dimensions, filters, relu)
-        decoder = point_decoder(dimensions, filters, latent_dim, bounded=False, normalise=False)
+        trunk = point_trunk(packed * dimensions, filters, relu)
+        decoder = point_decoder(packed * dimensions, filters, code, bounded=False, normalise=False)
         generator = point_decoder(dimensions, filters, latent_dim, normalise=normalise)
-        networks = discriminator(trunk, latent_dim, decoder), generator
+        networks = discriminator(trunk, code, decoder), generator
         initialise_point_networks(generator, networks[0])
         return networks
     channels, size, _ = sample_shape
@@ -105,8 +110,8 @@ def build_networks(
             "generator_norm 'none' needs layers 'strided' or 'points': the others have no norm to leave out"
         )
     if layers == "strided":
-        trunk = strided_trunk(channels, size, filters, activation, normalise=True)
-        decoder = transposed_decoder(channels, size, filters, latent_dim, activation, bounded=False)
+        trunk = strided_trunk(packed * channels, size, filters, activation, normalise=True)
+        decoder = transposed_decoder(packed * channels, size, filters, code, activation, bounded=False)
         generator = transposed_decoder(channels, size, filters, latent_dim, activation, normalise=normalise)
     else:
         build_trunk, build_decoder = {
@@ -114,11 +119,10 @@ def build_networks(
             "constrained": (constrained_trunk, constrained_decoder),
             "table3": (table3_trunk, table3_decoder),
         }[published if layers == "published" else layers]
-        trunk = build_trunk(channels, size, filters, activation)
-        decoder, generator = (
-            build_decoder(channels, size, filters, latent_dim, activation) for _ in range(2)
-        )
-    networks = discriminator(trunk, latent_dim, decoder), generator
+        trunk = build_trunk(packed * channels, size, filters, activation)
+        decoder = build_decoder(packed * channels, size, filters, code, activation)
+        generator = build_decoder(channels, size, filters, latent_dim, activation)
+    networks = discriminator(trunk, code, decoder), generator
     for network in networks:
         initialise(network, nn.init.xavier_uniform_)
     return networks

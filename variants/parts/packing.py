@@ -26,6 +26,8 @@ def pack(samples: Tensor, count: int) -> Tensor:
     ValueError
         If `count` does not divide the number of samples.
     """
+    if count == 1:
+        return samples
     if len(samples) % count:
         raise ValueError(
             f"{len(samples)} samples are no whole packs of {count}: the size of a batch, and of a "

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
 
 from variants.knobs import Knobs, knob
+from variants.modules.batch_normalisation import BATCH_NORMS
 from variants.modules.initialisation import layers_with_weights
 
 FIRST_ITERATIONS = 15  # of the power iteration on initial weights; as many as torch's own
@@ -18,7 +19,9 @@ class SpectralNorm(Knobs):
     """Whether the layers of D have spectral norm."""
 
     spectral_norm: bool = knob(
-        False, "spectral norm of every layer of D, one power iteration per update", neutral=(False,)
+        False,
+        "spectral norm of every layer of D in place of batch norm, one power iteration per update",
+        neutral=(False,),
     )
 
 
@@ -64,8 +67,17 @@ class SpectralNormalised(nn.Module):
 
 
 def add_spectral_norm(module: nn.Module) -> None:
-    """Give every convolution and linear layer spectral norm, computed from the weights that the layer has."""
+    """Give every convolution and linear layer spectral norm, from the weights that it has; remove batch norm.
+
+    Batch norm would undo the scale of a layer, and let the Lipschitz constant depend on the batch.
+    """
+    for parent in list(module.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, BATCH_NORMS):
+                setattr(parent, name, nn.Identity())
     for layer in list(layers_with_weights(module)):
+        if not layer.weight.requires_grad:
+            continue
         dimension = 1 if isinstance(layer, nn.ConvTranspose2d) else 0
         register_parametrization(layer, "weight", SpectralNormalised(layer.weight.detach(), dimension))
 
