@@ -43,8 +43,9 @@ class SpectralNormalised(nn.Module):
         super().__init__()
         self.output_dimension = output_dimension
         rows, columns = self.matrix(weight).shape
-        self.register_buffer("left", nn.functional.normalize(torch.randn(rows), dim=0))
-        self.register_buffer("right", nn.functional.normalize(torch.randn(columns), dim=0))
+        for name, size in (("left", rows), ("right", columns)):
+            drawn = torch.randn(size, dtype=weight.dtype, device=weight.device)
+            self.register_buffer(name, nn.functional.normalize(drawn, dim=0))
         for _ in range(FIRST_ITERATIONS):
             self.iterate(weight)
 
