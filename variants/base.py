@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from variants.knobs import LARGEST, WIDEST, Knobs, Search, knob
+from variants.latent_codes import LatentCode
 from variants.noise import Noise
 from variants.presets import Preset, PresetName
 from variants.scalars import TrainingScalar
@@ -272,6 +273,13 @@ class Variant(nn.Module, ABC):
         """Return conditional latents (B, width) whose last `classes` columns are one-hot(labels)."""
         one_hot = nn.functional.one_hot(labels, self.classes).to(latent)
         return torch.cat((latent[:, : latent.shape[1] - self.classes], one_hot), dim=1)
+
+    def latent_codes(self) -> tuple[LatentCode, ...]:
+        """Return the columns of latents that mean something, which grids sweep; none unless overridden.
+
+        The class of a conditional variant is no such code: `conditional` declares it.
+        """
+        return ()
 
     def real_batches(self, steps: int) -> int:
         """Return how many real batches the first `steps` steps take.

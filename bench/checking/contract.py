@@ -213,6 +213,35 @@ def conditional(subject: Subject) -> None:
         raise CheckFailed("samples of class 0 and of class 1 are the same for the same z")
 
 
+def latent_codes(subject: Subject) -> None:
+    """Declared codes are columns of the latents: one-hot categories, or values of a range."""
+    variant = subject.build()
+    codes = variant.latent_codes()
+    if not codes:
+        raise NotApplicable("no codes")
+    latent = variant.draw_latent(Noise(SEED, 1, CPU), 64 * max(code.width for code in codes))
+    taken = set(range(latent.shape[1] - subject.classes, latent.shape[1]))
+    if twice := [code.name for code in codes if [each.name for each in codes].count(code.name) > 1]:
+        raise CheckFailed(f"two codes are named {twice[0]}")
+    for code in codes:
+        columns = range(code.column, code.column + code.width)
+        if not code.name or code.name != "-".join(code.name.lower().split()):
+            raise CheckFailed(f"code {code.name!r}: write lower-case words joined by hyphens")
+        if not (0 <= columns.start < columns.stop <= latent.shape[1]) or taken & set(columns):
+            raise CheckFailed(
+                f"code {code.name} has the columns {columns.start} to {columns.stop - 1} of latents of "
+                f"{latent.shape[1]}, which are not there or have another meaning"
+            )
+        taken |= set(columns)
+        values = latent[:, code.columns]
+        if code.kind == "categorical":
+            one_hot = torch.nn.functional.one_hot(values.argmax(1), code.width).float()
+            if not torch.equal(values, one_hot) or (values.sum(0) == 0).any():
+                raise CheckFailed(f"the columns of code {code.name} are not one-hot draws of all categories")
+        elif code.width != 1 or values.min() < code.low or values.max() > code.high:
+            raise CheckFailed(f"code {code.name} is no column with values {code.low:g} to {code.high:g}")
+
+
 def _judged(variant: Variant, subject: Subject) -> Tensor | None:
     return variant.reconstruct(subject.batches().get(0))
 
@@ -236,4 +265,5 @@ CHECKS = (
     scalars,
     state,
     conditional,
+    latent_codes,
 )

@@ -41,11 +41,17 @@ class OutSamples(OutFile):
     "[default: all classes].",
 )
 @click.option(
+    "--code",
+    metavar="NAME",
+    help="A code of the latents, of a variant that declares codes: a row for each category, or the code's "
+    "range along each row.",
+)
+@click.option(
     "--count",
     type=click.IntRange(1, MOST),
     help="Number of images, ten per row [default: 100], or of points [default: 2,000]. Of several classes: "
-    "images in the row of each [default: 10]. In FILE.npz or a folder [default: as many as the run's "
-    "evaluations judge].",
+    "images in the row of each [default: 10]; with --code in each row. In FILE.npz or a folder [default: as "
+    "many as the run's evaluations judge].",
 )
 @click.option(
     "--seed",
@@ -58,12 +64,14 @@ class OutSamples(OutFile):
     metavar="FILE.png|FILE.npz|FOLDER",
     type=OutSamples(),
     help="A grid, or the samples themselves: an array, or a PNG file for each in a new folder "
-    "[default: samples-step-N-seed-S.png in the run's figures; of one class samples-class-C-...]",
+    "[default: samples-step-N-seed-S.png in the run's figures; of one class samples-class-C-..., of a code "
+    "samples-code-NAME-...]",
 )
 @reporting
 def command(
     run: str,
     classes: tuple[str, ...],
+    code: str | None,
     count: int | None,
     seed: int | None,
     checkpoint: str,
@@ -79,9 +87,10 @@ def command(
     from bench.runs.generator import load
 
     if out is not None and format_of(out) != "png":
-        if classes:
+        if classes or code:
+            option, what = ("class", "of all classes") if classes else ("code", "whatever their codes")
             raise RequestError(
-                f"--class is an option of grids: {out} gets the samples of evaluations, of all classes"
+                f"--{option} is an option of grids: {out} gets the samples of evaluations, {what}"
             )
         exported = export_samples(load(run, checkpoint), out, count, seed)
         facts = exported.origin
@@ -99,7 +108,44 @@ def command(
             exported.judged_again,
         )
         return Report(data, "\n".join(lines))
-    return _draw(load(run, checkpoint), classes, count, seed or 0, out)
+    trained = load(run, checkpoint)
+    if code is not None:
+        if classes:
+            raise RequestError("--code and --class are different grids: give one of them")
+        return _draw_code(trained, code, count, seed or 0, out)
+    return _draw(trained, classes, count, seed or 0, out)
+
+
+def _draw_code(
+    trained: "TrainedGenerator", name: str, count: int | None, seed: int, out: Path | None
+) -> Report:
+    """Draw a grid of images that sweeps a code."""
+    from bench.figures.grid import save_grid
+    from bench.runs.code_sweeps import COLUMNS, code_named, sweep
+
+    code = code_named(trained, name)
+    if trained.makes_points:
+        raise RequestError(
+            f"--code {name}: run {trained.run.describe().name} makes points, grids show images"
+        )
+    columns = count or COLUMNS
+    if columns < 2 or columns * max(code.width, COLUMNS) > MOST_SHOWN:
+        raise RequestError(
+            f"--count {columns} of a code: allowed are 2 to {MOST_SHOWN // max(code.width, COLUMNS)}"
+        )
+    swept = sweep(trained, code, columns, seed)
+    path = out or trained.run.figures / f"samples-code-{name}-step-{trained.step:08d}-seed-{seed}.png"
+    save_grid(swept.samples.flatten(0, 1), path, columns, row_labels=swept.row_labels)
+    data = {
+        "run_id": trained.run.id,
+        "step": trained.step,
+        "count": swept.samples.shape[0] * columns,
+        "code": name,
+        "rows": list(swept.row_labels),
+        "seed": seed,
+        "file": str(path),
+    }
+    return Report(data, f"{path}\n{swept.caption}")
 
 
 def _draw(

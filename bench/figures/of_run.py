@@ -30,6 +30,7 @@ from bench.judging.protocol import Extractor
 from bench.judging.reference import pairing_order
 from bench.runs import record
 from bench.runs.class_rows import COLUMNS, classes_shown
+from bench.runs.code_sweeps import sweep
 from bench.runs.data_location import samples_of
 from bench.runs.generator import TrainedGenerator, load
 from bench.runs.latent_paths import PATHS
@@ -96,10 +97,11 @@ def draw_run(
     """Draw all figures of a run.
 
     These are trajectories; of images triptych, neighbours, bins of training images that hold too few
-    samples, interpolations and, of conditional runs, a row of samples for each class; of points generated
-    over real ones, such bins, the discriminator's error over the plane, and samples by step. A variant that
-    encodes nothing has no reconstructions, no interpolation between real images and no such error. The same
-    run gives the same bytes; torch's random state is left alone.
+    samples, interpolations, of conditional runs a row of samples for each class, and a grid for each code
+    that the variant declares; of points generated over real ones, such bins, the discriminator's error over
+    the plane, and samples by step. A variant that encodes nothing has no reconstructions, no interpolation
+    between real images and no such error. The same run gives the same bytes; torch's random state is left
+    alone.
 
     Parameters
     ----------
@@ -168,6 +170,7 @@ def draw_samples(materials: Materials, folder: Path, most_features: int | None =
         return _save_points(materials, title, folder)
     files = _save_triptych(materials, title, folder)
     files += _save_classes(materials.trained, title, folder)
+    files += _save_codes(materials.trained, title, folder)
     files += _save_neighbours(materials, title, folder, most_features)
     files += _save_missing(materials, title, folder, most_features)
     return files + _save_interpolations(materials, title, folder)
@@ -226,6 +229,17 @@ def _save_classes(trained: TrainedGenerator, title: str, folder: Path) -> list[P
     rows = [[tiled(to_bytes(of_class), COLUMNS)] for of_class in samples]
     figure = draw_panels(rows, title, ["G([z, y]), a class y in each row"], [names[label] for label in shown])
     return style.save(figure, folder / "classes")
+
+
+def _save_codes(trained: TrainedGenerator, title: str, folder: Path) -> list[Path]:
+    """Draw a grid for each code that the variant declares."""
+    files: list[Path] = []
+    for code in trained.codes:
+        swept = sweep(trained, code)
+        rows = [[tiled(to_bytes(row), len(row))] for row in swept.samples]
+        figure = draw_panels(rows, title, [swept.caption], swept.row_labels)
+        files += style.save(figure, folder / f"code-{code.name}")
+    return files
 
 
 def _save_neighbours(materials: Materials, title: str, folder: Path, most: int | None) -> list[Path]:

@@ -18,6 +18,7 @@ from bench.runs.run_folder import RunFolder, origin_of
 from bench.system.errors import RequestError, shown, unknown
 from bench.system.version import __version__
 from variants.base import Variant
+from variants.latent_codes import LatentCode
 from variants.noise import Noise
 
 CHUNK = 250  # samples per forward pass
@@ -114,6 +115,11 @@ class TrainedGenerator:
         """Names of the classes that samples can be asked for, by number; empty for an unconditional run."""
         return self.run.describe().data.classes if self.variant.conditional else ()
 
+    @property
+    def codes(self) -> tuple[LatentCode, ...]:
+        """The columns of latents that the variant declares to mean something, beside the class."""
+        return self.variant.latent_codes()
+
     def class_number(self, label: int | str) -> int:
         """Return the number of a class.
 
@@ -172,9 +178,12 @@ class TrainedGenerator:
         return latents if number is None else self.variant.with_class(latents, torch.full((n,), number))
 
     def pairs_of_latents(self, n: int, seed: int = 0) -> tuple[Tensor, Tensor]:
-        """Draw the ends of `n` paths, float32 (n, width) each; both ends of a path have the same class."""
+        """Draw the ends of `n` paths, float32 (n, width) each; both ends have the same class and category."""
         latents = self.latents(2 * n, seed)
         start, end = latents[:n], latents[n:]
+        for code in self.codes:
+            if code.kind == "categorical":
+                end = code.replaced_in(end, start[:, code.columns])
         if names := self.class_names:
             classes = torch.arange(n) % len(names)
             start, end = self.variant.with_class(start, classes), self.variant.with_class(end, classes)
@@ -235,7 +244,7 @@ class TrainedGenerator:
     def path(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
         """Return latents on paths between latents.
 
-        The classes of conditional latents are mixed linearly: ends of the same class keep it.
+        Classes and categories of latents are mixed linearly: ends of the same class keep it.
 
         Parameters
         ----------
@@ -256,10 +265,13 @@ class TrainedGenerator:
         RequestError
             If there is no such path.
         """
-        width = start.shape[1] - len(self.class_names)
-        points = latent_paths.along(path, start[:, :width], end[:, :width], steps)
-        classes = latent_paths.along("linear", start[:, width:], end[:, width:], steps)
-        return torch.cat((points, classes), dim=-1)
+        plain = torch.ones(start.shape[1], dtype=torch.bool)
+        plain[start.shape[1] - len(self.class_names) :] = False
+        for code in self.codes:
+            plain[code.columns] &= code.kind != "categorical"
+        points = latent_paths.along("linear", start, end, steps)
+        points[..., plain] = latent_paths.along(path, start[:, plain], end[:, plain], steps)
+        return points
 
     def interpolate(self, start: Tensor, end: Tensor, steps: int, path: str = "linear") -> Tensor:
         """Generate samples of latents on paths between latents.

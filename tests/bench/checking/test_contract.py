@@ -16,6 +16,7 @@ from bench.system.errors import WorkError
 from variants.base import Batch, Network, Phase, Scalars
 from variants.dcgan import Dcgan
 from variants.families.two_player import Discriminator, Loss, TwoPlayer
+from variants.latent_codes import LatentCode
 from variants.noise import Noise
 from variants.presets import Preset
 from variants.scalars import TrainingScalar
@@ -286,6 +287,45 @@ class SoftClasses(Conditional):
         return 0.9 * super().draw_latent(noise, count, purpose)
 
 
+class NotOneHot(Dcgan):
+    """A categorical code whose columns are normal."""
+
+    codes: tuple[LatentCode, ...] = (LatentCode("colour", "categorical", 0, 3),)
+
+    def latent_codes(self) -> tuple[LatentCode, ...]:
+        return self.codes
+
+
+class OutOfRange(NotOneHot):
+    """A continuous code from U[-1, 1]."""
+
+    codes = (LatentCode("angle", "continuous", 0, low=0, high=1),)
+
+
+class NotThere(NotOneHot):
+    """A column behind the last one."""
+
+    codes = (LatentCode("angle", "continuous", 6),)
+
+
+class OverlappingCodes(NotOneHot):
+    """Two codes in one column."""
+
+    codes = tuple(LatentCode(name, "continuous", 0, low=-9, high=9) for name in ("angle", "tilt"))
+
+
+class SameCode(NotOneHot):
+    """Two codes of one name."""
+
+    codes = tuple(LatentCode("angle", "continuous", column, low=-9, high=9) for column in (0, 1))
+
+
+class CodeInWords(NotOneHot):
+    """A name with a space."""
+
+    codes = (LatentCode("The angle", "continuous", 0, low=-9, high=9),)
+
+
 BROKEN: list[tuple[type[TwoPlayer], Any, str]] = [
     (NoTitle, contract.description, "title is empty"),
     (SelectsNeither, contract.description, "loss_d selects checkpoints: say which values are better"),
@@ -324,6 +364,16 @@ BROKEN: list[tuple[type[TwoPlayer], Any, str]] = [
     (HiddenTensor, contract.state, "samples differ after loading"),
     (IgnoresClass, contract.conditional, "class 0 and of class 1 are the same"),
     (SoftClasses, contract.conditional, "the last 3 columns of latents are no one-hot classes"),
+    (NotOneHot, contract.latent_codes, "the columns of code colour are not one-hot draws of all categories"),
+    (OutOfRange, contract.latent_codes, "code angle is no column with values 0 to 1"),
+    (
+        NotThere,
+        contract.latent_codes,
+        "code angle has the columns 6 to 6 of latents of 6, which",
+    ),
+    (OverlappingCodes, contract.latent_codes, "code tilt has the columns 0 to 0 .* or have another meaning"),
+    (SameCode, contract.latent_codes, "two codes are named angle"),
+    (CodeInWords, contract.latent_codes, "code 'The angle': write lower-case words joined by hyphens"),
 ]
 
 
