@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from systems.cgan import Cgan
 
 import bench
 from bench.cli import cli, main
@@ -30,7 +29,7 @@ from bench.datasets.registry import DATASETS
 from bench.judging.extractors.registry import EXTRACTORS
 from bench.judging.metrics.registry import METRICS
 from studies import shipped
-from variants.registry import VARIANTS, register
+from variants.registry import VARIANTS
 
 ROOT = Path(__file__).parents[2]
 # a comment that states the shape of a tensor
@@ -210,7 +209,6 @@ def folder(bench_home: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     bench_home.mkdir()
     monkeypatch.chdir(bench_home)
     with VARIANTS.restored(), DATASETS.restored(), METRICS.restored(), EXTRACTORS.restored():
-        register(Cgan)
         yield bench_home
 
 

@@ -27,6 +27,7 @@ from variants.noise import Noise
 from variants.registry import all_variants
 
 NETWORKS = ("generator", "discriminator")
+CLASSES = 3  # of a conditional variant
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -48,7 +49,7 @@ def first_built(
     try:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return kind(kind.Hyperparameters(**dict(knobs)), sample_shape)
+            return kind(kind.Hyperparameters(**dict(knobs)), sample_shape, CLASSES if kind.conditional else 0)
     finally:
         torch.set_default_dtype(default)
 
@@ -358,8 +359,11 @@ class RandomBatches:
         whole = draw_samples(self.variant, self.count, seed=100 + index).to(torch.get_default_dtype())
         return whole.chunk(micro_batches)[micro_batch]
 
-    def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> None:
-        """There are none."""
+    def labels(self, index: int, micro_batch: int = 0, micro_batches: int = 1) -> Tensor:
+        """Return classes in turn, all 0 where there are none."""
+        return ((torch.arange(self.count) + index) % max(1, self.variant.classes)).chunk(micro_batches)[
+            micro_batch
+        ]
 
 
 @pytest.fixture

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
 
-from bench.checking import CHECKS, contract
+from bench.checking import CHECKS
 from bench.checking.report import NotApplicable
 from bench.checking.subject import Subject
 from variants.families.boundary_equilibrium import BoundaryEquilibrium
@@ -22,7 +23,7 @@ CHOICES: list[tuple[str, dict[str, Any]]] = [
     *((name, {"layers": "strided", "generator_norm": "none"}) for name in ("began", "began-cs", "began-v3")),
     ("began-resnet18", {"generator_norm": "none", "decoder_gain": 1.0}),
     *((name, {}) for name in all_variants() if name not in FAMILY),
-    *((name, {"layers": "points"}) for name in all_variants()),
+    *((name, {"layers": "points"}) for name, kind in all_variants().items() if "points" in kind.sample_kinds),
     ("began", {"layers": "points", "generator_norm": "none"}),
     ("began-resnet18", {"layers": "points", "decoder_gain": 1.0}),
 ]
@@ -36,11 +37,16 @@ every_choice = pytest.mark.parametrize(
 def test_a_variant_keeps_the_contract(
     subject: Callable[..., Subject], name: str, knobs: dict[str, Any], check: Callable[[Subject], None]
 ) -> None:
-    if check is contract.conditional and not all_variants()[name].conditional:
-        with pytest.raises(NotApplicable, match="^not conditional$"):
-            check(subject(name, **knobs))
-    elif check is contract.codes and name not in FAMILY:
-        with pytest.raises(NotApplicable, match="^no encoder$"):
+    variant, real = subject(name, **knobs).build(), subject(name, **knobs).batches().get(0)
+    lacking = {
+        "conditional": not variant.conditional and "not conditional",
+        "codes": variant.encode(real) is None and "no encoder",
+        "latent_codes": not variant.latent_codes() and "no codes",
+        "micro_batches": variant.indivisible() and f"indivisible: {variant.indivisible()}",
+        "ranks": variant.indivisible() and f"indivisible: {variant.indivisible()}",
+    }
+    if reason := lacking.get(check.__name__):
+        with pytest.raises(NotApplicable, match=f"^{re.escape(reason)}$"):
             check(subject(name, **knobs))
     else:
         check(subject(name, **knobs))

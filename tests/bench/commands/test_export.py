@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import pytest
 import torch
 from click.testing import CliRunner
-from systems.cgan import Cgan
 from torch import Tensor
 
 from bench.cli import cli
@@ -43,7 +42,6 @@ def runs(
     with pytest.MonkeyPatch.context() as patch, VARIANTS.restored():
         patch.setenv("BENCH_HOME", str(tmp_path_factory.mktemp("exported")))
         patch.setenv("BENCH_CACHE", str(cache_folder))
-        register(Cgan)
         register(Spherical)
         points = {"preset": "points", "dataset": "ring-8"}
         wanted = {

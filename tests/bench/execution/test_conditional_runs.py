@@ -7,7 +7,6 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +15,6 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from systems.cgan import Cgan
 
 from bench import configuration
 from bench.cli import main
@@ -34,6 +32,7 @@ from bench.system.errors import RequestError, WorkError
 from bench.training.cost import cost
 from bench.training.memory import estimate
 from bench.training.trainer import Interrupted
+from variants.cgan import Cgan
 
 DATA = {"mnist-5k": 10, "ring-8": 8}
 STEPS = 20
@@ -52,14 +51,6 @@ def configured(dataset: str, **values: Any) -> Configuration:
 
 def train(dataset: str, **values: Any) -> RunResult:
     return start(configured(dataset, **values), Progress(quiet=True))
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _installed() -> Iterator[None]:
-    """The conditional system is found by its name, as a run of an installed variant is."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(configuration.resolution, "all_variants", lambda: {"cgan": Cgan})
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -133,14 +124,12 @@ def test_two_micro_batches_see_the_same_labels(dataset: str) -> None:
 
 TWO_RANKS = """
 import sys
-from systems.cgan import Cgan
-from bench import configuration
+from variants.cgan import Cgan
 from bench.configuration import Configuration
 from bench.execution.progress import Progress
 from bench.execution.session import start, train_on_other_rank
 from bench.system.ranks import joined
 
-configuration.resolution.all_variants = lambda: {"cgan": Cgan}
 values = {values!r}
 with joined() as ranks:
     if ranks.first:

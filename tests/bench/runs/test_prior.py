@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from systems.cgan import Cgan
-from systems.infogan import Infogan
 from torch import Tensor
 
 from bench.configuration import resolve
 from bench.runs.prior import PriorPart, prior_of, text_of
 from variants.base import Variant
+from variants.cgan import Cgan
+from variants.infogan import Infogan
 from variants.noise import Noise
 from variants.registry import all_variants
 
@@ -30,7 +30,12 @@ def built(variant: type[Variant], classes: int = 0, **values: object) -> Variant
 def test_each_variant_has_the_prior_of_its_configuration(name: str, prior: str, part: PriorPart) -> None:
     given = {"variant": name, "prior": prior, "latent_dim": 6, "preset": "quick"}
     configuration = resolve(given)
-    assert prior_of(configuration.variant(configuration.hyperparameters, SHAPE, 0)) == (part,)
+    kind = configuration.variant
+    variant = kind(configuration.hyperparameters, SHAPE, 3 if kind.conditional else 0)
+    # classes and codes have a prior of their own
+    assert prior_of(variant)[0] == part
+    z = part.width + 3 * kind.conditional + sum(code.width for code in variant.latent_codes())
+    assert variant.draw_latent(Noise(0, 1, torch.device("cpu")), 2).shape == (2, z)
 
 
 def test_the_columns_of_several_distributions_are_told_apart() -> None:
