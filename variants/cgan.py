@@ -5,25 +5,13 @@ from torch import Tensor
 from variants.base import Batch
 from variants.families.two_player import POINTS, QUICK, TwoPlayer, TwoPlayerHyperparameters
 from variants.modules.losses import cross_entropy, non_saturating
-from variants.parts.augmentation import Augmentation
-from variants.parts.batch_statistics import BatchStatistics
+from variants.parts.groups import ScoreParts
 from variants.parts.label_smoothing import LabelSmoothing
-from variants.parts.packing import Packing
-from variants.parts.penalties import SamplePenalties
-from variants.parts.spectral_norm import SpectralNorm
 from variants.presets import Preset, Training
 from variants.registry import register
 
 
-class CganHyperparameters(
-    LabelSmoothing,
-    SamplePenalties,
-    SpectralNorm,
-    BatchStatistics,
-    Packing,
-    Augmentation,
-    TwoPlayerHyperparameters,
-):
+class CganHyperparameters(TwoPlayerHyperparameters, ScoreParts, LabelSmoothing):
     """Hyperparameters of CGAN; the defaults are DCGAN's, whose layers it has here."""
 
     latent_dim: int = 100

@@ -1,11 +1,21 @@
 """InfoGAN: codes of the latent that can be told from the samples."""
 
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import one_hot
 
 from variants.base import Batch, Scalars
-from variants.families.two_player import POINTS, QUICK, Loss, TwoPlayer, TwoPlayerHyperparameters
+from variants.families.two_player import (
+    POINTS,
+    QUICK,
+    Discriminator,
+    DiscriminatorNorm,
+    Loss,
+    TwoPlayer,
+    TwoPlayerHyperparameters,
+)
 from variants.knobs import LARGEST, Search, knob
 from variants.latent_codes import LatentCode
 from variants.modules.autoencoders import LOG_VARIANCE_LIMIT, in_float32
@@ -19,13 +29,14 @@ from variants.scalars import Panel, TrainingScalar
 CODES = Panel("losses of the codes")
 
 
-class InfoganHyperparameters(LabelSmoothing, TwoPlayerHyperparameters):
+class InfoganHyperparameters(TwoPlayerHyperparameters, LabelSmoothing, DiscriminatorNorm):
     """Hyperparameters of InfoGAN; the defaults are those of the paper for MNIST (appendix C.1)."""
 
     latent_dim: int = 62
     lr_g: float = 1e-3
     lr_d: float = 2e-4
     beta1: float = 0.5
+    discriminator_norm: Literal["batch", "none"] = "batch"
     categorical_codes: int = knob(1, "number of categorical codes", low=0, high=100)
     categories: int = knob(10, "values of each categorical code", low=2, high=100_000)
     continuous_codes: int = knob(2, "number of codes from U[-1, 1]", low=0, high=100)
@@ -53,7 +64,8 @@ class Infogan(TwoPlayer):
     source = "Chen, Duan, Houthooft, Schulman, Sutskever, Abbeel 2016, arXiv 1606.03657"
     Hyperparameters = InfoganHyperparameters
     hyperparameters: InfoganHyperparameters
-    discriminator_norm, weight_deviation = True, 0.02
+    discriminator: Discriminator
+    weight_deviation = 0.02
     trained_with_generator = ("guess",)
     scalars = (
         *TwoPlayer.scalars,
@@ -63,7 +75,9 @@ class Infogan(TwoPlayer):
     presets = {
         "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4),
         # a continuous code would show only where points leave their modes
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3, categories=8, continuous_codes=0),
+        "points": POINTS.with_values(
+            lr_g=1e-3, lr_d=1e-3, discriminator_norm="none", categories=8, continuous_codes=0
+        ),
         # appendix C.1; the length is that of the authors' program
         "paper": Preset(
             {"prior": "uniform"}, Training(dataset="mnist", image_size=28, batch_size=128, steps=5000)
@@ -73,19 +87,18 @@ class Infogan(TwoPlayer):
     @property
     def latent_width(self) -> int:
         """Size of a latent: that of z and of all codes."""
-        return self.hyperparameters.latent_dim + sum(code.width for code in self.latent_codes())
+        return super().latent_width + sum(code.width for code in self.latent_codes())
 
     def latent_codes(self) -> tuple[LatentCode, ...]:
         """Return the codes: category-1, ..., continuous-1, ..."""
         own = self.hyperparameters
         start = own.latent_dim
         codes = []
-        for number in range(own.categorical_codes):
-            name = f"category-{number + 1}"
-            codes.append(LatentCode(name, "categorical", start + number * own.categories, own.categories))
-        start += own.categorical_codes * own.categories
-        for number in range(own.continuous_codes):
-            codes.append(LatentCode(f"continuous-{number + 1}", "continuous", start + number))
+        for number in range(1, own.categorical_codes + 1):
+            codes.append(LatentCode(f"category-{number}", "categorical", start, own.categories))
+            start += own.categories
+        for number in range(1, own.continuous_codes + 1):
+            codes.append(LatentCode(f"continuous-{number}", "continuous", start + number - 1))
         return tuple(codes)
 
     def build_further_networks(self) -> None:
@@ -93,8 +106,8 @@ class Infogan(TwoPlayer):
         if not self.latent_codes():
             raise ValueError("categorical_codes and continuous_codes are 0: InfoGAN needs a code")
         own = self.hyperparameters
-        outputs = own.categorical_codes * own.categories + 2 * own.continuous_codes
-        self.guess = nn.Linear(self.discriminator.trunk.features, outputs)
+        self.sizes = (own.categorical_codes * own.categories, own.continuous_codes, own.continuous_codes)
+        self.guess = nn.Linear(self.discriminator.trunk.features, sum(self.sizes))
 
     def draw_latent(self, noise: Noise, count: int, purpose: str = "latent") -> Tensor:
         """Draw [z, one-hot categories, continuous codes from U[-1, 1]], float32 (count, latent_width)."""
@@ -108,14 +121,9 @@ class Infogan(TwoPlayer):
         return torch.cat(parts, dim=1)
 
     def code_losses(self, features: Tensor, latent: Tensor) -> tuple[Tensor, Scalars]:
-        """Return -E[log Q(c given x)], weighted, and its two terms.
-
-        The continuous codes have a Gaussian Q, whose constant is left out.
-        """
-        own = self.hyperparameters
-        categories = own.categorical_codes * own.categories
-        sizes = (categories, own.continuous_codes, own.continuous_codes)
-        logits, mean, log_variance = in_float32(self.guess(features)).split(sizes, dim=1)
+        """Return -E[log Q(c given x)], weighted and without the Gaussians' constant, and its two terms."""
+        own, categories = self.hyperparameters, self.sizes[0]
+        logits, mean, log_variance = in_float32(self.guess(features)).split(self.sizes, dim=1)
         codes = latent[:, own.latent_dim :]
         log_shares = logits.unflatten(1, (own.categorical_codes, own.categories)).log_softmax(dim=2)
         categorical = -(log_shares.flatten(1) * codes[:, :categories]).sum(dim=1).mean()

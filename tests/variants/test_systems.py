@@ -27,11 +27,9 @@ FOLDER = Path(__file__).parent / "systems"
 STEPS, CLASSES, BATCH = 20, 3, 4
 IMAGES, POINTS = (1, 28, 28), (2,)
 # lines of the class's body, docstring and blank lines included
-LINES = {"ebgan": 26, "infogan": 28, "ali": 28, "cgan": 15}
+LINES = {"ebgan": 26, "ali": 28}
 SYSTEMS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
-CASES = [
-    (name, shape) for name in SYSTEMS for shape in (IMAGES, POINTS) if (name, shape) != ("growing", POINTS)
-]
+CASES = [(name, shape) for name in SYSTEMS for shape in (IMAGES, POINTS)]
 cases = pytest.mark.parametrize(
     ("name", "shape"),
     [pytest.param(*case, id=f"{case[0]} {'images' if case[1] == IMAGES else 'points'}") for case in CASES],
@@ -164,7 +162,7 @@ def test_the_averaged_generator_is_exported(
 
 @pytest.mark.parametrize(
     ("name", "image_size"),
-    [(name, "28" if name == "growing" else "none") for name in SYSTEMS],
+    [(name, "none") for name in SYSTEMS],
 )
 def test_a_system_passes_the_checks_of_any_variant(name: str, image_size: str) -> None:
     check(system(name), {"image_size": image_size}).raise_failures()
@@ -180,7 +178,7 @@ def test_a_system_is_short(name: str) -> None:
 
 
 def test_the_systems_that_show_the_limits_of_a_contract_are_all_there() -> None:
-    assert {*LINES, "growing", "lazy"} <= set(SYSTEMS)
+    assert {*LINES, "lazy"} <= set(SYSTEMS)
 
 
 def test_the_pulling_away_term_is_the_mean_squared_cosine_of_pairs() -> None:
@@ -204,41 +202,6 @@ def test_the_pulling_away_term_is_the_mean_squared_cosine_of_pairs() -> None:
 def test_a_lazy_phase_takes_place_in_every_fourth_step(trainings: dict[Any, Training]) -> None:
     rows = trainings["lazy", POINTS].rows()
     assert [row["step"] for row in rows if "loss_r1" in row] == [1, 5, 9, 13, 17]
-
-
-def test_a_growing_generator_and_its_average_end_at_the_last_stage(trainings: dict[Any, Training]) -> None:
-    trainer = trainings["growing", IMAGES].trainer
-    averaged = trainer.averages["generator"].module
-    for network in (trainer.variant.generator, trainer.variant.discriminator, averaged):
-        assert network.growth.stage.item() == 2
-        assert network.growth.stage.dtype == torch.int64
-
-    variant = build("growing", IMAGES)
-    found = []
-    for progress in (0.0, 0.1, 0.2, 0.4, 0.9, 1.0):
-        variant.progress = progress
-        variant.begin_step()
-        growth = variant.generator.growth
-        found.append((growth.stage.item(), round(growth.fade.item(), 6)))
-    assert found == [(0, 0.0), (0, 0.6), (0, 1.0), (1, 0.4), (2, 0.0), (2, 0.0)]
-
-
-def test_a_growing_generator_starts_with_blocks_of_pixels() -> None:
-    variant = build("growing", IMAGES)
-    image = variant.generator(variant.draw_latent(Noise(0, 1, CPU), 1))[0, 0]
-    blocks = image.reshape(7, 4, 7, 4).permute(0, 2, 1, 3).flatten(2)
-    assert torch.equal(blocks, blocks[..., :1].expand_as(blocks))
-
-
-def test_infogan_appends_a_class_and_two_codes_to_the_noise() -> None:
-    variant = build("infogan", POINTS)
-    latent = variant.draw_latent(Noise(0, 1, CPU), 200)
-    assert latent.shape == (200, 6 + 10 + 2)
-    classes = latent[:, 6:16]
-    assert torch.equal(classes.sum(1), torch.ones(200))
-    assert set(classes.unique().tolist()) == {0.0, 1.0}
-    assert (classes.sum(0) > 0).all()
-    assert latent[:, 16:].abs().max() <= 1.0
 
 
 def test_ali_trains_its_encoder_with_the_generator() -> None:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from variants.base import Batch, Scalars, Variant
 from variants.modules.batch_normalisation import batch_norms
-from variants.parts.batch_statistics import BatchStatistics
+from variants.parts.batch_statistics import BatchDeviation, BatchStatistics
 from variants.parts.feature_matching import FeatureMatching, feature_distance
 from variants.parts.packing import pack
 from variants.parts.penalties import (
@@ -121,11 +121,10 @@ class Scoring(Variant):
     def indivisible(self) -> str:
         """Return which part looks at a batch as a whole, or an empty string."""
         knobs = self.hyperparameters
-        if isinstance(knobs, BatchStatistics):
-            if knobs.minibatch_kernels:
-                return "minibatch discrimination compares all samples of a batch"
-            if knobs.minibatch_deviation:
-                return "minibatch standard deviation is that of a whole batch"
+        if isinstance(knobs, BatchStatistics) and knobs.minibatch_kernels:
+            return "minibatch discrimination compares all samples of a batch"
+        if isinstance(knobs, BatchDeviation) and knobs.minibatch_deviation:
+            return "minibatch standard deviation is that of a whole batch"
         return "feature matching compares means of a whole batch" if self.matches_features else ""
 
     def penalised(self, loss: Loss, batch: Batch) -> Loss:
@@ -189,8 +188,8 @@ class Scoring(Variant):
     @cached_property
     def _separates_real_and_fake(self) -> bool:
         knobs = self.hyperparameters
-        statistics = isinstance(knobs, BatchStatistics) and (
-            knobs.minibatch_kernels > 0 or knobs.minibatch_deviation
+        statistics = (isinstance(knobs, BatchDeviation) and knobs.minibatch_deviation) or (
+            isinstance(knobs, BatchStatistics) and knobs.minibatch_kernels > 0
         )
         return statistics or bool(batch_norms(self.discriminator))
 

@@ -26,6 +26,7 @@ from variants.modules.autoencoders import Decoder, Trunk, in_float32
 from variants.modules.initialisation import initialise
 from variants.modules.networks import leaky_relu, strided_trunk, transposed_decoder
 from variants.modules.point_networks import initialise_point_networks, point_decoder, point_trunk
+from variants.modules.self_attention import attended_side
 from variants.noise import Noise
 from variants.parts.batch_statistics import batch_statistics
 from variants.presets import Preset, PresetName, Training
@@ -117,6 +118,8 @@ class TwoPlayer(Scoring):
     # whether hidden layers for images have batch norm, unless there is a knob for it
     generator_norm: ClassVar[bool] = True
     discriminator_norm: ClassVar[bool] = False
+    # whether maps of images, of one side, have self-attention
+    self_attention: ClassVar[bool] = False
     # standard deviation of normal initial weights for images; 0 for that of He et al.
     weight_deviation: ClassVar[float] = 0.0
     # attributes that hold further networks, by the phase that trains them at the rate of its main network
@@ -174,7 +177,14 @@ class TwoPlayer(Scoring):
         if len(self.sample_shape) == 1:
             return point_decoder(self.sample_shape[0], filters, width, normalise=False)
         channels, size, _ = self.sample_shape
-        return transposed_decoder(channels, size, filters, width, normalise=self.generator_norm)
+        return transposed_decoder(
+            channels,
+            size,
+            filters,
+            width,
+            normalise=self.generator_norm,
+            attention_at=attended_side(size) if self.self_attention else 0,
+        )
 
     def build_discriminator(self) -> nn.Module:
         """Build a network from samples, and their classes if the variant is conditional, to scores (B,)."""
@@ -196,8 +206,15 @@ class TwoPlayer(Scoring):
         by_knob = isinstance(knobs, DiscriminatorNorm) and knobs.discriminator_norm == "batch"
         if len(self.sample_shape) == 1:
             return point_trunk(inputs, filters, leaky_relu, normalise=by_knob)
-        normalise = by_knob or self.discriminator_norm
-        return strided_trunk(inputs, self.sample_shape[1], filters, leaky_relu, normalise=normalise)
+        size = self.sample_shape[1]
+        return strided_trunk(
+            inputs,
+            size,
+            filters,
+            leaky_relu,
+            normalise=by_knob or self.discriminator_norm,
+            attention_at=attended_side(size) if self.self_attention else 0,
+        )
 
     def initialise_weights(self) -> None:
         """Draw initial weights: for images normal; for points such that both networks span the data."""

@@ -6,6 +6,7 @@ from torch import nn
 
 from variants.modules.autoencoders import Decoder, Trunk
 from variants.modules.narrow_convolution import doubling_convolution
+from variants.modules.self_attention import SelfAttention
 
 Activation = Callable[[], nn.Module]
 
@@ -178,12 +179,13 @@ def transposed_decoder(
     activation: Activation = relu,
     bounded: bool = True,
     normalise: bool = True,
+    attention_at: int = 0,
 ) -> Decoder:
     """Build a decoder of transposed convolutions that halve the width and double the side (DCGAN, thesis).
 
     At 64 px and `filters` 64: 512x4x4, then four times [batch norm, activation, 4x4 transposed convolution
     of stride 2] to 256, 128, 64 and `channels` maps, then tanh if `bounded`. Without `normalise`, there is no
-    batch norm.
+    batch norm. Maps of the side `attention_at` have self-attention.
     """
     doublings = halvings(size, DCGAN_SIDE)
     side = size >> doublings
@@ -194,17 +196,28 @@ def transposed_decoder(
         narrower = channels if block == doublings - 1 else width // 2
         if normalise:
             layers.append(nn.BatchNorm2d(width))
-        layers += [activation(), doubling_convolution(width, narrower)]
+        layers.append(activation())
+        if side << block == attention_at:
+            layers.append(SelfAttention(width))
+        layers.append(doubling_convolution(width, narrower))
         width = narrower
     if bounded:
         layers.append(nn.Tanh())
     return Decoder(latent_dim, maps, nn.Sequential(*layers))
 
 
-def strided_trunk(channels: int, size: int, filters: int, activation: Activation, normalise: bool) -> Trunk:
+def strided_trunk(
+    channels: int,
+    size: int,
+    filters: int,
+    activation: Activation,
+    normalise: bool,
+    attention_at: int = 0,
+) -> Trunk:
     """Build the layers of DCGAN's discriminator: 4x4 convolutions of stride 2 that double the width.
 
-    With `normalise`, batch norm follows every convolution but the first.
+    With `normalise`, batch norm follows every convolution but the first. Maps of the side `attention_at` have
+    self-attention.
     """
     count = halvings(size, DCGAN_SIDE)
     layers: list[nn.Module] = []
@@ -215,5 +228,7 @@ def strided_trunk(channels: int, size: int, filters: int, activation: Activation
         if normalise and block > 0:
             layers.append(nn.BatchNorm2d(wider))
         layers.append(activation())
+        if size >> (block + 1) == attention_at:
+            layers.append(SelfAttention(wider))
         width = wider
     return Trunk(nn.Sequential(*layers), width * (size >> count) ** 2)

@@ -10,7 +10,17 @@ from torch import Tensor, nn
 from variants.knobs import Knobs, knob
 
 
-class BatchStatistics(Knobs):
+class BatchDeviation(Knobs):
+    """Whether D sees the standard deviation of its features over the batch."""
+
+    minibatch_deviation: bool = knob(
+        False,
+        "minibatch standard deviation: a feature with the mean deviation of all features in the batch",
+        neutral=(False,),
+    )
+
+
+class BatchStatistics(BatchDeviation):
     """Statistics that D's last layer sees beside the features of a sample."""
 
     minibatch_kernels: int = knob(
@@ -22,11 +32,6 @@ class BatchStatistics(Knobs):
     )
     minibatch_dimensions: int = knob(
         5, "dimensions of each kernel of minibatch discrimination", low=1, high=1000, neutral=(5,)
-    )
-    minibatch_deviation: bool = knob(
-        False,
-        "minibatch standard deviation: a feature with the mean deviation of all features in the batch",
-        neutral=(False,),
     )
 
 
@@ -79,6 +84,6 @@ def batch_statistics(knobs: Knobs, features: int) -> tuple[nn.Module | None, int
     layers: list[MinibatchDeviation | MinibatchDiscrimination] = []
     if isinstance(knobs, BatchStatistics) and knobs.minibatch_kernels:
         layers.append(MinibatchDiscrimination(features, knobs.minibatch_kernels, knobs.minibatch_dimensions))
-    if isinstance(knobs, BatchStatistics) and knobs.minibatch_deviation:
+    if isinstance(knobs, BatchDeviation) and knobs.minibatch_deviation:
         layers.append(MinibatchDeviation())
     return (nn.Sequential(*layers) if layers else None), sum(layer.appended for layer in layers)

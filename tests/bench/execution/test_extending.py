@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from systems.growing import Growing
 
 from bench.cli import main
 from bench.comparing.frame import results
@@ -18,7 +17,6 @@ from bench.runs import record, run_folder
 from bench.runs.result import read_run
 from bench.runs.run_folder import RunFolder
 from bench.training.trainer import Diverged, Interrupted
-from variants.registry import VARIANTS, register
 
 QUIET = Progress(quiet=True)
 LONG = 14
@@ -202,8 +200,6 @@ def test_a_diverged_run_has_nothing_to_extend(
 def test_a_run_whose_steps_depend_on_the_length_of_training_is_not_extended(
     small: SimpleNamespace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with VARIANTS.restored():
-        register(Growing)
-        run = small.run(small.tiny(Growing.name, image_size=32)).run
-        line = refused(run, ["--steps", "14"], capsys)
-    assert f"the steps of {Growing.name} depend on the length of training; train a new run of 14" in line
+    run = small.run(small.tiny("progan", image_size=32)).run
+    line = refused(run, ["--steps", "14"], capsys)
+    assert "the steps of progan depend on the length of training; train a new run of 14" in line

@@ -15,7 +15,7 @@ from variants.base import Variant
 from variants.registry import VARIANTS, register
 
 # without labels; conditional runs have tests of their own
-SYSTEMS = ["ali", "ebgan", "growing", "infogan", "lazy"]
+SYSTEMS = ["ali", "ebgan", "lazy"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -35,13 +35,12 @@ def test_a_system_is_run_recorded_sampled_and_exported(
         assert set(rows[0]) >= {"lr_g", "lr_d"}
         assert description.scalars == kind.scalars
         assert description.real_batches_per_step == 1
-        further = {"ali": {"encoder"}, "infogan": {"guess"}}.get(name, set())
+        further = {"ali": {"encoder"}}.get(name, set())
         assert set(description.networks) == {"generator", "discriminator"} | further
 
         samples = bench.load(result.run).sample(3, seed=0)
         assert samples.shape == (3, 1, 28, 28)
         assert main(["export", result.run.id, "--out", str(tmp_path / "generator.pt2")]) == 0
         assert main(["verify", result.run.id]) == 0
-    width = {"infogan": 6 + 12}.get(name, 6)
     program = torch.export.load(tmp_path / "generator.pt2").module()
-    assert program(torch.zeros(2, width)).shape == (2, 1, 28, 28)
+    assert program(torch.zeros(2, 6)).shape == (2, 1, 28, 28)

@@ -26,7 +26,10 @@ Runs = Callable[..., RunFolder]
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_finished_run_has_the_figures_that_its_variant_allows(name: str, trained_run: Runs) -> None:
     run = trained_run(name)
-    names = ALWAYS | ({"interpolation-encoded"} if load(run).encodes else set())
+    trained = load(run)
+    names = ALWAYS | {f"code-{code.name}" for code in trained.codes}
+    names |= {"interpolation-encoded"} if trained.encodes else set()
+    names |= {"classes"} if trained.class_names else set()
     expected = {f"{figure}{suffix}" for figure in names for suffix in (".png", ".svg")}
     assert {path.name for path in run.figures.iterdir()} == expected
     for path in run.figures.iterdir():
