@@ -208,6 +208,8 @@ class Variant(nn.Module, ABC):
     sample_kinds: ClassVar[tuple[SampleKind, ...]] = ("images",)
     # the scalars that are drawn, compared, selected by or watched; others are only recorded
     scalars: ClassVar[tuple[TrainingScalar, ...]] = ()
+    # how a reconstruction is written in figures
+    reconstruction: ClassVar[str] = "D(x)"
     # whether samples have a class: a latent is then [z, one-hot(y)], and the data set must have labels
     conditional: ClassVar[bool] = False
 
@@ -308,18 +310,19 @@ class Variant(nn.Module, ABC):
         return [self.generator]
 
     def encode(self, samples: Tensor) -> Tensor | None:
-        """Return the discriminator's codes (B, width), float32, of samples (B, ...); None without an encoder.
+        """Return the encoder's codes (B, width), float32, of samples (B, ...); None without an encoder.
 
-        A variational encoder returns the mean. The width may differ from the size of z.
+        The encoder is D's or one of its own. A variational encoder returns the mean. The width may differ
+        from the size of z.
         """
         return None
 
     def decode(self, code: Tensor) -> Tensor | None:
-        """Return the discriminator's samples (B, ...) for codes (B, width); None without a decoder."""
+        """Return decoded samples (B, ...) of codes (B, width); None without a decoder."""
         return None
 
     def reconstruct(self, samples: Tensor) -> Tensor | None:
-        """Return the discriminator's reconstructions of samples (B, ...); None without an autoencoder."""
+        """Return reconstructions of samples (B, ...); None without an encoder or a decoder."""
         code = self.encode(samples)
         return None if code is None else self.decode(code)
 

@@ -43,7 +43,7 @@ def draw_between_reals(real: tuple[Tensor, Tensor], images: Mapping[str, Tensor]
     """
     first, last = (tiled(to_bytes(side), 1) for side in real)
     rows = [[first, _rows(paths), last] for paths in images.values()]
-    titles = ["real", "decoded by D, from the left image's code to the right one's", "real"]
+    titles = ["real", "decoded, from the left image's code to the right one's", "real"]
     return draw_panels(rows, title, titles, [*images])
 
 

@@ -1,8 +1,10 @@
 """All figures of one run."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,6 +38,7 @@ from bench.runs.generator import TrainedGenerator, load
 from bench.runs.latent_paths import PATHS
 from bench.runs.run_folder import RunFolder
 from bench.system import paths
+from bench.system.errors import RequestError
 from variants.noise import derive_seed
 
 SHOWN = 25  # images of a panel of the triptych
@@ -98,10 +101,10 @@ def draw_run(
 
     These are trajectories; of images triptych, neighbours, bins of training images that hold too few
     samples, interpolations, of conditional runs a row of samples for each class, and a grid for each code
-    that the variant declares; of points generated over real ones, such bins, the discriminator's error over
-    the plane, and samples by step. A variant that encodes nothing has no reconstructions, no interpolation
-    between real images and no such error. The same run gives the same bytes; torch's random state is left
-    alone.
+    that the variant declares; of points generated over real ones, such bins, the error of reconstructions
+    over the plane, and samples by step. A variant that encodes nothing has no reconstructions, no
+    interpolation between real images and no such error. The same run gives the same bytes; torch's random
+    state is left alone.
 
     Parameters
     ----------
@@ -189,7 +192,29 @@ def _title(trained: TrainedGenerator) -> str:
 def some_reals(array: DataArray, count: int, seed: int = 0) -> Tensor:
     """Draw real images, float32 (count, C, H, W) in [-1, 1], or points: the same ones for equal data."""
     draw = torch.Generator().manual_seed(derive_seed(seed, "real images of figures"))
-    chosen = torch.randint(array.count, (count,), generator=draw)
+    return _reals(array, torch.randint(array.count, (count,), generator=draw))
+
+
+def some_reals_of(array: DataArray, labels: Sequence[int], seed: int = 0) -> Tensor:
+    """Draw a real sample of each of `labels`, as :func:`some_reals` does.
+
+    Raises
+    ------
+    RequestError
+        If a class has no samples.
+    """
+    assert array.labels is not None
+    draw = torch.Generator().manual_seed(derive_seed(seed, "real images of classes"))
+    chosen = []
+    for label in labels:
+        (members,) = np.nonzero(array.labels == label)
+        if not len(members):
+            raise RequestError(f"class {array.class_names[label]} has no images")
+        chosen.append(int(members[torch.randint(len(members), (), generator=draw)]))
+    return _reals(array, torch.tensor(chosen))
+
+
+def _reals(array: DataArray, chosen: Tensor) -> Tensor:
     samples = torch.from_numpy(array.samples[chosen.numpy()])
     return samples if array.modes else samples.float() / 127.5 - 1
 
@@ -215,7 +240,8 @@ def _save_points(materials: Materials, title: str, folder: Path) -> list[Path]:
 
 def _save_triptych(materials: Materials, title: str, folder: Path) -> list[Path]:
     real, trained = some_reals(materials.array, SHOWN), materials.trained
-    figure = draw_triptych(real, trained.reconstruct(real), trained.sample(SHOWN), title)
+    form = trained.variant.reconstruction
+    figure = draw_triptych(real, trained.reconstruct(real), trained.sample(SHOWN), title, reconstruction=form)
     return style.save(figure, folder / "triptych")
 
 

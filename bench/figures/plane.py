@@ -1,4 +1,4 @@
-"""Figures of points in the plane: generated over real ones, and the discriminator's error everywhere."""
+"""Figures of points in the plane: generated over real ones, and the error of reconstructions everywhere."""
 
 from typing import TYPE_CHECKING
 
@@ -55,20 +55,27 @@ def draw_overlay(real: Tensor, generated: Tensor, centres: np.ndarray | None, ti
 
 
 def draw_landscape(
-    error: np.ndarray, real: Tensor, generated: Tensor, centres: np.ndarray | None, title: str
+    error: np.ndarray,
+    real: Tensor,
+    generated: Tensor,
+    centres: np.ndarray | None,
+    title: str,
+    reconstruction: str = "D(x)",
 ) -> "Figure":
-    """Draw as colours how far the discriminator moves every point of the plane, and samples over them.
+    """Draw as colours how far the reconstruction of every point of the plane lies from it, and samples.
 
     Parameters
     ----------
     error : numpy.ndarray
-        The length of v - D(v) at each of :func:`places`.
+        The length of x - D(x), or of another reconstruction, at each of :func:`places`.
     real, generated : Tensor
         float32 (N, 2).
     centres : numpy.ndarray or None
         Of the known modes, float64 (modes, 2).
     title : str
         Title of the figure.
+    reconstruction : str
+        How a reconstruction is written.
     """
     from matplotlib import colormaps
     from matplotlib.colors import ListedColormap, LogNorm
@@ -89,7 +96,7 @@ def draw_landscape(
             interpolation="bilinear",
         )
         bar = figure.colorbar(image, ax=axis, fraction=0.046, pad=0.02)
-        bar.set_label("how far D moves a point v: |v - D(v)|")
+        bar.set_label(f"distance of a point x to its reconstruction: |x - {reconstruction}|")
         _cross(axis, centres)
         _dots(axis, real, style.VERMILION, "real", 6, 3)
         _dots(axis, generated, style.BLUE, "generated", 3, 4)

@@ -1,4 +1,4 @@
-"""Real images, their reconstructions by the discriminator, and generated images, side by side."""
+"""Real images, their reconstructions, and generated images, side by side."""
 
 from typing import TYPE_CHECKING
 
@@ -12,20 +12,27 @@ if TYPE_CHECKING:
 
 
 def draw_triptych(
-    real: Tensor, reconstructed: Tensor | None, generated: Tensor, title: str, columns: int = 5
+    real: Tensor,
+    reconstructed: Tensor | None,
+    generated: Tensor,
+    title: str,
+    columns: int = 5,
+    reconstruction: str = "D(x)",
 ) -> "Figure":
     """Draw three panels: real, reconstructed, generated.
 
     Parameters
     ----------
     real, reconstructed, generated : Tensor
-        float32 (N, C, H, W) in [-1, 1]; `reconstructed` is None for a discriminator that reconstructs
+        float32 (N, C, H, W) in [-1, 1]; `reconstructed` is None for a variant that reconstructs
         nothing, and then there are two panels.
     title : str
         Title of the figure.
     columns : int
         Images per row of a panel.
+    reconstruction : str
+        How a reconstruction is written.
     """
-    parts = {"real": real, "reconstructed by D": reconstructed, "generated": generated}
+    parts = {"real": real, f"reconstructed, {reconstruction}": reconstructed, "generated": generated}
     shown = {name: tiled(to_bytes(images), columns) for name, images in parts.items() if images is not None}
     return draw_panels([list(shown.values())], title, list(shown))

@@ -35,14 +35,14 @@ OF_RUN = {
         False,
     ),
     "landscape": (
-        "What the discriminator reconstructs",
-        "How far the discriminator's reconstruction of a point lies from it, for every point of the plane: "
+        "What is reconstructed",
+        "How far the reconstruction of a point lies from it, for every point of the plane: "
         "light where it is near. Training makes it light at real points.",
         False,
     ),
     "triptych": (
         "Real, reconstructed, generated",
-        "Real images; the same ones reconstructed by the discriminator, where it encodes; and samples from "
+        "Real images; the same ones reconstructed, where the variant has an encoder; and samples from "
         "fixed latents. None is selected.",
         True,
     ),
@@ -67,7 +67,7 @@ OF_RUN = {
     ),
     "interpolation-encoded": (
         "Between real images",
-        "Two real images at the ends; between them what the discriminator decodes on the way from the "
+        "Two real images at the ends; between them what is decoded on the way from the "
         "left one's code to the right one's.",
         False,
     ),

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from bench.configuration import Configuration
 from bench.datasets import sample_shape
-from bench.runs import checkpoint, latent_paths, notebook_html, run_folder
+from bench.runs import checkpoint, inversion, latent_paths, notebook_html, run_folder
 from bench.runs.checkpoint_names import checkpoint_file
 from bench.runs.description import RunDescription
 from bench.runs.exported_generator import SHOWN, ExportedGenerator
@@ -148,7 +148,7 @@ class TrainedGenerator:
 
     @property
     def encodes(self) -> bool:
-        """Whether the discriminator has an encoder, so that samples have codes."""
+        """Whether the variant has an encoder, so that samples have codes."""
         return self.encode(torch.zeros((1, *self.sample_shape))) is not None
 
     def latents(self, n: int, seed: int = 0, label: int | str | None = None) -> Tensor:
@@ -223,20 +223,20 @@ class TrainedGenerator:
 
     @torch.no_grad()
     def reconstruct(self, samples: Tensor) -> Tensor | None:
-        """Return the discriminator's reconstructions of samples (n, ...), images in [-1, 1], or None."""
+        """Return reconstructions of samples (n, ...), images in [-1, 1], or None."""
         codes = self.encode(samples)
         return None if codes is None else self.decode(codes)
 
     @torch.no_grad()
     def encode(self, samples: Tensor) -> Tensor | None:
-        """Return the discriminator's codes of samples, float32 (n, width), or None without an encoder."""
+        """Return the encoder's codes of samples, float32 (n, width), or None without an encoder."""
         codes = [self.variant.encode(chunk) for chunk in samples.split(CHUNK)]
         found = [code for code in codes if code is not None]
         return torch.cat(found) if found else None
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor | None:
-        """Return the discriminator's samples of codes (n, width), or None without a decoder."""
+        """Return decoded samples of codes (n, width), or None without a decoder."""
         samples = [self.variant.decode(chunk) for chunk in codes.split(CHUNK)]
         found = [self._as_judged(sample) for sample in samples if sample is not None]
         return torch.cat(found) if found else None
@@ -279,17 +279,12 @@ class TrainedGenerator:
         Parameters
         ----------
         start, end, steps, path
-            As for :meth:`path`.
+            As for :meth:`path`, which says what is refused.
 
         Returns
         -------
         Tensor
             float32 (n, steps, C, H, W) in [-1, 1].
-
-        Raises
-        ------
-        RequestError
-            If there is no such path.
         """
         points = self.path(start, end, steps, path)
         return self.generate(points.flatten(0, 1)).unflatten(0, (len(start), steps))
@@ -309,18 +304,24 @@ class TrainedGenerator:
         Returns
         -------
         Tensor or None
-            float32 (n, steps, C, H, W) in [-1, 1]; None where the discriminator has no encoder.
-
-        Raises
-        ------
-        RequestError
-            If there is no such path.
+            float32 (n, steps, C, H, W) in [-1, 1]; None where the variant has no encoder.
         """
         first, last = self.encode(start), self.encode(end)
         if first is None or last is None:
             return None
         images = self.decode(latent_paths.along(path, first, last, steps).flatten(0, 1))
         return None if images is None else images.unflatten(0, (len(start), steps))
+
+    def invert(
+        self,
+        samples: Tensor,
+        labels: Sequence[int | str] | None = None,
+        steps: int = inversion.STEPS,
+        learning_rate: float = inversion.LEARNING_RATE,
+        seed: int = 0,
+    ) -> inversion.Inversion:
+        """Find latents whose samples are close to given ones: :func:`bench.runs.inversion.invert`."""
+        return inversion.invert(self, samples, labels, steps, learning_rate, seed)
 
     def __repr__(self) -> str:
         shape = " x ".join(map(str, self.sample_shape))

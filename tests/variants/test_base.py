@@ -184,8 +184,8 @@ def test_a_reconstruction_is_the_decoded_code(
     real = samples(variant)
     with torch.no_grad():
         code, reconstructed = variant.encode(real), variant.reconstruct(real)
-        if name not in FAMILY:
-            assert code is None
+        if code is None:
+            assert name not in FAMILY
             assert reconstructed is None
             assert variant.decode(torch.zeros(3, 6)) is None
             return
@@ -193,7 +193,8 @@ def test_a_reconstruction_is_the_decoded_code(
         assert code.dim() == 2
         assert len(code) == 3
         assert torch.equal(variant.decode(code), reconstructed)
-        assert torch.equal(variant.discriminator(real), reconstructed)
+        if name in FAMILY:
+            assert torch.equal(variant.discriminator(real), reconstructed)
 
 
 @of_images_and_points

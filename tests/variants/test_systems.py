@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import importlib
 import math
 from collections.abc import Iterator
@@ -19,15 +18,13 @@ from bench.runs.export import export
 from bench.training.learning_rate import LearningRateRule
 from bench.training.plan import Plan
 from bench.training.trainer import Interrupted, Trainer
-from variants.base import Batch, Variant
+from variants.base import Variant
 from variants.noise import Noise
 
 CPU = torch.device("cpu")
 FOLDER = Path(__file__).parent / "systems"
 STEPS, CLASSES, BATCH = 20, 3, 4
 IMAGES, POINTS = (1, 28, 28), (2,)
-# lines of the class's body, docstring and blank lines included
-LINES = {"ebgan": 26, "ali": 28}
 SYSTEMS = sorted(path.stem for path in FOLDER.glob("[!_]*.py"))
 CASES = [(name, shape) for name in SYSTEMS for shape in (IMAGES, POINTS)]
 cases = pytest.mark.parametrize(
@@ -168,43 +165,10 @@ def test_a_system_passes_the_checks_of_any_variant(name: str, image_size: str) -
     check(system(name), {"image_size": image_size}).raise_failures()
 
 
-@pytest.mark.parametrize("name", LINES)
-def test_a_system_is_short(name: str) -> None:
-    path = FOLDER / f"{name}.py"
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    (kind,) = (node for node in tree.body if isinstance(node, ast.ClassDef) and node.name.lower() == name)
-    assert kind.end_lineno is not None
-    assert kind.end_lineno - kind.lineno <= LINES[name]
-
-
 def test_the_systems_that_show_the_limits_of_a_contract_are_all_there() -> None:
-    assert {*LINES, "lazy"} <= set(SYSTEMS)
-
-
-def test_the_pulling_away_term_is_the_mean_squared_cosine_of_pairs() -> None:
-    variant = build("ebgan", POINTS)
-    latent = variant.draw_latent(Noise(0, 1, CPU), 5)
-    fake = variant.generator(latent)
-    codes = variant.discriminator.encode(fake).mean
-    cosines = [
-        torch.cosine_similarity(one, other, dim=0).item() ** 2
-        for i, one in enumerate(codes)
-        for j, other in enumerate(codes)
-        if i != j
-    ]
-    loss, scalars = variant.generator_loss(fake, latent, Batch(fake, Noise(0, 1, CPU)))
-    expected = sum(cosines) / len(cosines)
-    assert scalars["pulling_away"].item() == pytest.approx(expected, rel=1e-4)
-    error = (variant.discriminator(fake) - fake).square().mean().item()
-    assert loss.item() == pytest.approx(error + 0.1 * expected, rel=1e-4)
+    assert "lazy" in SYSTEMS
 
 
 def test_a_lazy_phase_takes_place_in_every_fourth_step(trainings: dict[Any, Training]) -> None:
     rows = trainings["lazy", POINTS].rows()
     assert [row["step"] for row in rows if "loss_r1" in row] == [1, 5, 9, 13, 17]
-
-
-def test_ali_trains_its_encoder_with_the_generator() -> None:
-    variant = build("ali", POINTS)
-    assert list(variant.networks()) == ["generator", "encoder", "discriminator"]
-    assert variant.phases()[-1].updates == ("generator", "encoder")

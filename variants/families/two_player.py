@@ -113,6 +113,8 @@ class TwoPlayer(Scoring):
     )
     sample_kinds: ClassVar[tuple[SampleKind, ...]] = ("images", "points")
     presets: ClassVar[Mapping[PresetName, Preset]] = {"quick": QUICK, "points": POINTS}
+    # whether the losses see samples of latents of the prior; otherwise `fake` has no samples
+    generates: ClassVar[bool] = True
     # of every network
     optimizer: ClassVar[Optimizer] = "adam"
     # whether hidden layers for images have batch norm, unless there is a knob for it
@@ -123,8 +125,8 @@ class TwoPlayer(Scoring):
     # standard deviation of normal initial weights for images; 0 for that of He et al.
     weight_deviation: ClassVar[float] = 0.0
     # attributes that hold further networks, by the phase that trains them at the rate of its main network
-    trained_with_generator: ClassVar[tuple[str, ...]] = ()
-    trained_with_discriminator: ClassVar[tuple[str, ...]] = ()
+    trained_with_generator: tuple[str, ...] = ()
+    trained_with_discriminator: tuple[str, ...] = ()
 
     @abstractmethod
     def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
@@ -298,16 +300,19 @@ class TwoPlayer(Scoring):
         self.after_discriminator()
         self.refine_discriminator()
 
+    def _generate(self, latent: Tensor) -> Tensor:
+        return self.generator(latent) if self.generates else latent.new_empty((0, *self.sample_shape))
+
     def _discriminator_phase(self, batch: Batch) -> Scalars:
         latent = self.draw_latent(batch.noise, len(batch.real))
         with torch.no_grad():
-            fake = self.generator(latent)
+            fake = self._generate(latent)
         loss = self.penalised(self.discriminator_loss(batch.real, fake, latent, batch), batch)
         return self.backward("loss_d", loss, ("discriminator", *self.trained_with_discriminator))
 
     def _generator_phase(self, batch: Batch) -> Scalars:
         latent = self.draw_latent(batch.noise, len(batch.real))
-        fake = self.generator(latent)
+        fake = self._generate(latent)
         if self.matches_features:
             loss = self.feature_matching_loss(fake, batch)
         else:

@@ -49,3 +49,22 @@ def hinge(score_real: Tensor, score_fake: Tensor) -> Tensor:
     E[max(0, 1 - d(x))] + E[max(0, 1 + d(G(z)))].
     """
     return relu(1 - score_real).mean() + relu(1 + score_fake).mean()
+
+
+EnergyNorm = Literal["l1", "l2", "euclidean"]
+
+
+def energies(residual: Tensor, norm: EnergyNorm) -> Tensor:
+    """Return the energy of each sample from its residual D(v) - v, (B, ...) to (B,).
+
+    ``l1`` is the mean absolute error of a sample, ``l2`` its mean squared error, ``euclidean`` the Euclidean
+    length of its residual: at n values a sample, sqrt(n) times the root of ``l2``.
+    """
+    flat = residual.flatten(1)
+    if norm == "l1":
+        return flat.abs().mean(1)
+    if norm == "l2":
+        return flat.square().mean(1)
+    if norm == "euclidean":
+        return flat.norm(dim=1)
+    raise ValueError(f"norm {norm!r} is none of l1, l2, euclidean")

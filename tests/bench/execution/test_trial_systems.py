@@ -15,7 +15,7 @@ from variants.base import Variant
 from variants.registry import VARIANTS, register
 
 # without labels; conditional runs have tests of their own
-SYSTEMS = ["ali", "ebgan", "lazy"]
+SYSTEMS = ["lazy"]
 
 
 @pytest.mark.parametrize("name", SYSTEMS)
@@ -35,8 +35,7 @@ def test_a_system_is_run_recorded_sampled_and_exported(
         assert set(rows[0]) >= {"lr_g", "lr_d"}
         assert description.scalars == kind.scalars
         assert description.real_batches_per_step == 1
-        further = {"ali": {"encoder"}}.get(name, set())
-        assert set(description.networks) == {"generator", "discriminator"} | further
+        assert set(description.networks) == {"generator", "discriminator"}
 
         samples = bench.load(result.run).sample(3, seed=0)
         assert samples.shape == (3, 1, 28, 28)
