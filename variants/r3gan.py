@@ -27,7 +27,7 @@ class R3ganHyperparameters(TwoPlayerHyperparameters, ScoreParts):
     beta2: float = 0.99
     r1_gamma: float = 0.05
     r2_gamma: float = 0.05
-    blocks: int = knob(2, "residual blocks at each side, for images", low=1, high=100)
+    residual_blocks: int = knob(2, "residual blocks at each side, for images", low=1, high=100)
 
 
 @register
@@ -47,7 +47,7 @@ class R3gan(TwoPlayer):
     Hyperparameters = R3ganHyperparameters
     hyperparameters: R3ganHyperparameters
     presets = {
-        "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4, r1_gamma=0.5, r2_gamma=0.5, blocks=1),
+        "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4, r1_gamma=0.5, r2_gamma=0.5, residual_blocks=1),
         "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3, r1_gamma=0.1, r2_gamma=0.1),
         "paper": Preset({}, Training(dataset="cifar10", image_size=32, batch_size=512, epochs=400)),
     }
@@ -58,7 +58,7 @@ class R3gan(TwoPlayer):
             return super().build_decoder(width)
         channels, size, _ = self.sample_shape
         knobs = self.hyperparameters
-        return residual_decoder(channels, size, knobs.filters, width, knobs.blocks)
+        return residual_decoder(channels, size, knobs.filters, width, knobs.residual_blocks)
 
     def build_trunk(self, further_channels: int = 0, packed: int = 1) -> Trunk:
         """Build layers from `packed` samples to flat features."""
@@ -66,7 +66,9 @@ class R3gan(TwoPlayer):
             return super().build_trunk(further_channels, packed)
         channels, size, _ = self.sample_shape
         knobs = self.hyperparameters
-        return residual_trunk(packed * (channels + further_channels), size, knobs.filters, knobs.blocks)
+        return residual_trunk(
+            packed * (channels + further_channels), size, knobs.filters, knobs.residual_blocks
+        )
 
     def initialise_weights(self) -> None:
         """Draw initial weights: those of Fixup for images, and of the family for points."""
