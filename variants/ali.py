@@ -45,7 +45,7 @@ class Ali(JointInference):
     hyperparameters: AliHyperparameters
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=5e-4),
-        "points": POINTS.with_values(lr_g=5e-4, lr_d=2e-3),
+        "points": POINTS.with_values(lr_g=1e-3, lr_d=4e-3),
         "paper": Preset({}, Training(dataset="celeba", image_size=64, batch_size=100, epochs=123)),
     }
 

@@ -70,6 +70,25 @@ class LearnedRing:
         return self.near.float().mean().item()
 
     @property
+    def mean_distance(self) -> float:
+        """The mean distance of a point to the nearest centre of a mode."""
+        return self._distances().amin(dim=1).mean().item()
+
+    @property
+    def smallest_share(self) -> float:
+        """The share of points at the mode that is the nearest one of the fewest."""
+        return self.nearest_modes().bincount(minlength=8).min().item() / len(self.points)
+
+    @property
+    def mean_error(self) -> float:
+        """The mean distance of 500 real points to their reconstructions."""
+        real = RingBatches(500).get(0)
+        with torch.no_grad():
+            reconstructed = self.variant.reconstruct(real)
+        assert reconstructed is not None
+        return (reconstructed - real).norm(dim=1).mean().item()
+
+    @property
     def modes_covered(self) -> int:
         """The number of modes with 20 such points of 2,000 or more."""
         counts = np.bincount(self.nearest_modes()[self.near].numpy(), minlength=8)

@@ -90,7 +90,9 @@ def test_codes_are_latents_of_the_generator(variant: Any, samples: Fixture) -> N
     assert variant.networks()["encoder"].averaged
 
 
-def test_ali_spreads_over_the_ring_and_encodes_its_points() -> None:
-    ring = learn_ring("ali", steps=800)
-    radius = ring.points.norm(dim=1)
-    assert radius.mean().item() == pytest.approx(0.8, abs=0.15)
+def test_ali_spreads_over_all_modes_of_the_ring_and_encodes_its_points() -> None:
+    """After 1,500 steps the samples of all modes are still wide: few lie within three deviations."""
+    ring = learn_ring("ali", steps=1500)
+    assert ring.smallest_share > 0.05
+    assert ring.mean_distance < 0.3
+    assert ring.mean_error < 0.3

@@ -117,5 +117,7 @@ def test_adaptive_contrast_needs_a_prior_with_a_density_everywhere(build: Fixtur
 
 
 def test_avb_reconstructs_the_points_of_the_ring() -> None:
-    ring = learn_ring("avb", steps=600)
-    assert ring.points.norm(dim=1).mean().item() == pytest.approx(0.8, abs=0.2)
+    """Its samples lie on the ring and between modes: q(z|x) of all x together is not the prior."""
+    ring = learn_ring("avb", steps=1000)
+    assert ring.mean_error < 0.1
+    assert ring.smallest_share > 0.01

@@ -102,7 +102,9 @@ def test_the_estimated_gradient_of_a_gaussians_density_points_to_its_centre() ->
     assert cosines.median() > 0.9
 
 
-def test_cegan_covers_all_modes_of_the_ring() -> None:
-    ring = learn_ring("cegan", steps=1500)
-    assert ring.modes_covered >= 7
-    assert ring.share_near > 0.15
+def test_cegan_spreads_over_all_modes_of_the_ring_and_q_finds_latents() -> None:
+    """After 1,200 steps the samples of all modes are still wide: few lie within three deviations."""
+    ring = learn_ring("cegan", steps=1200)
+    assert ring.smallest_share > 0.05
+    assert ring.mean_distance < 0.3
+    assert ring.mean_error < 0.15

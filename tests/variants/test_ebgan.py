@@ -103,7 +103,8 @@ def test_a_batch_can_be_split_only_without_the_pulling_away_term(build: Fixture)
     assert build("ebgan", pulling_away_weight=0).indivisible() == ""
 
 
-def test_ebgan_covers_most_modes_of_the_ring() -> None:
-    ring = learn_ring("ebgan", steps=1500)
+def test_ebgan_covers_some_modes_of_the_ring_and_loses_others() -> None:
+    ring = learn_ring("ebgan", steps=1200)
     assert ring.modes_covered >= 3
-    assert ring.share_near > 0.2
+    assert ring.share_near > 0.08
+    assert ring.mean_error < 0.1

@@ -63,5 +63,8 @@ def test_the_generator_minimises_scores_and_errors_and_the_reconstructor_errors_
 
 
 def test_veegan_spreads_over_the_ring_and_reconstructs_its_points() -> None:
-    ring = learn_ring("veegan", steps=800)
-    assert ring.points.norm(dim=1).mean().item() == pytest.approx(0.8, abs=0.15)
+    """After 1,200 steps few samples lie within three deviations of a mode."""
+    ring = learn_ring("veegan", steps=1200)
+    assert ring.smallest_share > 0.02
+    assert ring.mean_distance < 0.3
+    assert ring.mean_error < 0.15

@@ -13,8 +13,10 @@ import torch
 
 from bench.cli import main
 from bench.figures.grid import read_grid, to_bytes
+from bench.figures.of_run import some_reals
 from bench.figures.points import read_points
 from bench.runs import record
+from bench.runs.data_location import samples_of
 from bench.runs.generator import load
 from bench.runs.run_folder import RunFolder
 
@@ -128,6 +130,32 @@ def test_an_interpolation_is_a_row_for_each_path(
         assert np.array_equal(cells.reshape(12, 28, 28, 1), to_bytes(expected.flatten(0, 1)))
 
 
+def test_inverted_reals_are_joined_by_samples_and_the_report_has_the_error_that_remains(
+    trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, out = trained_run("wgan-gp"), tmp_path / "grid.png"
+    words = ["--between", "reals", "--invert", "--rows", "3", "--steps", "4", "--out", str(out)]
+    budget = ["--invert-steps", "20", "--invert-rate", "0.1"]
+    report = answer(capsys, "interpolate", run.id, *words, *budget)
+    trained = load(run)
+    reals = some_reals(samples_of(run.describe()), 6, 0)
+    found = trained.invert(reals, steps=20, learning_rate=0.1)
+    assert report["invert_steps"] == 20
+    assert report["invert_rate"] == 0.1
+    assert report["errors_per_pixel"] == pytest.approx(found.errors.tolist())
+    assert report["error_per_pixel"] == pytest.approx(found.errors.mean().item())
+    cells = read_grid(out, 28)
+    assert cells.shape == (3, 6, 28, 28, 1)
+    between = trained.interpolate(found.latents[:3], found.latents[3:], 4)
+    shown = torch.cat((reals[:3, None], between, reals[3:, None]), dim=1)
+    assert np.array_equal(cells.reshape(18, 28, 28, 1), to_bytes(shown.flatten(0, 1)))
+    assert main(["interpolate", run.id, *words, *budget]) == 0
+    path, line = capsys.readouterr().out.splitlines()
+    assert path == str(out)
+    assert f"{found.errors.mean():.4f}, at most" in line
+    assert "20 steps of Adam at 0.1" in line
+
+
 @pytest.mark.parametrize("suffix", [".pt2", ".onnx"])
 def test_an_exported_file_is_written_and_described(
     suffix: str, trained_run: Runs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -231,7 +259,16 @@ def test_plot_with_a_selection_compares(
         (["interpolate", "RUN", "--path", "curved"], "linear"),
         (["interpolate", "RUN", "--steps", "1"], "steps"),
         (["interpolate", "POINTS"], "makes 2-D points: bench interpolate draws images"),
-        (["interpolate", "CRITIC", "--between", "reals", "--out", "OUT.png"], "no encoder"),
+        (
+            ["interpolate", "CRITIC", "--between", "reals", "--out", "OUT.png"],
+            "no encoder; allowed are --inv",
+        ),
+        (["interpolate", "RUN", "--invert", "--out", "OUT.png"], "--invert is an option of --between reals"),
+        (["interpolate", "POINTS", "--between", "reals", "--invert"], "makes 2-D points"),
+        (["interpolate", "RUN", "--between", "reals", "--invert-steps", "9"], "is an option of --invert"),
+        (["interpolate", "RUN", "--between", "reals", "--invert-rate", "9"], "is an option of --invert"),
+        (["interpolate", "RUN", "--between", "reals", "--invert", "--invert-steps", "0"], "range"),
+        (["interpolate", "RUN", "--between", "reals", "--invert", "--invert-rate", "nan"], "range"),
         (["export", "RUN", "--out", "OUT.pt"], ".pt2, .onnx"),
         (["export", "nothing", "--out", "OUT.pt2"], "does not exist"),
     ],

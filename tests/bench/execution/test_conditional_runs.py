@@ -265,6 +265,18 @@ def test_interpolation_keeps_the_class_of_its_ends(
 
 
 @data_sets
+def test_inverted_latents_keep_the_class_that_they_are_given(trained: TrainedGenerator, dataset: str) -> None:
+    samples = trained.sample(4, seed=3)
+    found = trained.invert(samples, [2, 0, 1, 2], steps=5)
+    assert classes_of(found.latents, dataset) == [2, 0, 1, 2]
+    free = trained.invert(samples, steps=5).latents[:, -DATA[dataset] :]
+    assert torch.equal(free.sum(1), torch.ones(4))
+    assert set(free.unique().tolist()) == {0.0, 1.0}
+    with pytest.raises(RequestError, match="unknown class"):
+        trained.invert(samples, [DATA[dataset]] * 4, steps=5)
+
+
+@data_sets
 def test_the_exported_program_takes_latents_with_a_class(
     trained: TrainedGenerator, dataset: str, tmp_path: Path
 ) -> None:
