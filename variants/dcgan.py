@@ -36,7 +36,7 @@ class Dcgan(CrossEntropy):
     weight_deviation = 0.02
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=5e-4),
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3, discriminator_norm="none"),
+        "points": POINTS.with_values(lr_g=2e-3, lr_d=4e-3, discriminator_norm="none"),
         "paper": Preset(
             {"filters": 128},
             Training(dataset="lsun-bedroom", image_size=64, batch_size=128, epochs=5),

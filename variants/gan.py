@@ -48,7 +48,7 @@ class Gan(CrossEntropy):
     hyperparameters: GanHyperparameters
     presets = {
         "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4),
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3),
+        "points": POINTS.with_values(lr_g=2e-3, lr_d=4e-3),
         "paper": Preset(
             {"filters": 150}, Training(dataset="mnist", image_size=28, batch_size=100, epochs=100)
         ),

@@ -45,7 +45,7 @@ class Lsgan(TwoPlayer):
     weight_deviation = 0.02
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=5e-4),
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3, discriminator_norm="none"),
+        "points": POINTS.with_values(lr_g=2e-3, lr_d=4e-3, discriminator_norm="none"),
         "paper": Preset({}, Training(dataset="lsun-bedroom", image_size=112, batch_size=64, epochs=5)),
     }
 

@@ -27,6 +27,6 @@ class Pacgan(Dcgan):
     hyperparameters: PacganHyperparameters
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=5e-4),
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3, discriminator_norm="none"),
+        "points": POINTS.with_values(lr_g=2e-3, lr_d=4e-3, discriminator_norm="none"),
         "paper": Preset({}, Training(dataset="stacked-mnist", image_size=28, batch_size=64, steps=100_000)),
     }

@@ -48,7 +48,7 @@ class Wgan(TwoPlayer):
     scalars = (*TwoPlayer.scalars, WASSERSTEIN)
     presets = {
         "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4),
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3, weight_clip=0.1),
+        "points": POINTS.with_values(lr_g=1e-3, lr_d=2e-3, weight_clip=0.3, critic_steps=3),
         "paper": Preset(
             {"early_critic_steps": 100},
             Training(dataset="lsun-bedroom", image_size=64, batch_size=64, epochs=25),
