@@ -108,3 +108,10 @@ def test_cegan_spreads_over_all_modes_of_the_ring_and_q_finds_latents() -> None:
     assert ring.smallest_share > 0.05
     assert ring.mean_distance < 0.3
     assert ring.mean_error < 0.15
+
+
+def test_cegan_with_nearest_neighbours_covers_all_modes_of_the_ring() -> None:
+    knobs = {"lr_d": 4e-3, "entropy_weight": 1e-3, "energy_penalty": 0.1}
+    ring = learn_ring("cegan", steps=1500, entropy="nearest-neighbour", **knobs)
+    assert ring.modes_covered >= 7
+    assert ring.share_near > 0.15
