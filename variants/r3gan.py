@@ -47,7 +47,9 @@ class R3gan(TwoPlayer):
     Hyperparameters = R3ganHyperparameters
     hyperparameters: R3ganHyperparameters
     presets = {
-        "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4, r1_gamma=0.5, r2_gamma=0.5, residual_blocks=1),
+        "quick": QUICK.with_values(
+            filters=8, lr_g=1e-3, lr_d=1e-3, r1_gamma=0.5, r2_gamma=0.5, residual_blocks=1
+        ),
         "points": POINTS.with_values(lr_g=2e-3, lr_d=4e-3, r1_gamma=0.02, r2_gamma=0.02),
         "paper": Preset({}, Training(dataset="cifar10", image_size=32, batch_size=512, epochs=400)),
     }

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from ring import learn_ring
 from torch import Tensor, nn
 
 from variants.base import Batch
@@ -160,3 +161,24 @@ def test_every_variant_makes_colour_images_of_128_pixels(name: str, build: Fixtu
         128,
         128,
     )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "steps", "distance", "covered"),
+    [
+        ("gan", 800, 0.2, 1),
+        ("lsgan", 800, 0.16, 4),
+        ("pacgan", 800, 0.25, 0),
+        ("r3gan", 600, 0.18, 1),
+        ("wgan", 500, 0.24, 1),
+    ],
+)
+def test_samples_spread_over_all_modes_of_the_ring(
+    name: str, steps: int, distance: float, covered: int
+) -> None:
+    """In so few steps the modes are still wide; DCGAN has the networks of GAN for points."""
+    ring = learn_ring(name, steps)
+    assert ring.smallest_share > 0.04
+    assert ring.mean_distance < distance
+    assert ring.modes_covered >= covered
