@@ -42,7 +42,8 @@ class Sagan(TwoPlayer):
     sample_kinds = ("images",)
     self_attention = True
     presets = {
-        "quick": QUICK.with_values(lr_g=1e-3, lr_d=2e-3),
+        # with spectral norm, so narrow a G makes grey images for more steps than these
+        "quick": QUICK.with_values(lr_g=1e-3, lr_d=5e-4, beta1=0.5, beta2=0.999, spectral_norm_g=False),
         # section 4: batch, size and length; CelebA in place of ImageNet, which is no data set here
         "paper": Preset({}, Training(dataset="celeba", image_size=128, batch_size=256, steps=1_000_000)),
     }

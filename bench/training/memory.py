@@ -204,6 +204,8 @@ def _held_in_step(configuration: Configuration, shape: tuple[int, ...], batch: i
     with META:
         samples = empty_batch(batch, shape, classes)
         samples.may_cache_graphs = batch == harness.batch_size
+        # a network that grows is largest at the end
+        variant.progress = 1.0
         with _Held() as held:
             try:
                 variant.begin_step()

@@ -37,12 +37,26 @@ def with_memory(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
     monkeypatch.setattr(memory, "available", lambda device: count)
 
 
-@pytest.mark.parametrize("variant", sorted(all_variants()))
-@pytest.mark.parametrize("preset", ["quick", "points"])
+SMALL = {"images": "quick", "points": "points"}
+
+
+@pytest.mark.parametrize(
+    ("variant", "preset"),
+    [(name, SMALL[kind]) for name in sorted(all_variants()) for kind in all_variants()[name].sample_kinds],
+)
 def test_what_small_presets_need_is_there(variant: str, preset: str, monkeypatch: pytest.MonkeyPatch) -> None:
     with_memory(monkeypatch, GIB)
     configuration = resolve({"variant": variant, "preset": preset})
-    memory.require_memory(configuration, shape_of(configuration), CPU)
+    memory.require_memory(configuration, shape_of(configuration), CPU, classes=configuration.classes())
+
+
+def test_a_growing_network_is_estimated_at_its_whole_side(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"variant": "progan", "preset": "quick", "batch_size": 256, "filters": 32}
+    grown, growing = (
+        memory.estimate(resolve(values | {"grown_at": part}), (1, 28, 28), GIB).step for part in (0.01, 1.0)
+    )
+    # one set of 256 x 32 maps of 28 px alone takes 25 MB
+    assert growing == grown > 20 * 256 * 32 * 28**2 * 4
 
 
 @pytest.mark.parametrize(
