@@ -37,6 +37,8 @@ class Cgan(TwoPlayer):
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=1e-3),
         "points": POINTS.with_values(lr_g=1e-3, lr_d=1e-3),
+        # CelebA has no classes
+        "small": Preset({"filters": 32}, Training(dataset="cifar10", image_size=32)),
         # data, size, batch and prior of section 4.1; the paper states no length
         "paper": Preset(
             {"prior": "uniform"}, Training(dataset="mnist", image_size=28, batch_size=100, epochs=100)
