@@ -78,7 +78,7 @@ def test_a_variant_makes_the_kinds_of_samples_that_it_declares_from_the_presets_
     for kind in VARIANTS[name].sample_kinds:
         preset = {"images": "quick", "points": "points"}[kind]
         chosen = resolve({"variant": name, "preset": preset}).hyperparameters
-        variant = VARIANTS[name](chosen, shapes[kind])
+        variant = VARIANTS[name](chosen, shapes[kind], 3 if VARIANTS[name].conditional else 0)
         with torch.no_grad():
             sampled = variant.generator(variant.draw_latent(Noise(0, 1, torch.device("cpu")), 3))
         assert sampled.shape == (3, *shapes[kind])
