@@ -22,7 +22,7 @@ class AvbHyperparameters(TwoPlayerHyperparameters, SpectralNorm):
     lr_g: float = 1e-5
     lr_d: float = 1e-4
     beta1: float = 0.5
-    deviation: float = knob(
+    decoder_deviation: float = knob(
         0.3,
         "standard deviation of p(x|z), a Gaussian around G(z); in units of samples in [-1, 1]",
         above=0,
@@ -54,14 +54,14 @@ class Avb(JointInference):
     generates = False
     scalars = (
         *JointInference.scalars,
-        TrainingScalar("divergence", "estimate of KL(q(z|x), p(z))", panel=Panel("KL, nats")),
+        TrainingScalar("kl_divergence", "estimate of KL(q(z|x), p(z))", panel=Panel("KL, nats")),
         TrainingScalar(
             "squared_error", "mean of (x - G(E(x)))^2", better="lower", panel=Panel("squared error", "log")
         ),
     )
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=1e-3),
-        "points": POINTS.with_values(lr_g=1e-3, lr_d=2e-3, deviation=0.1),
+        "points": POINTS.with_values(lr_g=1e-3, lr_d=2e-3, decoder_deviation=0.1),
         "paper": Preset({}, Training(dataset="celeba", image_size=64, batch_size=64, steps=2_500_000)),
     }
 
@@ -95,8 +95,8 @@ class Avb(JointInference):
         code, seen, log_ratio = self.draw(batch.real, batch.noise)
         divergence = (self.fake_scores(batch.real, batch, seen) + log_ratio).mean()
         squares = (batch.real - self.generator(code)).flatten(1).square()
-        error = 0.5 * squares.sum(1).mean() / self.hyperparameters.deviation**2
-        return divergence + error, {"divergence": divergence, "squared_error": squares.mean()}
+        error = 0.5 * squares.sum(1).mean() / self.hyperparameters.decoder_deviation**2
+        return divergence + error, {"kl_divergence": divergence, "squared_error": squares.mean()}
 
     def encode(self, samples: Tensor) -> Tensor | None:
         """Return the mean codes of samples: latents of the generator."""

@@ -40,7 +40,7 @@ class CeganHyperparameters(
         high=LARGEST,
         search=Search(1e-3, 1.0, "log"),
     )
-    neighbours: int = knob(
+    entropy_neighbours: int = knob(
         20, "nearest other samples with `entropy` nearest-neighbour", unit="samples", low=1, high=1_000_000
     )
     energy_penalty: float = knob(
@@ -121,7 +121,7 @@ class Cegan(Inference):
             errors = (latent - mean).square() * (-log_variance).exp()
             term = 0.5 * (log_variance + errors).sum(1).mean()
         else:
-            slope = density_gradient(fake.detach(), self.hyperparameters.neighbours)
+            slope = density_gradient(fake.detach(), self.hyperparameters.entropy_neighbours)
             term = (slope * fake).flatten(1).sum(1).mean()
         energy = self.fake_scores(fake, batch).mean()
         return energy + self.hyperparameters.entropy_weight * term, {"entropy_term": term}

@@ -26,9 +26,13 @@ WORDS = (
     | {scalar.name for each in VARIANTS for scalar in each.scalars}
     | {name for each in VARIANTS for name in each.Hyperparameters.model_fields}
 ) - set(VariantHyperparameters.model_fields)
-# Words that bench/ also needs in another meaning: in English, as arguments of libraries, as an index. They
-# count where they are meant as names: as a whole text, in double backticks, or before ==.
-EVERYDAY = {"alpha", "balance", "began", "k", "layers", "norm", "prior", "reevaluate", "update"}
+# Words that bench/ also needs in another meaning: in English, as terms of statistics and of the contract, as
+# arguments of libraries, as an index. They count where they are meant as names: as a whole text, in double
+# backticks, or before ==.
+EVERYDAY = {
+    "alpha", "balance", "began", "categories", "encoder", "entropy", "k", "layers", "margin", "norm",
+    "prior", "reevaluate", "update",
+}  # fmt: skip
 
 
 def pattern(words: set[str]) -> re.Pattern[str]:
@@ -119,6 +123,8 @@ def test_a_word_that_is_put_in_is_found(form: str, word: str) -> None:
         "lengths = first.norm(dim=1)",
         "for k, v in pairs: update(k)",
         '"""Study gamma-lr-lambda of a file."""',
+        "axis.margins(x=margin); value = entropy(bins)",
+        '"""The encoder is D\'s; its code has 10 categories."""',
     ],
 )
 def test_other_meanings_of_everyday_words_are_none(source: str) -> None:

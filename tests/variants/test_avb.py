@@ -14,7 +14,7 @@ from torch.distributions import Normal
 from variants.base import Batch
 
 Fixture = Callable[..., Any]
-KNOBS = {"deviation": 0.4, "noise_functions": 3}
+KNOBS = {"decoder_deviation": 0.4, "noise_functions": 3}
 
 
 @pytest.fixture(params=[{}, {"layers": "points"}], ids=["images", "points"])
@@ -89,7 +89,7 @@ def test_encoder_and_generator_minimise_the_estimated_divergence_and_the_squared
     expected = {name: gradient(loss, variant.trainable_parameters(name)) for name in phase.updates}
     scalars = phase.accumulate_gradients(Batch(real, double_noise()))
     assert scalars["loss_g"].item() == pytest.approx(loss.item(), rel=1e-10)
-    assert scalars["divergence"].item() == pytest.approx(divergence.item(), rel=1e-10)
+    assert scalars["kl_divergence"].item() == pytest.approx(divergence.item(), rel=1e-10)
     assert scalars["squared_error"].item() == pytest.approx((residual**2).mean().item(), rel=1e-10)
     for name, wanted in expected.items():
         for parameter, one in zip(variant.trainable_parameters(name), wanted, strict=True):

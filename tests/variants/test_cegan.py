@@ -70,7 +70,7 @@ def test_generator_and_q_minimise_the_energy_less_a_bound_of_the_entropy(
 def test_with_nearest_neighbours_samples_move_from_the_mean_of_the_nearest_others(
     build: Fixture, samples: Fixture, double_noise: Fixture, gradient: Fixture, layers: dict[str, str]
 ) -> None:
-    variant = built(build, layers, entropy="nearest-neighbour", neighbours=2)
+    variant = built(build, layers, entropy="nearest-neighbour", entropy_neighbours=2)
     assert variant.phases()[1].updates == ("generator",)
     assert list(variant.networks()) == ["generator", "discriminator"]
     fake = variant.generator(double_noise().uniform("latent", (5, 6), -1.0, 1.0))
