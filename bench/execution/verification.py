@@ -199,7 +199,7 @@ def repeat(
     """Train in `folder` up to step `last` and compare every step; then compare the end of the run."""
     description = run.describe()
     # without the cache, whose content may have been changed
-    real = setup.judge.score_real(setup.array.samples)
+    real = setup.judge.score_real(setup.array.samples, setup.array.labels)
     setup = replace(setup, real=real, scalars=description.scalars)
     writer = record.RecordWriter(folder / record.FILE)
     trainer = setup.trainer(writer, folder, History(), [progress], lambda: False)
