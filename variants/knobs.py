@@ -70,7 +70,8 @@ def knob(
         The range worth searching.
     neutral : tuple
         Values with which a run computes what it computed before the knob existed. The hash of a configuration
-        leaves them out, so that runs and studies keep their identity when the knob is added.
+        leaves them out, so that runs and studies keep their identity when the knob is added. Where a subclass
+        has another default, runs without the knob would compute something else, and no value is neutral.
     """
     return Field(
         default,
@@ -161,7 +162,7 @@ def _with_default(field: FieldInfo, default: object) -> object:
         above=bounds.get("gt"),
         longest=int(bounds["max_length"]) if "max_length" in bounds else None,
         search=search_of(field),
-        neutral=neutral_of(field),
+        neutral=neutral_of(field) if default in neutral_of(field) else (),
     )
 
 

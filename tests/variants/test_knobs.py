@@ -132,6 +132,8 @@ class Base(Knobs):
     label: str = knob("a", "a short text", longest=3)
     choice: typing.Literal["one", "two"] = knob("one", "one of two")
     size: int | None = knob(3, "how large", low=1)
+    packs: int = knob(1, "how many at once", neutral=(1, 2))
+    parts: int = knob(1, "how many parts", neutral=(1, 2))
 
 
 class Derived(Base):
@@ -140,16 +142,22 @@ class Derived(Base):
     label: str = "b"
     choice: typing.Literal["one", "two"] = "two"
     size: int | None = None
+    packs: int = 2
+    parts: int = 3
 
 
 def test_a_knob_declared_again_as_a_plain_value_keeps_all_but_its_default() -> None:
-    assert Base().model_dump() == {"width": 3, "share": 0.5, "label": "a", "choice": "one", "size": 3}
-    assert Derived().model_dump() == {"width": 4, "share": 0.25, "label": "b", "choice": "two", "size": None}
+    of_base = {"width": 3, "share": 0.5, "label": "a", "choice": "one", "size": 3, "packs": 1, "parts": 1}
+    assert Base().model_dump() == of_base
+    again = {"width": 4, "share": 0.25, "label": "b", "choice": "two", "size": None, "packs": 2, "parts": 3}
+    assert Derived().model_dump() == again
     for name, field in Base.model_fields.items():
         again = Derived.model_fields[name]
+        # a value is neutral only where the default is
+        neutral = () if name == "parts" else neutral_of(field)
         assert (again.description, again.annotation) == (field.description, field.annotation)
         assert (unit_of(again), search_of(again)) == (unit_of(field), search_of(field))
-        assert neutral_of(again) == neutral_of(field)
+        assert neutral_of(again) == neutral
         assert bounds_of(again) == bounds_of(field)
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from bench.cli import main
-from bench.configuration import EXECUTION_SETTINGS, Harness
+from bench.configuration import EXECUTION_SETTINGS, knobs_of
 from bench.execution import multirun
 from bench.execution.differences import Differs
 from bench.execution.progress import Progress
@@ -25,7 +25,7 @@ from variants.knobs import neutral_of
 from variants.registry import all_variants
 
 QUIET = Progress(quiet=True)
-NEUTRAL = [name for name, field in Harness.model_fields.items() if neutral_of(field)]
+NEUTRAL = [name for name, field in knobs_of(all_variants()["began"]).items() if neutral_of(field)]
 
 
 def alter(run: RunFolder, line: int, pattern: str) -> tuple[int, str]:
@@ -133,7 +133,7 @@ def test_a_run_that_was_recorded_before_a_knob_existed_comes_out_again(
     run: RunFolder, small: SimpleNamespace
 ) -> None:
     content = json.loads(run.description_path.read_text())
-    for knob in ("generator_norm", *NEUTRAL):
+    for knob in {"generator_norm", *NEUTRAL}:
         del content["config"][knob]
     identity = {k: v for k, v in content["config"].items() if k not in EXECUTION_SETTINGS}
     content["config_hash"] = sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()
