@@ -39,7 +39,7 @@ class Ali(JointInference):
     """
 
     name = "ali"
-    title = "ALI (BiGAN): discriminator of samples with latents"
+    title = "ALI (BiGAN): D of samples with latents"
     source = "Dumoulin et al. 2017, arXiv 1606.00704; Donahue, Kraehenbuehl, Darrell 2017, arXiv 1605.09782"
     Hyperparameters = AliHyperparameters
     hyperparameters: AliHyperparameters

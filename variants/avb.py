@@ -46,7 +46,7 @@ class Avb(JointInference):
     """
 
     name = "avb"
-    title = "AVB: variational autoencoder with an adversary"
+    title = "AVB: adversarial variational autoencoder"
     source = "Mescheder, Nowozin, Geiger 2017, arXiv 1701.04722"
     Hyperparameters = AvbHyperparameters
     hyperparameters: AvbHyperparameters

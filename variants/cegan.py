@@ -74,7 +74,7 @@ class Cegan(Inference):
     """
 
     name = "cegan"
-    title = "CEGAN: calibrated energy, entropy of G bounded"
+    title = "CEGAN: energy calibrated by G's entropy"
     source = "Dai, Almahairi, Bachman, Hovy, Courville 2017, arXiv 1702.01691"
     Hyperparameters = CeganHyperparameters
     hyperparameters: CeganHyperparameters

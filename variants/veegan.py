@@ -38,7 +38,7 @@ class Veegan(JointInference):
     """
 
     name = "veegan"
-    title = "VEEGAN: latents of generated samples are reconstructed"
+    title = "VEEGAN: latents reconstructed from samples"
     source = "Srivastava, Valkov, Russell, Gutmann, Sutton 2017, arXiv 1705.07761"
     Hyperparameters = VeeganHyperparameters
     hyperparameters: VeeganHyperparameters

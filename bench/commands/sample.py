@@ -44,7 +44,7 @@ class OutSamples(OutFile):
     "--code",
     metavar="NAME",
     help="A code of the latents, of a variant that declares codes: a row for each category, or the code's "
-    "range along each row.",
+    "range along each row [default: none].",
 )
 @click.option(
     "--count",

@@ -86,8 +86,13 @@ def test_a_variant_is_shown_with_its_presets_and_what_each_of_them_sets(
     assert ["dataset", *(values["dataset"] for values in presets.values())] in lines
 
 
-@pytest.mark.parametrize("preset", [None, *PRESETS])
-@pytest.mark.parametrize("name", [*all_variants(), None])
+@pytest.mark.parametrize(
+    ("name", "preset"),
+    [
+        *((name, preset) for name, kind in all_variants().items() for preset in (None, *presets_of(kind))),
+        *((None, preset) for preset in (None, *PRESETS)),
+    ],
+)
 def test_no_line_is_longer_than_110_characters(
     name: str | None, preset: str | None, capsys: pytest.CaptureFixture[str]
 ) -> None:
