@@ -46,7 +46,14 @@ def test_the_weights_are_those_of_the_checkpoint(name: str, runs: dict[str, RunF
     trained = load(run, "last")
     assert trained.step == 6
     assert trained.sample_shape == (1, *(run.describe().config.image_size,) * 2)
-    kept = checkpoint.read(run.checkpoints / "step-00000006.safetensors")["variant"]
+    saved = checkpoint.read(run.checkpoints / "step-00000006.safetensors")
+    averaged = {
+        f"{network}.{key.removeprefix('module.')}": value
+        for network, average in saved["averages"].items()
+        for key, value in average.items()
+        if key.startswith("module.")
+    }
+    kept = saved["variant"] | averaged
     state = trained.variant.state_dict()
     assert list(state) == list(kept)
     assert all(torch.equal(state[key], kept[key]) for key in kept)

@@ -53,14 +53,19 @@ def test_recomputing_changes_nothing(layers: str, small: SimpleNamespace) -> Non
 @pytest.mark.skipif(not has_bfloat16(CPU), reason="this CPU is not fit for bfloat16")
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bfloat16_stays_near_float32_and_reaches_no_loss(variant: str, small: SimpleNamespace) -> None:
-    """bfloat16 has 8 bits: a relative error of 1/256 in each product."""
+    """bfloat16 has 8 bits: a relative error of 1/256 in each product.
+
+    The loss of a critic is a difference of scores and a heavy penalty: it has the absolute errors of both.
+    """
     exact = steps_of(small, variant)
     rounded = steps_of(small, variant, compute_dtype="bfloat16")
     assert rounded != exact
     for row, other in zip(rounded, exact, strict=True):
         for name in ("loss_real", "loss_fake", "M", "loss_d"):
             if name in other:
-                assert row[name] == pytest.approx(other[name], rel=0.03, abs=0.02), name
+                assert row[name] == pytest.approx(
+                    other[name], rel=0.03, abs=0.1 if "wasserstein" in other else 0.02
+                ), name
     # a number computed in bfloat16 would lie on its grid in every step
     for name in set(exact[0]) - {"step", "lr_g", "lr_d"}:
         values = torch.tensor([row[name] for row in rounded])
