@@ -9,6 +9,7 @@ from typing import Any
 from children import ChildSide
 from configurations import published, quick
 from interleaved import Comparison, compare
+from plain import PLAIN as REWRITTEN
 from tables import markdown, with_notes, with_quartiles
 
 from bench.configuration import variant_named
@@ -76,8 +77,8 @@ def measure_one(given: dict[str, Any], request: Request) -> dict[str, Any]:
 
 
 def measure(request: Request) -> dict[str, Any]:
-    """Measure the quick preset and the published layers of each variant."""
-    chosen = configurations(request.all_variants(), request.threads)
+    """Measure the quick preset and the published layers of each variant that has a plain rewriting."""
+    chosen = configurations(request.variants or tuple(REWRITTEN), request.threads)
     return measure_each(list(chosen), lambda name: measure_one(chosen[name], request))
 
 

@@ -5,10 +5,12 @@ import pytest
 import torch
 from configurations import published, quick
 from plain import PLAIN, Pictures, networks_of
+from sections import Request, rewriting
 
 from bench.configuration import resolve, variant_named
 from bench.datasets import sample_shape
 from variants.base import Batch
+from variants.families.boundary_equilibrium import BoundaryEquilibrium
 from variants.noise import Noise
 from variants.registry import all_variants
 
@@ -99,8 +101,16 @@ def test_losses_equal_those_of_the_variant_in_both_update_orders(given, update):
             assert value == pytest.approx(float(expected[name]), rel=1e-6), (step, name)
 
 
-def test_every_variant_has_a_plain_rewriting():
-    assert set(PLAIN) == set(all_variants())
+def test_the_began_family_and_its_first_competitor_have_plain_rewritings():
+    family = {name for name, kind in all_variants().items() if issubclass(kind, BoundaryEquilibrium)}
+    assert set(PLAIN) == family | {"wgan-gp"}
+
+
+def test_variants_with_a_plain_rewriting_are_measured_unless_others_are_named(monkeypatch):
+    monkeypatch.setattr(rewriting, "measure_each", lambda names, measure_one: names)
+    measured = rewriting.measure(Request(()))
+    assert measured == [f"{name}, {kind}" for name in PLAIN for kind in ("quick", "published layers")]
+    assert rewriting.measure(Request(("began",))) == ["began, quick", "began, published layers"]
 
 
 @pytest.mark.parametrize("channels", [1, 3])
