@@ -12,6 +12,7 @@ from torch import Tensor
 
 from bench import datasets
 from bench.configuration import Harness, resolve
+from bench.datasets.arrays import DataArray
 from bench.datasets.folder import Folder
 from bench.judging.extractors import extractor_for
 from bench.judging.judge import Judge
@@ -165,23 +166,63 @@ def sampler_of(samples: Tensor) -> Callable[[int], Iterator[Tensor]]:
     return sampler
 
 
+@dataclass(frozen=True)
+class Halves:
+    """A data set, cut in two at random: training samples of a judge, and samples to make samplers from.
+
+    Attributes
+    ----------
+    array : DataArray
+        The whole data set.
+    training : ndarray
+        The first half: images uint8 (N, C, H, W) or points float32 (N, 2).
+    others : ndarray
+        Places of the second half in the array, int64 (N,).
+    kinds : ndarray
+        Label, mode or kind of face of each sample of the array, int64 (N,).
+    """
+
+    array: DataArray
+    training: np.ndarray
+    others: np.ndarray
+    kinds: np.ndarray
+
+    @property
+    def hash(self) -> str:
+        """Identity of the training samples, hexadecimal."""
+        return hashlib.sha256(f"first half of {self.array.hash}".encode()).hexdigest()
+
+    def pools(self, parts: int, samples: int) -> list[Pool]:
+        """Return pools for samplers of so many samples.
+
+        They are disjoint where each has ten times as many samples; else each is the whole half.
+        """
+        split = len(self.others) >= 10 * samples * parts
+        places = np.array_split(self.others, parts) if split else [self.others] * parts
+        return [
+            Pool(np.array(self.array.samples[part]), self.kinds[part], self.training, samples)
+            for part in places
+        ]
+
+
+def halves(harness: Harness, faces: Path | None) -> Halves:
+    """Load a data set and cut it in two; the kinds of the images in the folder `faces` are by their names."""
+    array = load_configured(harness, lambda _: None)
+    kinds = kinds_of_faces(faces, array.count) if harness.dataset == f"folder:{faces}" else array.labels
+    assert kinds is not None
+    order = np.random.default_rng(0).permutation(array.count)
+    training = np.array(array.samples[np.sort(order[: array.count // 2])])
+    return Halves(array, training, order[array.count // 2 :], kinds)
+
+
 def judged(wanted: Wanted) -> tuple[Judge, dict[str, float], list[Pool]]:
     """Return the judge of one half of the data, the scores of real samples, and pools of the other half.
 
     The halves are disjoint, as the training samples and those of a generator that has not memorised them.
-    The pools of the seeds are disjoint too where each has ten times the samples of a case; else each seed
-    chooses from the whole half.
     """
     harness = wanted.harness()
-    array = load_configured(harness, lambda _: None)
-    kinds = array.labels if wanted.data != FACES else kinds_of_faces(wanted.faces, array.count)
-    assert kinds is not None
-    order = np.random.default_rng(0).permutation(array.count)
-    training = np.array(array.samples[np.sort(order[: array.count // 2])])
-    others = order[array.count // 2 :]
-    split = len(others) >= 10 * wanted.samples * wanted.seeds
-    parts = np.array_split(others, wanted.seeds) if split else [others] * wanted.seeds
-    pools = [Pool(np.array(array.samples[part]), kinds[part], training, wanted.samples) for part in parts]
+    parts = halves(harness, wanted.faces)
+    array, training = parts.array, parts.training
     extractor = extractor_for(
         datasets.judged_by(harness.dataset),
         paths.cache(),
@@ -189,11 +230,11 @@ def judged(wanted: Wanted) -> tuple[Judge, dict[str, float], list[Pool]]:
         modes=array.modes,
         preferred=harness.extractor,
     )
-    digest = hashlib.sha256(f"first half of {array.hash}".encode()).hexdigest()
-    reference = reference_statistics(extractor, training, digest, wanted.data, paths.cache())
+    reference = reference_statistics(extractor, training, parts.hash, wanted.data, paths.cache())
     content = datasets.content(harness.dataset)
     judge = Judge(extractor, reference, wanted.samples, in_training=knows(extractor, content))
-    return judge, judge.measure_real(training, paths.cache()), pools
+    real = judge.measure_real(training, paths.cache())
+    return judge, real, parts.pools(wanted.seeds, wanted.samples)
 
 
 def kinds_of_faces(folder: Path | None, count: int) -> np.ndarray:
