@@ -1,9 +1,10 @@
 """Measure how alike the networks rank sets of images: rank correlation of their distances with `fid`.
 
 ``python benchmarks/rank_distances.py --sets FILE.jsonl --data cifar10|faces [--data-root DIR] [--faces DIR]``
-changes real images in known ways (made_samplers.py) and takes samples of trained runs: the checkpoints of all
-finished runs of ``BENCH_HOME`` on that data at that size. Each set is judged by every network and added to
-FILE at once: a second call measures what is missing and prints the tables again. Prints Markdown tables.
+changes real images in known ways (made_samplers.py) and takes samples of trained runs: the last checkpoints
+of all finished runs of ``BENCH_HOME`` on that data at that size. Each set is judged by every network and
+added to FILE at once: a second call measures what is missing and prints the tables again. Prints Markdown
+tables.
 """
 
 import json
@@ -29,9 +30,7 @@ from bench.judging.judge import as_stored
 from bench.judging.metrics.frechet import frechet_distance
 from bench.judging.moments import Moments
 from bench.judging.protocol import Extractor
-from bench.runs import record
 from bench.runs.generator import load
-from bench.runs.run_folder import RunFolder
 from bench.system import paths
 
 SIZE = 32  # pixels
@@ -73,7 +72,7 @@ class JudgedSet:
     origin : str
         What was done to real images, or :data:`RUN`.
     detail : str
-        The degree of the change; variant, seed and step of a run.
+        The degree of the change; variant and seed of a run.
     samples : int
         Number of images.
     distances : dict
@@ -158,21 +157,8 @@ def sets_of(harness: Harness, parts: Halves, samples: int) -> Iterator[tuple[str
     for run, configuration in finished_runs(harness.data_root):
         same = configuration.harness.dataset == harness.dataset
         if same and configuration.harness.image_size == SIZE:
-            for step in steps_of(run):
-                detail = f"{configuration.variant.name} seed {configuration.harness.seed} step {step}"
-                yield (
-                    RUN,
-                    detail,
-                    lambda run=run, step=step: as_stored(  # type: ignore[misc]
-                        load(run, str(step)).sample(samples)
-                    ),
-                )
-
-
-def steps_of(run: RunFolder) -> list[int]:
-    """Return the steps of the checkpoints that a run has kept."""
-    kept = record.read(run.record_path).checkpoints
-    return sorted({each.step for each in kept if (run.checkpoints / each.file).exists()})
+            detail = f"{configuration.variant.name} seed {configuration.harness.seed}"
+            yield RUN, detail, lambda run=run: as_stored(load(run, "last").sample(samples))  # type: ignore[misc]
 
 
 def moments_of(extractor: Extractor, images: Tensor) -> tuple[Moments, float]:

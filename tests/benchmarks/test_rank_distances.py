@@ -79,9 +79,9 @@ def sets(tmp_path_factory):
         return found
 
 
-def test_each_change_and_each_checkpoint_is_judged_once(sets):
+def test_each_change_and_each_run_is_judged_once(sets):
     made = [(each.origin, each.detail) for each in sets]
-    assert made == [("real", "1"), ("blur", "3"), ("blur", "5"), (RUN, "began seed 0 step 2")]
+    assert made == [("real", "1"), ("blur", "3"), ("blur", "5"), (RUN, "began seed 0")]
     assert all(each.samples == COUNT and each.seconds["fd_objects"] > 0 for each in sets)
 
 
