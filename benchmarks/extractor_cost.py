@@ -21,6 +21,7 @@ from bench.judging.extractors.registry import EXTRACTORS, ImageExtractor
 from bench.judging.extractors.vision_transformers import VisionTransformer
 from bench.system import paths
 from bench.system.errors import RequestError, WorkError
+from bench.training.device import keep_freed_memory
 
 SIDE = 32
 ROUNDS = 3
@@ -35,6 +36,7 @@ ROUNDS = 3
 )
 def main(images: int, names: Sequence[str]) -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()  # as runs do
     known = EXTRACTORS.entries()
     rows = []
     for name in names or known:

@@ -32,6 +32,7 @@ from bench.judging.moments import Moments
 from bench.judging.protocol import Extractor
 from bench.runs.generator import load
 from bench.system import paths
+from bench.training.device import keep_freed_memory
 
 SIZE = 32  # pixels
 NETWORKS = ("inception", "shipped", "efficientnet-lite0")
@@ -98,6 +99,7 @@ def main(
     path: Path, data: str, data_root: Path | None, faces: Path | None, samples: int, reference: int
 ) -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()  # as runs do
     if not (data_root if data in IN_DATA_ROOT else faces):
         raise click.UsageError(f"{data}: {'--data-root' if data in IN_DATA_ROOT else '--faces'} is needed")
     known = read(path)
