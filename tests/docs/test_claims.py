@@ -20,6 +20,7 @@ PAGES = {
     name: (ROOT / name).read_text(encoding="utf-8")
     for name in (
         "README.md",
+        "docs/colour.md",
         "docs/first-result.md",
         "docs/health.md",
         "docs/judging.md",
@@ -35,6 +36,7 @@ RESULTS = ROOT / "benchmarks/results/two-cpu-cores"
 # Pages with results of BEGAN v3, where a reader must learn that its variational term has a small weight
 RESULTS_OF_V3 = (
     "README.md",
+    "docs/colour.md",
     "docs/first-result.md",
     "docs/quick-presets.md",
     "docs/studies.md",
