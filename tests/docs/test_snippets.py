@@ -66,7 +66,10 @@ NOT_RUN = {
 }
 # Other data may be missing on this machine: runs on them are only tried with `--dry-run`, but for a small
 # Fashion-MNIST where the page names a folder `data`.
-PACKAGED = ("mnist-5k", "ring-8", "grid-25", "stacked-mnist", "my-shapes", "folder:photos")
+MADE = ("photos", "UTKFace")  # folders of pictures that `prepare` makes
+PACKAGED = (
+    "mnist-5k", "ring-8", "grid-25", "stacked-mnist", "my-shapes", *(f"folder:{name}" for name in MADE),
+)  # fmt: skip
 KEPT = ("dataset", "preset", "experiment")  # options that stay when a run is shortened
 # places that a reader fills in; jobs run on this machine, which has no SLURM
 FILLED_IN = {"RUN": "last", "RUN_ID": "last", "KEY=VALUE": "gamma=0.7", "slurm": "local"}
@@ -95,9 +98,8 @@ def shortened(arguments: list[str]) -> list[list[str]]:
             return [[*arguments, "--dry-run"]]
         case "run":
             tried = [*arguments, "--dry-run"]
-            if (given["dataset"] or "mnist-5k") not in PACKAGED and given["settings"].get(
-                "data_root"
-            ) != "data":
+            small = given["dataset"] == "fashion-mnist" and given["settings"].get("data_root") == "data"
+            if (given["dataset"] or "mnist-5k") not in PACKAGED and not small:
                 return [tried]
             return [tried, *(trained_alone(name, given) for name in (given["variant"] or "").split(",")[:2])]
         case "study":
@@ -131,12 +133,12 @@ def trained_alone(variant: str, given: dict[str, Any]) -> list[str]:
 
 def prepare(block: str) -> None:
     """Make what a reader has before a block: files, and the runs of which the block speaks."""
-    if "folder:photos" in block:
+    for folder in (name for name in MADE if f"folder:{name}" in block):
         for name in ("cat", "dog"):
-            Path("photos", name).mkdir(parents=True, exist_ok=True)
+            Path(folder, name).mkdir(parents=True, exist_ok=True)
             for number in range(150):
                 pixels = np.random.default_rng(number).integers(0, 255, (32, 32, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(f"photos/{name}/{number}.png")
+                Image.fromarray(pixels).save(f"{folder}/{name}/{number}.png")
     if "data_root=data" in block:
         raw = Path("data/FashionMNIST/raw")
         raw.mkdir(parents=True, exist_ok=True)

@@ -49,8 +49,8 @@ def results(bench_home: Path) -> None:
 def test_variants_are_completed_each_after_a_comma(command: str) -> None:
     known = list(all_variants())
     assert completed(command, "--variant", "") == known
-    assert completed(command, "--variant", "wg") == ["wgan-gp"]
-    assert completed(command, "--variant", "began,wg") == ["began,wgan-gp"]
+    assert completed(command, "--variant", "wgan-") == ["wgan-gp"]
+    assert completed(command, "--variant", "began,wgan-") == ["began,wgan-gp"]
     assert completed(command, "--variant", "began,") == [f"began,{each}" for each in known if each != "began"]
 
 

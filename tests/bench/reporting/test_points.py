@@ -36,7 +36,7 @@ def test_each_run_shows_the_plane_and_reports_no_problem(content: Content) -> No
     assert [run.problem for run in section.of_runs] == ["", ""]
     assert titles["began, seed 0"] == [
         "Generated points over real ones: began, seed 0",
-        "What the discriminator reconstructs: began, seed 0",
+        "What is reconstructed: began, seed 0",
         "Where samples are missing: began, seed 0",
     ]
     assert titles["wgan-gp, seed 0"] == [
