@@ -3,7 +3,8 @@
 from torch import Tensor
 
 from variants.base import Batch
-from variants.families.two_player import WASSERSTEIN, Loss, TwoPlayer, TwoPlayerHyperparameters
+from variants.families.critics import WassersteinCritic
+from variants.families.two_player import Loss, TwoPlayerHyperparameters
 from variants.knobs import LARGEST, knob
 from variants.modules.growing import GrowingDiscriminator, GrowingGenerator
 from variants.parts.batch_statistics import BatchDeviation, MinibatchDeviation
@@ -30,7 +31,7 @@ class ProganHyperparameters(TwoPlayerHyperparameters, GradientPenalty, BatchDevi
 
 
 @register
-class Progan(TwoPlayer):
+class Progan(WassersteinCritic):
     """ProGAN (Karras, Aila, Laine, Lehtinen 2018, arXiv 1710.10196): WGAN-GP with growing networks.
 
     The networks have equalised learning rates, G has pixel norm, D minibatch standard deviation. Growth
@@ -46,7 +47,6 @@ class Progan(TwoPlayer):
     generator: GrowingGenerator
     discriminator: GrowingDiscriminator
     sample_kinds = ("images",)
-    scalars = (*TwoPlayer.scalars, WASSERSTEIN)
     weight_deviation = 1.0
     presets = {
         "quick": Preset(
@@ -91,7 +91,3 @@ class Progan(TwoPlayer):
         distance = score_real.mean() - score_fake.mean()
         drift = self.hyperparameters.drift * score_real.square().mean()
         return drift - distance, {"wasserstein": distance}
-
-    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
-        """Return L_G = -E[D(G(z))]."""
-        return -self.fake_scores(fake, batch).mean()

@@ -2,12 +2,10 @@
 
 from dataclasses import replace
 
-from torch import Tensor
-
-from variants.base import Batch, Phase
-from variants.families.two_player import QUICK, TwoPlayer, TwoPlayerHyperparameters
+from variants.base import Phase
+from variants.families.critics import HingeCritic
+from variants.families.two_player import QUICK, TwoPlayerHyperparameters
 from variants.knobs import knob
-from variants.modules.losses import hinge
 from variants.parts.groups import ScoreParts
 from variants.parts.spectral_norm import add_spectral_norm, iterate_spectral_norms
 from variants.presets import Preset, Training
@@ -27,8 +25,8 @@ class SaganHyperparameters(TwoPlayerHyperparameters, ScoreParts):
 
 
 @register
-class Sagan(TwoPlayer):
-    """SAGAN (Zhang, Goodfellow, Metaxas, Odena 2019, arXiv 1805.08318), without classes.
+class Sagan(HingeCritic):
+    """SAGAN (Zhang, Goodfellow, Metaxas, Odena 2019, arXiv 1805.08318, equation 4), without classes.
 
     DCGAN's layers with self-attention, in place of the paper's residual blocks, and a rate for each network
     (section 3).
@@ -63,11 +61,3 @@ class Sagan(TwoPlayer):
         """Update the spectral norms of G."""
         if self.hyperparameters.spectral_norm_g:
             iterate_spectral_norms(self.generator)
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
-        """Return L_D = E[max(0, 1 - d(x))] + E[max(0, 1 + d(G(z)))], equation 4."""
-        return hinge(*self.scores(real, fake, batch))
-
-    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Tensor:
-        """Return L_G = -E[d(G(z))], equation 4."""
-        return -self.fake_scores(fake, batch).mean()

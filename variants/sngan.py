@@ -1,30 +1,25 @@
 """SNGAN: spectral norm in every layer of the discriminator, and the hinge loss."""
 
-from torch import Tensor
-
-from variants.base import Batch
-from variants.families.two_player import POINTS, QUICK, Loss, TwoPlayer, TwoPlayerHyperparameters
-from variants.knobs import knob
-from variants.modules.losses import hinge
+from variants.families.critics import CriticSteps, HingeCritic
+from variants.families.two_player import POINTS, QUICK, TwoPlayerHyperparameters
 from variants.parts.feature_matching import FeatureMatching
 from variants.parts.groups import ScoreParts
 from variants.presets import Preset, Training
 from variants.registry import register
 
 
-class SnganHyperparameters(TwoPlayerHyperparameters, ScoreParts, FeatureMatching):
+class SnganHyperparameters(TwoPlayerHyperparameters, CriticSteps, ScoreParts, FeatureMatching):
     """Hyperparameters of SNGAN; the defaults are those of the paper, table 1, setting C."""
 
     latent_dim: int = 128
     lr_g: float = 2e-4
     lr_d: float = 2e-4
     beta1: float = 0.5
-    critic_steps: int = knob(1, "updates of D per update of the generator", low=1, high=1000)
     spectral_norm: bool = True
 
 
 @register
-class Sngan(TwoPlayer):
+class Sngan(HingeCritic):
     """SNGAN (Miyato et al. 2018, arXiv 1802.05957, equations 16 and 17, algorithm 1), on DCGAN's networks.
 
     Spectral norm is in D alone, one power iteration follows each update, and D has no batch norm. The
@@ -46,15 +41,3 @@ class Sngan(TwoPlayer):
             Training(dataset="cifar10", image_size=32, batch_size=64, steps=50_000),
         ),
     }
-
-    def discriminator_steps(self, step: int) -> int:
-        """Return the number of updates of D in a step."""
-        return self.hyperparameters.critic_steps
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
-        """Return L_D = E[max(0, 1 - d(x))] + E[max(0, 1 + d(G(z)))]."""
-        return hinge(*self.scores(real, fake, batch))
-
-    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
-        """Return L_G = -E[d(G(z))]."""
-        return -self.fake_scores(fake, batch).mean()

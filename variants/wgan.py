@@ -1,9 +1,7 @@
 """WGAN: a critic of clipped weights."""
 
-from torch import Tensor
-
-from variants.base import Batch
-from variants.families.two_player import POINTS, QUICK, WASSERSTEIN, Loss, TwoPlayer, TwoPlayerHyperparameters
+from variants.families.critics import CriticSteps, WassersteinCritic
+from variants.families.two_player import POINTS, QUICK, TwoPlayerHyperparameters
 from variants.knobs import knob
 from variants.parts.augmentation import Augmentation
 from variants.parts.batch_statistics import BatchStatistics
@@ -13,14 +11,16 @@ from variants.presets import Preset, Training
 from variants.registry import register
 
 
-class WganHyperparameters(TwoPlayerHyperparameters, WeightClipping, BatchStatistics, Packing, Augmentation):
+class WganHyperparameters(
+    TwoPlayerHyperparameters, CriticSteps, WeightClipping, BatchStatistics, Packing, Augmentation
+):
     """Hyperparameters of WGAN; the defaults are those of the paper, algorithm 1, and of its program."""
 
     latent_dim: int = 100
     lr_g: float = 5e-5
     lr_d: float = 5e-5
     beta2: float = 0.99
-    critic_steps: int = knob(5, "updates of the critic per update of the generator", low=1, high=1000)
+    critic_steps: int = 5
     early_critic_steps: int = knob(
         1,
         "the same in the first 25 steps and in every 500th, if that is more; 100 in the paper's program",
@@ -31,7 +31,7 @@ class WganHyperparameters(TwoPlayerHyperparameters, WeightClipping, BatchStatist
 
 
 @register
-class Wgan(TwoPlayer):
+class Wgan(WassersteinCritic):
     """WGAN (Arjovsky et al. 2017, arXiv 1701.07875, algorithm 1), DCGAN's networks, no norm in the critic.
 
     RMSprop without momentum. Preset ``paper`` has the further updates of the critic, and the 25 epochs, of
@@ -45,7 +45,6 @@ class Wgan(TwoPlayer):
     hyperparameters: WganHyperparameters
     optimizer = "rmsprop"
     weight_deviation = 0.02
-    scalars = (*TwoPlayer.scalars, WASSERSTEIN)
     presets = {
         "quick": QUICK.with_values(lr_g=5e-4, lr_d=5e-4),
         "points": POINTS.with_values(lr_g=1e-3, lr_d=2e-3, weight_clip=0.3, critic_steps=3),
@@ -60,13 +59,3 @@ class Wgan(TwoPlayer):
         knobs = self.hyperparameters
         more = knobs.early_critic_steps if step <= 25 or step % 500 == 0 else 1
         return max(more, knobs.critic_steps)
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
-        """Return L_D = E[d(G(z))] - E[d(x)]."""
-        score_real, score_fake = self.scores(real, fake, batch)
-        distance = score_real.mean() - score_fake.mean()
-        return -distance, {"wasserstein": distance}
-
-    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
-        """Return L_G = -E[d(G(z))]."""
-        return -self.fake_scores(fake, batch).mean()

@@ -1,27 +1,24 @@
 """WGAN-GP: a critic with gradient penalty and no k, to compare with and to keep the contract general."""
 
-from torch import Tensor
-
-from variants.base import Batch
-from variants.families.two_player import POINTS, QUICK, WASSERSTEIN, Loss, TwoPlayer, TwoPlayerHyperparameters
-from variants.knobs import knob
+from variants.families.critics import CriticSteps, WassersteinCritic
+from variants.families.two_player import POINTS, QUICK, TwoPlayerHyperparameters
 from variants.parts.groups import ScoreParts
 from variants.presets import Preset, Training
 from variants.registry import register
 
 
-class WganGpHyperparameters(TwoPlayerHyperparameters, ScoreParts):
+class WganGpHyperparameters(TwoPlayerHyperparameters, CriticSteps, ScoreParts):
     """Hyperparameters of WGAN-GP; the defaults are those of the paper, algorithm 1."""
 
     latent_dim: int = 128
     beta1: float = 0.0
     beta2: float = 0.9
-    critic_steps: int = knob(5, "updates of the critic per update of the generator", low=1, high=1000)
+    critic_steps: int = 5
     penalty_weight: float = 10.0
 
 
 @register
-class WganGp(TwoPlayer):
+class WganGp(WassersteinCritic):
     """WGAN-GP (Gulrajani et al. 2017, arXiv 1704.00028, algorithm 1), DCGAN's networks, no norm in D."""
 
     name = "wgan-gp"
@@ -29,24 +26,9 @@ class WganGp(TwoPlayer):
     source = "Gulrajani, Ahmed, Arjovsky, Dumoulin, Courville 2017, arXiv 1704.00028"
     Hyperparameters = WganGpHyperparameters
     hyperparameters: WganGpHyperparameters
-    scalars = (*TwoPlayer.scalars, WASSERSTEIN)
     presets = {
         "quick": QUICK.with_values(lr_g=1e-3, lr_d=1e-3),
         "points": POINTS.with_values(critic_steps=2, penalty_weight=1.0, lr_g=1e-3, lr_d=2e-3, beta1=0.5),
         "small": Preset({"filters": 32}, Training(steps=20_000, batch_size=64)),
         "paper": Preset({}, Training(dataset="lsun-bedroom", image_size=64, batch_size=64, steps=200_000)),
     }
-
-    def discriminator_steps(self, step: int) -> int:
-        """Return the number of updates of the critic in a step."""
-        return self.hyperparameters.critic_steps
-
-    def discriminator_loss(self, real: Tensor, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
-        """Return L_D without its penalty, E[D(G(z))] - E[D(x)]."""
-        score_real, score_fake = self.scores(real, fake, batch)
-        distance = score_real.mean() - score_fake.mean()
-        return -distance, {"wasserstein": distance}
-
-    def generator_loss(self, fake: Tensor, latent: Tensor, batch: Batch) -> Loss:
-        """Return L_G = -E[D(G(z))]."""
-        return -self.fake_scores(fake, batch).mean()

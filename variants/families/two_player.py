@@ -37,15 +37,6 @@ QUICK = Preset({"filters": 16, "latent_dim": 16}, Training(steps=3000, batch_siz
 POINTS = Preset({"latent_dim": 2}, Training(steps=3000, lr_window=750))
 
 LOSSES = Panel("losses")
-# for critics that estimate the Wasserstein distance
-WASSERSTEIN = TrainingScalar(
-    "wasserstein",
-    "estimate of the Wasserstein distance",
-    better="lower",
-    panel=Panel("Wasserstein estimate"),
-    selects=True,
-    in_progress=True,
-)
 
 
 class TwoPlayerHyperparameters(VariantHyperparameters):
