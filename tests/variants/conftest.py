@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from gradients import gradient_of
 from torch import Tensor, nn
 
 from bench.checking.subject import Subject
@@ -199,12 +200,6 @@ def descend(parameters: list[nn.Parameter], gradients: list[Tensor], rate: float
 @pytest.fixture
 def phases_run() -> Callable[..., tuple[Scalars, dict[str, list[Tensor]]]]:
     return run_phases
-
-
-def gradient_of(loss: Tensor, parameters: list[nn.Parameter]) -> list[Tensor]:
-    """Return the gradient of a loss by autograd, zeros for parameters that do not affect the loss."""
-    found = torch.autograd.grad(loss, parameters, allow_unused=True, retain_graph=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
 
 @pytest.fixture
