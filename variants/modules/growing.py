@@ -94,7 +94,7 @@ class GrowingGenerator(GrowingNetwork):
     """Maps latents to images: pixel norm after every convolution, each block doubles the side.
 
     Images of a network that has not grown to the end are enlarged to the whole side. In eval mode all blocks
-    are computed, those that are not there with the weight 0: an exported program has no branches.
+    are computed, and absent ones have the weight 0: an exported program has no branches.
 
     Parameters
     ----------
